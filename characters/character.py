@@ -1,0 +1,273 @@
+"""Character: an articulated figure, read from its MJCF (shape, mass, joints) and YAML (gains, limits, weights).
+
+The MJCF says what the body is, the YAML how it is driven and compared; neither repeats the other. Bodies and joints
+keep MuJoCo's depth-first order, and everything that maps one list onto another does it by name.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import mujoco
+
+from characters.errors import ConfigError, InputError, nearest
+from characters.strict_config import build, read_yaml
+
+_ROOM = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Geom:
+    """A collision primitive in its body's frame; size as MuJoCo's (radius / radius, half length / half extents) [m]."""
+
+    shape: Literal["sphere", "capsule", "box"]
+    size: tuple[float, ...]
+    pos: tuple[float, ...]
+    quat: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A rigid link whose frame sits at its joint; ``parent`` is -1 for the root, ``joint`` None where it is fixed."""
+
+    name: str
+    parent: int
+    offset: tuple[float, ...]  # of the joint, in the parent's frame [m]
+    joint: int | None
+    mass: float  # [kg]
+    com: tuple[float, ...]  # in the body's frame [m]
+    geom: Geom
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A ball joint or hinge with its servo: gains [N·m/rad, N·m·s/rad], torque limit [N·m], pose-error weight."""
+
+    name: str
+    kind: Literal["ball", "hinge"]
+    axis: tuple[float, ...]
+    range: tuple[float, float] | None  # [rad], hinges only
+    kp: float
+    kd: float
+    torque_limit: float
+    weight: float
+    dof: slice  # into (N, A) vectors
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """How the YAML describes one joint's servo and weight."""
+
+    kp: float
+    kd: float
+    torque_limit: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class SimulationConfig:
+    """Time stepping and contact settings: physics runs at ``sim_dt`` [s], ``substeps`` of them a control step."""
+
+    sim_dt: float = 1 / 120
+    substeps: int = 4
+    integrator: Literal["euler", "implicitfast"] = "implicitfast"
+    solver_iterations: int = 10
+    self_collision: bool = False
+
+    @property
+    def control_dt(self) -> float:
+        """Time between two actions [s]."""
+        return self.sim_dt * self.substeps
+
+
+@dataclass(frozen=True)
+class CharacterConfig:
+    """The character's YAML file, key by key."""
+
+    name: str
+    model: str
+    mass_kg: float
+    dof: int
+    root_weight: float
+    joints: dict[str, JointConfig]
+    end_effectors: tuple[str, ...]
+    allowed_contacts: tuple[str, ...]
+    mirror_pairs: tuple[tuple[str, str], ...]
+    deepmimic_order: tuple[str, ...]
+    simulation: SimulationConfig
+
+
+@dataclass(frozen=True)
+class Character:
+    """An articulated figure; see the module's docstring. ``dof`` counts the free root's 6, as MuJoCo's ``nv``."""
+
+    name: str
+    bodies: tuple[Body, ...]
+    joints: tuple[Joint, ...]
+    config: CharacterConfig
+    model_path: Path
+
+    @property
+    def mass(self) -> float:
+        """Total mass [kg]."""
+        return sum(body.mass for body in self.bodies)
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom with the root's 6: humanoid 34, dog 64."""
+        return 6 + self.num_actuated
+
+    @property
+    def num_actuated(self) -> int:
+        """A: actuated degrees of freedom."""
+        return self.joints[-1].dof.stop
+
+    @property
+    def simulation(self) -> SimulationConfig:
+        """Time stepping and contact settings."""
+        return self.config.simulation
+
+    @property
+    def end_effectors(self) -> tuple[str, ...]:
+        """Bodies compared by the end-effector reward term."""
+        return self.config.end_effectors
+
+    def body_index(self, name: str) -> int:
+        """Index of a body; InputError with the nearest names if there is none such."""
+        return _index(name, [body.name for body in self.bodies], f"{self.name} has no body")
+
+    def joint_index(self, name: str) -> int:
+        """Index of a moving joint; InputError with the nearest names if there is none such."""
+        return _index(name, [joint.name for joint in self.joints], f"{self.name} has no moving joint")
+
+    def mj_model(self, simulation: SimulationConfig | None = None) -> mujoco.MjModel:
+        """A fresh MuJoCo model with a torque motor on every actuated axis and kd as the joints' damping.
+
+        Damping in the joint is integrated implicitly, which is what keeps the servo stable at 1/120 s and coarser.
+        """
+        sim = simulation or self.simulation
+        spec = mujoco.MjSpec.from_file(str(self.model_path))
+        spec.option.timestep = sim.sim_dt
+        spec.option.iterations = sim.solver_iterations
+        spec.option.integrator = {
+            "euler": mujoco.mjtIntegrator.mjINT_EULER,
+            "implicitfast": mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
+        }[sim.integrator]
+        spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        for joint in self.joints:
+            for axis in range(joint.dof.stop - joint.dof.start):
+                actuator = spec.add_actuator(name=f"{joint.name}_{axis}", target=joint.name)
+                actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
+                actuator.gear = [float(i == axis) for i in range(6)]
+                actuator.set_to_motor()
+        model = spec.compile()
+        for joint in self.joints:
+            address = model.joint(joint.name).dofadr[0]
+            model.dof_damping[address : address + joint.dof.stop - joint.dof.start] = joint.kd
+        if sim.self_collision:
+            model.geom_contype[model.geom_conaffinity == 1] |= 1
+        return model
+
+
+def character_names() -> list[str]:
+    """Names of the characters that ship."""
+    return sorted(path.parent.name for path in _ROOM.glob("*/*.yaml") if path.stem == path.parent.name)
+
+
+@cache
+def load_character(name: str) -> Character:
+    """Load a character that ships, by name, or any by the path of its YAML.
+
+    Raises:
+        InputError: no such character, or its MJCF and YAML disagree.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _ROOM / name / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"no character '{name}'; {nearest(name, character_names())}")
+    config = build(CharacterConfig, read_yaml(path), str(path))
+    model_path = path.parent / config.model
+    if Path(config.model).name != config.model or not model_path.is_file():
+        raise ConfigError(f"{path}: model '{config.model}' must be a file beside it")
+    try:
+        model = mujoco.MjModel.from_xml_path(str(model_path))
+    except ValueError as error:
+        raise ConfigError(f"{model_path}: {error}") from None
+    joints = _read_joints(model, config, path)
+    character = Character(config.name, _read_bodies(model, joints, path), joints, config, model_path)
+    _check(character, path)
+    return character
+
+
+def _read_joints(model: mujoco.MjModel, config: CharacterConfig, path: Path) -> tuple[Joint, ...]:
+    moving = [model.joint(i) for i in range(model.njnt) if model.jnt_type[i] != mujoco.mjtJoint.mjJNT_FREE]
+    missing = {joint.name for joint in moving} ^ set(config.joints)
+    if missing:
+        raise ConfigError(f"{path}: joints of YAML and MJCF differ: {', '.join(sorted(missing))}")
+    joints, start = [], 0
+    for joint in moving:
+        ball = joint.type[0] == mujoco.mjtJoint.mjJNT_BALL
+        stop = start + (3 if ball else 1)
+        limits = tuple(map(float, joint.range)) if not ball and model.jnt_limited[joint.id] else None
+        settings = dataclasses.asdict(config.joints[joint.name])
+        axis = tuple(map(float, joint.axis))
+        joints.append(
+            Joint(joint.name, "ball" if ball else "hinge", axis, limits, dof=slice(start, stop), **settings)  # type: ignore[arg-type]
+        )
+        start = stop
+    return tuple(joints)
+
+
+def _read_bodies(model: mujoco.MjModel, joints: tuple[Joint, ...], path: Path) -> tuple[Body, ...]:
+    index = {joint.name: i for i, joint in enumerate(joints)}
+    shapes: dict[int, Literal["sphere", "capsule", "box"]] = {
+        mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
+        mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
+        mujoco.mjtGeom.mjGEOM_BOX: "box",
+    }
+    bodies = []
+    for b in range(1, model.nbody):
+        body = model.body(b)
+        geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == b and model.geom_conaffinity[g]]
+        if len(geoms) != 1 or int(model.geom_type[geoms[0]]) not in shapes:
+            raise ConfigError(f"{path}: body '{body.name}' needs exactly one colliding sphere, capsule or box")
+        g = geoms[0]
+        shape = shapes[int(model.geom_type[g])]
+        size = model.geom_size[g][: {"sphere": 1, "capsule": 2, "box": 3}[shape]]
+        geom = Geom(shape, _floats(size), _floats(model.geom_pos[g]), _floats(model.geom_quat[g]))
+        bodies.append(
+            Body(
+                name=body.name,
+                parent=int(body.parentid[0]) - 1,
+                offset=_floats(body.pos) if b > 1 else (0.0, 0.0, 0.0),
+                joint=index.get(body.name),
+                mass=float(body.mass[0]),
+                com=_floats(body.ipos),
+                geom=geom,
+            )
+        )
+    return tuple(bodies)
+
+
+def _check(character: Character, path: Path) -> None:
+    config = character.config
+    if abs(character.mass - config.mass_kg) > 1e-6:
+        raise ConfigError(f"{path}: bodies weigh {character.mass:.6f} kg, not {config.mass_kg}")
+    if character.dof != config.dof:
+        raise ConfigError(f"{path}: the model has {character.dof} degrees of freedom, not {config.dof}")
+    names = {body.name for body in character.bodies}
+    lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, *config.mirror_pairs)
+    for name in (name for names_in_list in lists for name in names_in_list):
+        if name not in names:
+            raise ConfigError(f"{path}: no body '{name}'; {nearest(name, names)}")
+
+
+def _index(name: str, names: list[str], complaint: str) -> int:
+    if name not in names:
+        raise InputError(f"{complaint} '{name}'; {nearest(name, names)}")
+    return names.index(name)
+
+
+def _floats(values: object) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)  # type: ignore[attr-defined]

@@ -1,0 +1,41 @@
+"""Errors that are the caller's to mend: one line that says what was wrong and what would have worked.
+
+The command line prints the message of an :class:`InputError` and leaves with its exit code, without a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """Something handed to us cannot be used as it is."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A configuration file or ``--set`` value is wrong."""
+
+
+class ClipError(InputError):
+    """A motion file is broken, or not what it claims to be."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint or controller is damaged, incomplete or from another version."""
+
+    exit_code = 6
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """A hint for a name that does not exist: the closest valid ones, then all of them.
+
+    >>> nearest("cartwel", ["walk", "cartwheel"])
+    "did you mean 'cartwheel'? valid: cartwheel, walk"
+    """
+    valid = sorted(options)
+    close = difflib.get_close_matches(word, valid, n=2, cutoff=0.5)
+    listing = "valid: " + ", ".join(valid)
+    if not close:
+        return listing
+    return "did you mean " + " or ".join(f"'{name}'" for name in close) + f"? {listing}"

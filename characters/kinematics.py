@@ -1,0 +1,133 @@
+"""Forward kinematics: from joint rotations to where every body is and how it moves, for N characters at once.
+
+Written in torch so that the simulated and the reference state go through the same arithmetic, on any device, and a
+state compared with itself differs by exactly nothing. The loop runs over the levels of the tree, not over bodies.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from characters.character import Character
+from characters.rotations import cross, quat_mul, quat_rotate
+from characters.state import CharacterState
+
+
+@dataclass
+class BodyState:
+    """Pose and velocity of all bodies; a body's frame sits at its joint.
+
+    Attributes:
+        pos_w: (N, B, 3) [m].
+        quat_w: (N, B, 4) wxyz.
+        linvel_w: (N, B, 3) [m/s], of the joint's position.
+        angvel_w: (N, B, 3) [rad/s], world axes.
+    """
+
+    pos_w: Tensor
+    quat_w: Tensor
+    linvel_w: Tensor
+    angvel_w: Tensor
+
+    def __getitem__(self, ids: Tensor | slice) -> "BodyState":
+        return BodyState(self.pos_w[ids], self.quat_w[ids], self.linvel_w[ids], self.angvel_w[ids])
+
+
+class Kinematics:
+    """Forward kinematics of one character on one device."""
+
+    def __init__(self, character: Character, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
+        self.character = character
+        bodies = character.bodies
+
+        def tensor(values: object) -> Tensor:
+            return torch.tensor(values, device=device, dtype=dtype)
+
+        self._offset = tensor([b.offset for b in bodies])
+        self._com = tensor([b.com for b in bodies])
+        self._mass_share = tensor([b.mass / character.mass for b in bodies])
+        self._geom_pos = tensor([b.geom.pos for b in bodies])
+        self._geom_quat = tensor([b.geom.quat for b in bodies])
+        # a primitive's lowest point = centre - radius - sum over axes of |z of the axis| * half extent
+        self._radius = tensor([b.geom.size[0] if b.geom.shape != "box" else 0.0 for b in bodies])
+        self._half_extent = tensor([_half_extent(b.geom.shape, b.geom.size) for b in bodies])
+        self._levels = [level.to(device) for level in _tree_levels(character)]
+        self._parents = torch.tensor([b.parent for b in bodies], device=device)
+        # a body that is fixed to its parent reads the identity in the slot after the last joint
+        num_joints = len(character.joints)
+        self._joint_of_body = torch.tensor([num_joints if b.joint is None else b.joint for b in bodies], device=device)
+        self._joint_axes = _joint_axes(character).to(device, dtype)
+        self._below_root = _ancestors(character).to(device, dtype)
+
+    def forward(self, state: CharacterState) -> BodyState:
+        """Poses and velocities of all bodies.
+
+        Only orientations need the walk from the root outwards; positions and velocities are then sums over each
+        body's ancestors, one matrix product each.
+        """
+        n = len(state)
+        identity = state.joint_quat.new_tensor([1.0, 0.0, 0.0, 0.0]).expand(n, 1, 4)
+        local_quat = torch.cat((state.joint_quat, identity), 1)[:, self._joint_of_body].movedim(-1, 0).contiguous()
+        quat = torch.empty_like(local_quat).movedim(0, -1)
+        quat[:, 0] = state.root_quat_w
+        for level in self._levels:
+            quat[:, level] = quat_mul(quat[:, self._parents[level]], local_quat[:, :, level].movedim(0, -1))
+        local_angvel = (state.joint_vel @ self._joint_axes).movedim(0, -1)
+        angvel = self._sum_over_ancestors(quat_rotate(quat, local_angvel), state.root_angvel_w)
+        arm = quat_rotate(quat[:, self._parents], self._offset)
+        pos = self._sum_over_ancestors(arm, state.root_pos_w)
+        linvel = self._sum_over_ancestors(cross(angvel[:, self._parents], arm), state.root_linvel_w)
+        return BodyState(pos, quat, linvel, angvel)
+
+    def _sum_over_ancestors(self, steps: Tensor, root: Tensor) -> Tensor:
+        """root (N, 3) plus the steps (N, B, 3) of the body and of all its ancestors below the root."""
+        return (steps.movedim(-1, 0) @ self._below_root).movedim(0, -1) + root[:, None]
+
+    def com_velocity(self, bodies: BodyState) -> Tensor:
+        """Velocity of the whole character's centre of mass, (N, 3) [m/s], world axes."""
+        arm = quat_rotate(bodies.quat_w, self._com.expand_as(bodies.pos_w))
+        velocity = bodies.linvel_w + cross(bodies.angvel_w, arm)
+        return (velocity * self._mass_share[:, None]).sum(1)
+
+    def com_positions(self, bodies: BodyState) -> Tensor:
+        """Centres of mass of the bodies, (N, B, 3) [m]."""
+        return bodies.pos_w + quat_rotate(bodies.quat_w, self._com.expand_as(bodies.pos_w))
+
+    def lowest_points(self, bodies: BodyState) -> Tensor:
+        """Height of the lowest point of each body's collision geom, (N, B) [m]."""
+        centre = bodies.pos_w + quat_rotate(bodies.quat_w, self._geom_pos.expand_as(bodies.pos_w))
+        w, x, y, z = quat_mul(bodies.quat_w, self._geom_quat.expand_as(bodies.quat_w)).unbind(-1)
+        axes_z = torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), -1)
+        return centre[..., 2] - self._radius - (axes_z.abs() * self._half_extent).sum(-1)
+
+
+def _half_extent(shape: str, size: tuple[float, ...]) -> tuple[float, ...]:
+    return {"sphere": (0.0, 0.0, 0.0), "capsule": (0.0, 0.0, size[-1]), "box": size}[shape]
+
+
+def _tree_levels(character: Character) -> list[Tensor]:
+    """Body indices by their distance from the root, the root left out."""
+    depth: list[int] = []
+    for body in character.bodies:
+        depth.append(0 if body.parent < 0 else depth[body.parent] + 1)
+    return [torch.tensor([b for b, d in enumerate(depth) if d == level]) for level in range(1, max(depth) + 1)]
+
+
+def _joint_axes(character: Character) -> Tensor:
+    """(3, A, B): joint velocities to each body's angular velocity against its parent, in the body's own frame."""
+    axes = torch.zeros(3, character.num_actuated, len(character.bodies))
+    for b, body in enumerate(character.bodies):
+        if body.joint is not None:
+            joint = character.joints[body.joint]
+            axes[:, joint.dof, b] = torch.eye(3) if joint.kind == "ball" else torch.tensor([joint.axis]).T
+    return axes
+
+
+def _ancestors(character: Character) -> Tensor:
+    """(B, B): 1 where the row's body is the column's body or an ancestor of it, and not the root."""
+    below = torch.zeros(len(character.bodies), len(character.bodies))
+    for b, body in enumerate(character.bodies[1:], start=1):
+        below[:, b] = below[:, body.parent]
+        below[b, b] = 1.0
+    return below

@@ -1,0 +1,126 @@
+"""Rotations in torch, batched over every leading dimension.
+
+Quaternions are (..., 4) wxyz and unit; a quaternion and its negative are the same rotation. ``quat_mul(a, b)`` turns
+by ``b`` first. Rotation vectors (..., 3) [rad] are axis times angle. Every function works in any float type and on any
+device, and is written so that tiny angles lose no precision. Results keep their components apart in memory (a
+transposed view), because whole-component arithmetic is several times faster than striding through quaternions.
+"""
+
+import torch
+from torch import Tensor
+
+
+def quat_mul(a: Tensor, b: Tensor) -> Tensor:
+    """Hamilton product a * b, (..., 4) wxyz."""
+    aw, ax, ay, az = a.unbind(-1)
+    bw, bx, by, bz = b.unbind(-1)
+    return _stack(
+        aw * bw - ax * bx - ay * by - az * bz,
+        aw * bx + ax * bw + ay * bz - az * by,
+        aw * by - ax * bz + ay * bw + az * bx,
+        aw * bz + ax * by - ay * bx + az * bw,
+    )
+
+
+def quat_conj(q: Tensor) -> Tensor:
+    """Inverse of a unit quaternion, (..., 4) wxyz."""
+    return torch.cat((q[..., :1], -q[..., 1:]), -1)
+
+
+def quat_normalize(q: Tensor) -> Tensor:
+    """q scaled to unit length, (..., 4) wxyz; a zero quaternion gives NaN."""
+    return q / q.norm(dim=-1, keepdim=True)
+
+
+def quat_rotate(q: Tensor, v: Tensor) -> Tensor:
+    """v (..., 3) turned by q (..., 4) wxyz."""
+    w, axis = q[..., :1], q[..., 1:]
+    t = 2.0 * cross(axis, v)
+    return v + w * t + cross(axis, t)
+
+
+def quat_rotate_inverse(q: Tensor, v: Tensor) -> Tensor:
+    """v (..., 3) turned by the inverse of q (..., 4) wxyz."""
+    w, axis = q[..., :1], q[..., 1:]
+    t = 2.0 * cross(axis, v)
+    return v - w * t + cross(axis, t)
+
+
+def quat_from_rotvec(rotvec: Tensor) -> Tensor:
+    """Exponential map: rotation vector (..., 3) [rad] to quaternion (..., 4) wxyz."""
+    half = 0.5 * rotvec.norm(dim=-1, keepdim=True)
+    # sin(half) / angle = sinc / 2; torch.sinc has the factor pi inside and is exact at zero
+    return torch.cat((half.cos(), 0.5 * torch.sinc(half / torch.pi) * rotvec), -1)
+
+
+def quat_to_rotvec(q: Tensor) -> Tensor:
+    """Logarithm: quaternion (..., 4) wxyz to the shortest rotation vector (..., 3) [rad], angle at most pi."""
+    q = torch.where(q[..., :1] < 0, -q, q)
+    sin_half = q[..., 1:].norm(dim=-1, keepdim=True)
+    angle = 2.0 * torch.atan2(sin_half, q[..., :1])
+    tiny = torch.finfo(q.dtype).tiny
+    scale = torch.where(sin_half > tiny, angle / sin_half.clamp_min(tiny), torch.full_like(angle, 2.0))
+    return scale * q[..., 1:]
+
+
+def quat_angle(a: Tensor, b: Tensor) -> Tensor:
+    """Angle [rad] in [0, pi] between two rotations, (...,)."""
+    difference = quat_mul(quat_conj(a), b)
+    return 2.0 * torch.atan2(difference[..., 1:].norm(dim=-1), difference[..., 0].abs())
+
+
+def quat_slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Constant-speed interpolation on the shorter arc: a at t = 0, b at t = 1. t broadcasts against (...,)."""
+    step = quat_to_rotvec(quat_mul(quat_conj(a), b))
+    return quat_mul(a, quat_from_rotvec(t[..., None] * step))
+
+
+def quat_from_axis_angle(axis: Tensor, angle: Tensor) -> Tensor:
+    """Rotation by angle (...,) [rad] about the unit axis (..., 3)."""
+    half = 0.5 * angle[..., None]
+    return torch.cat((half.cos(), half.sin() * axis), -1)
+
+
+def quat_to_rot6d(q: Tensor) -> Tensor:
+    """Images of the x and z axes, (..., 6): a continuous description of a rotation (Zhou et al. 2019)."""
+    w, x, y, z = q.unbind(-1)
+    return _stack(
+        1 - 2 * (y * y + z * z),
+        2 * (x * y + w * z),
+        2 * (x * z - w * y),
+        2 * (x * z + w * y),
+        2 * (y * z - w * x),
+        1 - 2 * (x * x + y * y),
+    )
+
+
+def heading_angle(q: Tensor) -> Tensor:
+    """Yaw [rad] of the turned x axis on the ground, (...,)."""
+    w, x, y, z = q.unbind(-1)
+    return torch.atan2(2 * (x * y + w * z), 1 - 2 * (y * y + z * z))
+
+
+def quat_from_yaw(yaw: Tensor) -> Tensor:
+    """Rotation by yaw (...,) [rad] about z, (..., 4) wxyz."""
+    zero = torch.zeros_like(yaw)
+    return torch.stack(((0.5 * yaw).cos(), zero, zero, (0.5 * yaw).sin()), -1)
+
+
+def quat_hemisphere(q: Tensor) -> Tensor:
+    """The same rotations (T, ..., 4) with signs chosen so that neighbours along the first dimension agree."""
+    if len(q) < 2:
+        return q.clone()
+    flips = torch.where((q[1:] * q[:-1]).sum(-1, keepdim=True) < 0, -1.0, 1.0).to(q.dtype)
+    signs = torch.cat((torch.ones_like(flips[:1]), flips.cumprod(0)))
+    return q * signs
+
+
+def cross(a: Tensor, b: Tensor) -> Tensor:
+    """Cross product of (..., 3) vectors; torch.linalg.cross is slow for a last dimension of 3."""
+    ax, ay, az = a.unbind(-1)
+    bx, by, bz = b.unbind(-1)
+    return _stack(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+
+
+def _stack(*components: Tensor) -> Tensor:
+    return torch.stack(components).movedim(0, -1)

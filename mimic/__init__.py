@@ -1,0 +1,1 @@
+"""Physics, task, learning and products: from a reference motion to a controller."""

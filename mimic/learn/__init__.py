@@ -1,0 +1,1 @@
+"""Learning: policy, replay, returns, AWR and PPO, and the trainer. Knows environments only as `VecEnv`."""

@@ -1,0 +1,116 @@
+"""A camera that follows, planned over the whole clip before the first frame is drawn.
+
+It keeps its angle and slides with the figures. Because all frames are known, its path is a centred average (no lag, no
+jerk), and its distance is what the widest moment around each frame needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from torch import Tensor
+
+from characters.rotations import heading_angle
+
+FOV_Y = math.radians(30.0)
+ELEVATION = math.radians(-11.0)
+SIDE_ANGLE = math.radians(125.0)  # from the figure's heading to the view direction: from ahead, at its right
+NEAREST, FARTHEST = 3.6, 16.0  # [m]
+_SMOOTHING_S = 0.6
+_FIT = 0.80  # share of the picture's half width and half height that body origins may use
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera without roll. Angles [rad] are MuJoCo's: the view direction's azimuth and elevation.
+
+    Attributes:
+        lookat: (3,) [m], float64, in the middle of the picture.
+        distance: [m] from the eye to it.
+        fov_y: full vertical field of view [rad].
+    """
+
+    lookat: Tensor
+    distance: float
+    azimuth: float
+    elevation: float = ELEVATION
+    fov_y: float = FOV_Y
+
+    def axes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(forward, right, up), each (3,), unit, world."""
+        return view_axes(self.azimuth, self.elevation)
+
+    def eye(self) -> Tensor:
+        """(3,) [m]."""
+        return self.lookat - self.distance * self.axes()[0]
+
+    def project(self, points: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
+        """Pixels (N, 2) (x right, y down, from the upper left corner) and depths (N,) [m] of world points (N, 3)."""
+        forward, right, up = self.axes()
+        relative = points.to(torch.float64) - self.eye()
+        depth = relative @ forward
+        scale = 0.5 * height / math.tan(0.5 * self.fov_y)
+        x = 0.5 * width + scale * (relative @ right) / depth
+        y = 0.5 * height - scale * (relative @ up) / depth
+        return torch.stack((x, y), -1), depth
+
+
+def view_axes(azimuth: float, elevation: float = ELEVATION) -> tuple[Tensor, Tensor, Tensor]:
+    """(forward, right, up) of a view direction given by its angles [rad]; each (3,), unit, world."""
+    ca, sa, ce, se = math.cos(azimuth), math.sin(azimuth), math.cos(elevation), math.sin(elevation)
+    forward, right, up = (ca * ce, sa * ce, se), (sa, -ca, 0.0), (-ca * se, -sa * se, ce)
+    return tuple(torch.tensor(axis, dtype=torch.float64) for axis in (forward, right, up))  # type: ignore[return-value]
+
+
+def side_azimuth(root_quat: Tensor) -> float:
+    """View azimuth [rad] that sees a figure from ahead and from its right, for root orientations (T, 4) wxyz.
+
+    "Ahead" is the mean heading; where the figure turns all round, its heading at the start.
+    """
+    heading = heading_angle(root_quat.to(torch.float64))
+    mean_x, mean_y = float(heading.cos().mean()), float(heading.sin().mean())
+    ahead = math.atan2(mean_y, mean_x) if math.hypot(mean_x, mean_y) > 0.5 else float(heading[0])
+    return ahead + SIDE_ANGLE
+
+
+def separation(points: Tensor, azimuth: float) -> float:
+    """How far apart [m] to stand two figures so that they do not overlap on the picture; points (T, B, 3) of one."""
+    right = view_axes(azimuth)[1]
+    across = (points.to(torch.float64) - points[:, :1]) @ right
+    return min(max(float(across.max() - across.min()) + 0.25, 1.1), 3.0)
+
+
+def plan(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Camera]:
+    """One camera a frame for the drawn body positions (T, P, 3) [m]; aspect is width / height."""
+    points = points.to(torch.float64)
+    forward, right, up = view_axes(azimuth)
+    low, high = points.amin(1), points.amax(1)
+    middle = _smooth(0.5 * (low + high), _SMOOTHING_S * fps)
+    middle[:, 2] = 0.5 * middle[:, 2] + 0.5 * float(middle[:, 2].mean())  # a jump is seen as one: rise half with it
+    relative = points - middle[:, None]
+    depth, tan_y = relative @ forward, math.tan(0.5 * FOV_Y)
+    need_x = (relative @ right).abs() / (_FIT * tan_y * aspect) - depth
+    need_y = (relative @ up).abs() / (_FIT * tan_y) - depth
+    needed = torch.maximum(need_x, need_y).amax(1).clamp(NEAREST, FARTHEST)
+    window = max(1, int(2 * _SMOOTHING_S * fps))
+    widest = torch.from_numpy(maximum_filter1d(needed.numpy(), window, mode="nearest"))
+    distance = _smooth(widest[:, None], 0.5 * window)[:, 0]
+    return [Camera(at, float(d), azimuth) for at, d in zip(middle, distance, strict=True)]
+
+
+def smooth_path(points: Tensor, fps: float) -> Tensor:
+    """(T, 3) averaged in time as the camera's own path is, for what should move with it."""
+    return _smooth(points.to(torch.float64), _SMOOTHING_S * fps)
+
+
+def _smooth(values: Tensor, sigma: float) -> Tensor:
+    return torch.from_numpy(gaussian_filter1d(values.numpy(), sigma, axis=0, mode="nearest"))
+
+
+def stack_points(figures: Sequence[Tensor]) -> Tensor:
+    """Body positions (T, B, 3) of each drawn figure as one cloud a frame, (T, sum of B, 3)."""
+    return torch.cat(list(figures), 1)

@@ -1,0 +1,170 @@
+"""What is drawn: figures made of simple solids, posed frame by frame, and how they stand beside each other.
+
+Nothing here knows a renderer. A :class:`Figure` is one body-posed character in one look (as it is, or tinted, or
+translucent); a renderer is given the figures once and then, for every frame, one pose for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import mujoco
+import torch
+from torch import Tensor
+
+from characters.errors import InputError, nearest
+from characters.rotations import quat_mul, quat_rotate
+
+Shape = Literal["sphere", "capsule", "ellipsoid", "cylinder", "box"]
+VIEWS = ("side", "ghost")
+
+VISUAL_GROUP, COLLISION_GROUP = 1, 3
+REFERENCE_TINT = (0.62, 0.72, 0.86)  # what the mocap figure is blended towards, rgb
+GHOST_TINT = (0.30, 0.62, 1.00)
+GHOST_OPACITY = 0.45
+
+_SHAPES: dict[int, Shape] = {
+    int(mujoco.mjtGeom.mjGEOM_SPHERE): "sphere",
+    int(mujoco.mjtGeom.mjGEOM_CAPSULE): "capsule",
+    int(mujoco.mjtGeom.mjGEOM_ELLIPSOID): "ellipsoid",
+    int(mujoco.mjtGeom.mjGEOM_CYLINDER): "cylinder",
+    int(mujoco.mjtGeom.mjGEOM_BOX): "box",
+}
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the bodies of one character are: pos (B, 3) [m] and quat (B, 4) wxyz, world, in the character's order."""
+
+    pos: Tensor
+    quat: Tensor
+
+    @staticmethod
+    def of(bodies: Any, index: int = 0) -> Pose:
+        """Row ``index`` of a ``characters.BodyState``, copied to the CPU as float64."""
+        return Pose(
+            bodies.pos_w[index].detach().to("cpu", torch.float64, copy=True),
+            bodies.quat_w[index].detach().to("cpu", torch.float64, copy=True),
+        )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One moment to draw.
+
+    Attributes:
+        time: seconds since the start.
+        sim: the simulated character (or, for a clip that is only played, the clip itself).
+        reference: the mocap at the same moment, if it is to be drawn too.
+        clip: name in the caption.
+        reward: reward of this step in [0, 1], or None to leave the bar out.
+    """
+
+    time: float
+    sim: Pose
+    reference: Pose | None = None
+    clip: str = ""
+    reward: float | None = None
+
+
+@dataclass(frozen=True)
+class VisualGeom:
+    """A solid fixed to a body: MuJoCo's size convention, pos (3,) [m] and quat (4,) wxyz in the body's frame."""
+
+    shape: Shape
+    size: tuple[float, float, float]
+    rgba: tuple[float, float, float, float]
+    body: int
+    pos: tuple[float, float, float]
+    quat: tuple[float, float, float, float]
+
+
+def visual_geoms(model: mujoco.MjModel, body_names: Sequence[str]) -> tuple[VisualGeom, ...]:
+    """The visible geoms of a model, on bodies numbered as in ``body_names``; the collision geoms if it has no others.
+
+    Raises:
+        InputError: if the model has no geom that can be drawn on any of these bodies.
+    """
+    number = {model.body(name).id: index for index, name in enumerate(body_names)}
+    for group in (VISUAL_GROUP, COLLISION_GROUP, 0):
+        geoms = [
+            _visual_geom(model, geom, number[model.geom_bodyid[geom]])
+            for geom in range(model.ngeom)
+            if model.geom_group[geom] == group
+            and model.geom_bodyid[geom] in number
+            and model.geom_type[geom] in _SHAPES
+        ]
+        if geoms:
+            return tuple(geoms)
+    raise InputError(f"the model has nothing to draw: no {', '.join(_SHAPES.values())} on its bodies")
+
+
+def _visual_geom(model: mujoco.MjModel, geom: int, body: int) -> VisualGeom:
+    rgba = model.geom_rgba[geom]
+    material = model.geom_matid[geom]
+    if material >= 0 and tuple(rgba.round(6)) == (0.5, 0.5, 0.5, 1.0):  # MuJoCo's own rule: default means unset
+        rgba = model.mat_rgba[material]
+    return VisualGeom(
+        shape=_SHAPES[model.geom_type[geom]],
+        size=tuple(model.geom_size[geom].tolist()),  # type: ignore[arg-type]
+        rgba=tuple(rgba.tolist()),
+        body=body,
+        pos=tuple(model.geom_pos[geom].tolist()),  # type: ignore[arg-type]
+        quat=tuple(model.geom_quat[geom].tolist()),  # type: ignore[arg-type]
+    )
+
+
+class Figure:
+    """One character in one look.
+
+    Args:
+        geoms: its solids.
+        opacity: 1 is solid; less lets what is behind it shine through.
+        offset: (3,) [m] added to every pose, to stand two figures beside each other.
+    """
+
+    def __init__(
+        self, geoms: Sequence[VisualGeom], opacity: float = 1.0, offset: Tensor | None = None, label: str = ""
+    ) -> None:
+        self.geoms = tuple(geoms)
+        self.opacity = opacity
+        self.label = label
+        self.offset = torch.zeros(3, dtype=torch.float64) if offset is None else offset.to(torch.float64)
+        self._body = torch.tensor([geom.body for geom in self.geoms])
+        self._pos = torch.tensor([geom.pos for geom in self.geoms], dtype=torch.float64)
+        self._quat = torch.tensor([geom.quat for geom in self.geoms], dtype=torch.float64)
+
+    def place(self, pose: Pose) -> tuple[Tensor, Tensor]:
+        """World pose of every solid: (G, 3) [m] and (G, 4) wxyz, float64."""
+        body_pos, body_quat = pose.pos.to(torch.float64)[self._body], pose.quat.to(torch.float64)[self._body]
+        return body_pos + quat_rotate(body_quat, self._pos) + self.offset, quat_mul(body_quat, self._quat)
+
+
+def tinted(geoms: Sequence[VisualGeom], rgb: tuple[float, float, float], share: float) -> tuple[VisualGeom, ...]:
+    """The geoms with their colour moved by ``share`` (0..1) towards ``rgb``."""
+
+    def blend(rgba: tuple[float, ...]) -> Any:
+        return (*(float(c + share * (t - c)) for c, t in zip(rgba[:3], rgb, strict=True)), rgba[3])
+
+    return tuple(replace(geom, rgba=blend(geom.rgba)) for geom in geoms)
+
+
+def figures_for(
+    geoms: Sequence[VisualGeom], view: str, with_reference: bool, reference_offset: Tensor
+) -> tuple[Figure, ...]:
+    """The simulation first, then the reference beside it (``side``) or through it (``ghost``).
+
+    Raises:
+        InputError: for an unknown view.
+    """
+    if view not in VIEWS:
+        raise InputError(f"unknown view '{view}': {nearest(view, VIEWS)}")
+    if not with_reference:
+        return (Figure(geoms),)
+    if view == "ghost":
+        ghost = Figure(tinted(geoms, GHOST_TINT, 0.85), GHOST_OPACITY, label="reference (mocap)")
+        return (Figure(geoms, label="simulation"), ghost)
+    reference = Figure(tinted(geoms, REFERENCE_TINT, 0.6), offset=reference_offset, label="reference (mocap)")
+    return (Figure(geoms, label="simulation"), reference)

@@ -1,0 +1,60 @@
+"""The servo: proportional-derivative control whose whole torque respects each joint's limit.
+
+A joint's torque is kp * e - kd * v with e the rotation vector from the joint to its target in the child's frame
+(the error of DeepMimic's stable PD controller; Tan, Liu and Turk 2011), scaled down to the joint's torque limit if its
+norm exceeds it. The engine integrates the damping -kd * v implicitly, as joint damping, so what it is given is
+
+    motor = limited(kp * e - kd * v) + kd * v.
+
+Below the limit that is the plain implicit servo. At the limit the two damping terms cancel up to the change of v
+within one physics step, h * kd * dv, which acts like added inertia: limited and stable at once. (kp and kv in one
+clamped MuJoCo actuator blow up at 1/240 s; a clamp on the kp part alone lets the sum pass the limit.)
+"""
+
+import torch
+from torch import Tensor
+
+from characters import Character
+from characters.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_to_rotvec
+
+
+class Servo:
+    """Targets and joint state to motor torques, for N copies of one character."""
+
+    def __init__(self, character: Character, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
+        joints = character.joints
+
+        def per_dof(values: list[float]) -> Tensor:
+            repeated = [v for v, j in zip(values, joints, strict=True) for _ in range(j.dof.start, j.dof.stop)]
+            return torch.tensor(repeated, device=device, dtype=dtype)
+
+        self._kp = per_dof([j.kp for j in joints])
+        self._kd = per_dof([j.kd for j in joints])
+        self._limit = torch.tensor([j.torque_limit for j in joints], device=device, dtype=dtype)
+        self._joint_of_dof = per_dof([float(i) for i in range(len(joints))]).long()
+        self._sum_per_joint = torch.nn.functional.one_hot(self._joint_of_dof, len(joints)).to(dtype)
+        balls = [j for j in joints if j.kind == "ball"]
+        self._ball_dofs = torch.tensor([d for j in balls for d in range(j.dof.start, j.dof.stop)], device=device)
+        self._ball_joints = torch.tensor([joints.index(j) for j in balls], device=device)
+
+    def set_target(self, pd_target: Tensor) -> None:
+        """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
+        self._target = pd_target
+        self._target_quat = quat_from_rotvec(pd_target[:, self._ball_dofs].unflatten(1, (-1, 3)))
+
+    def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
+        """Limited servo torque and what to give a motor beside an implicit damper kd, each (N, A) [N·m].
+
+        Args:
+            ball_quat: (N, J_ball, 4) wxyz of the ball joints, in joint order.
+            joint_pos: (N, A) [rad]; the hinges' angles, other columns are not read.
+            joint_vel: (N, A) [rad/s].
+        """
+        error = self._target - joint_pos
+        turn = quat_to_rotvec(quat_mul(quat_conj(ball_quat), self._target_quat))
+        error[:, self._ball_dofs] = turn.flatten(1)
+        damping = self._kd * joint_vel
+        wanted = self._kp * error - damping
+        norm = (wanted.square() @ self._sum_per_joint).sqrt()
+        limited = wanted * (self._limit / norm.clamp_min(self._limit))[:, self._joint_of_dof]
+        return limited, limited + damping
