@@ -1,0 +1,34 @@
+"""From a policy's action to servo targets."""
+
+import torch
+from torch import Tensor
+
+from characters import Character
+from mimic.env.config import ActionConfig
+
+
+class Action:
+    """``pd_target = base + scale * action`` for one character; see :class:`ActionConfig`."""
+
+    def __init__(self, config: ActionConfig, character: Character, device: torch.device | str = "cpu"):
+        self.config = config
+        self.dim = character.num_actuated
+        offset, scale = torch.zeros(self.dim), torch.full((self.dim,), config.ball_scale)
+        if config.mode == "absolute":
+            for joint in character.joints:
+                if joint.kind == "hinge" and joint.range is not None:
+                    low, high = joint.range
+                    offset[joint.dof] = 0.5 * (low + high)
+                    scale[joint.dof] = config.hinge_range_scale * (high - low)
+        self.offset, self.scale = offset.to(device), scale.to(device)
+        self.bound = torch.full((self.dim,), config.bound, device=device)
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether targets are offsets from the reference's pose."""
+        return self.config.mode == "reference"
+
+    def pd_target(self, action: Tensor, reference_target: Tensor | None) -> Tensor:
+        """Servo targets (N, A) [rad]; ``reference_target`` is the reference pose ``lead_s`` ahead."""
+        base = self.offset if reference_target is None else reference_target
+        return base + self.scale * action

@@ -1,0 +1,102 @@
+"""Where each environment is in the clip, and where the clip lies in the world.
+
+``clip_time`` runs from the start of the cycle; ``origin_w`` and ``yaw`` place the clip's frame in the world. When a
+cycle closes, the clip either goes on from where it ended or, as DeepMimic does, starts again at the simulated root
+(``sync_root_pos``) and heading (``sync_root_yaw``), which forgives drift once a cycle and lets a turning clip turn on.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from characters import CharacterState
+from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
+from mimic.env.reference import Reference, ReferenceSample
+from mimic.env.tasks import TaskConfig
+
+
+@dataclass
+class Placement:
+    """A moment of the clip in the world: clip_time (N,) [s] float64, origin_w (N, 3) [m], yaw (N,) [rad]."""
+
+    clip_time: Tensor
+    origin_w: Tensor
+    yaw: Tensor
+
+
+class Clock:
+    """Clip time and placement of N environments."""
+
+    def __init__(self, reference: Reference, task: TaskConfig, num_envs: int, device: torch.device | str = "cpu"):
+        self.reference, self.task = reference, task
+        self.now = Placement(
+            torch.zeros(num_envs, dtype=torch.float64, device=device),
+            torch.zeros(num_envs, 3, device=device),
+            torch.zeros(num_envs, device=device),
+        )
+        ends = torch.tensor([0.0, reference.duration], dtype=torch.float64, device=device)
+        pos, quat = reference.root(ends, torch.zeros(2, 3, device=device), torch.zeros(2, device=device))
+        self._first_pos = pos[0] * torch.tensor([1.0, 1.0, 0.0], device=device)
+        start, end = heading_angle(quat)
+        self._cycle_yaw = end - start if task.sync_root_yaw else torch.zeros_like(end)
+
+    @property
+    def phase(self) -> Tensor:
+        """Share of the cycle that has passed, (N,) float32 in [0, 1]."""
+        return (self.now.clip_time / self.reference.duration).float()
+
+    def reset(self, ids: Tensor, clip_time: Tensor) -> None:
+        """Start the environments ``ids`` at ``clip_time`` [s], the clip at the world's origin."""
+        self.now.clip_time[ids] = clip_time
+        self.now.origin_w[ids] = 0.0
+        self.now.yaw[ids] = 0.0
+
+    def advance(self, dt: float, sim: CharacterState) -> Tensor:
+        """Move on by dt [s], closing cycles as the task says; (N,) bool: a clip that does not loop is over."""
+        now = self.now
+        now.clip_time = now.clip_time + dt
+        over = now.clip_time >= self.reference.duration
+        if not self.reference.loop:
+            now.clip_time = now.clip_time.clamp(max=self.reference.duration)
+            return over
+        closed = self._next_cycle(now)
+        if self.task.sync_root_yaw:
+            _, quat = self.reference.root(closed.clip_time, closed.origin_w, torch.zeros_like(closed.yaw))
+            closed.yaw = heading_angle(sim.root_quat_w) - heading_angle(quat)
+        if self.task.sync_root_pos:
+            pos, _ = self.reference.root(closed.clip_time, torch.zeros_like(closed.origin_w), closed.yaw)
+            closed.origin_w = (sim.root_pos_w - pos) * pos.new_tensor([1.0, 1.0, 0.0])
+        self.now = _where(over, closed, now)
+        return torch.zeros_like(over)
+
+    def ahead(self, seconds: float) -> Placement:
+        """The placement ``seconds`` from now, as far as can be foreseen (without re-synchronisation)."""
+        now = self.now
+        later = Placement(now.clip_time + seconds, now.origin_w, now.yaw)
+        if not self.reference.loop:
+            later.clip_time = later.clip_time.clamp(max=self.reference.duration)
+            return later
+        while bool((over := later.clip_time >= self.reference.duration).any()):
+            later = _where(over, self._next_cycle(later), later)
+        return later
+
+    def sample(self) -> ReferenceSample:
+        """The reference now."""
+        return self.reference.sample(self.now.clip_time, self.now.origin_w, self.now.yaw)
+
+    def _next_cycle(self, at: Placement) -> Placement:
+        """The same moments counted from the start of the next cycle, which goes on where this one ends."""
+        yaw = at.yaw + self._cycle_yaw
+        end = self._first_pos + self.reference.cycle_displacement
+        end_w = quat_rotate(quat_from_yaw(at.yaw), end.expand_as(at.origin_w)) + at.origin_w
+        origin_w = end_w - quat_rotate(quat_from_yaw(yaw), self._first_pos.expand_as(at.origin_w))
+        return Placement(at.clip_time - self.reference.duration, origin_w, yaw)
+
+
+def _where(mask: Tensor, a: Placement, b: Placement) -> Placement:
+    return Placement(
+        torch.where(mask, a.clip_time, b.clip_time),
+        torch.where(mask[:, None], a.origin_w, b.origin_w),
+        torch.where(mask, a.yaw, b.yaw),
+    )

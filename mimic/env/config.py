@@ -1,0 +1,89 @@
+"""Settings of the tracking environment; the YAML of a preset fills them in, every key checked."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ActionConfig:
+    """How an action becomes servo targets: ``pd_target = base + scale * action``.
+
+    ``reference``: base is the reference's joint pose ``lead_s`` ahead (the servo lags by kd/kp), scale ``ball_scale``
+    everywhere. ``absolute`` (DeepMimic): base is the zero pose, or the middle of a hinge's range; scale is
+    ``ball_scale`` [rad], or ``hinge_range_scale`` times a hinge's range. A policy mean beyond ``bound`` (in action
+    units) is penalised by the learner, not clipped.
+    """
+
+    mode: Literal["reference", "absolute"] = "reference"
+    lead_s: float = 1 / 12
+    ball_scale: float = 1.0
+    hinge_range_scale: float = 2.0
+    bound: float = 1.5
+
+
+@dataclass(frozen=True)
+class ObservationConfig:
+    """Which named fields are observed (mimic/env/observation.py), in which frame, and how many control steps ahead.
+
+    ``reference`` frame: the world turned with the reference; ``heading``: turned with the simulated root (DeepMimic).
+    """
+
+    fields: tuple[str, ...]
+    frame: Literal["reference", "heading"] = "reference"
+    target_steps: tuple[int, ...] = (1,)
+
+
+@dataclass(frozen=True)
+class TermConfig:
+    """One reward term: weight * exp(-scale * error)."""
+
+    weight: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """The table of named reward terms (mimic/env/reward.py); the weights sum to 1."""
+
+    terms: dict[str, TermConfig]
+
+    def __post_init__(self) -> None:
+        total = sum(term.weight for term in self.terms.values())
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"reward weights sum to {total:g}, they must sum to 1")
+
+
+@dataclass(frozen=True)
+class TerminationConfig:
+    """When an episode fails: forbidden contact always (unless the clip forgives it), and in training two aids.
+
+    ``contact_height``: a forbidden body whose lowest point is below this has touched the ground [m].
+    ``root_tilt`` [rad], ``body_distance`` [m]: largest error against the reference, in training only; null is off.
+    """
+
+    contact_height: float = 0.001
+    root_tilt: float | None = None
+    body_distance: float | None = None
+
+
+@dataclass(frozen=True)
+class TimeLimitConfig:
+    """Training episodes last start_s + (end_s - start_s) * min(1, samples / ramp_samples) ** power seconds."""
+
+    start_s: float = 20.0
+    end_s: float = 20.0
+    ramp_samples: float = 32e6
+    power: float = 4.0
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only."""
+
+    observation: ObservationConfig
+    reward: RewardConfig
+    action: ActionConfig = field(default_factory=ActionConfig)
+    termination: TerminationConfig = field(default_factory=TerminationConfig)
+    time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)
+    evaluation_s: float = 20.0
+    lift_penetration: bool = True

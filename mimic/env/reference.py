@@ -1,0 +1,173 @@
+"""The reference: where the character should be at any time of a clip, for N environments at once.
+
+The clip is sampled once, as facts/imitation.md 2.1 says (positions lerped, rotations slerped, velocities by forward
+difference and lerped), onto a dense table with everything that forward kinematics would give; looking a time up is
+then one gather and one lerp a quantity, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from characters import Character, CharacterState, Kinematics
+from characters.rotations import (
+    heading_angle,
+    quat_from_yaw,
+    quat_hemisphere,
+    quat_mul,
+    quat_normalize,
+    quat_rotate,
+    quat_rotate_inverse,
+    quat_slerp,
+    quat_to_rotvec,
+)
+from mocap.motion import Motion, velocities
+
+TABLE_HZ = 1920.0
+
+
+@dataclass
+class ReferenceSample:
+    """The reference of N environments at their clip times; body positions are relative to the root, world axes."""
+
+    state: CharacterState
+    body_offset_w: Tensor  # (N, B, 3) joint origins minus the root's [m]
+    end_effector_h: Tensor  # (N, E, 3) heading frame of the reference; z is the height above ground [m]
+    com_vel_w: Tensor  # (N, 3) [m/s]
+
+
+class Reference:
+    """A motion as a table on one device, in the clip's own frame (origin under the first frame's root).
+
+    Attributes:
+        duration: [s], of one cycle.
+        loop: whether the clip wraps.
+        cycle_displacement: (3,) root translation of one cycle [m], height zero.
+        cycle_yaw: heading change of one cycle [rad].
+    """
+
+    def __init__(self, motion: Motion, character: Character, device: torch.device | str = "cpu"):
+        self.character = character
+        self.duration = motion.duration
+        self.loop = motion.loop
+        self.num_rows = int(torch.tensor(motion.duration * TABLE_HZ).ceil()) + 1
+        self._rate = (self.num_rows - 1) / motion.duration
+        times = torch.linspace(0, motion.duration, self.num_rows, dtype=torch.float64)
+        state = sample_motion(motion, character, times)
+        columns = _derive_columns(state, character)
+        columns["pd_target"] = _rotation_vectors(state, character)
+        self._columns = {name: value.float().to(device) for name, value in columns.items()}
+        displacement = motion.root_pos_w[-1] - motion.root_pos_w[0]
+        self.cycle_displacement = (displacement * torch.tensor([1.0, 1.0, 0.0])).float().to(device)
+
+    def sample(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor) -> ReferenceSample:
+        """The whole reference at ``clip_time`` (N,) [s] in [0, duration].
+
+        Args:
+            clip_time: (N,) float64.
+            origin_w: (N, 3) [m], where the clip's origin lies in the world.
+            yaw: (N,) [rad], how far the clip is turned about z.
+        """
+        row, fraction = self._position(clip_time)
+        turn = quat_from_yaw(yaw)
+        state = CharacterState(
+            root_pos_w=quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w,
+            root_quat_w=quat_mul(turn, quat_normalize(self._look_up("root_quat", row, fraction))),
+            root_linvel_w=quat_rotate(turn, self._look_up("root_linvel", row, fraction)),
+            root_angvel_w=quat_rotate(turn, self._look_up("root_angvel", row, fraction)),
+            joint_quat=quat_normalize(self._look_up("joint_quat", row, fraction)),
+            joint_vel=self._look_up("joint_vel", row, fraction),
+        )
+        return ReferenceSample(
+            state=state,
+            body_offset_w=quat_rotate(turn[:, None], self._look_up("body_offset", row, fraction)),
+            end_effector_h=self._look_up("end_effector", row, fraction),
+            com_vel_w=quat_rotate(turn, self._look_up("com_vel", row, fraction)),
+        )
+
+    def pd_target(self, clip_time: Tensor) -> Tensor:
+        """Joint pose as servo targets, (N, A) [rad]: rotation vectors of balls, angles of hinges."""
+        return self._look_up("pd_target", *self._position(clip_time))
+
+    def root(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor]:
+        """Root position (N, 3) [m] and orientation (N, 4) wxyz in the world."""
+        row, fraction = self._position(clip_time)
+        turn = quat_from_yaw(yaw)
+        pos = quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w
+        return pos, quat_mul(turn, quat_normalize(self._look_up("root_quat", row, fraction)))
+
+    def _position(self, clip_time: Tensor) -> tuple[Tensor, Tensor]:
+        """Table row and the fraction of the way to the next one; a broken time gives a valid row."""
+        x = clip_time * self._rate
+        row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
+        return row.long(), (x - row).float()
+
+    def _look_up(self, name: str, row: Tensor, fraction: Tensor) -> Tensor:
+        table = self._columns[name]
+        shape = (-1,) + (1,) * (table.dim() - 1)
+        return torch.lerp(table[row], table[row + 1], fraction.view(shape))
+
+
+def sample_motion(motion: Motion, character: Character, times: Tensor) -> CharacterState:
+    """Pose and velocity of ``motion`` at ``times`` (K,) [s] within the clip, float64 (facts/imitation.md 2.1)."""
+    row = (torch.searchsorted(motion.times, times, right=True) - 1).clamp(0, motion.num_frames - 2)
+    fraction = (times - motion.times[row]) / (motion.times[row + 1] - motion.times[row])
+    velocity = velocities(motion, character)
+
+    def lerp(values: Tensor) -> Tensor:
+        return torch.lerp(values[row], values[row + 1], fraction[:, None])
+
+    return CharacterState(
+        root_pos_w=lerp(motion.root_pos_w),
+        root_quat_w=quat_slerp(motion.root_quat_w[row], motion.root_quat_w[row + 1], fraction),
+        root_linvel_w=lerp(velocity.root_linvel_w),
+        root_angvel_w=lerp(velocity.root_angvel_w),
+        joint_quat=quat_slerp(motion.joint_quat[row], motion.joint_quat[row + 1], fraction[:, None]),
+        joint_vel=lerp(velocity.joint_vel),
+    )
+
+
+def _derive_columns(state: CharacterState, character: Character) -> dict[str, Tensor]:
+    kinematics = Kinematics(character, dtype=torch.float64)
+    bodies = kinematics.forward(state)
+    effectors = [character.body_index(name) for name in character.end_effectors]
+    return {
+        "root_pos": state.root_pos_w,
+        "root_quat": quat_hemisphere(state.root_quat_w),
+        "root_linvel": state.root_linvel_w,
+        "root_angvel": state.root_angvel_w,
+        "joint_quat": quat_hemisphere(state.joint_quat),
+        "joint_vel": state.joint_vel,
+        "body_offset": bodies.pos_w - state.root_pos_w[:, None],
+        "end_effector": end_effectors_h(bodies.pos_w[:, effectors], state),
+        "com_vel": kinematics.com_velocity(bodies),
+    }
+
+
+def end_effectors_h(pos_w: Tensor, state: CharacterState) -> Tensor:
+    """End effectors (N, E, 3) [m] in the character's heading frame: x, y from the root, z the height above ground."""
+    heading = quat_from_yaw(heading_angle(state.root_quat_w))
+    local = quat_rotate_inverse(heading[:, None], pos_w - state.root_pos_w[:, None])
+    return torch.cat((local[..., :2], pos_w[..., 2:]), -1)
+
+
+def _rotation_vectors(state: CharacterState, character: Character) -> Tensor:
+    """Joint pose (T, A) [rad] that is continuous in time even past half a turn."""
+    rotvec = _unwrapped(quat_to_rotvec(quat_hemisphere(state.joint_quat)))
+    columns = []
+    for j, joint in enumerate(character.joints):
+        axis = torch.eye(3) if joint.kind == "ball" else torch.tensor([joint.axis])
+        columns.append(rotvec[:, j] @ axis.T.to(rotvec))
+    return torch.cat(columns, -1)
+
+
+def _unwrapped(rotvec: Tensor) -> Tensor:
+    """Add whole turns along each axis where (T, J, 3) jumps, so that neighbours in time are close."""
+    result = rotvec.clone()
+    for t in range(1, len(result)):
+        angle = result[t].norm(dim=-1, keepdim=True)
+        other = result[t] * (1 - 2 * torch.pi / angle.clamp_min(1e-9))
+        jumped = (other - result[t - 1]).norm(dim=-1) < (result[t] - result[t - 1]).norm(dim=-1)
+        result[t] = torch.where(jumped[:, None], other, result[t])
+    return result
