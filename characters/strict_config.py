@@ -124,7 +124,10 @@ def _replace_path(config: Any, keys: list[str], value: Any, where: str) -> Any:
         raise ConfigError(f"{where}: unknown key '{head}'; {nearest(head, names)}")
     hint = typing.get_type_hints(type(config))[head]
     new = _replace_path(getattr(config, head), rest, value, where) if rest else _convert(hint, value, where)
-    return dataclasses.replace(config, **{head: new})  # type: ignore[type-var]
+    try:
+        return dataclasses.replace(config, **{head: new})
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

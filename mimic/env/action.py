@@ -14,14 +14,15 @@ class Action:
         self.config = config
         self.dim = character.num_actuated
         offset, scale = torch.zeros(self.dim), torch.full((self.dim,), config.ball_scale)
-        if config.mode == "absolute":
-            for joint in character.joints:
-                if joint.kind == "hinge" and joint.range is not None:
-                    low, high = joint.range
-                    offset[joint.dof] = 0.5 * (low + high)
-                    scale[joint.dof] = config.hinge_range_scale * (high - low)
-        self.offset, self.scale = offset.to(device), scale.to(device)
-        self.bound = torch.full((self.dim,), config.bound, device=device)
+        bound = torch.full((self.dim,), config.bound)
+        for joint in (j for j in character.joints if j.kind == "hinge"):
+            if config.hinge_bound is not None:
+                bound[joint.dof] = config.hinge_bound
+            if config.mode == "absolute" and joint.range is not None:
+                low, high = joint.range
+                offset[joint.dof] = 0.5 * (low + high)
+                scale[joint.dof] = config.hinge_range_scale * (high - low)
+        self.offset, self.scale, self.bound = offset.to(device), scale.to(device), bound.to(device)
 
     @property
     def needs_reference(self) -> bool:

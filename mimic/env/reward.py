@@ -32,13 +32,16 @@ class Reward:
     """Weighted sum of the configured terms for one character.
 
     Raises:
-        ConfigError: the table names a term that does not exist.
+        ConfigError: the table names a term that does not exist, or its weights do not sum to 1.
     """
 
     def __init__(self, config: RewardConfig, character: Character, device: torch.device | str = "cpu"):
         for name in config.terms:
             if name not in TERMS:
                 raise ConfigError(f"reward: unknown term '{name}'; {nearest(name, TERMS)}")
+        weights = sum(term.weight for term in config.terms.values())
+        if abs(weights - 1.0) > 1e-6:
+            raise ConfigError(f"reward: the weights of the terms sum to {weights:g}, they must sum to 1")
         self.config = config
         total = character.config.root_weight + sum(joint.weight for joint in character.joints)
         self._root_weight = character.config.root_weight / total

@@ -1,0 +1,77 @@
+"""Presets: every number of a training run in one YAML file, checked key by key."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from characters.errors import ConfigError, nearest
+from characters.strict_config import build, read_yaml, replace
+from mimic.env.config import EnvConfig
+from mimic.learn.awr import AWRConfig
+from mimic.learn.policy import PolicyConfig
+from mimic.learn.ppo import PPOConfig
+from mimic.learn.rollout import RolloutConfig
+from mimic.learn.trainer import TrainerConfig
+
+_PRESETS = Path(__file__).with_name("presets")
+
+AlgorithmName = Literal["awr", "ppo"]
+
+
+@dataclass(frozen=True)
+class AWRPreset:
+    """Rollout and update settings of AWR."""
+
+    rollout: RolloutConfig
+    update: AWRConfig
+
+
+@dataclass(frozen=True)
+class PPOPreset:
+    """Rollout and update settings of PPO."""
+
+    rollout: RolloutConfig
+    update: PPOConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A whole training run: task, networks, algorithm, schedule."""
+
+    num_envs: int
+    env: EnvConfig
+    policy: PolicyConfig
+    awr: AWRPreset
+    ppo: PPOPreset
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+    def __post_init__(self) -> None:
+        if self.num_envs < 1:
+            raise ValueError("num_envs must be at least 1")
+
+    def algorithm(self, name: AlgorithmName) -> AWRPreset | PPOPreset:
+        """The rollout and update settings of one algorithm."""
+        return self.awr if name == "awr" else self.ppo
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship."""
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
+    """A preset that ships, by name, or any by its path, with ``key=value`` settings applied.
+
+    Raises:
+        ConfigError: no such preset, unknown key or wrong value; the message names the nearest valid ones.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"no preset '{name}'; {nearest(name, preset_names())}")
+    preset = build(Preset, read_yaml(path), path.name)
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {setting}: write key=value, as in --set awr.update.temperature=2")
+        preset = replace(preset, key.strip(), value.strip())
+    return preset
