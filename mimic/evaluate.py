@@ -34,11 +34,17 @@ class _Sums:
 def evaluate(env: TrackingEnv, act: Act, start_times: Tensor | None = None) -> dict[str, Any]:
     """Run one episode in each of the environments of ``env`` (made with ``training=False``).
 
+    Start times are uniform over the clip and depend on the environment's seed alone, so that two policies are judged
+    from the same starts.
+
     Returns:
         The fields of ``evaluation.json``: clip, character, episodes, normalized_return {mean, std}, survival,
         mpjpe_m (root-relative, mean over bodies), root_error_m, joint_velocity_error_rad_s, jerk_m_s3 and that of the
         reference, mean_steps, reward_terms; averages are over the steps before the end of each episode.
     """
+    if start_times is None:
+        share = torch.rand(env.num_envs, dtype=torch.float64, generator=torch.Generator().manual_seed(env.seed))
+        start_times = (share * env.motion.duration).to(env.device)
     obs = env.reset(start_times)
     possible = _possible_steps(env)
     n = env.num_envs

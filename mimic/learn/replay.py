@@ -32,7 +32,13 @@ class Replay:
     """Ring of ``iterations * steps`` time slots of N transitions."""
 
     def __init__(
-        self, iterations: int, steps: int, num_envs: int, obs_dim: int, act_dim: int, device: torch.device | str = "cpu"
+        self,
+        iterations: int,
+        steps: int,
+        num_envs: int,
+        obs_dim: int,
+        act_dim: int,
+        device: torch.device | str = "cpu",
     ) -> None:
         if min(iterations, steps, num_envs, obs_dim, act_dim) < 1:
             raise ValueError("every size of a Replay must be at least 1")
@@ -52,20 +58,31 @@ class Replay:
         self.last_obs = torch.zeros(num_envs, obs_dim, device=device)  # where the newest slot leads
         self._finals: dict[int, tuple[Tensor, Tensor]] = {}  # slot -> (env (m,), obs (m, D))
 
-    def add(self, obs: Tensor, action: Tensor, mean: Tensor, std: Tensor, log_prob: Tensor, step: Step) -> None:
+    def add(
+        self, obs: Tensor, action: Tensor, mean: Tensor, std: Tensor, log_prob: Tensor, step: Step
+    ) -> None:
         """Store one time slot: acting in ``obs`` (N, D) with ``action`` (N, A) gave ``step``.
 
-        Diverged rows are kept only as a cut in time (``valid`` False, reward 0). Raises ValueError if another row is not
+        Diverged rows are kept only as a cut in time (``valid`` False, the rest 0 but for ``obs``). Raises ValueError if another row is not
         finite: nothing is stored then.
         """
         diverged = step.end == int(End.DIVERGED)
         stopped = (step.end == int(End.TIMEOUT)) | (step.end == int(End.CLIP_END))
         env = stopped.nonzero().squeeze(-1)
         final = step.final_obs.index_select(0, env)
-        reward = step.reward.masked_fill(diverged, 0.0)
-        _refuse_non_finite(obs=obs, action=action, mean=mean, reward=reward, next_obs=step.obs, final_obs=final)
+        reward, log_prob = step.reward.masked_fill(diverged, 0.0), log_prob.masked_fill(diverged, 0.0)
+        action, mean = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, mean))
+        _refuse_non_finite(
+            obs=obs, action=action, mean=mean, reward=reward, next_obs=step.obs, final_obs=final
+        )
         slot = self.position
-        for name, value in (("obs", obs), ("action", action), ("mean", mean), ("std", std), ("reward", reward)):
+        for name, value in (
+            ("obs", obs),
+            ("action", action),
+            ("mean", mean),
+            ("std", std),
+            ("reward", reward),
+        ):
             getattr(self, name)[slot].copy_(value)
         self.log_prob[slot].copy_(log_prob)
         self.end[slot].copy_(step.end)
@@ -76,6 +93,11 @@ class Replay:
             self._finals[slot] = (env, final)
         self.position = (slot + 1) % self.capacity
         self.size = min(self.size + 1, self.capacity)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of a full replay [bytes], final observations aside."""
+        return sum(int(getattr(self, name).nbytes) for name in (*_FIELDS, "last_obs"))
 
     def slots(self, newest: int | None = None) -> Tensor:
         """Slot indices (T,), oldest first; only the ``newest`` so many time slots if given."""
@@ -102,7 +124,12 @@ class Replay:
         """The filled part, the write position and the newest edge."""
         final = self.final_obs()
         state = {name: getattr(self, name)[: self.size] for name in _FIELDS}
-        state |= {"last_obs": self.last_obs, "final_slot": final.slot, "final_env": final.env, "final_obs": final.obs}
+        state |= {
+            "last_obs": self.last_obs,
+            "final_slot": final.slot,
+            "final_env": final.env,
+            "final_obs": final.obs,
+        }
         return state | {"position": torch.tensor([self.position, self.size])}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -117,11 +144,13 @@ class Replay:
         self.position, self.size = position, size
         device = self.obs.device
         slot, env, obs = (state[f"final_{name}"].to(device) for name in ("slot", "env", "obs"))
-        self._finals = {int(s): (env[slot == s], obs[slot == s]) for s in slot.unique()}
+        self._finals = {s: (env[slot == s], obs[slot == s]) for s in set(slot.tolist())}
 
 
 def _refuse_non_finite(**tensors: Tensor) -> None:
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             env = int((~tensor.isfinite()).reshape(tensor.shape[0], -1).any(1).nonzero()[0])
-            raise ValueError(f"non-finite {name} in row {env}, and the environment did not report End.DIVERGED")
+            raise ValueError(
+                f"non-finite {name} in row {env}, and the environment did not report End.DIVERGED"
+            )

@@ -21,7 +21,9 @@ from mimic.learn.vec_env import End
 ClipEndValue = Literal["zero", "bootstrap"]
 
 
-def next_values(value: Tensor, last_value: Tensor, end: Tensor, stopped_value: Tensor, clip_end: ClipEndValue) -> Tensor:
+def next_values(
+    value: Tensor, last_value: Tensor, end: Tensor, stopped_value: Tensor, clip_end: ClipEndValue
+) -> Tensor:
     """Value (T, N) of what followed each step, as its return uses it.
 
     value (T, N): V(obs). last_value (N,): V where the newest step led. end (T, N) int8. stopped_value (T, N): V(final obs)

@@ -21,7 +21,8 @@ ELEVATION = math.radians(-11.0)
 SIDE_ANGLE = math.radians(125.0)  # from the figure's heading to the view direction: from ahead, at its right
 NEAREST, FARTHEST = 3.6, 16.0  # [m]
 _SMOOTHING_S = 0.6
-_FIT = 0.80  # share of the picture's half width and half height that body origins may use
+_FLESH = 0.25  # [m] a figure reaches beyond the origins of its bodies
+_FIT = 0.86  # share of the picture's half width and half height that figures may use
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def separation(points: Tensor, azimuth: float) -> float:
     """How far apart [m] to stand two figures so that they do not overlap on the picture; points (T, B, 3) of one."""
     right = view_axes(azimuth)[1]
     across = (points.to(torch.float64) - points[:, :1]) @ right
-    return min(max(float(across.max() - across.min()) + 0.25, 1.1), 3.0)
+    return min(max(float(across.max() - across.min()) + 2 * _FLESH, 1.1), 3.2)
 
 
 def plan(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Camera]:
@@ -93,8 +94,8 @@ def plan(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Came
     middle[:, 2] = 0.5 * middle[:, 2] + 0.5 * float(middle[:, 2].mean())  # a jump is seen as one: rise half with it
     relative = points - middle[:, None]
     depth, tan_y = relative @ forward, math.tan(0.5 * FOV_Y)
-    need_x = (relative @ right).abs() / (_FIT * tan_y * aspect) - depth
-    need_y = (relative @ up).abs() / (_FIT * tan_y) - depth
+    need_x = ((relative @ right).abs() + _FLESH) / (_FIT * tan_y * aspect) - depth
+    need_y = ((relative @ up).abs() + _FLESH) / (_FIT * tan_y) - depth
     needed = torch.maximum(need_x, need_y).amax(1).clamp(NEAREST, FARTHEST)
     window = max(1, int(2 * _SMOOTHING_S * fps))
     widest = torch.from_numpy(maximum_filter1d(needed.numpy(), window, mode="nearest"))

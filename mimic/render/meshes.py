@@ -84,7 +84,7 @@ def _box(a: float, b: float, c: float) -> Mesh:
 
 def _resolution(radius: float) -> tuple[int, int]:
     """(rings, sectors), even rings: small parts (an eye) need few."""
-    return (6, 10) if radius < 0.025 else (10, 18) if radius < 0.08 else (14, 26)
+    return (6, 8) if radius < 0.03 else (8, 14) if radius < 0.06 else (12, 20)
 
 
 def _ball(rings: int, sectors: int, double_equator: bool = False) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from characters import Character, CharacterState
 
 # DeepMimic throws away episodes in which any link moves faster than 100 m/s or rad/s; so does every engine here.
 MAX_VELOCITY = 100.0
+MAX_POSITION = 1e5  # [m]: no clip goes that far, and float32 has lost the millimetres long before
 
 
 class Engine(Protocol):

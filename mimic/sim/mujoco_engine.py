@@ -11,7 +11,7 @@ from torch import Tensor
 
 from characters import Character, CharacterState
 from characters.rotations import quat_from_axis_angle, quat_rotate, quat_rotate_inverse
-from mimic.sim.engine import MAX_VELOCITY
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
 from mimic.sim.servo import Servo
 
 
@@ -78,9 +78,9 @@ class MujocoEngine:
                 self.batch.step()
             except SimulationError as error:
                 self._failed[torch.from_numpy(np.asarray(error.ids)).long()] = True
-        speed = self._qvel.abs().amax(1)
         # a NaN compares false, so ask what is good and turn it round
-        self._failed |= ~((speed <= MAX_VELOCITY) & torch.isfinite(self._qpos.sum(1)))
+        good = (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
+        self._failed |= ~good
         warnings = self._count_warnings()
         self._failed |= torch.from_numpy(warnings > self._warnings)
         self._warnings = warnings

@@ -1,0 +1,80 @@
+"""How fast the environment is, as a ratio to the simulator alone, measured in one run on the same threads."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import torch
+
+from mimic.config import Preset
+from mimic.env import make_env
+from mimic.sim.mujoco_engine import MujocoEngine
+from mocap.catalogue import list_clips
+
+_ROUNDS = 5
+_SECONDS = 1.0
+_CLIP = {"humanoid": "walk", "dog": "trot"}
+_ACTION_STD = 0.05
+
+
+def bench_sim(character: str, preset: Preset, num_envs: int = 512, threads: int = 0) -> dict[str, Any]:
+    """Control steps per second of the whole environment and of ``Batch.step`` alone at the same substeps.
+
+    The two are timed in turns, from states of the same rollout; the rates are medians over the turns.
+    """
+    clip = _clip_of(character)
+    env = make_env(clip, preset.env, num_envs, threads=threads)
+    engine = env.engine
+    if not isinstance(engine, MujocoEngine):
+        raise TypeError("the raw rate is that of mujoco.batch")
+    generator = torch.Generator().manual_seed(0)
+    noise = _ACTION_STD * torch.randn(64, num_envs, env.act_dim, generator=generator)
+    env.reset()
+    step = 0
+
+    def env_step() -> None:
+        nonlocal step
+        env.step(noise[step % len(noise)])
+        step += 1
+
+    def raw_step() -> None:
+        engine.batch.step(nstep=engine.substeps)
+
+    for _ in range(30):
+        env_step()
+    env_rates, raw_rates = [], []
+    for _ in range(_ROUNDS):
+        snapshot = env.state_dict()
+        env_rates.append(num_envs * _rate(env_step))
+        env.load_state_dict(snapshot)
+        raw_rates.append(num_envs * _rate(raw_step))
+        env.load_state_dict(snapshot)
+        for _ in range(10):
+            env_step()
+    return {
+        "character": character,
+        "clip": clip,
+        "num_envs": num_envs,
+        "threads": engine.batch.nthread,
+        "substeps": engine.substeps,
+        "env_steps_per_s": round(median(env_rates)),
+        "raw_engine_steps_per_s": round(median(raw_rates)),
+        "ratio": round(median(e / r for e, r in zip(env_rates, raw_rates, strict=True)), 3),
+    }
+
+
+def _clip_of(character: str) -> str:
+    """A clip of the character that is at hand, the usual one first."""
+    clips = [info.name for info in list_clips() if info.character == character and info.available]
+    usual = _CLIP.get(character, "")
+    return usual if usual in clips or not clips else clips[0]
+
+
+def _rate(call: Callable[[], None]) -> float:
+    """Calls a second over about ``_SECONDS``."""
+    count, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < _SECONDS:
+        call()
+        count += 1
+    return count / passed

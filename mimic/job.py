@@ -1,0 +1,93 @@
+"""The whole job for one clip: a controller, its evaluation, a film.
+
+The controller is the one that ships if there is one, else the user's last run of the clip, else one trained on the
+spot for as long as the user grants.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from characters.errors import InputError
+from mimic.evaluate import evaluate
+from mimic.render import RenderReport, draw
+from mimic.render.simulated import simulation_frames
+from mimic.skill import RUNS, Skill, find_skill, last_run, load_skill, shipped_skills
+from mimic.training import Limits, RunConfig, train
+
+EVALUATION_SEED = 2019
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What the job made: paths, and the evaluation as ``evaluation.json`` has it."""
+
+    controller: Path
+    evaluation_path: Path
+    evaluation: dict[str, Any]
+    video: Path | None
+
+
+def run_job(run: RunConfig, out: Path, minutes: float, seconds: float, threads: int, say: Say) -> JobReport:
+    """Controller, evaluation and film for ``run.clip``, written below ``out``."""
+    skill = load_skill(str(_controller(run, out, minutes, threads, say)))
+    say("evaluating: 32 episodes of up to 20 s from random phases")
+    report = evaluate_skill(skill, 32, threads)
+    evaluation_path = out / "evaluation.json"
+    write_json(evaluation_path, report)
+    video = out / f"{run.clip}.mp4"
+    film = try_to_render(skill, video, seconds, say=say)
+    return JobReport(skill.path, evaluation_path, report, film.path if film else None)
+
+
+def evaluate_skill(skill: Skill, episodes: int, threads: int = 0) -> dict[str, Any]:
+    """The evaluation of a skill from starts that are the same for everyone."""
+    env = skill.make_env(episodes, seed=EVALUATION_SEED, threads=threads)
+    return {**evaluate(env, skill.policy.mean), "controller": str(skill.path)}
+
+
+def render_skill(skill: Skill, out: Path, seconds: float, **options: Any) -> RenderReport:
+    """Film a skill beside its reference; ``options`` are those of ``mimic.render.draw``."""
+    env = skill.make_env(1, seed=EVALUATION_SEED, threads=1)
+    return draw(simulation_frames(env, skill.policy.mean, seconds), env.character, out, **options)
+
+
+def try_to_render(skill: Skill, out: Path, seconds: float, say: Say) -> RenderReport | None:
+    """As ``render_skill``, but a picture that cannot be drawn costs nobody a result."""
+    say(f"drawing {seconds:g} s of simulation beside the clip")
+    try:
+        return render_skill(skill, out, seconds)
+    except InputError as error:
+        say(f"no video: {error}")
+        return None
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write JSON under a temporary name and rename it. Raises InputError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Say) -> Path:
+    if run.clip in shipped_skills():
+        say(f"controller: the one that ships for '{run.clip}'")
+        return find_skill(run.clip)
+    previous = last_run(run.clip, out) or last_run(run.clip, RUNS)
+    if previous is not None:
+        say(f"controller: your last run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)")
+        return find_skill(str(previous))
+    folder = out / f"{run.clip}-{run.algorithm}"
+    say(f"no controller for '{run.clip}' yet: training one for {minutes:g} minutes, in {folder}.")
+    say("Twenty minutes on two cores give a first attempt that falls within seconds; an hour or more gives a skill.")
+    say("Ctrl-C stops early and keeps what has been learned.")
+    result = train(run, folder, Limits(minutes=minutes), threads)
+    return result.best or result.checkpoint

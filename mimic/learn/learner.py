@@ -1,0 +1,261 @@
+"""What AWR and PPO share: networks, optimisers, targets over the replay, the critic fit, the step towards a KL.
+
+An algorithm is a `Learner` whose ``update`` turns the replay into better networks and returns metrics.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mimic.learn.optim import GuardedOptimizer, LearnerDiverged, OptimizerKind
+from mimic.learn.policy import Critic, GaussianPolicy, gaussian_kl
+from mimic.learn.replay import Replay
+from mimic.learn.returns import ClipEndValue, explained_variance, next_values, td_lambda_return
+
+_CHUNK = 8192  # rows a forward pass without gradient takes at once
+_KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
+_LR_FACTOR = 1.5
+_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Settings every algorithm has. ``*_steps`` counts minibatches an iteration; 0: ``*_passes`` over the data instead."""
+
+    gamma: float = 0.95
+    td_lambda: float = 0.9
+    clip_end_value: ClipEndValue = "zero"
+    clip_values: bool = False  # V within [0, 1 / (1 - gamma)], for rewards in [0, 1]
+    optimizer: OptimizerKind = "adam"
+    momentum: float = 0.9  # sgd only
+    max_grad_norm: float = 0.0  # 0: gradients are not clipped
+    actor_lr: float = 1e-4
+    critic_lr: float = 1e-3
+    actor_batch: int = 2048
+    critic_batch: int = 2048
+    actor_passes: int = 5
+    critic_passes: int = 5
+    actor_steps: int = 0
+    critic_steps: int = 0
+    target_kl: float = 0.02  # KL an iteration to which actor_lr is steered; 0: actor_lr stays
+    lr_min: float = 1e-6
+    lr_max: float = 1e-2
+    bound_weight: float = 10.0  # of the overshoot of the mean action beyond its bounds
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.gamma < 1.0 or not 0.0 <= self.td_lambda <= 1.0:
+            raise ValueError("gamma must be in [0, 1) and td_lambda in [0, 1]")
+        if min(self.actor_batch, self.critic_batch) < 1:
+            raise ValueError("actor_batch and critic_batch must be at least 1")
+        if min(self.actor_passes, self.critic_passes, self.actor_steps, self.critic_steps) < 0:
+            raise ValueError("passes and steps must not be negative")
+        if not 0.0 < self.lr_min <= self.lr_max or min(self.actor_lr, self.critic_lr) <= 0.0:
+            raise ValueError("step sizes must be above 0, and lr_min not above lr_max")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Values and returns of M stored transitions, oldest first."""
+
+    rows: Tensor  # (M,) rows of the replay's flat views
+    value: Tensor  # (M,)
+    returns: Tensor  # (M,)
+    valid: Tensor  # (M,) bool
+
+    @property
+    def advantage(self) -> Tensor:
+        """Return minus value (M,)."""
+        return self.returns - self.value
+
+
+class Learner:
+    """Networks and optimisers, and the steps algorithms are made of."""
+
+    def __init__(
+        self,
+        policy: GaussianPolicy,
+        critic: Critic,
+        config: LearnerConfig,
+        generator: torch.Generator,
+        action_low: Tensor,
+        action_high: Tensor,
+    ) -> None:
+        self.policy, self.critic, self.config, self.generator = policy, critic, config, generator
+        self.action_low, self.action_high = action_low, action_high
+        self.actor_optimizer = GuardedOptimizer(
+            policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm
+        )
+        self.critic_optimizer = GuardedOptimizer(
+            critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm
+        )
+
+    def update(self, replay: Replay) -> dict[str, float]:
+        """Improve the networks with what ``replay`` holds; metrics for the log. Raises LearnerDiverged."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def targets(self, replay: Replay, slots: Tensor) -> Targets:
+        """V and TD(lambda) returns with the present critic, over time ``slots`` (T,) that end at the newest edge.
+
+        Raises LearnerDiverged if no transition among them is valid.
+        """
+        rows = replay.rows(slots)
+        reward, end, valid = (
+            field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid)
+        )
+        if not bool(valid.any()):
+            raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
+        value = self._values(replay.obs.flatten(0, 1), rows).view_as(reward)
+        final = replay.final_obs()
+        stopped = torch.zeros_like(replay.reward)
+        if final.env.numel():
+            stopped[final.slot, final.env] = self._values(final.obs)
+        following = next_values(
+            value,
+            self._values(replay.last_obs),
+            end,
+            stopped.index_select(0, slots),
+            self.config.clip_end_value,
+        )
+        returns = td_lambda_return(reward, value, following, end, self.config.gamma, self.config.td_lambda)
+        return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
+
+    def fit_critic(self, replay: Replay, targets: Targets) -> float:
+        """Regress the critic on the returns; mean loss, in units of (value * (1 - gamma))^2."""
+        obs = replay.obs.flatten(0, 1)
+        goal = targets.returns / self.critic.scale
+        losses: list[Tensor] = []
+        config = self.config
+        rows = targets.valid.nonzero().squeeze(-1)
+        for index in minibatches(
+            rows, config.critic_batch, config.critic_passes, config.critic_steps, self.generator
+        ):
+            with torch.no_grad():
+                normalized = self.policy.normalizer(obs.index_select(0, targets.rows[index]))
+            loss = 0.5 * (self.critic.unscaled(normalized) - goal[index]).square().mean()
+            self.critic_optimizer.step(loss)
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean()) if losses else 0.0
+
+    def fit_actor(
+        self, replay: Replay, targets: Targets, rows: Tensor, loss_of: Callable[[Tensor, Tensor], Tensor]
+    ) -> dict[str, float]:
+        """Minimise ``loss_of(index (B,), mean (B, A))`` plus the bound loss over ``rows``, indices into ``targets``.
+
+        With a target KL the passes stop once it is passed twofold, and the step size moves by a factor 1.5 when the
+        iteration's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
+        """
+        config, losses, kl, passes = self.config, [], 0.0, 0
+        obs = replay.obs.flatten(0, 1)
+        for _ in range(1 if config.actor_steps else config.actor_passes):
+            for index in minibatches(rows, config.actor_batch, 1, config.actor_steps, self.generator):
+                mean = self.policy.mean(obs.index_select(0, targets.rows[index]))
+                loss = loss_of(index, mean)
+                self.actor_optimizer.step(loss + config.bound_weight * self.bound_loss(mean))
+                losses.append(loss.detach())
+            passes += 1
+            kl = self.measure_kl(replay)
+            if config.target_kl and kl > 2.0 * config.target_kl:
+                break
+        self._steer(kl)
+        mean_loss = float(torch.stack(losses).mean()) if losses else 0.0
+        return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}
+
+    def bound_loss(self, mean: Tensor) -> Tensor:
+        """Half the squared overshoot of the mean action beyond the bounds, summed over actions, mean over the batch."""
+        overshoot = (mean - self.action_high).clamp(min=0.0) + (self.action_low - mean).clamp(min=0.0)
+        return 0.5 * overshoot.square().sum(-1).mean()
+
+    @torch.no_grad()
+    def measure_kl(self, replay: Replay) -> float:
+        """Mean KL between the policy that acted in the newest iteration and the present one."""
+        slots = replay.slots(replay.steps)
+        rows = replay.rows(slots)
+        rows = rows[replay.valid.flatten()[rows]]
+        if rows.numel() == 0:
+            return 0.0
+        rows = rows[:: max(1, rows.numel() // _KL_ROWS)]
+        mean = self.policy.mean(replay.obs.flatten(0, 1).index_select(0, rows))
+        std = replay.std[rows // replay.num_envs]
+        return float(gaussian_kl(replay.mean.flatten(0, 1).index_select(0, rows), mean, std).mean())
+
+    def state_tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Everything learned, as groups of tensors for a checkpoint."""
+        return {
+            "policy": dict(self.policy.state_dict()),
+            "critic": dict(self.critic.state_dict()),
+            "actor_optimizer": self.actor_optimizer.state_tensors(),
+            "critic_optimizer": self.critic_optimizer.state_tensors(),
+            "learner": {"lr": self._lr_tensor(), "rng": self.generator.get_state()},
+        }
+
+    def load_state_tensors(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Continue from ``state_tensors``."""
+        self.policy.load_state_dict(dict(groups["policy"]))
+        self.critic.load_state_dict(dict(groups["critic"]))
+        self.actor_optimizer.load_state_tensors(groups["actor_optimizer"])
+        self.critic_optimizer.load_state_tensors(groups["critic_optimizer"])
+        self.actor_optimizer.lr, self.critic_optimizer.lr = groups["learner"]["lr"].tolist()
+        self.generator.set_state(groups["learner"]["rng"].cpu())
+
+    def common_metrics(self, before: Targets) -> dict[str, float]:
+        """Metrics of every algorithm; ``before`` are the targets before the critic fit."""
+        valid = before.valid
+        return {
+            "explained_variance": explained_variance(before.value[valid], before.returns[valid]),
+            "value_mean": float(before.value[valid].mean()),
+            "actor_lr": self.actor_optimizer.lr,
+            "critic_lr": self.critic_optimizer.lr,
+            "skipped_updates": float(self.actor_optimizer.skipped + self.critic_optimizer.skipped),
+        }
+
+    def _values(self, obs: Tensor, rows: Tensor | None = None) -> Tensor:
+        """V (M,) of ``obs`` (M, D), or of some of its rows, in bounded memory."""
+        pieces = (
+            torch.split(obs, _CHUNK)
+            if rows is None
+            else (obs.index_select(0, r) for r in torch.split(rows, _CHUNK))
+        )
+        value = torch.cat([self.critic(self.policy.normalizer(piece)) for piece in pieces])
+        return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
+
+    def _steer(self, kl: float) -> None:
+        target, optimizer = self.config.target_kl, self.actor_optimizer
+        if not target:
+            return
+        if kl > 2.0 * target:
+            optimizer.lr = max(self.config.lr_min, optimizer.lr / _LR_FACTOR)
+        elif kl < 0.5 * target:
+            optimizer.lr = min(self.config.lr_max, optimizer.lr * _LR_FACTOR)
+
+    def _lr_tensor(self) -> Tensor:
+        return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
+
+
+def minibatches(
+    rows: Tensor, batch: int, passes: int, steps: int, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Shuffled pieces of ``rows`` (M,): ``passes`` times over all, or ``steps`` pieces if that is not 0.
+
+    Each pass is cut into pieces of nearly equal size close to ``batch``, so that no small rest makes a noisy step.
+    """
+    if rows.numel() == 0:
+        return
+    pieces = max(1, round(rows.numel() / batch))
+    remaining = steps or passes * pieces
+    while remaining > 0:
+        order = torch.randperm(rows.numel(), generator=generator, device=rows.device)
+        yield from rows[order].tensor_split(pieces)[:remaining]
+        remaining -= pieces
+
+
+def standardize(advantage: Tensor, valid: Tensor) -> Tensor:
+    """Advantage (M,) minus its mean, over its standard deviation + 1e-5, both over the valid entries.
+
+    Moments are float64, so that even 1e30 does not overflow.
+    """
+    chosen = advantage[valid].double()
+    std = chosen.std(unbiased=False) + _EPS
+    return ((advantage.double() - chosen.mean()) / std).to(advantage.dtype)

@@ -1,0 +1,115 @@
+"""The record of a run: ``metrics.jsonl``, one row an iteration, and TensorBoard beside it if it is installed.
+
+After a crash the file may hold rows newer than the checkpoint, or half a line; opening it again with the checkpoint's
+iteration cuts them off, so that a resumed run has no row twice and none missing.
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+METRICS_FILE = "metrics.jsonl"
+TIMING_KEYS = ("time_s", "samples_per_s", "collect_s", "update_s")  # all that differs between twin runs
+
+Row = Mapping[str, float | int | None]
+
+
+class MetricsLog:
+    """Appends rows to ``folder/metrics.jsonl``; ``keep_through`` is the last iteration to keep of what is there."""
+
+    def __init__(
+        self,
+        folder: Path,
+        keep_through: int = -1,
+        tensorboard: bool = True,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / METRICS_FILE
+        self._say = say
+        kept = [row for row in read_rows(self.path) if row["iteration"] <= keep_through]
+        _rewrite(self.path, kept)
+        self._file = open(self.path, "r+b", buffering=0)  # noqa: SIM115 (closed in close())
+        self._size = self._file.seek(0, os.SEEK_END)
+        self._unwritten = b""
+        samples = int(kept[-1]["samples"]) if kept else -1
+        self._board = _open_tensorboard(folder, samples + 1, say) if tensorboard else None
+
+    def write(self, row: Row) -> None:
+        """Append one row (keys ``iteration`` and ``samples`` at least). A full disk is said, and retried at the next row."""
+        clean = {key: value if _is_number(value) else None for key, value in row.items()}
+        self._unwritten += (json.dumps(clean) + "\n").encode()
+        try:
+            self._file.seek(self._size)
+            if self._file.write(self._unwritten) == len(self._unwritten):
+                self._size += len(self._unwritten)
+                self._unwritten = b""
+            if self._board is not None:
+                _to_tensorboard(self._board, clean)
+        except OSError as error:
+            self._say(f"{self.path}: could not be written ({error.strerror}); trying again at the next row")
+
+    def sync(self) -> None:
+        """See to it that all rows are on the disk: call before publishing a checkpoint that counts them."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._say(f"{self.path}: could not be synced ({error.strerror})")
+
+    def close(self) -> None:
+        """Close the files; a half-written row is cut off."""
+        self._file.truncate(self._size)
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The whole rows of a metrics file, in order; a broken line and what follows it is left out."""
+    rows: list[dict[str, Any]] = []
+    for line in _lines(path):
+        try:
+            row = json.loads(line)
+            if not isinstance(row["iteration"], int) or not isinstance(row["samples"], int):
+                break
+        except (ValueError, KeyError, TypeError, RecursionError):
+            break
+        rows.append(row)
+    return rows
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.is_file():
+        with open(path, "rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))
+
+
+def _rewrite(path: Path, rows: list[dict[str, Any]]) -> None:
+    temporary = path.with_suffix(".tmp")
+    with open(temporary, "wb") as file:
+        file.writelines((json.dumps(row) + "\n").encode() for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _open_tensorboard(folder: Path, purge_step: int, say: Callable[[str], None]) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        say("tensorboard is not installed: metrics.jsonl only")
+        return None
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=purge_step)
+
+
+def _to_tensorboard(board: Any, row: Mapping[str, Any]) -> None:
+    for key, value in row.items():
+        if value is not None and key not in ("iteration", "samples"):
+            board.add_scalar(key if "/" in key else f"train/{key}", value, row["samples"])

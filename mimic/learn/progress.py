@@ -1,0 +1,84 @@
+"""What a person sees while a run goes on: a bar on a terminal, a line every ten seconds elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as RichProgress
+
+_EVERY = 10.0  # seconds between plain lines
+
+
+class Progress(Protocol):
+    """Shows rows as they come."""
+
+    def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        """``row`` of metrics, ``share`` of the run done (0 if it has no end), seconds to go (inf if unknown)."""
+
+    def say(self, line: str) -> None:
+        """A message that must not be lost in the bar."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+def make_progress(stream: TextIO | None = None) -> Progress:
+    """A bar if ``stream`` (standard output) is a terminal, else plain lines."""
+    stream = stream or sys.stdout
+    return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
+
+
+def describe(row: Mapping[str, float], eta_s: float) -> str:
+    """One line: samples, samples/s, return of training episodes, last evaluation, time to go."""
+    parts = [f"{row.get('samples', 0.0) / 1e6:.2f} M samples", f"{row.get('samples_per_s', 0.0):.0f}/s"]
+    for key, name in (("episode_return", "return"), ("episode_length", "steps"), ("kl", "KL")):
+        if row.get(key) is not None:
+            parts.append(f"{name} {row[key]:.3g}")
+    parts += [f"{key.removeprefix('eval/')} {row[key]:.3f}" for key in row if key == "eval/normalized_return"]
+    if eta_s != float("inf"):
+        parts.append(f"{eta_s / 60.0:.0f} min to go" if eta_s >= 90.0 else f"{eta_s:.0f} s to go")
+    return "  ".join(parts)
+
+
+class PlainProgress:
+    """A line at most every ten seconds, and for every evaluation."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = float("-inf")
+
+    def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= _EVERY or any(key.startswith("eval/") for key in row):
+            self._last = now
+            self.say(describe(row, eta_s))
+
+    def say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class BarProgress:
+    """A live bar; evaluations stay above it as lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        columns: tuple[Any, ...] = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False))
+        self._bar = RichProgress(*columns, console=Console(file=stream))
+        self._task = self._bar.add_task("", total=1.0)
+        self._bar.start()
+
+    def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        self._bar.update(self._task, completed=share, description=describe(row, eta_s))
+        if any(key.startswith("eval/") for key in row):
+            self.say(describe(row, eta_s))
+
+    def say(self, line: str) -> None:
+        self._bar.console.print(line, markup=False, highlight=False)
+
+    def close(self) -> None:
+        self._bar.stop()

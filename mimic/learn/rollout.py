@@ -1,0 +1,107 @@
+"""Collecting experience: a loop over control steps, never over environments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mimic.learn.policy import GaussianPolicy
+from mimic.learn.replay import Replay
+from mimic.learn.vec_env import End, Step, VecEnv
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How much to collect between updates, how long to keep it, and how widely to explore."""
+
+    steps: int = 24  # control steps an iteration, in each environment
+    replay_iterations: int = 1  # iterations kept for learning
+    std_start: float = 0.1  # exploration [normalised action units]...
+    std_end: float = 0.1  # ... reached linearly
+    std_samples: int = 0  # ... after so many samples; 0: std_start throughout
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.replay_iterations < 1:
+            raise ValueError("steps and replay_iterations must be at least 1")
+        if min(self.std_start, self.std_end) <= 0.0:
+            raise ValueError("std_start and std_end must be above 0")
+
+    def std_at(self, samples: int) -> float:
+        """Standard deviation of the policy after ``samples`` samples."""
+        share = min(1.0, samples / self.std_samples) if self.std_samples > 0 else 0.0
+        return self.std_start + share * (self.std_end - self.std_start)
+
+
+class EpisodeTracker:
+    """Returns and lengths of episodes, running across iterations; sums since the last ``metrics``."""
+
+    def __init__(self, num_envs: int, device: torch.device | str = "cpu") -> None:
+        self.running = torch.zeros(2, num_envs, dtype=torch.float64, device=device)  # return, length so far
+        self.reset_sums()
+
+    def reset_sums(self) -> None:
+        """Start counting afresh; running episodes go on."""
+        # Sums over finished episodes: return, length, and how many.
+        self._finished = torch.zeros(3, dtype=torch.float64, device=self.running.device)
+        self._ends = torch.zeros(len(End), dtype=torch.int64, device=self.running.device)
+        self._info: dict[str, Tensor] = {}
+        self._steps = 0
+        self._reward = torch.zeros((), dtype=torch.float64, device=self.running.device)
+
+    def add(self, step: Step) -> None:
+        """Count one step; a diverged episode counts as an end of its kind, but not in return and length."""
+        diverged = step.end == int(End.DIVERGED)
+        ended = step.end != int(End.NONE)
+        reward = step.reward.double().masked_fill(diverged, 0.0)
+        self.running[0] += reward
+        self.running[1] += 1.0
+        finished = (ended & ~diverged).double()
+        self._finished += torch.cat([(self.running * finished).sum(1), finished.sum().unsqueeze(0)])
+        self._ends += torch.bincount(step.end.long(), minlength=len(End))
+        self.running *= (~ended).double()
+        self._reward += reward.mean()
+        self._steps += 1
+        for name, value in step.info.items():
+            mean = value.double().masked_fill(diverged, 0.0).mean()
+            self._info[name] = self._info[name] + mean if name in self._info else mean
+
+    def metrics(self) -> dict[str, float]:
+        """Means since ``reset_sums``; ``episode_return`` and ``episode_length`` only if an episode finished."""
+        steps = max(1, self._steps)
+        result = {"reward": float(self._reward) / steps}
+        total, length, count = self._finished.tolist()
+        if count:
+            result |= {"episode_return": total / count, "episode_length": length / count}
+        result |= {f"ends/{end.name.lower()}": float(self._ends[end]) for end in End if end is not End.NONE}
+        return result | {f"info/{name}": float(value) / steps for name, value in self._info.items()}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The running episodes; call between iterations, when the sums have been read."""
+        return {"running": self.running}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from ``state_dict``."""
+        self.running.copy_(state["running"])
+        self.reset_sums()
+
+
+@torch.no_grad()
+def collect(
+    env: VecEnv,
+    policy: GaussianPolicy,
+    replay: Replay,
+    steps: int,
+    generator: torch.Generator,
+    tracker: EpisodeTracker,
+) -> None:
+    """Act for ``steps`` control steps with the sampling policy, from ``replay.last_obs`` on, into ``replay``.
+
+    Raises ValueError if the environment hands over something not finite without saying ``End.DIVERGED``.
+    """
+    for _ in range(steps):
+        obs = replay.last_obs
+        action, mean = policy.sample(obs, generator)
+        step = env.step(action)
+        replay.add(obs, action, mean, policy.std, policy.log_prob(action, mean), step)
+        tracker.add(step)

@@ -1,0 +1,100 @@
+"""All that a run's future depends on, to and from a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from characters.errors import CheckpointError
+from mimic.checkpoint import Checkpoint
+from mimic.learn.average import PolicyAverage
+from mimic.learn.learner import Learner
+from mimic.learn.policy import GaussianPolicy
+from mimic.learn.replay import Replay
+from mimic.learn.rollout import EpisodeTracker, RolloutConfig
+from mimic.learn.vec_env import VecEnv
+
+
+@dataclass
+class Counters:
+    """Where a run stands."""
+
+    iteration: int = 0
+    samples: int = 0
+    next_evaluation: int = 0  # samples
+    best_score: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class RunState:
+    """The moving parts of a run."""
+
+    env: VecEnv
+    learner: Learner
+    rollout: RolloutConfig
+    replay: Replay
+    tracker: EpisodeTracker
+    explore: torch.Generator
+    average: PolicyAverage | None
+    counters: Counters = field(default_factory=Counters)
+
+    @property
+    def judged_policy(self) -> GaussianPolicy:
+        """The policy to evaluate and ship: the averaged one if there is one."""
+        return self.average.policy if self.average else self.learner.policy
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Groups of tensors; ``policy`` is the judged policy, ``actor`` the learning one where that is another."""
+        groups = self.learner.state_tensors()
+        if self.average:
+            groups["actor"], groups["policy"] = groups["policy"], dict(self.average.policy.state_dict())
+        groups |= {"replay": self.replay.state_dict(), "tracker": self.tracker.state_dict()}
+        return groups | {"env": dict(self.env.state_dict()), "explore": {"rng": self.explore.get_state()}}
+
+    def meta(self) -> dict[str, Any]:
+        """Counters, and the settings for `load` to compare."""
+        return {"counters": asdict(self.counters), "settings": self._settings()}
+
+    def load(self, found: Checkpoint) -> list[str]:
+        """Continue from ``found``; lines on settings that differ. Raises CheckpointError if it does not fit."""
+        groups = found.tensors
+        try:
+            if self.average:
+                self.average.policy.load_state_dict(groups["policy"])
+            self.learner.load_state_tensors({**groups, "policy": groups.get("actor", groups["policy"])})
+            self.replay.load_state_dict(groups["replay"])
+            self.tracker.load_state_dict(groups["tracker"])
+            self.explore.set_state(groups["explore"]["rng"])
+            self.env.load_state_dict(groups["env"])
+            self.counters = Counters(**found.meta["counters"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            line = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{found.path}: does not fit these settings or this version ({line})"
+            ) from None
+        return _differences(found.meta.get("settings"), self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        parts = {
+            "policy": asdict(self.learner.policy.config),
+            "learner": asdict(self.learner.config),
+            "rollout": asdict(self.rollout),
+        }
+        named = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+        common = {
+            "num_envs": self.env.num_envs,
+            "threads": torch.get_num_threads(),
+            "device": str(self.env.device),
+        }
+        return {"algorithm": type(self.learner).__name__, **common, **named}
+
+
+def _differences(before: Any, now: Mapping[str, Any]) -> list[str]:
+    """Lines naming what changed between the settings of a checkpoint and the present ones."""
+    before = before if isinstance(before, dict) else {}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in now.items()}
+    changed = [key for key in plain if before.get(key) != plain[key]]
+    return [f"resuming with other settings: {key} was {before.get(key)}, is {plain[key]}" for key in changed]

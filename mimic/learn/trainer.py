@@ -1,0 +1,244 @@
+"""The training loop, and all that keeps a long run safe: evaluation, log, checkpoints, resume, signals.
+
+A run resumed from a checkpoint continues bit for bit on the CPU: what the loop reads is in the checkpoint, and what
+depends on the clock (when to save, when to stop) decides only how far it gets.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from characters.errors import CheckpointError, ConfigError, nearest
+from mimic import checkpoint
+from mimic.learn.average import PolicyAverage
+from mimic.learn.learner import Learner
+from mimic.learn.logging import METRICS_FILE, MetricsLog
+from mimic.learn.policy import GaussianPolicy
+from mimic.learn.progress import Progress, make_progress
+from mimic.learn.replay import Replay
+from mimic.learn.rollout import EpisodeTracker, RolloutConfig, collect
+from mimic.learn.run_state import RunState
+from mimic.learn.seeds import generator
+from mimic.learn.signals import StopOnSignal
+from mimic.learn.vec_env import VecEnv
+
+CHECKPOINTS = "ckpt"
+CURVE_FILE = "learning_curve.png"
+
+Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """When to stop, evaluate and save."""
+
+    samples: int = 0  # stop at so many samples in all; 0: no such limit
+    minutes: float = 0.0  # stop after so many minutes of this call; 0: no such limit
+    evaluate_every: int = 500_000  # samples; also before the first; 0: never
+    checkpoint_minutes: float = 10.0
+    keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
+    best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
+    ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0: the policy itself
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.samples, self.minutes, self.evaluate_every, self.checkpoint_minutes) < 0:
+            raise ValueError("samples, minutes, evaluate_every and checkpoint_minutes must not be negative")
+        if self.keep_checkpoints < 1 or not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError("keep_checkpoints must be at least 1 and ema_decay in [0, 1)")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a call of ``train`` ended: ``stopped_by`` is ``samples``, ``minutes``, ``SIGINT`` or ``SIGTERM``."""
+
+    samples: int
+    iterations: int
+    stopped_by: str
+    checkpoint: Path
+    best: Path | None
+
+
+class Trainer:
+    """Trains ``learner`` in ``env``, writing into folder ``out``: ckpt/, metrics.jsonl, tensorboard/, learning_curve.png.
+
+    ``evaluate`` gets the policy to judge, and must leave the training environment alone; its numbers are logged as
+    ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
+    """
+
+    def __init__(
+        self,
+        env: VecEnv,
+        learner: Learner,
+        rollout: RolloutConfig,
+        config: TrainerConfig,
+        *,
+        out: Path,
+        seed: int,
+        evaluate: Evaluate | None = None,
+        spec: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
+        self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
+        average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
+        replay = Replay(
+            rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, env.device
+        )
+        tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
+        self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
+        self.progress = progress or make_progress()
+        self._started = False  # episodes are under way, in this process or before
+
+    def train(self) -> TrainResult:
+        """Run until samples, minutes or a signal say stop; save. Raises LearnerDiverged, CheckpointWriteError."""
+        env, policy, counters = self.env, self.learner.policy, self.state.counters
+        replay, tracker, explore = self.state.replay, self.state.tracker, self.state.explore
+        log = self._start()
+        try:
+            with StopOnSignal() as stop:
+                while (reason := self._stop_reason(stop)) is None:
+                    env.set_progress(counters.samples)
+                    policy.set_std(self.rollout.std_at(counters.samples))
+                    begin = time.monotonic()
+                    collect(env, policy, replay, self.rollout.steps, explore, tracker)
+                    collected = time.monotonic()
+                    metrics = self._learn() | tracker.metrics()
+                    counters.iteration += 1
+                    counters.samples += self.rollout.steps * env.num_envs
+                    metrics |= self._times(begin, collected) | self._evaluate_if_due()
+                    self._record(log, metrics)
+                    self._save_if_due(log, self._new_best(metrics))
+            path = self._save(log, None)
+        finally:
+            log.close()
+            self.progress.close()
+        self._draw_curve()
+        return TrainResult(counters.samples, counters.iteration, reason, path, checkpoint.best(self.root))
+
+    def resume(self) -> checkpoint.Checkpoint:
+        """Take up the newest sound checkpoint of ``out``. Raises CheckpointError if there is none or it does not fit."""
+        found = checkpoint.latest(self.root)
+        for line in (*found.warnings, *self.state.load(found)):
+            self.progress.say(line)
+        self._started = True
+        return found
+
+    def _start(self) -> MetricsLog:
+        """Clean up after a crash, open the log, begin the episodes, judge the untrained policy."""
+        checkpoint.remove_orphans(self.root)
+        if not self._started and checkpoint.steps(self.root):
+            raise CheckpointError(f"{self.out}: holds a run already; resume it, or choose another folder")
+        tensors = sum(t.nbytes for group in self.state.tensors().values() for t in group.values())
+        checkpoint.preflight(self.root, tensors + self.state.replay.nbytes)
+        counters = self.state.counters
+        log = MetricsLog(
+            self.out, counters.iteration if self._started else -1, self.config.tensorboard, self.progress.say
+        )
+        self._begin, self._samples_at_begin = time.monotonic(), counters.samples
+        self._next_save = self._begin + 60.0 * self.config.checkpoint_minutes
+        if not self._started:
+            self._started = True
+            self.env.set_progress(0)
+            self.state.replay.last_obs.copy_(self.env.reset())
+            if evaluation := self._evaluate_if_due():
+                self._record(log, evaluation)
+                self._new_best(evaluation)
+        return log
+
+    def _stop_reason(self, stop: StopOnSignal) -> str | None:
+        if stop.received is not None:
+            return stop.received.name
+        if self.config.samples and self.state.counters.samples >= self.config.samples:
+            return "samples"
+        if self.config.minutes and time.monotonic() - self._begin >= 60.0 * self.config.minutes:
+            return "minutes"
+        return None
+
+    def _learn(self) -> dict[str, float]:
+        """Update the networks, then the normaliser: its change must not look like a step of the policy."""
+        normalizer, replay = self.learner.policy.normalizer, self.state.replay
+        # The first iteration only measures observations.
+        metrics = self.learner.update(replay) if float(normalizer.count) else {}
+        slots = replay.slots(self.rollout.steps)
+        normalizer.update(replay.obs[slots][replay.valid[slots]])
+        if self.state.average:
+            self.state.average.update(self.learner.policy)
+        return metrics
+
+    def _times(self, begin: float, collected: float) -> dict[str, float]:
+        end = time.monotonic()
+        self.state.counters.seconds += end - begin
+        rate = self.rollout.steps * self.env.num_envs / max(end - begin, 1e-9)
+        return {"collect_s": collected - begin, "update_s": end - collected, "samples_per_s": rate}
+
+    def _evaluate_if_due(self) -> dict[str, float]:
+        counters, every = self.state.counters, self.config.evaluate_every
+        if self.evaluate is None or not every or counters.samples < counters.next_evaluation:
+            return {}
+        counters.next_evaluation = (counters.samples // every + 1) * every
+        found = self.evaluate(self.state.judged_policy)
+        if self.config.best_metric not in found:
+            raise ConfigError(f"best_metric: {nearest(self.config.best_metric, found)}")
+        return {f"eval/{key}": float(value) for key, value in found.items()}
+
+    def _record(self, log: MetricsLog, metrics: dict[str, float]) -> None:
+        counters, std = self.state.counters, float(self.learner.policy.std.mean())
+        row = {
+            "iteration": counters.iteration,
+            "samples": counters.samples,
+            "time_s": counters.seconds,
+            "std": std,
+        }
+        log.write(row | metrics)
+        self.progress.show(row | metrics, *self._share_and_eta())
+        self.state.tracker.reset_sums()
+
+    def _new_best(self, metrics: dict[str, float]) -> float | None:
+        """The score of this row's evaluation if it is the best of the run so far."""
+        score, counters = metrics.get(f"eval/{self.config.best_metric}", math.nan), self.state.counters
+        if math.isfinite(score) and (counters.best_score is None or score > counters.best_score):
+            counters.best_score = score
+            return score
+        return None
+
+    def _share_and_eta(self) -> tuple[float, float]:
+        """Share of the run done, and seconds to go (inf if it has no end)."""
+        passed, samples = time.monotonic() - self._begin, self.state.counters.samples
+        share, eta = 0.0, math.inf
+        if self.config.minutes:
+            share, eta = passed / (60.0 * self.config.minutes), 60.0 * self.config.minutes - passed
+        if self.config.samples:
+            share = max(share, samples / self.config.samples)
+            rate = (samples - self._samples_at_begin) / max(passed, 1e-9)
+            eta = min(eta, (self.config.samples - samples) / rate if rate else math.inf)
+        return min(share, 1.0), max(eta, 0.0)
+
+    def _save_if_due(self, log: MetricsLog, new_best: float | None) -> None:
+        """Save on a new best score or when it is time; a failure is said, and tried again when due next."""
+        if new_best is None and time.monotonic() < self._next_save:
+            return
+        try:
+            self._save(log, new_best)
+        except checkpoint.CheckpointWriteError as error:
+            self.progress.say(f"{error}; training goes on")
+
+    def _save(self, log: MetricsLog, score: float | None) -> Path:
+        log.sync()
+        self._next_save = time.monotonic() + 60.0 * self.config.checkpoint_minutes
+        state, keep = self.state, self.config.keep_checkpoints
+        spec = None if self.spec is None else {**self.spec, "policy": self.learner.policy.describe()}
+        return checkpoint.save(
+            self.root, state.counters.iteration, state.tensors(), state.meta(), spec, score, keep
+        )
+
+    def _draw_curve(self) -> None:
+        try:
+            from mimic.learn.curve import draw_learning_curve
+
+            draw_learning_curve(self.out / METRICS_FILE, self.out / CURVE_FILE)
+        except Exception as error:  # noqa: BLE001 (a picture must never cost a run its result)
+            self.progress.say(f"no learning curve drawn: {error}")

@@ -1,0 +1,28 @@
+"""Pictures of what a character does: frames in, an MP4 out. Nothing else imports this room.
+
+:func:`draw` takes a list of :class:`Frame` (body poses of the simulation and, if wanted, of the reference) and draws
+them with OpenGL where that works and pybullet's TinyRenderer where it does not. :func:`motion_frames` makes frames of a
+clip that is only played.
+"""
+
+from mimic.render.choice import APT_LINE, RENDERERS, Choice, Probe, choose_renderer, probe_egl
+from mimic.render.film import RenderError, RenderReport, draw, draw_image
+from mimic.render.kinematic import motion_frames
+from mimic.render.scene import VIEWS, Frame, Pose
+
+__all__ = [
+    "APT_LINE",
+    "RENDERERS",
+    "VIEWS",
+    "Choice",
+    "Frame",
+    "Pose",
+    "Probe",
+    "RenderError",
+    "RenderReport",
+    "choose_renderer",
+    "draw",
+    "draw_image",
+    "motion_frames",
+    "probe_egl",
+]

@@ -1,0 +1,202 @@
+"""From a list of frames to an MP4: stage, camera path, one picture a frame, caption, file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import mujoco
+import numpy as np
+import torch
+from torch import Tensor
+
+from characters import Character
+from characters.errors import InputError
+from mimic.render.camera import Camera, plan, separation, side_azimuth, smooth_path, view_axes
+from mimic.render.choice import Choice, choose_renderer
+from mimic.render.mujoco_renderer import MujocoRenderer
+from mimic.render.overlay import Label, draw_caption
+from mimic.render.scene import Figure, Frame, Pose, figures_for, visual_geoms
+from mimic.render.tiny_renderer import TinyRenderer
+from mimic.render.video import FPS, VideoWriter
+
+SIZE = (960, 540)
+Progress = Callable[[int, int], None]
+_DOTS = ((214, 69, 40), (120, 150, 190))  # simulation, reference
+
+
+class RenderError(InputError):
+    """No picture could be made. Nothing depends on pictures: catch it, say it, go on."""
+
+
+class Renderer(Protocol):
+    """What both renderers are: they draw one pose for each of their figures, until closed."""
+
+    def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
+        """The picture, (height, width, 3) uint8."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What was drawn: file, renderer ('egl' or 'tiny') and why that one, number of frames, and time taken [s]."""
+
+    path: Path
+    renderer: str
+    reason: str
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Stage:
+    figures: tuple[Figure, ...]
+    cameras: list[Camera]
+    roots: list[Tensor]  # (T, 3) smoothed ground path of each figure
+
+
+def draw(
+    frames: Sequence[Frame],
+    character: Character,
+    out: Path,
+    view: str = "side",
+    size: tuple[int, int] = SIZE,
+    renderer: str = "auto",
+    fps: float = FPS,
+    progress: Progress | None = None,
+) -> RenderReport:
+    """Draw frames, ``fps`` [1/s] apart, into the MP4 ``out``.
+
+    Args:
+        view: 'side' puts the reference beside the simulation, 'ghost' through it.
+        size: (width, height) [px], even.
+        renderer: 'auto', 'egl' or 'tiny'.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        InputError: no frames, an unknown view or renderer, an odd size, or a place that cannot be written to.
+        RenderError: a renderer broke down while drawing.
+    """
+    start = time.monotonic()
+    with VideoWriter(out, size, fps) as video:
+        pictures, choice = _open(frames, character, view, size, renderer, fps)
+        for done, picture in enumerate(pictures, 1):
+            video.append(picture)
+            if progress is not None:
+                progress(done, len(frames))
+    return RenderReport(out, choice.name, choice.reason, len(frames), time.monotonic() - start)
+
+
+def draw_image(
+    frames: Sequence[Frame],
+    character: Character,
+    index: int = 0,
+    view: str = "side",
+    size: tuple[int, int] = SIZE,
+    renderer: str = "auto",
+    fps: float = FPS,
+) -> np.ndarray:
+    """One frame of the film as a picture, (height, width, 3) uint8, seen as in the film. Raises as :func:`draw`."""
+    pictures, _ = _open(frames, character, view, size, renderer, fps, only=index)
+    return next(iter(pictures))
+
+
+def _open(
+    frames: Sequence[Frame],
+    character: Character,
+    view: str,
+    size: tuple[int, int],
+    renderer: str,
+    fps: float,
+    only: int | None = None,
+) -> tuple[Iterator[np.ndarray], Choice]:
+    """The pictures, drawn as they are asked for, and what draws them."""
+    if not frames:
+        raise InputError("nothing to draw: no frames")
+    frames = _finite(frames)
+    model = character.mj_model()
+    stage = _set_stage(frames, character, model, view, size, fps)
+    choice = choose_renderer(renderer)
+    try:
+        machine: Renderer = _make(choice.name, model, stage.figures, size)
+    except Exception as error:  # whatever an OpenGL library raises
+        if renderer != "auto" or choice.name == "tiny":
+            raise RenderError(f"renderer '{choice.name}' failed: {error}") from error
+        choice = Choice("tiny", f"OpenGL failed after all ({error})")
+        machine = _make("tiny", model, stage.figures, size)
+    chosen = range(len(frames)) if only is None else [range(len(frames))[only]]
+    return _pictures(frames, chosen, stage, machine, size), choice
+
+
+def _make(name: str, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> Renderer:
+    return (MujocoRenderer if name == "egl" else TinyRenderer)(model, figures, size)
+
+
+def _pictures(
+    frames: Sequence[Frame], chosen: Sequence[int], stage: _Stage, machine: Renderer, size: tuple[int, int]
+) -> Iterator[np.ndarray]:
+    try:
+        for index in chosen:
+            frame, camera = frames[index], stage.cameras[index]
+            poses = [frame.sim] if frame.reference is None else [frame.sim, frame.reference]
+            try:
+                picture = machine.draw(poses, camera)
+            except Exception as error:
+                raise RenderError(f"drawing frame {index} failed: {error}") from error
+            yield draw_caption(picture, frame.clip, frame.time, frame.reward, _labels(stage, index, size))
+    finally:
+        machine.close()
+
+
+def _set_stage(
+    frames: Sequence[Frame], character: Character, model: mujoco.MjModel, view: str, size: tuple[int, int], fps: float
+) -> _Stage:
+    clouds = [torch.stack([frame.sim.pos for frame in frames])]
+    leader = frames
+    with_reference = frames[0].reference is not None
+    if with_reference:
+        clouds.append(torch.stack([frame.reference.pos for frame in frames if frame.reference is not None]))
+    turns = torch.stack([(frame.reference or frame.sim).quat[0] for frame in leader])
+    azimuth = side_azimuth(turns)
+    apart = max(separation(cloud, azimuth) for cloud in clouds)
+    geoms = visual_geoms(model, [body.name for body in character.bodies])
+    figures = figures_for(geoms, view, with_reference, -apart * view_axes(azimuth)[1])
+    clouds = [cloud + figure.offset for cloud, figure in zip(clouds, figures, strict=True)]
+    cameras = plan(torch.cat(clouds, 1), azimuth, size[0] / size[1], fps)
+    return _Stage(figures, cameras, [smooth_path(cloud[:, 0], fps) for cloud in clouds])
+
+
+def _labels(stage: _Stage, index: int, size: tuple[int, int]) -> list[Label]:
+    labels = []
+    for figure, root, dot in zip(stage.figures, stage.roots, _DOTS, strict=False):
+        if figure.label:
+            pixels, _ = stage.cameras[index].project(root[index : index + 1], *size)
+            labels.append(Label(figure.label, float(pixels[0, 0]), dot))
+    return labels
+
+
+def _finite(frames: Sequence[Frame]) -> list[Frame]:
+    """The frames with a pose that is not finite (a simulation that blew up) replaced by the last one that was."""
+    with_reference = frames[0].reference is not None
+    kept: list[Frame] = []
+    for frame in frames:
+        if (frame.reference is not None) != with_reference:
+            raise InputError("either every frame has a reference, or none")
+        before = kept[-1] if kept else None
+        sim = _sound(frame.sim, before.sim if before else None)
+        reference = frame.reference and _sound(frame.reference, before.reference if before else None)
+        kept.append(replace(frame, sim=sim, reference=reference))
+    return kept
+
+
+def _sound(pose: Pose, before: Pose | None) -> Pose:
+    if bool(torch.isfinite(pose.pos).all()) and bool(torch.isfinite(pose.quat).all()):
+        return pose
+    if before is None:
+        raise InputError("the first frame's pose is not finite: nothing to draw")
+    return before

@@ -1,0 +1,115 @@
+"""Pictures by MuJoCo's own OpenGL renderer, off screen: EGL on Linux, the system's own OpenGL elsewhere.
+
+The context is made here, directly, so that neither ``MUJOCO_GL`` nor a display matters, and importing this module loads
+no OpenGL. The character's model is used for its ground, sky and light only: figures are solids added by hand, which
+allows any number of them, tinted. A translucent figure is a blend of two pictures, with and without it: the solids it is
+made of overlap, and would show each other's outlines otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from mimic.render.camera import Camera
+from mimic.render.scene import Figure, Pose
+
+_GEOM_TYPES = {
+    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
+    "capsule": mujoco.mjtGeom.mjGEOM_CAPSULE,
+    "ellipsoid": mujoco.mjtGeom.mjGEOM_ELLIPSOID,
+    "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
+    "box": mujoco.mjtGeom.mjGEOM_BOX,
+}
+_GLOSS = {"specular": 0.15, "shininess": 0.3}
+
+
+class MujocoRenderer:
+    """Draws figures, one :class:`Pose` each a frame. Use :meth:`close` when done.
+
+    Args:
+        model: whose ground, sky and light are drawn; its own bodies are not.
+        figures: what is drawn.
+        size: (width, height) [px].
+
+    Raises:
+        Exception: whatever the OpenGL library raises where it does not work; probe first.
+    """
+
+    name = "egl"
+
+    def __init__(self, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> None:
+        self.size, self._figures, self._model = size, tuple(figures), model
+        model.vis.global_.offwidth, model.vis.global_.offheight = size
+        self._context = _make_context(*size)
+        self._context.make_current()
+        self._gpu = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._gpu)
+        self._scene = mujoco.MjvScene(model, maxgeom=64 + sum(len(figure.geoms) for figure in figures))
+        self._data = mujoco.MjData(model)
+        self._rect = mujoco.MjrRect(0, 0, *size)
+
+    def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
+        """The picture, (height, width, 3) uint8."""
+        self._context.make_current()
+        self._set_stage(camera)
+        image: np.ndarray | None = None
+        # solid figures first: each translucent one then blends over the picture so far
+        for figure, pose in sorted(zip(self._figures, poses, strict=True), key=lambda pair: pair[0].opacity < 1):
+            if figure.opacity < 1 and image is None:
+                image = self._read()
+            self._add(figure, pose)
+            if image is not None:
+                image = (1 - figure.opacity) * image + figure.opacity * self._read()
+        return np.ascontiguousarray((self._read() if image is None else image).astype(np.uint8))
+
+    def close(self) -> None:
+        """Give back the OpenGL memory."""
+        self._context.make_current()
+        self._gpu.free()
+        self._context.free()
+
+    def _set_stage(self, camera: Camera) -> None:
+        """Ground, lights and camera; lights that track the character follow what the camera looks at."""
+        if self._model.nq >= 2:
+            self._data.qpos[:2] = camera.lookat[:2].tolist()
+        mujoco.mj_forward(self._model, self._data)
+        self._model.vis.global_.fovy = math.degrees(camera.fov_y)
+        view = mujoco.MjvCamera()
+        view.lookat[:] = camera.lookat.tolist()
+        view.distance = camera.distance
+        view.azimuth, view.elevation = math.degrees(camera.azimuth), math.degrees(camera.elevation)
+        static = mujoco.mjtCatBit.mjCAT_STATIC.value
+        mujoco.mjv_updateScene(self._model, self._data, mujoco.MjvOption(), None, view, static, self._scene)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 1
+
+    def _add(self, figure: Figure, pose: Pose) -> None:
+        pos, quat = figure.place(pose)
+        rotation = np.zeros(9)
+        for solid, at, turn in zip(figure.geoms, pos.numpy(), quat.numpy(), strict=True):
+            geom = self._scene.geoms[self._scene.ngeom]
+            mujoco.mju_quat2Mat(rotation, turn)
+            rgba = np.array([*solid.rgba[:3], 1.0], np.float32)
+            mujoco.mjv_initGeom(geom, _GEOM_TYPES[solid.shape].value, np.array(solid.size), at, rotation, rgba)
+            geom.category = mujoco.mjtCatBit.mjCAT_DYNAMIC.value
+            geom.specular, geom.shininess = _GLOSS["specular"], _GLOSS["shininess"]
+            self._scene.ngeom += 1
+
+    def _read(self) -> np.ndarray:
+        image = np.empty((self.size[1], self.size[0], 3), np.uint8)
+        mujoco.mjr_render(self._rect, self._scene, self._gpu)
+        mujoco.mjr_readPixels(image, None, self._rect, self._gpu)
+        return image[::-1]  # OpenGL counts rows from below
+
+
+def _make_context(width: int, height: int) -> Any:
+    if platform.system() == "Linux":
+        from mujoco.egl import GLContext  # loads libEGL: not at import time
+    else:
+        from mujoco.gl_context import GLContext
+    return GLContext(width, height)

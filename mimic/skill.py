@@ -1,0 +1,95 @@
+"""A trained skill: a policy with the clip and task it was trained for, found by name, run or path.
+
+Controllers that ship lie in ``mimic/controllers/<name>``; training runs in ``runs/<clip>-<algorithm>``. Both are sealed
+folders (mimic/checkpoint.py): nothing in them is code, and every byte is verified.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from characters.errors import CheckpointError, InputError, nearest
+from characters.strict_config import build, to_dict
+from mimic import checkpoint
+from mimic.env import EnvConfig, TrackingEnv, make_env
+from mimic.learn.policy import GaussianPolicy, load_policy
+
+SHIPPED = Path(__file__).with_name("controllers")
+RUNS = Path("runs")
+SPEC_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Skill:
+    """A policy and what it is for; ``spec`` is everything its folder says of it."""
+
+    path: Path
+    clip: str
+    policy: GaussianPolicy
+    env_config: EnvConfig
+    spec: dict[str, Any]
+
+    def make_env(self, num_envs: int, seed: int = 0, threads: int = 0) -> TrackingEnv:
+        """The task it was trained for, without training aids."""
+        env = make_env(self.clip, self.env_config, num_envs, training=False, seed=seed, threads=threads)
+        if (env.obs_dim, env.act_dim) != (self.policy.obs_dim, self.policy.act_dim):
+            raise CheckpointError(
+                f"{self.path}: made for {self.policy.obs_dim} observations and {self.policy.act_dim} actions, "
+                f"clip '{self.clip}' has {env.obs_dim} and {env.act_dim}"
+            )
+        return env
+
+
+def make_spec(clip: str, character: str, env: EnvConfig, **notes: Any) -> dict[str, Any]:
+    """What a controller's folder says of it: clip, character, task, and ``notes`` on how it was made."""
+    return {"format": SPEC_VERSION, "clip": clip, "character": character, "env": to_dict(env), **notes}
+
+
+def shipped_skills() -> list[str]:
+    """Names of the controllers that ship."""
+    return sorted(path.name for path in SHIPPED.glob("*") if (path / "MANIFEST.json").is_file())
+
+
+def last_run(clip: str, runs: Path = RUNS) -> Path | None:
+    """The user's newest run of a clip that holds a checkpoint, or None."""
+    folders = [path for path in runs.glob(f"{clip}-*") if checkpoint.steps(path / "ckpt")]
+    return max(folders, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def find_skill(name: str) -> Path:
+    """The controller folder meant by a path (controller, checkpoint or run) or by a clip's name.
+
+    A run means its best checkpoint; a name means the controller that ships, else the last run in ``runs/``.
+
+    Raises:
+        InputError: there is none; the message says what there is and how to train one.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return _in_run(path) if (path / "ckpt").is_dir() else path
+    if name in shipped_skills():
+        return SHIPPED / name
+    run = last_run(name)
+    if run is not None:
+        return _in_run(run)
+    known = [*shipped_skills(), *(p.name for p in RUNS.glob("*") if (p / "ckpt").is_dir())]
+    hint = nearest(name, known) if known else "none has been trained yet"
+    raise InputError(f"no controller '{name}'; {hint}. Train one: run_mimic.py train --clip {name}")
+
+
+def load_skill(name: str) -> Skill:
+    """Load a controller by path or name. Raises InputError or CheckpointError."""
+    controller = checkpoint.load_controller(find_skill(name))
+    spec = controller.spec
+    missing = {"format", "clip", "character", "env", "policy"} - set(spec)
+    if missing:
+        raise CheckpointError(f"{controller.path}: says nothing of {', '.join(sorted(missing))}")
+    if spec["format"] != SPEC_VERSION:
+        raise CheckpointError(f"{controller.path}: format {spec['format']}, this program reads {SPEC_VERSION}")
+    env_config = build(EnvConfig, spec["env"], f"{controller.path}: env")
+    policy = load_policy(controller.policy, spec["policy"])
+    return Skill(controller.path, str(spec["clip"]), policy, env_config, spec)
+
+
+def _in_run(run: Path) -> Path:
+    return checkpoint.best(run / "ckpt") or checkpoint.latest(run / "ckpt").path

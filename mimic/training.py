@@ -1,0 +1,117 @@
+"""Training a clip from start to finish: preset, environment, learner, trainer, all in one run folder.
+
+The folder holds ``config.json`` (everything that shaped the run), ``ckpt/``, ``metrics.jsonl``, ``tensorboard/`` and
+``learning_curve.png``. Resuming reads ``config.json``, so that the run goes on as it began.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from characters.errors import CheckpointError, InputError
+from characters.strict_config import build, to_dict
+from mimic.config import AlgorithmName, Preset
+from mimic.env import make_env
+from mimic.evaluate import evaluate
+from mimic.learn.build import make_learner
+from mimic.learn.policy import GaussianPolicy
+from mimic.learn.progress import Progress
+from mimic.learn.trainer import Evaluate, Trainer, TrainResult
+from mimic.skill import make_spec
+from mocap.catalogue import load_clip
+
+CONFIG_FILE = "config.json"
+_EVALUATION_EPISODES = 32
+_EVALUATION_SEED = 1_000_003
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that shapes a run."""
+
+    clip: str
+    algorithm: AlgorithmName
+    seed: int
+    preset: Preset
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When this call stops: at so many samples in all, or after so many minutes; 0 is no limit."""
+
+    samples: int = 0
+    minutes: float = 0.0
+
+
+def train(
+    run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
+) -> TrainResult:
+    """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
+    preset = run.preset
+    motion = load_clip(run.clip)
+    env = make_env(run.clip, preset.env, preset.num_envs, seed=run.seed, threads=threads)
+    settings = preset.algorithm(run.algorithm)
+    learner = make_learner(env, preset.policy, settings.update, run.seed)
+    trainer = Trainer(
+        env,
+        learner,
+        settings.rollout,
+        dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
+        out=out,
+        seed=run.seed,
+        evaluate=_evaluation(run, threads),
+        spec=make_spec(
+            run.clip,
+            motion.character,
+            preset.env,
+            algorithm=run.algorithm,
+            seed=run.seed,
+            clip_license=motion.license,
+        ),
+        progress=progress,
+    )
+    if resume:
+        trainer.resume()
+    else:
+        _write_config(run, out)
+    return trainer.train()
+
+
+def read_run(out: Path) -> RunConfig:
+    """The configuration of the run in ``out``. Raises CheckpointError if there is none."""
+    path = out / CONFIG_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a run that can be resumed ({error})") from None
+    return build(RunConfig, data, str(path))
+
+
+def _write_config(run: RunConfig, out: Path) -> None:
+    path = out / CONFIG_FILE
+    if path.exists():
+        raise InputError(f"{out}: holds a run already; go on with --resume, or choose another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(to_dict(run), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written to ({error.strerror})") from None
+
+
+def _evaluation(run: RunConfig, threads: int) -> Evaluate:
+    """Judges a policy in an environment of its own, from the same starts every time."""
+    env = make_env(run.clip, run.preset.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + run.seed, threads)
+
+    def judge(policy: GaussianPolicy) -> Mapping[str, float]:
+        return summary(evaluate(env, policy.mean))
+
+    return judge
+
+
+def summary(report: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of an evaluation that a log row holds."""
+    names = ("survival", "mpjpe_m", "root_error_m", "mean_steps")
+    return {"normalized_return": report["normalized_return"]["mean"]} | {name: report[name] for name in names}
