@@ -9,15 +9,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from characters.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from mimic.training import RunConfig
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are InputErrors that name the nearest valid words."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise InputError instead of printing the usage."""
         raise InputError(f"{message}. See {self.prog} --help")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
@@ -141,7 +145,7 @@ def do_doctor(args: argparse.Namespace) -> int:
     return 0
 
 
-def _new_run(args: argparse.Namespace) -> "RunConfig":  # noqa: F821
+def _new_run(args: argparse.Namespace) -> "RunConfig":
     """The run that the arguments describe. Raises InputError for an unknown clip, preset or key."""
     from dataclasses import replace
 
@@ -222,7 +226,9 @@ def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
+    )
     _add_threads(parser)
 
 

@@ -122,7 +122,7 @@ class Character:
     @property
     def num_actuated(self) -> int:
         """A: actuated degrees of freedom."""
-        return self.joints[-1].dof.stop
+        return int(self.joints[-1].dof.stop)
 
     @property
     def simulation(self) -> SimulationConfig:
@@ -142,15 +142,15 @@ class Character:
         """Index of a moving joint; InputError with the nearest names if there is none such."""
         return _index(name, [joint.name for joint in self.joints], f"{self.name} has no moving joint")
 
-    def mj_model(self, simulation: SimulationConfig | None = None) -> mujoco.MjModel:
+    def mj_model(self, visual: bool = True) -> mujoco.MjModel:
         """A fresh MuJoCo model with a torque motor on every actuated axis and kd as the joints' damping.
 
         Damping in the joint is integrated implicitly, which is what keeps the servo stable at 1/120 s and coarser.
-        Geoms that are only to be looked at are left out: they would cost a tenth of the simulation's time.
+        ``visual=False`` leaves out geoms that are only looked at: they would cost a tenth of the simulation's time.
         """
-        sim = simulation or self.simulation
+        sim = self.simulation
         spec = mujoco.MjSpec.from_file(str(self.model_path))
-        spec.compiler.discardvisual = True
+        spec.compiler.discardvisual = not visual
         spec.option.timestep = sim.sim_dt
         spec.option.iterations = sim.solver_iterations
         spec.option.integrator = {

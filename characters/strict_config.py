@@ -26,7 +26,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise ConfigError(f"line {self.peek_event().start_mark.line + 1}: aliases (*name) are not allowed")
+            raise ConfigError("aliases (*name) are not allowed")
         self._depth = getattr(self, "_depth", 0) + 1
         if self._depth > _MAX_DEPTH:
             raise ConfigError(f"nested more than {_MAX_DEPTH} deep")
@@ -125,7 +125,7 @@ def _replace_path(config: Any, keys: list[str], value: Any, where: str) -> Any:
     hint = typing.get_type_hints(type(config))[head]
     new = _replace_path(getattr(config, head), rest, value, where) if rest else _convert(hint, value, where)
     try:
-        return dataclasses.replace(config, **{head: new})
+        return dataclasses.replace(config, **{head: new})  # type: ignore[type-var]
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from None
 

@@ -105,11 +105,7 @@ def save(
 def load(path: Path) -> Checkpoint:
     """Load one checkpoint folder, every byte verified. Raises CheckpointError."""
     files = read_sealed(path)
-    tensors = {
-        n.removesuffix(_SUFFIX): _from_bytes(path / n, data)
-        for n, data in files.items()
-        if n.endswith(_SUFFIX)
-    }
+    tensors = {n.removesuffix(_SUFFIX): _from_bytes(path / n, data) for n, data in files.items() if n.endswith(_SUFFIX)}
     meta = _json(path / _META, files.get(_META, b""))
     step, versions = meta.get("step"), meta.get("versions")
     if not isinstance(step, int):
@@ -137,9 +133,7 @@ def steps(root: Path) -> list[int]:
     """Steps of the checkpoints in ``root``, sound or not, in order."""
     if not root.is_dir():
         return []
-    return sorted(
-        int(entry.name) for entry in root.iterdir() if _STEP.fullmatch(entry.name) and entry.is_dir()
-    )
+    return sorted(int(entry.name) for entry in root.iterdir() if _STEP.fullmatch(entry.name) and entry.is_dir())
 
 
 def best(root: Path) -> Path | None:
@@ -176,9 +170,7 @@ def load_controller(folder: Path) -> Controller:
     """Load what `save_controller`, or `save` with a spec, wrote; other files are not read. Raises CheckpointError."""
     name = f"{_POLICY}{_SUFFIX}"
     files = read_sealed(folder, [name, _CONTROLLER])
-    return Controller(
-        folder, _from_bytes(folder / name, files[name]), _json(folder / _CONTROLLER, files[_CONTROLLER])
-    )
+    return Controller(folder, _from_bytes(folder / name, files[name]), _json(folder / _CONTROLLER, files[_CONTROLLER]))
 
 
 def _prune(root: Path, keep: int) -> None:
@@ -199,9 +191,7 @@ def _is_sound(path: Path) -> bool:
 
 def _to_bytes(named: Mapping[str, Tensor]) -> bytes:
     # Own memory for each: safetensors refuses views that share some.
-    return safetensors.torch.save(
-        {name: t.detach().to("cpu", copy=True).contiguous() for name, t in named.items()}
-    )
+    return safetensors.torch.save({name: t.detach().to("cpu", copy=True).contiguous() for name, t in named.items()})
 
 
 def _from_bytes(path: Path, data: bytes) -> dict[str, Tensor]:

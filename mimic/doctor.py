@@ -177,5 +177,7 @@ def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     found = f"{free:.1f} GB free in {Path.cwd()}"
     if free < _DISK_GB_WANTED:
-        return _finding("disk", "note", found, f"runs and videos need up to {_DISK_GB_WANTED:g} GB: pass --out elsewhere")
+        return _finding(
+            "disk", "note", found, f"runs and videos need up to {_DISK_GB_WANTED:g} GB: pass --out elsewhere"
+        )
     return _finding("disk", "ok", found)

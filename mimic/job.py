@@ -83,7 +83,9 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
         return find_skill(run.clip)
     previous = last_run(run.clip, out) or last_run(run.clip, RUNS)
     if previous is not None:
-        say(f"controller: your last run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)")
+        say(
+            f"controller: your last run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)"
+        )
         return find_skill(str(previous))
     folder = out / f"{run.clip}-{run.algorithm}"
     say(f"no controller for '{run.clip}' yet: training one for {minutes:g} minutes, in {folder}.")

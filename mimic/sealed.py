@@ -58,9 +58,7 @@ def write_sealed(target: Path, files: Mapping[str, bytes], notes: Mapping[str, A
             os.rename(old, target)
         shutil.rmtree(temporary, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error
-        raise CheckpointWriteError(
-            f"{target}: could not be saved ({reason}); earlier checkpoints are intact"
-        ) from None
+        raise CheckpointWriteError(f"{target}: could not be saved ({reason}); earlier checkpoints are intact") from None
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -123,14 +121,10 @@ def discard(folder: Path) -> None:
 
 
 def _describe(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
-    }
+    return {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
 
 
-def _manifest_bytes(
-    files: Mapping[str, Any], notes: Mapping[str, Any], version: int = FORMAT_VERSION
-) -> bytes:
+def _manifest_bytes(files: Mapping[str, Any], notes: Mapping[str, Any], version: int = FORMAT_VERSION) -> bytes:
     """Canonical text with a digest of its own, so that no bit of it can change unseen."""
     body = {"format": version, "files": files, "notes": notes}
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, allow_nan=False).encode()).hexdigest()

@@ -41,7 +41,9 @@ def print_evaluation(report: Mapping[str, Any], paths: Mapping[str, object]) -> 
         ("joint velocity error", f"{report['joint_velocity_error_rad_s']:.2f} rad/s", ""),
         ("jerk", f"{report['jerk_m_s3']:.0f} m/s³", f"the clip has {report['reference_jerk_m_s3']:.0f}"),
     ]
-    rows += [(f"reward: {_TERM_LABELS.get(name, name)}", f"{value:.3f}", "of 1, while up") for name, value in terms.items()]
+    rows += [
+        (f"reward: {_TERM_LABELS.get(name, name)}", f"{value:.3f}", "of 1, while up") for name, value in terms.items()
+    ]
     print_table(f"{report['clip']} ({report['character']})", ("figure", "value", "meaning"), rows, numeric=(1,))
     for name, path in paths.items():
         print(f"{name + ':':<12} {path}")

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from characters import BodyState, Character, CharacterState, Kinematics, load_character
+from characters import BodyState, CharacterState, Kinematics, load_character
 from characters.rotations import quat_from_yaw
 from mimic.env.action import Action
 from mimic.env.clock import Clock
 from mimic.env.config import EnvConfig
 from mimic.env.observation import Observation, Seen, Target
 from mimic.env.random import counter_uniform
-from mimic.env.reference import Reference, ReferenceSample, end_effectors_h
+from mimic.env.reference import Reference, end_effectors_h
 from mimic.env.reward import Compared, Reward
 from mimic.env.tasks import TaskConfig, task_for
 from mimic.env.termination import Termination
@@ -80,6 +80,11 @@ class TrackingEnv:
         if self.task.episode_s is not None:
             seconds = min(seconds, self.task.episode_s)
         self._new_step_limit = round(seconds / self.control_dt)
+
+    def reseed(self, seed: int) -> None:
+        """Draw start times from another seed, from its first episode on."""
+        self.seed = seed
+        self._episode.zero_()
 
     def reset(self, start_times: Tensor | None = None) -> Tensor:
         """Start a new episode everywhere, at random clip times or at ``start_times`` (N,) [s]; observations (N, D)."""

@@ -42,11 +42,8 @@ def draw_learning_curve(metrics: Path, picture: Path, title: str = "") -> bool:
     return True
 
 
-def _curves(
-    rows: list[dict[str, Any]], wanted: tuple[tuple[str, str], ...]
-) -> dict[str, list[tuple[float, float]]]:
+def _curves(rows: list[dict[str, Any]], wanted: tuple[tuple[str, str], ...]) -> dict[str, list[tuple[float, float]]]:
     curves = {
-        name: [(row["samples"] / 1e6, row[key]) for row in rows if row.get(key) is not None]
-        for key, name in wanted
+        name: [(row["samples"] / 1e6, row[key]) for row in rows if row.get(key) is not None] for key, name in wanted
     }
     return {name: points for name, points in curves.items() if points}

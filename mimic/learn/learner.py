@@ -102,9 +102,7 @@ class Learner:
         Raises LearnerDiverged if no transition among them is valid.
         """
         rows = replay.rows(slots)
-        reward, end, valid = (
-            field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid)
-        )
+        reward, end, valid = (field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid))
         if not bool(valid.any()):
             raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
         value = self._values(replay.obs.flatten(0, 1), rows).view_as(reward)
@@ -129,9 +127,7 @@ class Learner:
         losses: list[Tensor] = []
         config = self.config
         rows = targets.valid.nonzero().squeeze(-1)
-        for index in minibatches(
-            rows, config.critic_batch, config.critic_passes, config.critic_steps, self.generator
-        ):
+        for index in minibatches(rows, config.critic_batch, config.critic_passes, config.critic_steps, self.generator):
             with torch.no_grad():
                 normalized = self.policy.normalizer(obs.index_select(0, targets.rows[index]))
             loss = 0.5 * (self.critic.unscaled(normalized) - goal[index]).square().mean()
@@ -214,9 +210,7 @@ class Learner:
     def _values(self, obs: Tensor, rows: Tensor | None = None) -> Tensor:
         """V (M,) of ``obs`` (M, D), or of some of its rows, in bounded memory."""
         pieces = (
-            torch.split(obs, _CHUNK)
-            if rows is None
-            else (obs.index_select(0, r) for r in torch.split(rows, _CHUNK))
+            torch.split(obs, _CHUNK) if rows is None else (obs.index_select(0, r) for r in torch.split(rows, _CHUNK))
         )
         value = torch.cat([self.critic(self.policy.normalizer(piece)) for piece in pieces])
         return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
@@ -234,9 +228,7 @@ class Learner:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
 
 
-def minibatches(
-    rows: Tensor, batch: int, passes: int, steps: int, generator: torch.Generator
-) -> Iterator[Tensor]:
+def minibatches(rows: Tensor, batch: int, passes: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Shuffled pieces of ``rows`` (M,): ``passes`` times over all, or ``steps`` pieces if that is not 0.
 
     Each pass is cut into pieces of nearly equal size close to ``batch``, so that no small rest makes a noisy step.

@@ -32,11 +32,7 @@ class RunningNormalizer(nn.Module):
         max_samples: int = 0,
     ) -> None:
         super().__init__()
-        mask = (
-            torch.zeros(dim, dtype=torch.bool)
-            if passthrough is None
-            else passthrough.detach().bool().cpu().clone()
-        )
+        mask = torch.zeros(dim, dtype=torch.bool) if passthrough is None else passthrough.detach().bool().cpu().clone()
         if mask.shape != (dim,):
             raise ValueError(f"passthrough has shape {tuple(mask.shape)}, expected ({dim},)")
         self.std_floor = std_floor

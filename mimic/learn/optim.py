@@ -70,9 +70,7 @@ class GuardedOptimizer:
     def state_tensors(self) -> dict[str, Tensor]:
         """Moments and counters as flat tensors, ``<parameter index>.<name>``."""
         state: dict[int, dict[str, Tensor | None]] = self._inner.state_dict()["state"]
-        flat = {
-            f"{i}.{name}": t for i, values in state.items() for name, t in values.items() if t is not None
-        }
+        flat = {f"{i}.{name}": t for i, values in state.items() for name, t in values.items() if t is not None}
         return flat | {"skipped": torch.tensor([self.skipped, self.in_a_row])}
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -82,9 +80,7 @@ class GuardedOptimizer:
             index, _, name = key.partition(".")
             if name:
                 state.setdefault(int(index), {})[name] = tensor.clone()
-        self._inner.load_state_dict(
-            {"state": state, "param_groups": self._inner.state_dict()["param_groups"]}
-        )
+        self._inner.load_state_dict({"state": state, "param_groups": self._inner.state_dict()["param_groups"]})
         self.skipped, self.in_a_row = (int(x) for x in tensors["skipped"])
 
     def _count_failure(self, loss: float, norm: float) -> None:

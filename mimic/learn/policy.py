@@ -100,9 +100,7 @@ class Critic(nn.Module):
     The network learns value * (1 - gamma): for a reward in [0, 1] an output in [0, 1] whatever the discount.
     """
 
-    def __init__(
-        self, obs_dim: int, config: PolicyConfig, gamma: float, generator: torch.Generator | None = None
-    ):
+    def __init__(self, obs_dim: int, config: PolicyConfig, gamma: float, generator: torch.Generator | None = None):
         super().__init__()
         self.scale = 1.0 / (1.0 - gamma)
         self.net = _mlp(obs_dim, config.critic_sizes, 1, generator)
@@ -141,9 +139,7 @@ def _check_shapes(tensors: Mapping[str, Tensor], inputs: int, sizes: tuple[int, 
         inputs = size
 
 
-def _mlp(
-    inputs: int, sizes: tuple[int, ...], outputs: int, generator: torch.Generator | None
-) -> nn.Sequential:
+def _mlp(inputs: int, sizes: tuple[int, ...], outputs: int, generator: torch.Generator | None) -> nn.Sequential:
     layers: list[nn.Module] = []
     for size in (*sizes, outputs):
         # By way of "meta": the ordinary constructor would draw from torch's global generator.

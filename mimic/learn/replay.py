@@ -58,9 +58,7 @@ class Replay:
         self.last_obs = torch.zeros(num_envs, obs_dim, device=device)  # where the newest slot leads
         self._finals: dict[int, tuple[Tensor, Tensor]] = {}  # slot -> (env (m,), obs (m, D))
 
-    def add(
-        self, obs: Tensor, action: Tensor, mean: Tensor, std: Tensor, log_prob: Tensor, step: Step
-    ) -> None:
+    def add(self, obs: Tensor, action: Tensor, mean: Tensor, std: Tensor, log_prob: Tensor, step: Step) -> None:
         """Store one time slot: acting in ``obs`` (N, D) with ``action`` (N, A) gave ``step``.
 
         Diverged rows are kept only as a cut in time (``valid`` False, the rest 0 but for ``obs``). Raises ValueError if another row is not
@@ -72,9 +70,7 @@ class Replay:
         final = step.final_obs.index_select(0, env)
         reward, log_prob = step.reward.masked_fill(diverged, 0.0), log_prob.masked_fill(diverged, 0.0)
         action, mean = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, mean))
-        _refuse_non_finite(
-            obs=obs, action=action, mean=mean, reward=reward, next_obs=step.obs, final_obs=final
-        )
+        _refuse_non_finite(obs=obs, action=action, mean=mean, reward=reward, next_obs=step.obs, final_obs=final)
         slot = self.position
         for name, value in (
             ("obs", obs),
@@ -151,6 +147,4 @@ def _refuse_non_finite(**tensors: Tensor) -> None:
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             env = int((~tensor.isfinite()).reshape(tensor.shape[0], -1).any(1).nonzero()[0])
-            raise ValueError(
-                f"non-finite {name} in row {env}, and the environment did not report End.DIVERGED"
-            )
+            raise ValueError(f"non-finite {name} in row {env}, and the environment did not report End.DIVERGED")

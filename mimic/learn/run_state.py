@@ -72,9 +72,7 @@ class RunState:
             self.counters = Counters(**found.meta["counters"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             line = " ".join(str(error).split())
-            raise CheckpointError(
-                f"{found.path}: does not fit these settings or this version ({line})"
-            ) from None
+            raise CheckpointError(f"{found.path}: does not fit these settings or this version ({line})") from None
         return _differences(found.meta.get("settings"), self._settings())
 
     def _settings(self) -> dict[str, Any]:

@@ -85,9 +85,7 @@ class Trainer:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
         average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
-        replay = Replay(
-            rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, env.device
-        )
+        replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
         self.progress = progress or make_progress()
@@ -231,14 +229,12 @@ class Trainer:
         self._next_save = time.monotonic() + 60.0 * self.config.checkpoint_minutes
         state, keep = self.state, self.config.keep_checkpoints
         spec = None if self.spec is None else {**self.spec, "policy": self.learner.policy.describe()}
-        return checkpoint.save(
-            self.root, state.counters.iteration, state.tensors(), state.meta(), spec, score, keep
-        )
+        return checkpoint.save(self.root, state.counters.iteration, state.tensors(), state.meta(), spec, score, keep)
 
     def _draw_curve(self) -> None:
         try:
             from mimic.learn.curve import draw_learning_curve
 
             draw_learning_curve(self.out / METRICS_FILE, self.out / CURVE_FILE)
-        except Exception as error:  # noqa: BLE001 (a picture must never cost a run its result)
+        except Exception as error:
             self.progress.say(f"no learning curve drawn: {error}")

@@ -6,7 +6,8 @@ clip that is only played.
 """
 
 from mimic.render.choice import APT_LINE, RENDERERS, Choice, Probe, choose_renderer, probe_egl
-from mimic.render.film import RenderError, RenderReport, draw, draw_image
+from mimic.render.errors import RenderError
+from mimic.render.film import RenderReport, draw, draw_image
 from mimic.render.kinematic import motion_frames
 from mimic.render.scene import VIEWS, Frame, Pose
 

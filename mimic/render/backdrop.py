@@ -40,7 +40,11 @@ class Look:
         if texture >= 0:
             image, size = _texture(model, texture), model.tex_width[texture]
             quarter = size // 4
-            found |= {"cell_a": image[quarter, quarter], "cell_b": image[quarter, 3 * quarter], "line": image[0, size // 2]}
+            found |= {
+                "cell_a": image[quarter, quarter],
+                "cell_b": image[quarter, 3 * quarter],
+                "line": image[0, size // 2],
+            }
             if model.mat_texuniform[material]:  # then a texture, two cells wide, covers 2 m / texrepeat
                 found["cell"] = 1.0 / float(model.mat_texrepeat[material][0])
                 found["line_width"] = 4.0 * float(found["cell"]) / size  # type: ignore[arg-type]

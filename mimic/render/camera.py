@@ -85,12 +85,33 @@ def separation(points: Tensor, azimuth: float) -> float:
     return min(max(float(across.max() - across.min()) + 2 * _FLESH, 1.1), 3.2)
 
 
-def plan(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Camera]:
-    """One camera a frame for the drawn body positions (T, P, 3) [m]; aspect is width / height."""
-    points = points.to(torch.float64)
+def plan(points: Tensor, azimuth: float, aspect: float, fps: float, cuts: Sequence[int] = ()) -> list[Camera]:
+    """One camera a frame for the drawn body positions (T, P, 3) [m]; aspect is width / height.
+
+    ``cuts`` are frames at which the scene starts anew; the camera jumps there as the figures do.
+    """
+    cameras: list[Camera] = []
+    for take in _takes(len(points), cuts):
+        cameras += _plan_take(points[take].to(torch.float64), azimuth, aspect, fps)
+    return cameras
+
+
+def find_cuts(root: Tensor, fps: float) -> list[int]:
+    """Frames at which a root path (T, 3) [m] jumps farther than anything runs (12 m/s)."""
+    jumps = root.diff(dim=0).norm(dim=-1) * fps > 12.0
+    return (jumps.nonzero().flatten() + 1).tolist()
+
+
+def smooth_path(points: Tensor, fps: float, cuts: Sequence[int] = ()) -> Tensor:
+    """(T, 3) averaged in time as the camera's own path is, for what should move with it."""
+    return torch.cat(
+        [_smooth(points[take].to(torch.float64), _SMOOTHING_S * fps) for take in _takes(len(points), cuts)]
+    )
+
+
+def _plan_take(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Camera]:
     forward, right, up = view_axes(azimuth)
-    low, high = points.amin(1), points.amax(1)
-    middle = _smooth(0.5 * (low + high), _SMOOTHING_S * fps)
+    middle = _smooth(0.5 * (points.amin(1) + points.amax(1)), _SMOOTHING_S * fps)
     middle[:, 2] = 0.5 * middle[:, 2] + 0.5 * float(middle[:, 2].mean())  # a jump is seen as one: rise half with it
     relative = points - middle[:, None]
     depth, tan_y = relative @ forward, math.tan(0.5 * FOV_Y)
@@ -103,15 +124,10 @@ def plan(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Came
     return [Camera(at, float(d), azimuth) for at, d in zip(middle, distance, strict=True)]
 
 
-def smooth_path(points: Tensor, fps: float) -> Tensor:
-    """(T, 3) averaged in time as the camera's own path is, for what should move with it."""
-    return _smooth(points.to(torch.float64), _SMOOTHING_S * fps)
+def _takes(frames: int, cuts: Sequence[int]) -> list[slice]:
+    edges = [0, *cuts, frames]
+    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
 
 
 def _smooth(values: Tensor, sigma: float) -> Tensor:
     return torch.from_numpy(gaussian_filter1d(values.numpy(), sigma, axis=0, mode="nearest"))
-
-
-def stack_points(figures: Sequence[Tensor]) -> Tensor:
-    """Body positions (T, B, 3) of each drawn figure as one cloud a frame, (T, sum of B, 3)."""
-    return torch.cat(list(figures), 1)

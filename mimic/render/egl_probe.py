@@ -4,6 +4,7 @@ A driver that is missing, hangs or crashes does so in this process, not in the o
 ours, and draws a red ball on a white ground, which must come out as one.
 """
 
+import ctypes
 import os
 import sys
 
@@ -21,6 +22,9 @@ _SIDE = 64
 
 def main() -> int:
     """0 if the picture is right, 1 if it is not; anything that goes wrong raises."""
+    if sys.platform.startswith("linux") and not _loads("libEGL.so.1"):
+        print("libEGL is not installed", file=sys.stderr)
+        return 1
     os.environ.pop("MUJOCO_GL", None)  # where it is wrong, importing mujoco fails
     import mujoco
     import numpy as np
@@ -51,6 +55,14 @@ def main() -> int:
         return 1
     print(_renderer_name())
     return 0
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _renderer_name() -> str:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from characters import Character
 from characters.errors import InputError
-from mimic.render.camera import Camera, plan, separation, side_azimuth, smooth_path, view_axes
+from mimic.render.camera import Camera, find_cuts, plan, separation, side_azimuth, smooth_path, view_axes
 from mimic.render.choice import Choice, choose_renderer
+from mimic.render.errors import RenderError
 from mimic.render.mujoco_renderer import MujocoRenderer
 from mimic.render.overlay import Label, draw_caption
 from mimic.render.scene import Figure, Frame, Pose, figures_for, visual_geoms
@@ -26,10 +27,6 @@ from mimic.render.video import FPS, VideoWriter
 SIZE = (960, 540)
 Progress = Callable[[int, int], None]
 _DOTS = ((214, 69, 40), (120, 150, 190))  # simulation, reference
-
-
-class RenderError(InputError):
-    """No picture could be made. Nothing depends on pictures: catch it, say it, go on."""
 
 
 class Renderer(Protocol):
@@ -157,18 +154,17 @@ def _set_stage(
     frames: Sequence[Frame], character: Character, model: mujoco.MjModel, view: str, size: tuple[int, int], fps: float
 ) -> _Stage:
     clouds = [torch.stack([frame.sim.pos for frame in frames])]
-    leader = frames
     with_reference = frames[0].reference is not None
     if with_reference:
         clouds.append(torch.stack([frame.reference.pos for frame in frames if frame.reference is not None]))
-    turns = torch.stack([(frame.reference or frame.sim).quat[0] for frame in leader])
-    azimuth = side_azimuth(turns)
+    azimuth = side_azimuth(torch.stack([(frame.reference or frame.sim).quat[0] for frame in frames]))
+    cuts = find_cuts(clouds[0][:, 0], fps)
     apart = max(separation(cloud, azimuth) for cloud in clouds)
     geoms = visual_geoms(model, [body.name for body in character.bodies])
     figures = figures_for(geoms, view, with_reference, -apart * view_axes(azimuth)[1])
     clouds = [cloud + figure.offset for cloud, figure in zip(clouds, figures, strict=True)]
-    cameras = plan(torch.cat(clouds, 1), azimuth, size[0] / size[1], fps)
-    return _Stage(figures, cameras, [smooth_path(cloud[:, 0], fps) for cloud in clouds])
+    cameras = plan(torch.cat(clouds, 1), azimuth, size[0] / size[1], fps, cuts)
+    return _Stage(figures, cameras, [smooth_path(cloud[:, 0], fps, cuts) for cloud in clouds])
 
 
 def _labels(stage: _Stage, index: int, size: tuple[int, int]) -> list[Label]:

@@ -16,9 +16,7 @@ _SHORTEST_S = 4.0
 _MOST_SECONDS = 600.0
 
 
-def motion_frames(
-    motion: Motion, character: Character, seconds: float | None = None, fps: float = 30.0
-) -> list[Frame]:
+def motion_frames(motion: Motion, character: Character, seconds: float | None = None, fps: float = 30.0) -> list[Frame]:
     """The clip at ``fps`` [1/s] for ``seconds``; a looping clip.
 
     Each cycle starts at the horizontal place the last one reached, at the clip's own height and heading (DeepMimic's

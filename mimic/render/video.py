@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, cast
 
 import imageio_ffmpeg
 import numpy as np
 
 from characters.errors import InputError
+from mimic.render.errors import RenderError
 
 FPS = 30
 
@@ -27,6 +31,7 @@ class VideoWriter:
 
     Raises:
         InputError: another suffix, an odd size, or a place that cannot be written to.
+        RenderError: ffmpeg does not start or does not finish.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: float = FPS) -> None:
@@ -41,18 +46,34 @@ class VideoWriter:
             self._partial.touch()
         except OSError as error:
             raise InputError(f"cannot write '{path}': {error.strerror}") from error
-        self._pipe: Any = imageio_ffmpeg.write_frames(
-            str(self._partial), size, fps=fps, codec="libx264", macro_block_size=2, quality=None,
-            pix_fmt_out="yuv420p", output_params=["-crf", "20", "-preset", "veryfast", "-movflags", "+faststart"],
-            ffmpeg_log_level="error",
-        )  # fmt: skip
-        self._pipe.send(None)  # starts ffmpeg
+        self._log = tempfile.TemporaryFile()  # not a pipe: nobody reads it while ffmpeg writes
+        self._ffmpeg = self._start(fps)
+
+    def _start(self, fps: float) -> subprocess.Popen[bytes]:
+        width, height = self.size
+        source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps:g} -i -".split()
+        coding = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+        try:
+            return subprocess.Popen(
+                [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *source, *coding, str(self._partial)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                start_new_session=True,  # Ctrl-C is for us; ffmpeg ends when its input does
+            )
+        except (OSError, RuntimeError) as error:
+            self._partial.unlink(missing_ok=True)
+            raise RenderError(f"ffmpeg does not start: {error}") from error
 
     def append(self, image: np.ndarray) -> None:
-        """One frame, (height, width, 3) uint8."""
+        """One frame, (height, width, 3) uint8. Raises RenderError if ffmpeg gave up (a full disk)."""
         if image.shape != (self.size[1], self.size[0], 3) or image.dtype != np.uint8:
             raise ValueError(f"frame {image.shape} {image.dtype}, not {(self.size[1], self.size[0], 3)} uint8")
-        self._pipe.send(np.ascontiguousarray(image))
+        stdin = cast(IO[bytes], self._ffmpeg.stdin)
+        try:
+            stdin.write(np.ascontiguousarray(image).data)
+        except OSError as error:
+            raise RenderError(f"cannot write '{self.path}': {self._complaint() or error}") from error
         self.frames += 1
 
     def __enter__(self) -> VideoWriter:
@@ -62,8 +83,24 @@ class VideoWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._pipe.close()  # waits for ffmpeg
-            if kind is None and self.frames:
-                os.replace(self._partial, self.path)
+            if kind is not None:
+                self._ffmpeg.kill()
+            self._finish(complete=kind is None)
         finally:
+            self._log.close()
             self._partial.unlink(missing_ok=True)
+
+    def _finish(self, complete: bool) -> None:
+        with contextlib.suppress(OSError):  # what was still to be written; the exit code says whether it mattered
+            self._ffmpeg.communicate()
+        if not complete:
+            return
+        if self._ffmpeg.returncode != 0 or not self.frames:
+            raise RenderError(f"cannot write '{self.path}': {self._complaint() or 'no frames'}")
+        os.replace(self._partial, self.path)
+
+    def _complaint(self) -> str:
+        """The last line ffmpeg said."""
+        self._log.seek(0)
+        lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""

@@ -23,7 +23,7 @@ class MujocoEngine:
         self.num_envs = num_envs
         self.device = torch.device("cpu")
         self.substeps = character.simulation.substeps
-        model = character.mj_model()
+        model = character.mj_model(visual=False)
         self.batch = Batch(model, num_envs, threads)
         self._state = torch.from_numpy(self.batch.state)
         self._qpos = torch.from_numpy(self.batch.bind("qpos"))

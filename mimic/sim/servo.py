@@ -40,7 +40,7 @@ class Servo:
     def set_target(self, pd_target: Tensor) -> None:
         """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._target = pd_target
-        self._target_quat = quat_from_rotvec(pd_target[:, self._ball_dofs].unflatten(1, (-1, 3)))
+        self._target_quat = quat_from_rotvec(pd_target[:, self._ball_dofs].view(len(pd_target), -1, 3))
 
     def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
         """Limited servo torque and what to give a motor beside an implicit damper kd, each (N, A) [N·m].

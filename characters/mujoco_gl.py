@@ -1,0 +1,47 @@
+"""Keeps ``import mujoco`` from failing because of ``MUJOCO_GL``. Imported before MuJoCo is; imports nothing of ours.
+
+MuJoCo loads the OpenGL library that ``MUJOCO_GL`` names when it is imported, and the import itself breaks where that
+library is missing or the name is unknown. Simulation needs no OpenGL, so such a setting is dropped, and said in
+:data:`IGNORED`. Settings that work stay as they are.
+"""
+
+import ctypes
+import ctypes.util
+import os
+import platform
+import sys
+
+_LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
+_ALWAYS_FINE = {"", "glfw", "enable", "enabled", "on", "true", "1", "disable", "disabled", "off", "false", "0"}
+_FINE_ON = {"Linux": {"glx"}, "Windows": {"wgl"}, "Darwin": {"cgl"}}
+
+
+def problem_with(setting: str) -> str:
+    """Why MuJoCo could not be imported with this ``MUJOCO_GL``, in words; '' if it can."""
+    name, system = setting.lower().strip(), platform.system()
+    if name in _ALWAYS_FINE | _FINE_ON.get(system, set()):
+        return ""
+    if system != "Linux" or name not in _LIBRARIES:
+        return f"it is no setting that MuJoCo knows on {system}"
+    return "" if _loads(_LIBRARIES[name]) else f"lib{_LIBRARIES[name]} is not installed"
+
+
+def drop_bad_setting() -> str:
+    """Remove a ``MUJOCO_GL`` that would break the import from the environment; returns what was wrong, or ''."""
+    setting = os.environ.get("MUJOCO_GL", "")
+    problem = "" if "mujoco" in sys.modules else problem_with(setting)
+    if problem:
+        del os.environ["MUJOCO_GL"]
+        return f"MUJOCO_GL={setting} was ignored: {problem}"
+    return ""
+
+
+def _loads(library: str) -> bool:
+    found = ctypes.util.find_library(library)
+    try:
+        return found is not None and ctypes.CDLL(found) is not None
+    except OSError:
+        return False
+
+
+IGNORED = drop_bad_setting()

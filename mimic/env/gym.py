@@ -1,0 +1,157 @@
+"""Gymnasium faces of the tracking environment: a ``VectorEnv``, and one registered single ``Env`` a clip.
+
+``gymnasium.make("mimic/cartwheel-v0")`` and ``gymnasium.make_vec("mimic/cartwheel-v0", num_envs=512)`` work once
+``mimic.env.gym`` has been imported. Both use the ``fast`` preset unless handed an :class:`EnvConfig`, give float32 NumPy
+arrays, and put the reward's terms into ``info``. A diverged simulation ends its episode (``terminated``) with reward 0.
+"""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from characters.errors import nearest
+from mimic.config import load_preset
+from mimic.env.config import EnvConfig
+from mimic.env.tracking_env import TrackingEnv, make_env
+from mimic.learn.vec_env import End, Step
+from mocap.catalogue import clip_names
+
+Array = NDArray[Any]
+_CONTROL_HZ = 30
+_ACTION_LIMIT = 10.0  # the spaces' bound [policy units]; sensible actions stay within the configuration's bound
+
+
+def env_id(clip: str) -> str:
+    """The registered name of a clip's environment."""
+    return f"mimic/{clip}-v0"
+
+
+class GymVectorTracking(VectorEnv[Array, Array, Array]):
+    """N tracking episodes; those that end restart in the same step (``AutoresetMode.SAME_STEP``)."""
+
+    def __init__(
+        self,
+        clip: str,
+        num_envs: int = 1,
+        config: EnvConfig | None = None,
+        training: bool = True,
+        threads: int = 0,
+        render_mode: str | None = None,
+    ):
+        self.metadata = {"render_modes": [], "render_fps": _CONTROL_HZ, "autoreset_mode": AutoresetMode.SAME_STEP}
+        self.render_mode = _no_render_mode(render_mode)
+        self.env = _make(clip, num_envs, config, training, threads)
+        self.num_envs = num_envs
+        self.single_observation_space, self.single_action_space = _spaces(self.env)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start every episode anew; ``options={"start_times": (N,) seconds}`` chooses where in the clip."""
+        _reseed(self.env, seed)
+        return _array(self.env.reset(_start_times(self.env, options))), {}
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """One control step; where an episode ended, ``infos["final_obs"]`` holds its last observation."""
+        step = self.env.step(torch.as_tensor(np.asarray(actions), dtype=torch.float32, device=self.env.device))
+        terminated, truncated = _ends(step)
+        ended = terminated | truncated
+        infos: dict[str, Any] = {f"reward_{name}": _array(value) for name, value in step.info.items()}
+        if ended.any():
+            final = np.full(self.num_envs, None, dtype=object)
+            for i in np.flatnonzero(ended):
+                final[i] = _array(step.final_obs[i])
+            infos |= {"final_obs": final, "_final_obs": ended, "end": _array(step.end)}
+        return _array(step.obs), _array(step.reward), terminated, truncated, infos
+
+
+class GymTracking(gymnasium.Env[Array, Array]):
+    """One tracking episode at a time."""
+
+    def __init__(
+        self, clip: str, config: EnvConfig | None = None, training: bool = True, render_mode: str | None = None
+    ):
+        self.metadata = {"render_modes": [], "render_fps": _CONTROL_HZ}
+        self.render_mode = _no_render_mode(render_mode)
+        self.env = _make(clip, 1, config, training, threads=1)
+        self.observation_space, self.action_space = _spaces(self.env)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start an episode; ``options={"start_times": [seconds]}`` chooses where in the clip."""
+        super().reset(seed=seed)
+        if seed is not None or not hasattr(self, "_seeded"):
+            _reseed(self.env, int(self.np_random.integers(2**31)))
+            self._seeded = True
+        return _array(self.env.reset(_start_times(self.env, options)))[0], {}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """One control step."""
+        step = self.env.step(torch.as_tensor(np.asarray(action), dtype=torch.float32)[None])
+        terminated, truncated = _ends(step)
+        info: dict[str, Any] = {f"reward_{name}": float(value[0]) for name, value in step.info.items()}
+        if terminated[0] or truncated[0]:
+            info["end"] = End(int(step.end[0])).name.lower()
+        return _array(step.final_obs)[0], float(step.reward[0]), bool(terminated[0]), bool(truncated[0]), info
+
+
+def register_all() -> None:
+    """Register every named clip; done at import."""
+    for clip in clip_names():
+        if env_id(clip) not in gymnasium.registry:
+            gymnasium.register(
+                env_id(clip),
+                entry_point="mimic.env.gym:GymTracking",
+                vector_entry_point="mimic.env.gym:GymVectorTracking",
+                kwargs={"clip": clip},
+            )
+
+
+def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, threads: int) -> TrackingEnv:
+    return make_env(clip, config or load_preset("fast").env, num_envs, training, threads=threads)
+
+
+def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
+    observation = Box(-np.inf, np.inf, (env.obs_dim,), np.float32)
+    return observation, Box(-_ACTION_LIMIT, _ACTION_LIMIT, (env.act_dim,), np.float32)
+
+
+def _reseed(env: TrackingEnv, seed: int | None) -> None:
+    if seed is not None:
+        env.reseed(seed)
+
+
+def _start_times(env: TrackingEnv, options: dict[str, Any] | None) -> torch.Tensor | None:
+    if not options:
+        return None
+    for key in options:
+        if key != "start_times":
+            raise ValueError(f"unknown reset option '{key}'; {nearest(key, ['start_times'])}")
+    times = torch.as_tensor(options["start_times"], dtype=torch.float64, device=env.device)
+    if times.shape != (env.num_envs,) or not bool(((times >= 0) & (times < env.motion.duration)).all()):
+        raise ValueError(f"start_times: {env.num_envs} numbers from 0 up to {env.motion.duration:.3f} s")
+    return times
+
+
+def _ends(step: Step) -> tuple[Array, Array]:
+    """terminated (failed, diverged or the clip is over) and truncated (time is up), (N,) bool each."""
+    end = _array(step.end)
+    return (end != End.NONE) & (end != End.TIMEOUT), end == End.TIMEOUT
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return tensor.cpu().numpy().copy()
+
+
+def _no_render_mode(render_mode: str | None) -> str | None:
+    if render_mode is not None:
+        raise ValueError(f"render_mode '{render_mode}': there is none; films are made by mimic.render")
+    return None
+
+
+register_all()

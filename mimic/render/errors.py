@@ -1,0 +1,7 @@
+"""What goes wrong with pictures."""
+
+from characters.errors import InputError
+
+
+class RenderError(InputError):
+    """No picture could be made. Nothing depends on pictures: catch it, say it, go on."""

@@ -1,0 +1,30 @@
+"""The left-right mirror image of a motion, on the same character."""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from characters.character import Character
+from mocap.motion import Motion, check_character
+
+
+def mirror(motion: Motion, character: Character) -> Motion:
+    """Reflect in the x-z plane: left and right limbs swap, y changes sign. Mirroring twice gives the motion back.
+
+    Every joint frame is parallel to its parent's at zero pose, so one rule serves the root and all joints: a rotation
+    about (x, y, z) becomes the opposite one about (x, -y, z), that is (w, x, y, z) -> (w, -x, y, -z).
+    Raises ClipError if the motion is not of this character.
+    """
+    check_character(motion, character)
+    partner = {a: b for pair in character.config.mirror_pairs for a, b in (pair, pair[::-1])}
+    order = [character.joint_index(partner.get(name, name)) for name in motion.joint_names]
+    return replace(
+        motion,
+        root_pos_w=motion.root_pos_w * motion.root_pos_w.new_tensor([1.0, -1.0, 1.0]),
+        root_quat_w=_mirror_quat(motion.root_quat_w),
+        joint_quat=_mirror_quat(motion.joint_quat[:, order]),
+    )
+
+
+def _mirror_quat(quat: Tensor) -> Tensor:
+    return quat * quat.new_tensor([1.0, -1.0, 1.0, -1.0])

@@ -1,0 +1,118 @@
+import pytest
+import torch
+
+from characters.errors import ConfigError
+from characters.strict_config import build
+from mimic.learn.awr import AWRConfig
+from mimic.learn.learner import minibatches, standardize
+from mimic.learn.optim import LearnerDiverged
+from mimic.learn.ppo import PPOConfig
+from mimic.learn.returns import explained_variance
+from mimic.learn.rollout import collect
+
+
+def _rng() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("count, batch, pieces", [(100, 10, 10), (105, 10, 10), (5, 10, 1), (17, 8, 2)])
+def test_a_pass_visits_every_row_once(count, batch, pieces):
+    rows = torch.arange(count) * 7
+    found = list(minibatches(rows, batch, 1, 0, _rng()))
+    assert len(found) == pieces
+    assert sorted(torch.cat(found).tolist()) == rows.tolist()
+    assert max(len(x) for x in found) - min(len(x) for x in found) <= 1
+
+
+def test_steps_count_minibatches_over_as_many_passes_as_it_takes():
+    found = list(minibatches(torch.arange(30), 10, 99, 7, _rng()))
+    assert len(found) == 7
+    assert sorted(torch.cat(found[3:6]).tolist()) == list(range(30))
+    assert list(minibatches(torch.arange(0), 10, 1, 0, _rng())) == []
+
+
+def test_standardised_over_the_valid_only_and_safe_for_any_size():
+    advantage = torch.tensor([1.0, 2.0, 3.0, 1e30])
+    valid = torch.tensor([True, True, True, False])
+    out = standardize(advantage, valid)
+    torch.testing.assert_close(out[:3], torch.tensor([-1.2247, 0.0, 1.2247]), atol=1e-3, rtol=0)
+    huge = standardize(torch.tensor([-1e30, 0.0, 1e30]), torch.ones(3, dtype=torch.bool))
+    assert bool(huge.isfinite().all())
+    assert not standardize(torch.full((5,), 3.0), torch.ones(5, dtype=torch.bool)).any()
+
+
+def _collected(make_trainer, **settings):
+    trainer = make_trainer(**settings)
+    state = trainer.state
+    state.replay.last_obs.copy_(state.env.reset())
+    trainer.learner.policy.set_std(0.3)
+    collect(state.env, trainer.learner.policy, state.replay, trainer.rollout.steps, state.explore, state.tracker)
+    return trainer.learner, state.replay
+
+
+def test_kl_is_zero_before_and_measured_after_a_step(make_trainer):
+    learner, replay = _collected(make_trainer)
+    assert learner.measure_kl(replay) == pytest.approx(0.0, abs=1e-9)
+    with torch.no_grad():
+        learner.policy.net[-1].bias += 0.3
+    assert learner.measure_kl(replay) == pytest.approx(0.5 * 2, rel=1e-4)  # two actions, one std each
+
+
+@pytest.mark.parametrize("kl, change", [(0.05, 1 / 1.5), (0.03, 1.0), (0.004, 1.5)])
+def test_step_size_is_steered(make_trainer, kl, change):
+    learner, _ = _collected(make_trainer, learner={"target_kl": 0.02, "actor_lr": 1e-4})
+    learner._steer(kl)
+    assert learner.actor_optimizer.lr == pytest.approx(1e-4 * change)
+
+
+def test_step_size_stays_in_its_range_and_passes_stop_early(make_trainer):
+    learner, replay = _collected(make_trainer, learner={"target_kl": 1e-9, "actor_lr": 1e-3, "lr_min": 9e-4})
+    targets = learner.targets(replay, replay.slots())
+    metrics = learner.fit_actor(replay, targets, torch.arange(512), lambda index, mean: mean.sum())
+    assert metrics["actor_passes"] == 1.0
+    assert learner.actor_optimizer.lr == 9e-4
+
+
+def test_bound_loss_by_hand(make_trainer):
+    learner, _ = _collected(make_trainer)
+    mean = torch.tensor([[2.5, 0.0], [-3.0, 3.0]])  # bounds are +-2
+    assert float(learner.bound_loss(mean)) == pytest.approx(0.5 * (0.25 + 1.0 + 1.0) / 2)
+
+
+def test_critic_learns_the_returns(make_trainer):
+    learner, replay = _collected(make_trainer, learner={"critic_passes": 60, "critic_lr": 3e-3})
+    learner.policy.normalizer.update(replay.obs.flatten(0, 1))
+    targets = learner.targets(replay, replay.slots())
+    learner.fit_critic(replay, targets)
+    fitted = learner.targets(replay, replay.slots()).value
+    assert explained_variance(fitted, targets.returns) > 0.8
+
+
+def test_values_can_be_clipped(make_trainer):
+    learner, replay = _collected(make_trainer, learner={"clip_values": True})
+    value = learner.targets(replay, replay.slots()).value
+    assert float(value.min()) >= 0.0
+    assert float(value.max()) <= 20.0
+
+
+def test_nothing_valid_is_a_divergence_not_a_nan(make_trainer):
+    learner, replay = _collected(make_trainer)
+    replay.valid.zero_()
+    with pytest.raises(LearnerDiverged, match="diverged"):
+        learner.update(replay)
+
+
+@pytest.mark.parametrize("cls", [AWRConfig, PPOConfig])
+def test_settings_are_read_strictly(cls):
+    assert build(cls, {"actor_lr": 1e-5, "clip_end_value": "bootstrap"}, "learn").clip_end_value == "bootstrap"
+    for wrong in (
+        {"actor_lrr": 1.0},
+        {"optimizer": "adamm"},
+        {"gamma": 1.0},
+        {"td_lambda": 1.5},
+        {"actor_lr": 0.0},
+        {"actor_batch": 0},
+        {"critic_steps": -1},
+    ):
+        with pytest.raises(ConfigError):
+            build(cls, wrong, "learn")

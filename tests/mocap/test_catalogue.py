@@ -1,0 +1,133 @@
+"""The catalogue finds each clip where it is, takes no other bytes for it, and downloads what is nowhere."""
+
+import hashlib
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from characters import character_names, load_character
+from characters.errors import ClipError, InputError
+from mocap import catalogue
+from mocap.catalogue import clip_names, list_clips, load_clip, resolve
+from mocap.fetch import fetch, show_licence
+from mocap.formats.deepmimic import write_deepmimic
+from tests.mocap.test_fetch import Server
+from tests.motion_samples import clip_or_skip, random_motion
+
+HUMANOID = (
+    "backflip cartwheel crawl dance_a dance_b getup_facedown getup_faceup jump kick punch roll run spin spinkick walk"
+)
+DOG = "canter trot pace dog_spin turn"
+
+
+@pytest.fixture
+def empty_machine(tmp_path, monkeypatch) -> Path:
+    """No clip anywhere, and the cache in the folder that is returned."""
+    monkeypatch.delenv("MIMIC_MOCAP", raising=False)
+    monkeypatch.setenv("MIMIC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(catalogue, "_package_folders", tuple)
+    monkeypatch.setattr(catalogue, "fetch", partial(fetch, pause_s=0))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")  # so that it is read before a test empties the machine
+def walk_bytes() -> bytes:
+    motion, _ = clip_or_skip("walk")
+    return Path(motion.source).read_bytes()
+
+
+def test_names():
+    assert clip_names() == sorted((HUMANOID + " " + DOG).split())
+    for name in clip_names():
+        entry = resolve(name)
+        assert entry.character == ("dog" if name in DOG.split() else "humanoid")
+        assert entry.character in character_names()
+        assert entry.url.startswith("https://raw.githubusercontent.com/xbpeng/DeepMimic/1f915c52fcd4b95b5f5f15b759ae")
+        assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in entry.sha256)
+        assert ("CC BY-NC 4.0" in entry.licence) == (entry.character == "dog")
+
+
+def test_unknown_names_hint_at_the_nearest():
+    with pytest.raises(InputError, match="no clip 'cartwel'; did you mean 'cartwheel'"):
+        load_clip("cartwel")
+
+
+@pytest.mark.parametrize("name", (HUMANOID + " " + DOG).split())
+def test_every_clip_loads(name):
+    motion, _ = clip_or_skip(name)
+    info = next(info for info in list_clips() if info.name == name)
+    assert info.available and Path(info.where).is_file()
+    assert (info.frames, info.loop) == (motion.num_frames, motion.loop)
+    assert info.duration_s == pytest.approx(motion.duration)
+    assert motion.source == info.where and motion.license == info.licence
+    assert hashlib.sha256(Path(info.where).read_bytes()).hexdigest() in resolve(name).sha256
+
+
+def test_pybullet_is_read_but_not_run():
+    code = "import sys; from mocap.catalogue import list_clips; list_clips(); sys.exit('pybullet_data' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("folder", [".", "deepmimic"])
+def test_the_users_folder_comes_first(empty_machine, walk_bytes, monkeypatch, folder):
+    (empty_machine / folder).mkdir(exist_ok=True)
+    path = empty_machine / folder / "humanoid3d_walk.txt"
+    path.write_bytes(walk_bytes)
+    monkeypatch.setenv("MIMIC_MOCAP", str(empty_machine))
+    assert Path(load_clip("walk").source) == path
+    path.write_bytes(walk_bytes + b" ")
+    with pytest.raises(
+        ClipError, match=r"is not the file the catalogue calls 'walk'.*give --clip .*humanoid3d_walk.txt"
+    ):
+        load_clip("walk")
+    assert load_clip(str(path)).num_frames == 39
+
+
+def test_a_folder_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setenv("MIMIC_MOCAP", "/nowhere/at/all")
+    with pytest.raises(InputError, match="MIMIC_MOCAP=/nowhere/at/all is not a folder"):
+        load_clip("walk")
+
+
+def test_what_is_nowhere_is_downloaded_once(empty_machine, walk_bytes, capsys):
+    show_licence.cache_clear()
+    assert not any(info.available for info in list_clips())
+    server = Server(walk_bytes)
+    assert load_clip("walk", server).num_frames == 39
+    assert Path(load_clip("walk", server).source) == empty_machine / "cache" / "deepmimic" / "humanoid3d_walk.txt"
+    assert server.requests == 1
+    assert capsys.readouterr().err.count("licence of the downloaded clips: published in an MIT repository") == 1
+    assert [info.name for info in list_clips() if info.available] == ["walk"]
+
+
+def test_a_damaged_cache_is_downloaded_anew(empty_machine, walk_bytes):
+    path = empty_machine / "cache" / "deepmimic" / "humanoid3d_walk.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(walk_bytes[:-9])
+    assert load_clip("walk", Server(walk_bytes)).num_frames == 39
+    assert path.read_bytes() == walk_bytes
+
+
+def test_without_a_network_it_says_what_to_set(empty_machine):
+    with pytest.raises(
+        InputError,
+        match=r"clip 'trot' is not on this machine.*set MIMIC_MOCAP to a folder that has dog3d_trot.txt",
+    ):
+        load_clip("trot", Server(b"<html>captive portal</html>"))
+    assert not list(empty_machine.rglob("*.txt"))
+
+
+@pytest.mark.parametrize("name", ["humanoid", "dog"])
+def test_files_are_named_by_their_path(name, tmp_path):
+    motion = random_motion(name)
+    path = tmp_path / "mine.txt"
+    path.write_bytes(write_deepmimic(motion, load_character(name)))
+    read = load_clip(str(path))
+    assert (read.name, read.character, read.source) == ("mine", name, str(path))
+    assert torch.allclose(read.root_pos_w, motion.root_pos_w, atol=1e-12)
+    with pytest.raises(ClipError, match=r"absent.txt: no such file"):
+        load_clip(str(tmp_path / "absent.txt"))

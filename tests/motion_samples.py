@@ -1,0 +1,59 @@
+"""Motions for tests: random ones, which need no file, and real clips, skipped with a reason where they are absent."""
+
+from functools import cache
+
+import pytest
+import torch
+
+from characters import Character, load_character
+from characters.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul
+from mocap.catalogue import clip_names, list_clips, load_clip
+from mocap.motion import Motion
+
+CLIPS = clip_names()
+
+
+def random_motion(name: str, seed: int = 0, frames: int = 12, loop: bool = True) -> Motion:
+    """A motion of the character ``name``: uneven times, joints that turn up to 0.5 rad a frame, hinges within +-3."""
+    character = load_character(name)
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random, dtype=torch.float64)
+
+    def walk(*shape: int) -> torch.Tensor:
+        quat = [quat_from_rotvec(normal(*shape, 3))]
+        for _ in range(frames - 1):
+            quat.append(quat_mul(quat[-1], quat_from_rotvec(normal(*shape, 3).clamp(-1, 1) * 0.3)))
+        return torch.stack(quat)
+
+    joint_quat = walk(len(character.joints))
+    for j, joint in enumerate(character.joints):
+        if joint.kind == "hinge":
+            axis = torch.tensor(joint.axis, dtype=torch.float64).expand(frames, 3)
+            joint_quat[:, j] = quat_from_axis_angle(axis, 3 * torch.sin(normal(1) + torch.arange(frames) * 0.2))
+    root_pos = (normal(frames, 3) * 0.05).cumsum(0)
+    root_pos = root_pos - root_pos[0] * torch.tensor([1.0, 1.0, 0.0])
+    return Motion(
+        name="random",
+        character=name,
+        joint_names=tuple(joint.name for joint in character.joints),
+        times=torch.cat((torch.zeros(1, dtype=torch.float64), (0.02 + 0.01 * normal(frames - 1).cos()).cumsum(0))),
+        root_pos_w=root_pos + torch.tensor([0.0, 0.0, 0.9]),
+        root_quat_w=walk(),
+        joint_quat=joint_quat,
+        loop=loop,
+    )
+
+
+@cache
+def _available() -> dict[str, bool]:
+    return {clip.name: clip.available for clip in list_clips()}
+
+
+def clip_or_skip(name: str) -> tuple[Motion, Character]:
+    """A named clip that lies on this machine, and its character; nothing is downloaded for a test."""
+    if not _available()[name]:
+        pytest.skip(f"clip '{name}' is not on this machine: set MIMIC_MOCAP, or install pybullet for the humanoid's")
+    motion = load_clip(name)
+    return motion, load_character(motion.character)
