@@ -120,6 +120,16 @@ def do_clips(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_curves(args: argparse.Namespace) -> int:
+    """Draw the learning curves of runs in one picture and print them as a table."""
+    from mimic.compare import curve_table, draw_curves
+
+    print(curve_table(args.runs))
+    draw_curves(args.runs, args.out)
+    say(f"picture: {args.out}")
+    return 0
+
+
 def do_bench(args: argparse.Namespace) -> int:
     """Measure speed as ratios within one run."""
     from mimic.bench import bench_sim
@@ -205,6 +215,10 @@ def build_parser() -> Parser:
 
     clips = verb("clips", do_clips, "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
+
+    curves = verb("curves", do_curves, "learning curves of several runs in one picture and a table")
+    curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
 
     bench = verb("bench", do_bench, "measure speed")
     bench.add_argument("what", choices=("sim",))
