@@ -65,6 +65,10 @@ class JointConfig:
     torque_limit: float
     weight: float
 
+    def __post_init__(self) -> None:
+        if min(self.kp, self.torque_limit) <= 0 or min(self.kd, self.weight) < 0:
+            raise ValueError("kp and torque_limit must be above 0, kd and weight at least 0")
+
 
 @dataclass(frozen=True)
 class SimulationConfig:
@@ -75,6 +79,10 @@ class SimulationConfig:
     integrator: Literal["euler", "implicitfast"] = "implicitfast"
     solver_iterations: int = 10
     self_collision: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sim_dt <= 0 or min(self.substeps, self.solver_iterations) < 1:
+            raise ValueError("sim_dt must be above 0, substeps and solver_iterations at least 1")
 
     @property
     def control_dt(self) -> float:
@@ -196,7 +204,7 @@ def load_character(name: str) -> Character:
     try:
         model = mujoco.MjModel.from_xml_path(str(model_path))
     except ValueError as error:
-        raise ConfigError(f"{model_path}: {error}") from None
+        raise ConfigError(f"{model_path}: {' '.join(str(error).split())}") from None
     joints = _read_joints(model, config, path)
     character = Character(config.name, _read_bodies(model, joints, path), joints, config, model_path)
     _check(character, path)

@@ -4,6 +4,7 @@ PyYAML's traps are closed (facts: ``1e-3`` reads as a string, a repeated key sil
 """
 
 import dataclasses
+import math
 import re
 import types
 import typing
@@ -22,11 +23,13 @@ _MAX_DEPTH = 32
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses repeated keys and aliases, and reads YAML 1.2 numbers and booleans."""
+    """SafeLoader that refuses repeated keys, aliases and tags, and reads YAML 1.2 numbers and booleans."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise ConfigError("aliases (*name) are not allowed")
+        if tag := getattr(self.peek_event(), "tag", None):
+            raise ConfigError(f"tags ({tag}) are not allowed")
         self._depth = getattr(self, "_depth", 0) + 1
         if self._depth > _MAX_DEPTH:
             raise ConfigError(f"nested more than {_MAX_DEPTH} deep")
@@ -49,7 +52,8 @@ class _Loader(yaml.SafeLoader):
 _Loader.yaml_implicit_resolvers = {}
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?\d+$"), list("-+0123456789"))
+# PyYAML would read 010 as octal 8; without a match here it is the number 10.0, which is no whole number
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9]\d*)$"), list("-+0123456789"))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
@@ -57,17 +61,15 @@ def parse_yaml(text: str, where: str) -> Any:
     """Parse YAML text safely; ``where`` names it in errors. Raises ConfigError."""
     if len(text) > _MAX_BYTES:
         raise ConfigError(f"{where}: larger than {_MAX_BYTES} characters")
-    loader = _Loader(text)
     try:
-        return loader.get_single_data()
+        return _Loader(text).get_single_data()
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
-        raise ConfigError(f"{where}:{line} not valid YAML ({getattr(error, 'problem', None) or error})") from None
-    finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ConfigError(f"{where}:{line} not valid YAML ({problem})") from None
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -152,12 +154,22 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(_convert(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(zip(inner, value, strict=True)))
     if origin is dict and isinstance(value, dict):
         return {key: _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _finite(value, where)
     plain = origin or hint
     if isinstance(plain, type) and isinstance(value, plain) and not (plain is int and isinstance(value, bool)):
         return value
     raise ConfigError(f"{where}: expected {_name(hint)}, found {value!r}")
+
+
+def _finite(value: float, where: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ConfigError(f"{where}: expected a finite number, found {number}")
+    return number
 
 
 def _build_dataclass(cls: type, mapping: Any, where: str) -> Any:

@@ -11,6 +11,7 @@ Tensors are safetensors: opening a stranger's file runs no code. Nothing is look
 """
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Mapping
@@ -97,7 +98,8 @@ def save(
     files[_META] = _json_bytes({**meta, "step": step, "versions": _versions()})
     if spec is not None:
         files[_CONTROLLER] = _json_bytes(spec)
-    write_sealed(target, files, {"step": step, "score": None if score is None else float(score)})
+    known = None if score is None or not math.isfinite(score) else float(score)
+    write_sealed(target, files, {"step": step, "score": known})
     _prune(root, keep)
     return target
 
@@ -115,7 +117,10 @@ def load(path: Path) -> Checkpoint:
 
 
 def latest(root: Path) -> Checkpoint:
-    """The newest sound checkpoint in ``root``; its ``warnings`` name damaged newer ones. CheckpointError if there is none."""
+    """The newest sound checkpoint in ``root``; its ``warnings`` name damaged newer ones.
+
+    Raises CheckpointError if there is none.
+    """
     damaged: list[str] = []
     for step in reversed(steps(root)):
         try:

@@ -6,12 +6,12 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 State = Literal["ok", "note", "missing"]
@@ -52,27 +52,23 @@ def doctor() -> dict[str, Any]:
 
 
 def print_report(report: dict[str, Any], console: Console | None = None) -> None:
-    """The report of :func:`doctor` as a table."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("", "", "found", "to do"):
-        table.add_column(column, overflow="fold")
-    for finding in report["findings"]:
-        found, do = (_plain(finding[key]) for key in ("found", "do"))
-        table.add_row(finding["topic"], _MARKS[finding["state"]], found, do)
+    """The report of :func:`doctor` as a table, and below it what there is to do, each on a line that can be copied."""
     console = console or Console()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in report["findings"]:
+        table.add_row(finding["topic"], _MARKS[finding["state"]], escape(finding["found"]))
     console.print(table)
-    console.print("All that the main job needs is here." if report["healthy"] else "Something is missing: see above.")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")  # rich would read a bracket as markup
+    console.print("\nAll that the main job needs is here." if report["healthy"] else "\nSomething is missing:")
+    for finding in report["findings"]:
+        if finding["do"]:
+            console.print(f"  {finding['topic']}: {escape(finding['do'])}", soft_wrap=True)
 
 
 def _look(topic: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
     except Exception as error:  # a doctor who faints helps nobody: whatever it is, it is a finding
-        return _finding(topic, "missing", f"{type(error).__name__}: {error}", "reinstall with: make install")
+        return _finding(topic, "missing", f"{type(error).__name__}: {error}", "set up again with: make demo")
 
 
 def _finding(topic: str, state: State, found: str, do: str = "") -> Finding:
@@ -81,8 +77,6 @@ def _finding(topic: str, state: State, found: str, do: str = "") -> Finding:
 
 def _python() -> Finding:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        return _finding("python", "missing", found, "use Python 3.11 or later")
     return _finding("python", "ok", found)
 
 
@@ -102,7 +96,7 @@ def _packages() -> Finding:
     absent = [name for name, version in versions.items() if version is None]
     needed = [name for name in absent if name not in _OPTIONAL]
     if needed:
-        return _finding("packages", "missing", f"not installed: {', '.join(needed)}", "install with: make install")
+        return _finding("packages", "missing", f"not installed: {', '.join(needed)}", "install them with: make demo")
     if absent:
         do = "; ".join(f"without {name}: {_OPTIONAL[name]}" for name in absent)
         return _finding("packages", "note", f"{found}; not {', '.join(absent)}", f"{do} (no wheel for this Python)")
@@ -147,8 +141,7 @@ def _renderer() -> Finding:
     except InputError as error:
         return _finding("renderer", "note", "no videos; everything else works", str(error))
     words = {"egl": "MuJoCo's own, with OpenGL (egl)", "tiny": "pybullet's TinyRenderer (tiny)"}[choice.name]
-    do = f"nothing needs to be done; for MuJoCo's own pictures: {choice.advice}" if choice.advice else ""
-    return _finding("renderer", "ok", f"{words}: {choice.reason}", do)
+    return _finding("renderer", "ok", f"{words}: {choice.reason}", choice.advice)
 
 
 def _video() -> Finding:

@@ -1,6 +1,6 @@
 """Folders that are either whole or absent, and that notice any damage.
 
-Writing: the files go into a temporary folder beside the target and are synced to disk; ``MANIFEST.json`` (sizes, sha256)
+Writing: files go into a temporary folder beside the target and are synced to disk; ``MANIFEST.json`` (sizes, sha256)
 is written last; one rename publishes the folder; the parent is synced. A process killed at any moment leaves the folder
 as it was, and at worst an orphan ``.tmp-*`` that `remove_orphans` clears away.
 
@@ -33,9 +33,9 @@ class CheckpointWriteError(CheckpointError):
 
 
 def write_sealed(target: Path, files: Mapping[str, bytes], notes: Mapping[str, Any] | None = None) -> None:
-    """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing what is there; ``notes`` go into the manifest.
+    """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing what is there.
 
-    Raises CheckpointWriteError; then ``target`` is as before and nothing temporary is left.
+    ``notes`` go into the manifest. Raises CheckpointWriteError; then ``target`` is as before and nothing temporary is left.
     """
     temporary = target.parent / f"{_TEMPORARY}{os.getpid()}-{target.name}"
     old = target.parent / f"{_REPLACED}{target.name}"

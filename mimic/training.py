@@ -1,7 +1,8 @@
 """Training a clip from start to finish: preset, environment, learner, trainer, all in one run folder.
 
 The folder holds ``config.json`` (everything that shaped the run), ``ckpt/``, ``metrics.jsonl``, ``tensorboard/`` and
-``learning_curve.png``. Resuming reads ``config.json``, so that the run goes on as it began.
+``learning_curve.png``. Resuming reads ``config.json``, so that the run goes on as it began; one that was stopped before
+its first checkpoint begins again.
 """
 
 import dataclasses
@@ -13,13 +14,14 @@ from typing import Any
 
 from characters.errors import CheckpointError, InputError
 from characters.strict_config import build, to_dict
+from mimic import checkpoint
 from mimic.config import AlgorithmName, Preset
 from mimic.env import make_env
 from mimic.evaluate import evaluate
 from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.progress import Progress
-from mimic.learn.trainer import Evaluate, Trainer, TrainResult
+from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.skill import make_spec
 from mocap.catalogue import load_clip
 
@@ -73,10 +75,12 @@ def train(
         ),
         progress=progress,
     )
-    if resume:
+    if not resume:
+        _write_config(run, out)
+    elif checkpoint.steps(trainer.root):
         trainer.resume()
     else:
-        _write_config(run, out)
+        trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
     return trainer.train()
 
 
@@ -92,11 +96,14 @@ def read_run(out: Path) -> RunConfig:
 
 def _write_config(run: RunConfig, out: Path) -> None:
     path = out / CONFIG_FILE
-    if path.exists():
+    # a run that stopped before its first checkpoint has nothing to lose
+    if path.exists() and checkpoint.steps(out / CHECKPOINTS):
         raise InputError(f"{out}: holds a run already; go on with --resume, or choose another --out")
+    temporary = path.with_suffix(".tmp")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(to_dict(run), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(to_dict(run), indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
         raise InputError(f"{out}: cannot be written to ({error.strerror})") from None
 

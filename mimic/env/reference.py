@@ -164,10 +164,11 @@ def _rotation_vectors(state: CharacterState, character: Character) -> Tensor:
 
 def _unwrapped(rotvec: Tensor) -> Tensor:
     """Add whole turns along each axis where (T, J, 3) jumps, so that neighbours in time are close."""
-    result = rotvec.clone()
-    for t in range(1, len(result)):
-        angle = result[t].norm(dim=-1, keepdim=True)
-        other = result[t] * (1 - 2 * torch.pi / angle.clamp_min(1e-9))
-        jumped = (other - result[t - 1]).norm(dim=-1) < (result[t] - result[t - 1]).norm(dim=-1)
-        result[t] = torch.where(jumped[:, None], other, result[t])
-    return result
+    turned = rotvec * (1 - 2 * torch.pi / rotvec.norm(dim=-1, keepdim=True).clamp_min(1e-9))
+    either = torch.stack((rotvec, turned))
+    distance = (either[:, None, 1:] - either[None, :, :-1]).norm(dim=-1)  # (now, before, T - 1, J)
+    nearer = distance[1] < distance[0]  # the turned one, after a row that is as it was (0) or turned (1)
+    chosen = torch.zeros(rotvec.shape[:2], dtype=torch.bool)
+    for t in range(len(rotvec) - 1):
+        torch.where(chosen[t], nearer[1, t], nearer[0, t], out=chosen[t + 1])
+    return torch.where(chosen[..., None], turned, rotvec)

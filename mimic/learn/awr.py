@@ -1,8 +1,8 @@
 """Advantage-weighted regression (Peng, Kumar, Zhang & Levine 2019), and reward-weighted regression as its special case.
 
 One update: TD(lambda) with the current critic over the whole replay, critic fit, TD(lambda) again with the new critic,
-standardised advantages, weights min(exp(A / temperature), weight_clip), weighted regression of the policy on the actions
-taken. Nothing asks how probable an action was, so that old experience is used as it is.
+standardised advantages, weights min(exp(A / temperature), weight_clip), weighted regression of the policy on the
+actions taken. Nothing asks how probable an action was, so that old experience is used as it is.
 """
 
 import math
@@ -15,6 +15,8 @@ from torch import Tensor
 from mimic.learn.learner import Learner, LearnerConfig, Targets, standardize
 from mimic.learn.replay import Replay
 
+_CHUNK = 8192  # rows of one forward pass
+
 
 @dataclass(frozen=True)
 class AWRConfig(LearnerConfig):
@@ -24,6 +26,7 @@ class AWRConfig(LearnerConfig):
     weight_clip: float = 20.0
     weight_mode: Literal["exp", "rwr"] = "exp"  # rwr: baseline 0, weights from the standardised return
     control_variate: bool = False  # same expected gradient, less variance: see _RegressionLoss
+    anchor: Literal["behaviour", "current"] = "behaviour"  # whose mean action the control variate holds on to
     actor_iterations: int = 0  # the actor trains on the newest so many iterations of the replay; 0: on all
 
     def __post_init__(self) -> None:
@@ -84,8 +87,15 @@ class AWR(Learner):
 
     def _loss(self, replay: Replay, targets: Targets, weight: Tensor, rows: Tensor) -> "_RegressionLoss":
         average = float(weight[rows].mean()) if self.config.control_variate else 0.0
-        taken = replay.action.flatten(0, 1), replay.mean.flatten(0, 1)
-        return _RegressionLoss(targets.rows, weight, average, *taken, self.policy.std)
+        actions, anchor = replay.action.flatten(0, 1), replay.mean.flatten(0, 1)
+        if average and self.config.anchor == "current":
+            anchor = self._means(replay)
+        return _RegressionLoss(targets.rows, weight, average, actions, anchor, self.policy.std)
+
+    @torch.no_grad()
+    def _means(self, replay: Replay) -> Tensor:
+        """What the policy would do now in every stored state, (T * N, A)."""
+        return torch.cat([self.policy.mean(obs) for obs in torch.split(replay.obs.flatten(0, 1), _CHUNK)])
 
 
 @dataclass(frozen=True)
@@ -93,15 +103,15 @@ class _RegressionLoss:
     """-w log pi(a | s) up to a constant, optionally with a control variate.
 
     With ``average`` = w_bar > 0 the loss is ((w - w_bar) |a - mu|^2 + w_bar |mu_old - mu|^2) / (2 std^2). Since actions
-    were drawn around mu_old, E[w_bar (a - mu)] = w_bar (mu_old - mu): the expected gradient is that of plain AWR, without
-    the exploration noise that a constant weight would multiply.
+    were drawn around mu_old, E[w_bar (a - mu)] = w_bar (mu_old - mu): the expected gradient is that of plain AWR,
+    without the exploration noise that a constant weight would multiply.
     """
 
     rows: Tensor  # (M,) rows of the replay
     weight: Tensor  # (M,)
     average: float
     action: Tensor  # (T * N, A)
-    behaviour_mean: Tensor  # (T * N, A)
+    anchor: Tensor  # (T * N, A), mu_old
     std: Tensor  # (A,)
 
     def __call__(self, index: Tensor, mean: Tensor) -> Tensor:
@@ -110,6 +120,6 @@ class _RegressionLoss:
         miss = ((self.action.index_select(0, rows) - mean) / self.std).square().sum(-1)
         loss = weight * miss
         if self.average:
-            moved = ((self.behaviour_mean.index_select(0, rows) - mean) / self.std).square().sum(-1)
+            moved = ((self.anchor.index_select(0, rows) - mean) / self.std).square().sum(-1)
             loss = loss + self.average * moved
         return 0.5 * loss.mean()

@@ -5,6 +5,7 @@ An algorithm is a `Learner` whose ``update`` turns the replay into better networ
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ _EPS = 1e-5
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """Settings every algorithm has. ``*_steps`` counts minibatches an iteration; 0: ``*_passes`` over the data instead."""
+    """Settings every algorithm has. ``*_steps``: minibatches an iteration; 0: ``*_passes`` over the data instead."""
 
     gamma: float = 0.95
     td_lambda: float = 0.9
@@ -43,6 +44,7 @@ class LearnerConfig:
     lr_min: float = 1e-6
     lr_max: float = 1e-2
     bound_weight: float = 10.0  # of the overshoot of the mean action beyond its bounds
+    precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products in the fits: see Learner._fast
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.gamma < 1.0 or not 0.0 <= self.td_lambda <= 1.0:
@@ -130,7 +132,9 @@ class Learner:
         for index in minibatches(rows, config.critic_batch, config.critic_passes, config.critic_steps, self.generator):
             with torch.no_grad():
                 normalized = self.policy.normalizer(obs.index_select(0, targets.rows[index]))
-            loss = 0.5 * (self.critic.unscaled(normalized) - goal[index]).square().mean()
+            with self._fast():
+                prediction = self.critic.unscaled(normalized)
+            loss = 0.5 * (prediction.float() - goal[index]).square().mean()
             self.critic_optimizer.step(loss)
             losses.append(loss.detach())
         return float(torch.stack(losses).mean()) if losses else 0.0
@@ -147,7 +151,8 @@ class Learner:
         obs = replay.obs.flatten(0, 1)
         for _ in range(1 if config.actor_steps else config.actor_passes):
             for index in minibatches(rows, config.actor_batch, 1, config.actor_steps, self.generator):
-                mean = self.policy.mean(obs.index_select(0, targets.rows[index]))
+                with self._fast():
+                    mean = self.policy.mean(obs.index_select(0, targets.rows[index])).float()
                 loss = loss_of(index, mean)
                 self.actor_optimizer.step(loss + config.bound_weight * self.bound_loss(mean))
                 losses.append(loss.detach())
@@ -214,6 +219,16 @@ class Learner:
         )
         value = torch.cat([self.critic(self.policy.normalizer(piece)) for piece in pieces])
         return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
+
+    def _fast(self) -> torch.autocast:
+        """Matrix products at the configured precision.
+
+        On a CPU with AVX512_BF16 or AMX, bfloat16 halves the time of a fit; on others it is slower than float32. Acting,
+        values, returns and the KL stay float32; gradients are off by less than a percent.
+        """
+        return torch.autocast(
+            self.action_low.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"
+        )
 
     def _steer(self, kl: float) -> None:
         target, optimizer = self.config.target_kl, self.actor_optimizer

@@ -32,14 +32,14 @@ class MetricsLog:
         self._say = say
         kept = [row for row in read_rows(self.path) if row["iteration"] <= keep_through]
         _rewrite(self.path, kept)
-        self._file = open(self.path, "r+b", buffering=0)  # noqa: SIM115 (closed in close())
+        self._file = open(self.path, "r+b", buffering=0)
         self._size = self._file.seek(0, os.SEEK_END)
         self._unwritten = b""
         samples = int(kept[-1]["samples"]) if kept else -1
         self._board = _open_tensorboard(folder, samples + 1, say) if tensorboard else None
 
     def write(self, row: Row) -> None:
-        """Append one row (keys ``iteration`` and ``samples`` at least). A full disk is said, and retried at the next row."""
+        """Append one row (keys ``iteration`` and ``samples`` at least); what a full disk refuses goes with the next."""
         clean = {key: value if _is_number(value) else None for key, value in row.items()}
         self._unwritten += (json.dumps(clean) + "\n").encode()
         try:

@@ -43,7 +43,8 @@ class RunningNormalizer(nn.Module):
         self.register_buffer("m2", torch.zeros(dim, dtype=torch.float64))
         self.register_buffer("shift", torch.zeros(dim))
         self.register_buffer("scale", torch.ones(dim))
-        self.register_buffer("bound", torch.full((dim,), clip or torch.inf).masked_fill(mask, torch.inf))
+        unbounded = torch.finfo(torch.float32).max
+        self.register_buffer("bound", torch.full((dim,), clip or unbounded).masked_fill(mask, unbounded))
         self.register_buffer("passthrough", mask)
 
     def forward(self, obs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (Schulman et al. 2017) on the same rollout, networks and trainer as AWR: the yardstick."""
+"""Proximal policy optimisation (Schulman et al. 2017) on AWR's rollout, networks and trainer: the yardstick."""
 
 from dataclasses import dataclass
 

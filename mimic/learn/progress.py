@@ -51,16 +51,18 @@ class PlainProgress:
         self._last = float("-inf")
 
     def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        """Print the row if it is time, or an evaluation."""
         now = time.monotonic()
         if now - self._last >= _EVERY or any(key.startswith("eval/") for key in row):
             self._last = now
             self.say(describe(row, eta_s))
 
     def say(self, line: str) -> None:
+        """Print a line."""
         print(line, file=self._stream, flush=True)
 
     def close(self) -> None:
-        pass
+        """Nothing to put back."""
 
 
 class BarProgress:
@@ -73,12 +75,15 @@ class BarProgress:
         self._bar.start()
 
     def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        """Move the bar; print an evaluation above it."""
         self._bar.update(self._task, completed=share, description=describe(row, eta_s))
         if any(key.startswith("eval/") for key in row):
             self.say(describe(row, eta_s))
 
     def say(self, line: str) -> None:
+        """Print a line above the bar."""
         self._bar.console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:
+        """Let go of the terminal."""
         self._bar.stop()

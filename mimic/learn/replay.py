@@ -61,8 +61,8 @@ class Replay:
     def add(self, obs: Tensor, action: Tensor, mean: Tensor, std: Tensor, log_prob: Tensor, step: Step) -> None:
         """Store one time slot: acting in ``obs`` (N, D) with ``action`` (N, A) gave ``step``.
 
-        Diverged rows are kept only as a cut in time (``valid`` False, the rest 0 but for ``obs``). Raises ValueError if another row is not
-        finite: nothing is stored then.
+        Diverged rows are kept only as a cut in time (``valid`` False, the rest 0 but for ``obs``). Raises ValueError if
+        another row is not finite: nothing is stored then.
         """
         diverged = step.end == int(End.DIVERGED)
         stopped = (step.end == int(End.TIMEOUT)) | (step.end == int(End.CLIP_END))

@@ -26,8 +26,8 @@ def next_values(
 ) -> Tensor:
     """Value (T, N) of what followed each step, as its return uses it.
 
-    value (T, N): V(obs). last_value (N,): V where the newest step led. end (T, N) int8. stopped_value (T, N): V(final obs)
-    where an episode was stopped, anything elsewhere.
+    value (T, N): V(obs). last_value (N,): V where the newest step led. end (T, N) int8. stopped_value (T, N):
+    V(final obs) where an episode was stopped, anything elsewhere.
     """
     following = torch.cat([value[1:], last_value.unsqueeze(0)])
     bootstrap = end == int(End.TIMEOUT)

@@ -63,7 +63,7 @@ class TrainResult:
 
 
 class Trainer:
-    """Trains ``learner`` in ``env``, writing into folder ``out``: ckpt/, metrics.jsonl, tensorboard/, learning_curve.png.
+    """Trains ``learner`` in ``env``, writing ckpt/, metrics.jsonl, tensorboard/ and learning_curve.png into ``out``.
 
     ``evaluate`` gets the policy to judge, and must leave the training environment alone; its numbers are logged as
     ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
@@ -118,7 +118,7 @@ class Trainer:
         return TrainResult(counters.samples, counters.iteration, reason, path, checkpoint.best(self.root))
 
     def resume(self) -> checkpoint.Checkpoint:
-        """Take up the newest sound checkpoint of ``out``. Raises CheckpointError if there is none or it does not fit."""
+        """Take up the newest sound checkpoint of ``out``. Raises CheckpointError if there is none that fits."""
         found = checkpoint.latest(self.root)
         for line in (*found.warnings, *self.state.load(found)):
             self.progress.say(line)

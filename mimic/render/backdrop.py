@@ -108,12 +108,10 @@ class Backdrop:
 
     def _paint_floor(self, points: np.ndarray, eye_height: float, out: np.ndarray) -> None:
         look, footprint = self.look, self._footprints * np.float32(eye_height)
-        wave, line = 1.0, 1.0
-        for axis in (0, 1):
-            axis_wave, axis_line = _pattern(points[..., axis], look, footprint)
-            wave, line = wave * axis_wave, line * (1 - axis_line)
+        (wave_x, line_x), (wave_y, line_y) = (_pattern(points[..., axis], look, footprint) for axis in (0, 1))
         plain = 1 - _haze(self._distances * np.float32(eye_height))
-        chequer, line = 0.5 * plain * line * wave, plain * (1 - line)
+        free = (1 - line_x) * (1 - line_y)
+        chequer, line = np.float32(0.5) * plain * free * wave_x * wave_y, plain * (1 - free)
         a, b, ink, far = (255 * np.array(rgb) for rgb in (look.cell_a, look.cell_b, look.line, look.sky_horizon))
         a, b, ink = (np.minimum(rgb * look.brightness, 255) for rgb in (a, b, ink))
         middle = 0.5 * (a + b)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
@@ -21,8 +22,8 @@ ELEVATION = math.radians(-11.0)
 SIDE_ANGLE = math.radians(125.0)  # from the figure's heading to the view direction: from ahead, at its right
 NEAREST, FARTHEST = 3.6, 16.0  # [m]
 _SMOOTHING_S = 0.6
-_FLESH = 0.25  # [m] a figure reaches beyond the origins of its bodies
-_FIT = 0.86  # share of the picture's half width and half height that figures may use
+_FLESH, _HEAD, _SOLE = 0.25, 0.33, 0.08  # [m] a figure reaches beyond its bodies' origins: aside, above, below
+_FIT_X, _FIT_Y = 0.88, 0.76  # share of the picture's half width and height for figures; words are above and below
 
 
 @dataclass(frozen=True)
@@ -111,22 +112,28 @@ def smooth_path(points: Tensor, fps: float, cuts: Sequence[int] = ()) -> Tensor:
 
 def _plan_take(points: Tensor, azimuth: float, aspect: float, fps: float) -> list[Camera]:
     forward, right, up = view_axes(azimuth)
-    middle = _smooth(0.5 * (points.amin(1) + points.amax(1)), _SMOOTHING_S * fps)
-    middle[:, 2] = 0.5 * middle[:, 2] + 0.5 * float(middle[:, 2].mean())  # a jump is seen as one: rise half with it
+    window, sigma = max(1, int(2 * _SMOOTHING_S * fps)), _SMOOTHING_S * fps
+    low, high = points.amin(1), points.amax(1)
+    # Up and down it does not follow, or a jump would look like the ground falling: it frames the window's extent.
+    low[:, 2], high[:, 2] = -_widest(-low[:, 2], window) - _SOLE, _widest(high[:, 2], window) + _HEAD
+    middle = _smooth(0.5 * (low + high), sigma)
     relative = points - middle[:, None]
     depth, tan_y = relative @ forward, math.tan(0.5 * FOV_Y)
-    need_x = ((relative @ right).abs() + _FLESH) / (_FIT * tan_y * aspect) - depth
-    need_y = ((relative @ up).abs() + _FLESH) / (_FIT * tan_y) - depth
+    need_x = ((relative @ right).abs() + _FLESH) / (_FIT_X * tan_y * aspect) - depth
+    over, under = relative @ up + _HEAD, _SOLE - relative @ up
+    need_y = torch.maximum(over, under) / (_FIT_Y * tan_y) - depth
     needed = torch.maximum(need_x, need_y).amax(1).clamp(NEAREST, FARTHEST)
-    window = max(1, int(2 * _SMOOTHING_S * fps))
-    widest = torch.from_numpy(maximum_filter1d(needed.numpy(), window, mode="nearest"))
-    distance = _smooth(widest[:, None], 0.5 * window)[:, 0]
+    distance = _smooth(_widest(needed, window), sigma)
     return [Camera(at, float(d), azimuth) for at, d in zip(middle, distance, strict=True)]
+
+
+def _widest(values: Tensor, window: int) -> Tensor:
+    return torch.from_numpy(maximum_filter1d(values.numpy(), window, mode="nearest"))
 
 
 def _takes(frames: int, cuts: Sequence[int]) -> list[slice]:
     edges = [0, *cuts, frames]
-    return [slice(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _smooth(values: Tensor, sigma: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ RENDERERS = ("auto", "egl", "tiny")
 APT_LINE = "sudo apt-get install -y libegl1 libgl1 libgl1-mesa-dri"
 _PROBE = Path(__file__).with_name("egl_probe.py")
 _PROBE_TIMEOUT_S = 40.0
+_OFF = ("disable", "disabled", "off", "false", "0")  # MuJoCo's words
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,11 @@ class Choice:
 def probe_egl() -> Probe:
     """Draw a test picture in a process of its own (about half a second), once a process.
 
-    The driver may crash or hang there as it likes.
+    The driver may crash or hang there as it likes. ``MUJOCO_GL=off`` (disable, false, 0) forbids OpenGL.
     """
+    setting = os.environ.get("MUJOCO_GL", "")
+    if setting.lower().strip() in _OFF:
+        return Probe(False, f"MUJOCO_GL={setting} forbids it")
     try:
         result = subprocess.run(
             [sys.executable, str(_PROBE)], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=False
@@ -51,7 +56,8 @@ def probe_egl() -> Probe:
     if result.returncode == 0:
         return Probe(True, result.stdout.strip())
     lines = result.stderr.strip().splitlines()
-    return Probe(False, lines[-1][:200] if lines else f"the test program ended with code {result.returncode}")
+    said = lines[-1].split(". ")[0].strip() if lines else ""
+    return Probe(False, said or f"the test program ended with code {result.returncode}")
 
 
 def choose_renderer(wanted: str = "auto") -> Choice:
@@ -68,11 +74,15 @@ def choose_renderer(wanted: str = "auto") -> Choice:
         return Choice("tiny", "asked for")
     egl = probe_egl()
     if egl.works:
-        return Choice("egl", f"OpenGL works off screen ({egl.detail})")
+        software = any(word in egl.detail for word in ("llvmpipe", "softpipe", "SWR"))
+        advice = "without a GPU, --renderer tiny draws several times as fast" if software and _has_pybullet() else ""
+        return Choice("egl", f"OpenGL works off screen ({egl.detail})", advice)
     if wanted == "egl":
         raise InputError(f"renderer 'egl' does not work here ({egl.detail}): {APT_LINE}, or use --renderer tiny")
     if _has_pybullet():
-        return Choice("tiny", f"OpenGL does not work here ({egl.detail})", APT_LINE)
+        return Choice(
+            "tiny", f"OpenGL does not work here ({egl.detail})", f"MuJoCo's own pictures would need: {APT_LINE}"
+        )
     raise InputError(f"nothing to draw with: no pybullet for this Python, and OpenGL fails ({egl.detail}): {APT_LINE}")
 
 

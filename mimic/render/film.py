@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +27,7 @@ from mimic.render.video import FPS, VideoWriter
 
 SIZE = (960, 540)
 Progress = Callable[[int, int], None]
+Pictures = Generator[np.ndarray, None, None]
 _DOTS = ((214, 69, 40), (120, 150, 190))  # simulation, reference
 
 
@@ -82,10 +84,11 @@ def draw(
     start = time.monotonic()
     with VideoWriter(out, size, fps) as video:
         pictures, choice = _open(frames, character, view, size, renderer, fps)
-        for done, picture in enumerate(pictures, 1):
-            video.append(picture)
-            if progress is not None:
-                progress(done, len(frames))
+        with closing(pictures):
+            for done, picture in enumerate(pictures, 1):
+                video.append(picture)
+                if progress is not None:
+                    progress(done, len(frames))
     return RenderReport(out, choice.name, choice.reason, len(frames), time.monotonic() - start)
 
 
@@ -100,7 +103,8 @@ def draw_image(
 ) -> np.ndarray:
     """One frame of the film as a picture, (height, width, 3) uint8, seen as in the film. Raises as :func:`draw`."""
     pictures, _ = _open(frames, character, view, size, renderer, fps, only=index)
-    return next(iter(pictures))
+    with closing(pictures):
+        return next(pictures)
 
 
 def _open(
@@ -111,7 +115,7 @@ def _open(
     renderer: str,
     fps: float,
     only: int | None = None,
-) -> tuple[Iterator[np.ndarray], Choice]:
+) -> tuple[Pictures, Choice]:
     """The pictures, drawn as they are asked for, and what draws them."""
     if not frames:
         raise InputError("nothing to draw: no frames")
@@ -136,7 +140,7 @@ def _make(name: str, model: mujoco.MjModel, figures: Sequence[Figure], size: tup
 
 def _pictures(
     frames: Sequence[Frame], chosen: Sequence[int], stage: _Stage, machine: Renderer, size: tuple[int, int]
-) -> Iterator[np.ndarray]:
+) -> Pictures:
     try:
         for index in chosen:
             frame, camera = frames[index], stage.cameras[index]

@@ -70,7 +70,9 @@ def _cylinder(radius: float, half_length: float) -> Mesh:
 
 
 def _box(a: float, b: float, c: float) -> Mesh:
-    vertices, normals, triangles = [], [], []
+    vertices: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    triangles: list[tuple[int, int, int]] = []
     for axis in range(3):
         for sign in (1.0, -1.0):
             normal, u, v = np.zeros(3), np.zeros(3), np.zeros(3)

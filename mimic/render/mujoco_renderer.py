@@ -46,6 +46,9 @@ class MujocoRenderer:
     def __init__(self, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> None:
         self.size, self._figures, self._model = size, tuple(figures), model
         model.vis.global_.offwidth, model.vis.global_.offheight = size
+        # without a GPU these two are what a frame costs, and more is hardly seen
+        model.vis.quality.offsamples = min(model.vis.quality.offsamples, 4)
+        model.vis.quality.shadowsize = min(model.vis.quality.shadowsize, 2048)
         self._context = _make_context(*size)
         self._context.make_current()
         self._gpu = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
@@ -84,6 +87,7 @@ class MujocoRenderer:
         view.lookat[:] = camera.lookat.tolist()
         view.distance = camera.distance
         view.azimuth, view.elevation = math.degrees(camera.azimuth), math.degrees(camera.elevation)
+        mujoco.mjv_updateCamera(self._model, self._data, view, self._scene)  # first: the endless ground centres on it
         static = mujoco.mjtCatBit.mjCAT_STATIC.value
         mujoco.mjv_updateScene(self._model, self._data, mujoco.MjvOption(), None, view, static, self._scene)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 1

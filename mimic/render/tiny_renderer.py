@@ -228,7 +228,7 @@ def _lay_shadow(image: np.ndarray, actor: _Actor, backdrop: Backdrop, camera: Ca
     ground = backdrop.floor_points(camera, rows, columns)
     at = (ground - corner.astype(np.float32)) / extent.astype(np.float32) * _SHADOW_PIXELS - 0.5
     shade = map_coordinates(dark, (at[..., 1], at[..., 0]), order=1, mode="constant")
-    image[rows, columns] *= 1 - (actor.figure.opacity * shade)[..., None] * np.float32((1.0, 0.96, 0.88))
+    image[rows, columns] *= 1 - (actor.figure.opacity * shade)[..., None] * np.array((1.0, 0.96, 0.88), np.float32)
 
 
 def _blend(image: np.ndarray, nearest: np.ndarray, sprite: Sprite, opacity: float) -> None:

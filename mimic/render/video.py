@@ -51,11 +51,19 @@ class VideoWriter:
 
     def _start(self, fps: float) -> subprocess.Popen[bytes]:
         width, height = self.size
-        source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps:g} -i -".split()
-        coding = ["-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+        source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {fps:g} -i -"
+        coding = "-an -c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv420p -movflags +faststart"
         try:
             return subprocess.Popen(
-                [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *source, *coding, str(self._partial)],
+                [
+                    imageio_ffmpeg.get_ffmpeg_exe(),
+                    "-v",
+                    "error",
+                    "-y",
+                    *source.split(),
+                    *coding.split(),
+                    str(self._partial),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,

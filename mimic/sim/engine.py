@@ -47,10 +47,3 @@ class Engine(Protocol):
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot as if nothing had happened, to the bit where the engine is deterministic."""
-
-
-def make_engine(character: Character, num_envs: int, threads: int = 0) -> Engine:
-    """The CPU engine; ``threads`` 0 means all cores."""
-    from mimic.sim.mujoco_engine import MujocoEngine
-
-    return MujocoEngine(character, num_envs, threads)

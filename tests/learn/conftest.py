@@ -140,7 +140,7 @@ def toy_env() -> Callable[..., ToyEnv]:
 
 @pytest.fixture
 def make_trainer(tmp_path: Path) -> MakeTrainer:
-    """``make_trainer(algorithm="awr", out="a", seed=0, env_seed=0, samples=..., learner={...}, rollout=..., **trainer)``."""
+    """``make_trainer("awr", out="a", seed=0, learner={...}, rollout=..., samples=..., ...)``: a trainer on the toy."""
 
     def make(
         algorithm: str = "awr",

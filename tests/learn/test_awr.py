@@ -38,7 +38,11 @@ def _loss(weight, average, action, old_mean, std):
 
 def test_plain_loss_is_the_weighted_log_likelihood_up_to_a_constant():
     rng = torch.Generator().manual_seed(0)
-    weight, action, std = torch.rand(64, generator=rng), torch.randn(64, 3, generator=rng), torch.rand(3) + 0.2
+    weight, action, std = (
+        torch.rand(64, generator=rng),
+        torch.randn(64, 3, generator=rng),
+        torch.rand(3) + 0.2,
+    )
     mean = torch.randn(64, 3, generator=rng).requires_grad_()
     index = torch.arange(64)
     ours = torch.autograd.grad(_loss(weight, 0.0, action, action, std)(index, mean), mean)[0]

@@ -88,6 +88,19 @@ def test_critic_learns_the_returns(make_trainer):
     assert explained_variance(fitted, targets.returns) > 0.8
 
 
+def test_bfloat16_gradients_are_nearly_those_of_float32(make_trainer):
+    steps = []
+    for precision in ("float32", "bfloat16"):
+        settings = {"precision": precision, "optimizer": "sgd", "actor_lr": 1.0, "actor_steps": 1, "actor_batch": 512}
+        learner, replay = _collected(make_trainer, learner=settings)
+        before = torch.cat([p.detach().flatten() for p in learner.policy.parameters()])
+        learner.fit_actor(
+            replay, learner.targets(replay, replay.slots()), torch.arange(512), lambda index, mean: mean.square().mean()
+        )
+        steps.append(torch.cat([p.detach().flatten() for p in learner.policy.parameters()]) - before)
+    assert 0.0 < float((steps[0] - steps[1]).norm()) < 0.02 * float(steps[0].norm())
+
+
 def test_values_can_be_clipped(make_trainer):
     learner, replay = _collected(make_trainer, learner={"clip_values": True})
     value = learner.targets(replay, replay.slots()).value

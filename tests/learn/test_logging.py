@@ -34,7 +34,9 @@ def test_reopening_cuts_off_what_the_checkpoint_does_not_know(tmp_path, keep, re
     assert [r["iteration"] for r in read_rows(tmp_path / "metrics.jsonl")] == [*rest, 7]
 
 
-@pytest.mark.parametrize("junk", [b"\x00\xff\n", b"[1]\n", b'{"iteration": "1", "samples": 2}\n', b"[" * 100_000 + b"\n"])
+@pytest.mark.parametrize(
+    "junk", [b"\x00\xff\n", b"[1]\n", b'{"iteration": "1", "samples": 2}\n', b"[" * 100_000 + b"\n"]
+)
 def test_a_broken_line_ends_the_file(tmp_path, junk):
     _write(tmp_path, [_row(1)])
     with open(tmp_path / "metrics.jsonl", "ab") as file:

@@ -6,7 +6,14 @@ from torch.distributions import Normal, kl_divergence
 
 from characters.errors import CheckpointError
 from mimic.learn.average import PolicyAverage
-from mimic.learn.policy import Critic, GaussianPolicy, PolicyConfig, gaussian_kl, gaussian_log_prob, load_policy
+from mimic.learn.policy import (
+    Critic,
+    GaussianPolicy,
+    PolicyConfig,
+    gaussian_kl,
+    gaussian_log_prob,
+    load_policy,
+)
 from mimic.learn.seeds import generator
 
 CONFIG = PolicyConfig(actor_sizes=(16, 8), critic_sizes=(16,))

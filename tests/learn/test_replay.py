@@ -102,9 +102,11 @@ def test_non_finite_values_never_enter(where, bad):
     before = {k: v.clone() for k, v in replay.state_dict().items()}
     put = _transition(50)
     put["step"].end = torch.tensor([End.NONE, End.TIMEOUT, End.NONE], dtype=torch.int8)
-    tensor = {"reward": put["step"].reward, "next_obs": put["step"].obs, "final_obs": put["step"].final_obs}.get(
-        where, put.get(where)
-    )
+    tensor = {
+        "reward": put["step"].reward,
+        "next_obs": put["step"].obs,
+        "final_obs": put["step"].final_obs,
+    }.get(where, put.get(where))
     tensor[1] = bad
     with pytest.raises(ValueError, match="row"):
         replay.add(**put)

@@ -33,7 +33,10 @@ def _same(one, two) -> bool:
 
 
 def test_twins_are_identical_and_another_seed_is_not(make_trainer):
-    runs = [make_trainer("awr", out=name, seed=seed, samples=4 * ITERATION, evaluate_every=ITERATION) for name, seed in (("a", 3), ("b", 3), ("c", 4))]
+    runs = [
+        make_trainer("awr", out=name, seed=seed, samples=4 * ITERATION, evaluate_every=ITERATION)
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    ]
     for run in runs:
         run.train()
     assert _same(runs[0], runs[1])
@@ -41,18 +44,29 @@ def test_twins_are_identical_and_another_seed_is_not(make_trainer):
     assert not _same(runs[0], runs[2])
 
 
-@pytest.mark.parametrize("algorithm, learner, settings", [
-    ("awr", {}, {}),
-    ("awr", {"optimizer": "sgd", "control_variate": True}, {"ema_decay": 0.5}),
-    ("ppo", {}, {"ema_decay": 0.5}),
-])
+@pytest.mark.parametrize(
+    "algorithm, learner, settings",
+    [
+        ("awr", {}, {}),
+        ("awr", {"optimizer": "sgd", "control_variate": True}, {"ema_decay": 0.5}),
+        ("ppo", {}, {"ema_decay": 0.5}),
+    ],
+)
 def test_split_anywhere_equals_one_run(make_trainer, algorithm, learner, settings):
-    total, iteration = 8, 8 * 32
+    total, iteration = 6, 8 * 32
 
     def run(out, stops, **more):
         for index, stop in enumerate(stops):
-            trainer = make_trainer(algorithm, out=out, learner={**TINY, **learner}, rollout=SHORT,
-                                   samples=stop * iteration, evaluate_every=3 * iteration, **settings, **more)
+            trainer = make_trainer(
+                algorithm,
+                out=out,
+                learner={**TINY, **learner},
+                rollout=SHORT,
+                samples=stop * iteration,
+                evaluate_every=3 * iteration,
+                **settings,
+                **more,
+            )
             if index:
                 # Nothing of the new trainer may matter but its settings.
                 trainer.state.env.reset()
@@ -81,7 +95,12 @@ def test_evaluations_come_when_due_and_the_best_is_kept(make_trainer):
     trainer.evaluate = evaluate
     result = trainer.train()
     rows = [r for r in read_rows(trainer.out / "metrics.jsonl") if "eval/normalized_return" in r]
-    assert [(r["iteration"], r["eval/normalized_return"]) for r in rows] == [(0, 0.5), (2, 0.7), (4, 0.6), (6, 0.4)]
+    assert [(r["iteration"], r["eval/normalized_return"]) for r in rows] == [
+        (0, 0.5),
+        (2, 0.7),
+        (4, 0.6),
+        (6, 0.4),
+    ]
     assert judged[0] is trainer.learner.policy
     assert result.best is not None and result.best.name == "000000002"
     assert checkpoint.steps(trainer.root) == [2, 6]
