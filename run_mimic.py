@@ -36,9 +36,10 @@ class Parser(argparse.ArgumentParser):
 def do_job(args: argparse.Namespace) -> int:
     """Controller, evaluation, film and a short table."""
     from mimic.job import run_job
+    from mimic.skill import short_name
     from mimic.tables import print_evaluation
 
-    out = args.out or Path("out") / args.clip
+    out = args.out or Path("out") / short_name(args.clip)
     report = run_job(_new_run(args), out, args.minutes, args.seconds, args.threads, say)
     paths = {"controller": report.controller, "evaluation": report.evaluation_path, "video": report.video or "none"}
     print_evaluation(report.evaluation, paths)
@@ -47,11 +48,11 @@ def do_job(args: argparse.Namespace) -> int:
 
 def do_train(args: argparse.Namespace) -> int:
     """Train, or go on with a run."""
-    from mimic.skill import RUNS, last_run
+    from mimic.skill import RUNS, last_run, short_name
     from mimic.training import Limits, read_run, train
 
     if args.resume:
-        out = args.out or last_run(args.clip) or RUNS / f"{args.clip}-{args.algorithm}"
+        out = args.out or last_run(args.clip) or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
         run = read_run(out)
         if run.clip != args.clip:
             raise InputError(f"{out}: is a run of '{run.clip}', not of '{args.clip}'")
@@ -59,7 +60,7 @@ def do_train(args: argparse.Namespace) -> int:
             raise InputError("--set with --resume: a run goes on as it began; start another with another --out")
     else:
         run = _new_run(args)
-        out = args.out or RUNS / f"{args.clip}-{args.algorithm}"
+        out = args.out or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
     say(f"training '{run.clip}' with {run.algorithm}, {run.preset.num_envs} environments, in {out}")
     result = train(run, out, Limits(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
@@ -136,7 +137,7 @@ def do_bench(args: argparse.Namespace) -> int:
     from mimic.config import load_preset
     from mimic.job import write_json
 
-    report = bench_sim(args.character, load_preset(args.preset), args.num_envs, args.threads)
+    report = bench_sim(args.character, load_preset(args.preset), args.num_envs, args.threads, args.pybullet)
     if args.json:
         write_json(args.json, report)
     print(json.dumps(report, indent=1))
@@ -225,6 +226,7 @@ def build_parser() -> Parser:
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=512)
     bench.add_argument("--preset", default="fast")
+    bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(bench)
 

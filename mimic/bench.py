@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import torch
 
+from mimic import bench_pybullet
 from mimic.config import Preset
 from mimic.env import make_env
 from mimic.sim.mujoco_engine import MujocoEngine
@@ -14,15 +15,20 @@ from mocap.catalogue import list_clips
 
 _ROUNDS = 5
 _SECONDS = 1.0
+_PEER_SECONDS = 5.0
 _CLIP = {"humanoid": "walk", "dog": "trot"}
 _ACTION_STD = 0.05
 
 
-def bench_sim(character: str, preset: Preset, num_envs: int = 512, threads: int = 0) -> dict[str, Any]:
+def bench_sim(
+    character: str, preset: Preset, num_envs: int = 512, threads: int = 0, pybullet: bool = False
+) -> dict[str, Any]:
     """Control steps per second of the whole environment and of ``Batch.step`` alone at the same substeps.
 
-    The two are timed in turns, from states of the same rollout; the rates are medians over the turns.
+    The two are timed in turns, from states of the same rollout; the rates are medians over the turns. With
+    ``pybullet`` its DeepMimic environment (one humanoid, one core) is timed as well, before and after.
     """
+    peer = [bench_pybullet.measure(_PEER_SECONDS)] if pybullet else []
     clip = _clip_of(character)
     env = make_env(clip, preset.env, num_envs, threads=threads)
     engine = env.engine
@@ -52,15 +58,21 @@ def bench_sim(character: str, preset: Preset, num_envs: int = 512, threads: int 
         env.load_state_dict(snapshot)
         for _ in range(10):
             env_step()
+    if pybullet:
+        peer.append(bench_pybullet.measure(_PEER_SECONDS))
+    rate, against_peer = median(env_rates), {}
+    if peer:
+        against_peer = {"pybullet_steps_per_s": round(mean(peer), 1), "times_pybullet": round(rate / mean(peer), 1)}
     return {
         "character": character,
         "clip": clip,
         "num_envs": num_envs,
         "threads": engine.batch.nthread,
         "substeps": engine.substeps,
-        "env_steps_per_s": round(median(env_rates)),
+        "env_steps_per_s": round(rate),
         "raw_engine_steps_per_s": round(median(raw_rates)),
         "ratio": round(median(e / r for e, r in zip(env_rates, raw_rates, strict=True)), 3),
+        **against_peer,
     }
 
 

@@ -15,7 +15,7 @@ from characters.errors import InputError
 from mimic.evaluate import evaluate
 from mimic.render import RenderReport, draw
 from mimic.render.simulated import simulation_frames
-from mimic.skill import RUNS, Skill, find_skill, last_run, load_skill, shipped_skills
+from mimic.skill import RUNS, Skill, find_skill, last_run, load_skill, shipped_skills, short_name
 from mimic.training import Limits, RunConfig, train
 
 EVALUATION_SEED = 2019
@@ -39,7 +39,7 @@ def run_job(run: RunConfig, out: Path, minutes: float, seconds: float, threads: 
     report = evaluate_skill(skill, 32, threads)
     evaluation_path = out / "evaluation.json"
     write_json(evaluation_path, report)
-    video = out / f"{run.clip}.mp4"
+    video = out / f"{short_name(run.clip)}.mp4"
     film = try_to_render(skill, video, seconds, say=say)
     return JobReport(skill.path, evaluation_path, report, film.path if film else None)
 
@@ -82,12 +82,12 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
         say(f"controller: the one that ships for '{run.clip}'")
         return find_skill(run.clip)
     previous = last_run(run.clip, out) or last_run(run.clip, RUNS)
-    if previous is not None:
+    if previous is not None and load_skill(str(previous)).clip == run.clip:
         say(
             f"controller: your last run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)"
         )
         return find_skill(str(previous))
-    folder = out / f"{run.clip}-{run.algorithm}"
+    folder = out / f"{short_name(run.clip)}-{run.algorithm}"
     say(f"no controller for '{run.clip}' yet: training one for {minutes:g} minutes, in {folder}.")
     say("Twenty minutes on two cores give a first attempt that falls within seconds; an hour or more gives a skill.")
     say("Ctrl-C stops early and keeps what has been learned.")

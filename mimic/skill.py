@@ -5,6 +5,7 @@ folders (mimic/checkpoint.py): nothing in them is code, and every byte is verifi
 """
 
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,14 @@ def shipped_skills() -> list[str]:
     return sorted(path.name for path in SHIPPED.glob("*") if (path / "MANIFEST.json").is_file())
 
 
+def short_name(clip: str) -> str:
+    """What is made from a clip is called by its name; from a clip file, by the file's without the suffix."""
+    return Path(clip).stem
+
+
 def last_run(clip: str, runs: Path = RUNS) -> Path | None:
-    """The user's newest run of a clip that holds a checkpoint, or None."""
-    folders = [path for path in runs.glob(f"{clip}-*") if checkpoint.steps(path / "ckpt")]
+    """The user's newest run of a clip, or of another by the same short name, that holds a checkpoint; or None."""
+    folders = [path for path in runs.glob(f"{escape(short_name(clip))}-*") if checkpoint.steps(path / "ckpt")]
     return max(folders, key=lambda path: path.stat().st_mtime, default=None)
 
 
@@ -69,7 +75,7 @@ def find_skill(name: str) -> Path:
         return _in_run(path) if (path / "ckpt").is_dir() else path
     if name in shipped_skills():
         return SHIPPED / name
-    run = last_run(name)
+    run = last_run(name) if path.name == name else None
     if run is not None:
         return _in_run(run)
     known = [*shipped_skills(), *(p.name for p in RUNS.glob("*") if (p / "ckpt").is_dir())]

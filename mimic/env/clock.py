@@ -5,6 +5,7 @@ cycle closes, the clip either goes on from where it ended or, as DeepMimic does,
 (``sync_root_pos``) and heading (``sync_root_yaw``), which forgives drift once a cycle and lets a turning clip turn on.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -77,9 +78,19 @@ class Clock:
         if not self.reference.loop:
             later.clip_time = later.clip_time.clamp(max=self.reference.duration)
             return later
-        while bool((over := later.clip_time >= self.reference.duration).any()):
+        # counted, because a broken clip time would never come below the duration
+        for _ in range(math.ceil(seconds / self.reference.duration) + 1):
+            over = later.clip_time >= self.reference.duration
+            if not bool(over.any()):
+                break
             later = _where(over, self._next_cycle(later), later)
         return later
+
+    def sound(self, limit: float) -> Tensor:
+        """(N,) bool: the time lies within the clip, and place [m] and turn [rad] are below ``limit``; NaN is neither."""
+        now = self.now
+        within = (now.clip_time >= 0) & (now.clip_time <= self.reference.duration)
+        return within & (now.origin_w.abs().amax(1) <= limit) & (now.yaw.abs() <= limit)
 
     def sample(self) -> ReferenceSample:
         """The reference now."""

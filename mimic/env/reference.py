@@ -44,7 +44,6 @@ class Reference:
         duration: [s], of one cycle.
         loop: whether the clip wraps.
         cycle_displacement: (3,) root translation of one cycle [m], height zero.
-        cycle_yaw: heading change of one cycle [rad].
     """
 
     def __init__(self, motion: Motion, character: Character, device: torch.device | str = "cpu"):
@@ -58,6 +57,8 @@ class Reference:
         columns = _derive_columns(state, character)
         columns["pd_target"] = _rotation_vectors(state, character)
         self._columns = {name: value.float().to(device) for name, value in columns.items()}
+        effectors = [character.body_index(name) for name in character.end_effectors]
+        self._effectors = torch.tensor(effectors, device=device)
         displacement = motion.root_pos_w[-1] - motion.root_pos_w[0]
         self.cycle_displacement = (displacement * torch.tensor([1.0, 1.0, 0.0])).float().to(device)
 
@@ -79,10 +80,13 @@ class Reference:
             joint_quat=quat_normalize(self._look_up("joint_quat", row, fraction)),
             joint_vel=self._look_up("joint_vel", row, fraction),
         )
+        body_offset_w = quat_rotate(turn[:, None], self._look_up("body_offset", row, fraction))
+        effector_pos_w = body_offset_w[:, self._effectors] + state.root_pos_w[:, None]
         return ReferenceSample(
             state=state,
-            body_offset_w=quat_rotate(turn[:, None], self._look_up("body_offset", row, fraction)),
-            end_effector_h=self._look_up("end_effector", row, fraction),
+            body_offset_w=body_offset_w,
+            # not from the table: where the root's x axis points straight up, the heading frame turns between its rows
+            end_effector_h=end_effectors_h(effector_pos_w, state),
             com_vel_w=quat_rotate(turn, self._look_up("com_vel", row, fraction)),
         )
 
@@ -131,7 +135,6 @@ def sample_motion(motion: Motion, character: Character, times: Tensor) -> Charac
 def _derive_columns(state: CharacterState, character: Character) -> dict[str, Tensor]:
     kinematics = Kinematics(character, dtype=torch.float64)
     bodies = kinematics.forward(state)
-    effectors = [character.body_index(name) for name in character.end_effectors]
     return {
         "root_pos": state.root_pos_w,
         "root_quat": quat_hemisphere(state.root_quat_w),
@@ -140,7 +143,6 @@ def _derive_columns(state: CharacterState, character: Character) -> dict[str, Te
         "joint_quat": quat_hemisphere(state.joint_quat),
         "joint_vel": state.joint_vel,
         "body_offset": bodies.pos_w - state.root_pos_w[:, None],
-        "end_effector": end_effectors_h(bodies.pos_w[:, effectors], state),
         "com_vel": kinematics.com_velocity(bodies),
     }
 

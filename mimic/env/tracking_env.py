@@ -27,7 +27,7 @@ from mocap.catalogue import load_clip
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
 
-# beyond this an action or observation is not a number that physics or learning could have meant
+# beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
 
 
@@ -105,13 +105,15 @@ class TrackingEnv:
         self.terms = self.reward.terms(self._compare())
         final_obs = self._observe(slice(None), self.sim, self.bodies)
 
-        broken = self.engine.failed() | ~usable | ~(final_obs.abs().amax(1) <= _ABSURD)
+        sound = usable & self.clock.sound(_ABSURD) & (final_obs.abs().amax(1) <= _ABSURD)
+        broken = self.engine.failed() | ~sound
         end = self._end(clip_over, broken)
         lost = (end == End.FAIL) | (end == End.DIVERGED)
         reward = torch.where(lost, 0.0, self.reward.total(self.terms))
         obs = self._restart(end, final_obs)
         final_obs = torch.where(broken[:, None], obs, final_obs)
-        return Step(obs, reward, end, final_obs, dict(self.terms))
+        info = {name: torch.where(broken, 0.0, value) for name, value in self.terms.items()}
+        return Step(obs, reward, end, final_obs, info)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything the future depends on, to the bit where the engine is deterministic."""

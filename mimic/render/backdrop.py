@@ -41,8 +41,8 @@ class Look:
             image, size = _texture(model, texture), model.tex_width[texture]
             quarter = size // 4
             found |= {
-                "cell_a": image[quarter, quarter],
-                "cell_b": image[quarter, 3 * quarter],
+                "cell_a": image[quarter, 3 * quarter],
+                "cell_b": image[quarter, quarter],
                 "line": image[0, size // 2],
             }
             if model.mat_texuniform[material]:  # then a texture, two cells wide, covers 2 m / texrepeat

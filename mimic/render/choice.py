@@ -18,6 +18,8 @@ _PROBE = Path(__file__).with_name("egl_probe.py")
 _PROBE_TIMEOUT_S = 40.0
 _OFF = ("disable", "disabled", "off", "false", "0")  # MuJoCo's words
 
+_SOFTWARE_GL = ("llvmpipe", "softpipe", "SWR")
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -74,9 +76,9 @@ def choose_renderer(wanted: str = "auto") -> Choice:
         return Choice("tiny", "asked for")
     egl = probe_egl()
     if egl.works:
-        software = any(word in egl.detail for word in ("llvmpipe", "softpipe", "SWR"))
-        advice = "without a GPU, --renderer tiny draws several times as fast" if software and _has_pybullet() else ""
-        return Choice("egl", f"OpenGL works off screen ({egl.detail})", advice)
+        if wanted == "auto" and _has_pybullet() and any(word in egl.detail for word in _SOFTWARE_GL):
+            return Choice("tiny", f"OpenGL here has no GPU ({egl.detail}) and would draw several times slower")
+        return Choice("egl", f"OpenGL works off screen ({egl.detail})")
     if wanted == "egl":
         raise InputError(f"renderer 'egl' does not work here ({egl.detail}): {APT_LINE}, or use --renderer tiny")
     if _has_pybullet():

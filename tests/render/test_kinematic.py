@@ -1,0 +1,51 @@
+"""A clip that is only played is the clip."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from motion_samples import random_motion
+
+from characters import CharacterState, Kinematics, load_character
+from characters.errors import InputError
+from mimic.render import motion_frames
+from mocap.motion import Motion
+
+
+def _motion(loop: bool) -> Motion:
+    return replace(random_motion("dog", seed=4, loop=loop), times=torch.arange(12, dtype=torch.float64) / 30)
+
+
+def test_at_the_clip_s_own_frames_it_is_the_clip() -> None:
+    motion, dog = _motion(loop=False), load_character("dog")
+    frames = motion_frames(motion, dog, seconds=12 / 30)
+    zeros = torch.zeros(12, 3, dtype=torch.float64)
+    still = torch.zeros(12, dog.num_actuated, dtype=torch.float64)
+    state = CharacterState(motion.root_pos_w, motion.root_quat_w, zeros, zeros, motion.joint_quat, still)
+    bodies = Kinematics(dog, dtype=torch.float64).forward(state)
+    for i, frame in enumerate(frames):
+        assert frame.time == i / 30 and frame.reference is None and frame.clip == motion.name
+        assert torch.allclose(frame.sim.pos, bodies.pos_w[i], atol=1e-9)
+        turn = (frame.sim.quat * bodies.quat_w[i]).sum(-1).abs()
+        assert torch.allclose(turn, torch.ones_like(turn), atol=1e-9)
+
+
+def test_a_loop_goes_on_from_where_it_ended_at_its_own_height() -> None:
+    motion, dog = _motion(loop=True), load_character("dog")
+    frames = motion_frames(motion, dog, seconds=3 * 11 / 30)
+    step = motion.root_pos_w[-1] - motion.root_pos_w[0]
+    for i in range(11):
+        moved = frames[i + 22].sim.pos - frames[i].sim.pos
+        assert torch.allclose(moved, 2 * step * torch.tensor([1.0, 1.0, 0.0]).expand_as(moved), atol=1e-9)
+
+
+def test_a_clip_that_does_not_loop_stays_at_its_end() -> None:
+    frames = motion_frames(_motion(loop=False), load_character("dog"))
+    assert len(frames) == round((11 / 30 + 1.0) * 30)
+    assert torch.equal(frames[-1].sim.pos, frames[-10].sim.pos)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), 1e9])
+def test_lengths_that_make_no_sense(seconds: float) -> None:
+    with pytest.raises(InputError, match="cannot play"):
+        motion_frames(_motion(loop=True), load_character("dog"), seconds)
