@@ -29,9 +29,11 @@ _CHUNK = 65536
 class Response(Protocol):
     """What is needed of an open connection."""
 
-    def read(self, amount: int, /) -> bytes: ...
+    def read(self, amount: int, /) -> bytes:
+        """At most ``amount`` more bytes; none at the end."""
 
-    def geturl(self) -> str: ...
+    def geturl(self) -> str:
+        """Where it led in the end."""
 
 
 Opener = Callable[[str, float], AbstractContextManager[Response]]
@@ -43,6 +45,7 @@ class HttpsRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
+        """The request to follow. Raises URLError where it is not https."""
         if not newurl.lower().startswith("https://"):
             raise URLError(f"redirected to {newurl}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from characters import Character, Kinematics
 from characters.errors import InputError
+from characters.rotations import heading_angle, quat_from_yaw, quat_mul, quat_rotate
 from mimic.env.reference import sample_motion
 from mimic.render.scene import Frame, Pose
 from mocap.motion import Motion
@@ -16,11 +18,13 @@ _SHORTEST_S = 4.0
 _MOST_SECONDS = 600.0
 
 
-def motion_frames(motion: Motion, character: Character, seconds: float | None = None, fps: float = 30.0) -> list[Frame]:
+def motion_frames(
+    motion: Motion, character: Character, seconds: float | None = None, fps: float = 30.0, turn_on: bool = False
+) -> list[Frame]:
     """The clip at ``fps`` [1/s] for ``seconds``; a looping clip.
 
     Each cycle starts at the horizontal place the last one reached, at the clip's own height and heading (DeepMimic's
-    rule, facts: imitation 2.1). A clip that does not loop stays in its last pose.
+    rule); with ``turn_on`` at the heading the last one reached too. A clip that does not loop stays in its last pose.
 
     Args:
         seconds: length; by default whole cycles that fill at least four seconds, or the clip once and a second more.
@@ -36,7 +40,22 @@ def motion_frames(motion: Motion, character: Character, seconds: float | None = 
     time = torch.arange(max(1, round(seconds * fps)), dtype=torch.float64) / fps
     cycle = (time / motion.duration).floor() if motion.loop else torch.zeros_like(time)
     state = sample_motion(motion, character, (time - cycle * motion.duration).clamp(max=motion.duration))
-    step = (motion.root_pos_w[-1] - motion.root_pos_w[0]) * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
-    state.root_pos_w = state.root_pos_w + cycle[:, None] * step
+    yaw, place = _cycle_starts(motion, int(cycle[-1]) + 1, turn_on)
+    turn = quat_from_yaw(yaw)[cycle.long()]
+    state.root_pos_w = quat_rotate(turn, state.root_pos_w) + place[cycle.long()]
+    state.root_quat_w = quat_mul(turn, state.root_quat_w)
     bodies = Kinematics(character, "cpu", torch.float64).forward(state)
     return [Frame(float(at), Pose.of(bodies, row), clip=motion.name) for row, at in enumerate(time)]
+
+
+def _cycle_starts(motion: Motion, cycles: int, turn_on: bool) -> tuple[Tensor, Tensor]:
+    """How each cycle is turned (C,) [rad] and then shifted (C, 3) [m] so that it starts where the last one ended."""
+    flat = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    first, last = motion.root_pos_w[0] * flat, motion.root_pos_w[-1] * flat
+    heading = heading_angle(motion.root_quat_w)
+    yaw = torch.arange(cycles, dtype=torch.float64) * ((heading[-1] - heading[0]) if turn_on else 0.0)
+    place = torch.zeros(cycles, 3, dtype=torch.float64)
+    for k in range(1, cycles):
+        end = quat_rotate(quat_from_yaw(yaw[k - 1]), last) + place[k - 1]
+        place[k] = end - quat_rotate(quat_from_yaw(yaw[k]), first)
+    return yaw, place

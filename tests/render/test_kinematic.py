@@ -8,6 +8,7 @@ from motion_samples import random_motion
 
 from characters import CharacterState, Kinematics, load_character
 from characters.errors import InputError
+from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
 from mimic.render import motion_frames
 from mocap.motion import Motion
 
@@ -37,6 +38,22 @@ def test_a_loop_goes_on_from_where_it_ended_at_its_own_height() -> None:
     for i in range(11):
         moved = frames[i + 22].sim.pos - frames[i].sim.pos
         assert torch.allclose(moved, 2 * step * torch.tensor([1.0, 1.0, 0.0]).expand_as(moved), atol=1e-9)
+
+
+def test_a_turning_loop_starts_each_cycle_where_and_how_the_last_one_ended() -> None:
+    motion, dog = _motion(loop=True), load_character("dog")
+    frames = motion_frames(motion, dog, seconds=3 * 11 / 30, turn_on=True)
+    heading = heading_angle(motion.root_quat_w)
+    turned = heading_angle(torch.stack([frames[i].sim.quat[0] for i in (0, 11, 22)])) - heading[0]
+    expected = torch.arange(3, dtype=torch.float64) * (heading[-1] - heading[0])
+    assert torch.allclose((turned - expected).cos(), torch.ones(3, dtype=torch.float64), atol=1e-9)
+    # the clip's last frame and the next cycle's first are one place on the ground, seen from either cycle
+    local_end = motion.root_pos_w[-1] - motion.root_pos_w[0]
+    local_end[2] = 0.0
+    for cycle, first, following in ((0, 0, 11), (1, 11, 22)):
+        turn = quat_from_yaw(expected[cycle : cycle + 1])[0]
+        moved = frames[following].sim.pos[0] - frames[first].sim.pos[0]
+        assert torch.allclose(moved[:2], quat_rotate(turn, local_end)[:2], atol=1e-9)
 
 
 def test_a_clip_that_does_not_loop_stays_at_its_end() -> None:
