@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise ConfigError("aliases (*name) are not allowed")
-        if tag := getattr(self.peek_event(), "tag", None):
+        if tag := getattr(self.peek_event(), "tag", None):  # type: ignore[no-untyped-call]
             raise ConfigError(f"tags ({tag}) are not allowed")
         self._depth = getattr(self, "_depth", 0) + 1
         if self._depth > _MAX_DEPTH:

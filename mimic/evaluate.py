@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mimic.env import End, TrackingEnv
+from mimic.env.clock import ROUNDING_S
 
 Act = Callable[[Tensor], Tensor]  # observations (N, D) to actions (N, A)
 
@@ -76,7 +77,7 @@ def _possible_steps(env: TrackingEnv) -> Tensor:
     limit = env.state_dict()["step_limit"].cpu().double()
     if env.motion.loop:
         return limit
-    left = (env.motion.duration - env.clock.now.clip_time.cpu()) / env.control_dt
+    left = (env.motion.duration - ROUNDING_S - env.clock.now.clip_time.cpu()) / env.control_dt
     return torch.minimum(limit, left.ceil().clamp_min(1))
 
 

@@ -74,6 +74,8 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
         temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        if temporary.is_file():
+            temporary.unlink()
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 

@@ -4,6 +4,7 @@ Controllers that ship lie in ``mimic/controllers/<name>``; training runs in ``ru
 folders (mimic/checkpoint.py): nothing in them is code, and every byte is verified.
 """
 
+import os
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -63,7 +64,7 @@ def last_run(clip: str, runs: Path = RUNS) -> Path | None:
 
 
 def find_skill(name: str) -> Path:
-    """The controller folder meant by a path (controller, checkpoint or run) or by a clip's name.
+    """The controller folder meant by a path (controller, checkpoint or run), a run's name or a clip's name.
 
     A run means its best checkpoint; a name means the controller that ships, else the last run in ``runs/``.
 
@@ -71,8 +72,9 @@ def find_skill(name: str) -> Path:
         InputError: there is none; the message says what there is and how to train one.
     """
     path = Path(name)
-    if path.is_dir():
-        return _in_run(path) if (path / "ckpt").is_dir() else path
+    for folder in (path, RUNS / name):
+        if os.path.isdir(folder):  # unlike pathlib's, false for a name too long to be one
+            return _in_run(folder) if (folder / "ckpt").is_dir() else folder
     if name in shipped_skills():
         return SHIPPED / name
     run = last_run(name) if path.name == name else None

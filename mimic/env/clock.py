@@ -16,6 +16,8 @@ from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
 from mimic.env.reference import Reference, ReferenceSample
 from mimic.env.tasks import TaskConfig
 
+ROUNDING_S = 1e-9  # sums of time steps miss the end of a clip by less
+
 
 @dataclass
 class Placement:
@@ -57,10 +59,10 @@ class Clock:
         """Move on by dt [s], closing cycles as the task says; (N,) bool: a clip that does not loop is over."""
         now = self.now
         now.clip_time = now.clip_time + dt
-        over = now.clip_time >= self.reference.duration
         if not self.reference.loop:
             now.clip_time = now.clip_time.clamp(max=self.reference.duration)
-            return over
+            return now.clip_time >= self.reference.duration - ROUNDING_S
+        over = now.clip_time >= self.reference.duration
         closed = self._next_cycle(now)
         if self.task.sync_root_yaw:
             _, quat = self.reference.root(closed.clip_time, closed.origin_w, torch.zeros_like(closed.yaw))

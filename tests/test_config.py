@@ -1,0 +1,71 @@
+import pytest
+
+from characters.errors import ConfigError
+from characters.strict_config import build, to_dict
+from mimic.config import Preset, load_preset, preset_names
+
+
+def test_the_presets_that_ship():
+    assert preset_names() == ["fast", "paper"]
+    for name in preset_names():
+        preset = load_preset(name)
+        assert build(Preset, to_dict(preset), "back") == preset
+        assert preset.algorithm("awr") is preset.awr and preset.algorithm("ppo") is preset.ppo
+        assert sum(term.weight for term in preset.env.reward.terms.values()) == pytest.approx(1.0)
+        assert preset.env.evaluation_s == 20.0
+
+
+def test_the_paper_preset_has_the_authors_numbers():
+    preset = load_preset("paper")
+    update, rollout = preset.awr.update, preset.awr.rollout
+    assert (update.gamma, update.td_lambda, update.temperature, update.weight_clip) == (0.95, 0.95, 1.0, 50.0)
+    assert (update.actor_lr, update.critic_lr, update.momentum, update.optimizer) == (1.5e-6, 1e-2, 0.9, "sgd")
+    assert (update.actor_steps, update.critic_steps, update.actor_batch, update.critic_batch) == (200, 100, 256, 256)
+    assert (preset.policy.actor_sizes, preset.policy.critic_sizes) == ((1024, 512), (1024, 512))
+    assert rollout.std_start == rollout.std_end == 0.05
+    assert preset.num_envs * rollout.steps == 4096
+    assert preset.num_envs * rollout.steps * rollout.replay_iterations == pytest.approx(50_000, rel=0.02)
+    terms = {name: (term.weight, term.scale) for name, term in preset.env.reward.terms.items()}
+    assert terms == {
+        "pose": (0.5, 2.0),
+        "velocity": (0.05, 0.1),
+        "end_effector": (0.15, 10.0),
+        "root": (0.2, 5.0),
+        "com": (0.1, 10.0),
+    }
+    assert (preset.env.termination.root_tilt, preset.env.termination.body_distance) == (None, None)
+
+
+def test_settings_change_one_value_each():
+    preset = load_preset("fast", ("num_envs=8", " awr.update.temperature = 5e-1", "env.reward.terms.pose.weight=0.6"))
+    assert (preset.num_envs, preset.awr.update.temperature) == (8, 0.5)
+    assert preset.env.reward.terms["pose"].weight == 0.6
+    assert load_preset("fast").num_envs != 8, "what ships is not touched"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("fats", (), r"no preset 'fats'; did you mean 'fast'\? valid: fast, paper"),
+        ("mine.yaml", (), "no preset 'mine.yaml'"),
+        ("fast", ("num_envs",), "write key=value"),
+        ("fast", ("num_env=8",), "did you mean 'num_envs'"),
+        ("fast", ("num_envs=0",), "num_envs must be at least 1"),
+        ("fast", ("num_envs=8.5",), "expected a whole number"),
+        ("fast", ("awr.update.temprature=1",), "did you mean 'temperature'"),
+        ("fast", ("env.reward.terms.poze.weight=1",), "did you mean 'pose'"),
+        ("fast", ("env.action.mode=relative",), "'relative' is not possible"),
+        ("fast", ("awr.rollout.steps=0",), "must be at least 1"),
+    ],
+)
+def test_a_mistake_names_what_would_have_worked(name, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        load_preset(name, settings)
+
+
+def test_a_preset_of_the_users_own_is_a_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    import mimic.config
+
+    path.write_text(mimic.config._PRESETS.joinpath("fast.yaml").read_text().replace("num_envs: 512", "num_envs: 7"))
+    assert load_preset(str(path)).num_envs == 7

@@ -1,0 +1,135 @@
+import json
+import os
+
+import pytest
+import torch
+from motion_samples import clip_or_skip
+from puppets import config
+
+from characters.errors import CheckpointError, InputError
+from mimic import checkpoint, skill
+from mimic.learn.policy import GaussianPolicy, PolicyConfig
+from mimic.skill import find_skill, last_run, load_skill, make_spec, shipped_skills, short_name
+
+
+@pytest.fixture(autouse=True)
+def nothing_shipped(tmp_path, monkeypatch):
+    """An empty working folder, and no controllers but the test's."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shipped").mkdir()
+    monkeypatch.setattr(skill, "SHIPPED", tmp_path / "shipped")
+
+
+def policy(obs_dim=10, act_dim=4, seed=0):
+    return GaussianPolicy(obs_dim, act_dim, PolicyConfig(actor_sizes=(8,)), torch.Generator().manual_seed(seed))
+
+
+def controller(folder, clip="walk", character="humanoid", of=None, **spec):
+    of = of or policy()
+    checkpoint.save_controller(
+        folder, of.state_dict(), {**make_spec(clip, character, config()), "policy": of.describe(), **spec}
+    )
+    return folder
+
+
+def run(root, name, steps, scores=None):
+    """A run folder with a checkpoint at each of ``steps``."""
+    of = policy()
+    spec = {**make_spec("walk", "humanoid", config()), "policy": of.describe()}
+    for step, score in zip(steps, scores or [None] * len(steps), strict=True):
+        checkpoint.save(root / name / "ckpt", step, {"policy": of.state_dict()}, {}, spec, score)
+    return root / name
+
+
+def test_what_was_saved_comes_back_and_acts_the_same(tmp_path):
+    of = policy(seed=3)
+    found = load_skill(str(controller(tmp_path / "c", of=of, seed=5)))
+    obs = torch.randn(7, 10)
+    assert torch.equal(found.policy.mean(obs), of.mean(obs))
+    assert (found.clip, found.env_config, found.spec["seed"]) == ("walk", config(), 5)
+
+
+def test_a_task_is_made_only_for_a_policy_that_fits_it(tmp_path):
+    clip_or_skip("walk")
+    with pytest.raises(CheckpointError, match="made for 10 observations and 4 actions, clip 'walk' has"):
+        load_skill(str(controller(tmp_path / "c"))).make_env(2)
+
+
+def test_the_task_is_that_of_evaluation(tmp_path):
+    clip_or_skip("walk")
+    from puppets import clip_env
+
+    sizes = clip_env("walk", 1)
+    env = load_skill(str(controller(tmp_path / "c", of=policy(sizes.obs_dim, sizes.act_dim)))).make_env(3, seed=9)
+    assert (env.num_envs, env.seed, env.training, env.motion.name) == (3, 9, False, "walk")
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"format": 99}, "format 99, this program reads 1"),
+        ({"env": {"observation": 3}}, "env"),
+        ({"env": {"observatoin": 3}}, "did you mean 'observation'"),
+    ],
+)
+def test_a_spec_from_elsewhere_is_refused(tmp_path, spec, message):
+    with pytest.raises(InputError, match=message):
+        load_skill(str(controller(tmp_path / "c", **spec)))
+
+
+def test_what_is_missing_is_named(tmp_path):
+    of = policy()
+    checkpoint.save_controller(tmp_path / "c", of.state_dict(), {"format": 1, "policy": of.describe(), "env": {}})
+    with pytest.raises(CheckpointError, match="says nothing of character, clip"):
+        load_skill(str(tmp_path / "c"))
+
+
+def test_damage_and_emptiness_are_checkpoint_errors(tmp_path):
+    folder = controller(tmp_path / "c")
+    spec = json.loads((folder / "controller.json").read_text())
+    (folder / "controller.json").write_text(json.dumps({**spec, "clip": "run"}))
+    (tmp_path / "empty").mkdir()
+    for path in (folder, tmp_path / "empty"):
+        with pytest.raises(CheckpointError, match=str(path)):
+            load_skill(str(path))
+
+
+def test_a_run_means_its_best_checkpoint_else_its_newest(tmp_path):
+    best = run(tmp_path, "scored", [1, 2, 3], [0.1, 0.9, 0.2])
+    assert find_skill(str(best)) == best / "ckpt" / "000000002"
+    newest = run(tmp_path, "unscored", [1, 2])
+    assert find_skill(str(newest)) == newest / "ckpt" / "000000002"
+    one = best / "ckpt" / "000000001"
+    assert find_skill(str(one)) == one
+
+
+def test_a_name_means_what_ships_then_the_last_run_of_the_clip(tmp_path):
+    runs = tmp_path / "runs"
+    old, new = run(runs, "walk-awr", [1]), run(runs, "walk-ppo", [1])
+    run(runs, "run-awr", [1])
+    os.utime(old, (1, 1))
+    os.utime(new, (2, 2))
+    (runs / "walk-empty").mkdir()
+    assert last_run("walk") == last_run("some/where/walk.txt") == new.relative_to(tmp_path)
+    assert find_skill("walk") == new.relative_to(tmp_path) / "ckpt" / "000000001"
+    assert find_skill("walk-awr") == old.relative_to(tmp_path) / "ckpt" / "000000001", "a run may be named as well"
+    assert last_run("wal") is None and last_run("jump") is None
+    controller(tmp_path / "shipped" / "walk")
+    assert shipped_skills() == ["walk"]
+    assert find_skill("walk") == tmp_path / "shipped" / "walk"
+
+
+@pytest.mark.parametrize("name", ["wlk", "/no/such/folder", "no/such", "[", "**", "", "x" * 300, "a\nb"])
+def test_no_such_controller_is_one_clear_line(tmp_path, name):
+    run(tmp_path / "runs", "walk-awr", [1])
+    with pytest.raises(InputError) as caught:
+        load_skill(name)
+    assert "Traceback" not in str(caught.value)
+    if name == "wlk":
+        message = str(caught.value)
+        assert "no controller 'wlk'" in message and "walk-awr" in message
+        assert "run_mimic.py train --clip wlk" in message
+
+
+def test_a_clip_file_gives_its_name_without_the_folder():
+    assert (short_name("walk"), short_name("/data/my walk.txt")) == ("walk", "my walk")
