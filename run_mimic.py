@@ -25,12 +25,28 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}. See {self.prog} --help")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Parse everything; an unknown option is an error with a hint."""
-        args, unknown = self.parse_known_args(argv)
+        """Parse everything; an unknown option is an error with a hint, whatever else is wrong."""
+        try:
+            args, unknown = self.parse_known_args(argv)
+        except InputError:
+            self._check_options(argv)
+            raise
         if unknown:
-            options = [option for action in args.parser._actions for option in action.option_strings]
-            raise InputError(f"unknown option '{unknown[0]}'; {nearest(unknown[0].split('=')[0], options)}")
+            raise _unknown_option(unknown[0], args.parser)
         return args
+
+    def _check_options(self, argv: Sequence[str]) -> None:
+        """Raise InputError for the first option that the verb does not have: a misspelt one may be why one is missing."""
+        verbs = next(a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction))
+        if argv[0] in verbs:
+            known = verbs[argv[0]]._option_string_actions
+            for word in argv[1:]:
+                if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
+                    raise _unknown_option(word, verbs[argv[0]])
+
+
+def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
+    return InputError(f"unknown option '{word}'; {nearest(word.split('=')[0], parser._option_string_actions)}")
 
 
 def do_job(args: argparse.Namespace) -> int:
@@ -56,8 +72,9 @@ def do_train(args: argparse.Namespace) -> int:
         run = read_run(out)
         if run.clip != args.clip:
             raise InputError(f"{out}: is a run of '{run.clip}', not of '{args.clip}'")
-        if args.set:
-            raise InputError("--set with --resume: a run goes on as it began; start another with another --out")
+        changed = args.set or args.seed not in (0, run.seed) or args.num_envs not in (0, run.preset.num_envs)
+        if changed or args.algorithm not in ("awr", run.algorithm):
+            raise InputError("a resumed run goes on as it began: leave out --set, --seed, --num-envs and --algorithm")
     else:
         run = _new_run(args)
         out = args.out or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
@@ -159,19 +176,23 @@ def do_doctor(args: argparse.Namespace) -> int:
 
 def _new_run(args: argparse.Namespace) -> "RunConfig":
     """The run that the arguments describe. Raises InputError for an unknown clip, preset or key."""
-    from dataclasses import replace
-
     from mimic.config import load_preset
     from mimic.training import RunConfig
     from mocap.catalogue import load_clip
 
     load_clip(args.clip)
-    preset = load_preset(args.preset, tuple(args.set))
-    if args.num_envs:
-        preset = replace(preset, num_envs=args.num_envs)
+    size = [f"num_envs={args.num_envs}"] if args.num_envs else []
+    preset = load_preset(args.preset, (*args.set, *size))
     if args.device == "cuda":
         raise InputError("--device cuda: the GPU engine is not built yet; use --device cpu")
     return RunConfig(args.clip, args.algorithm, args.seed, preset)
+
+
+def _use_one_torch_thread() -> None:
+    """The simulator has the cores: torch's own threads would fight it for them over tensors too small to share."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def build_parser() -> Parser:
@@ -225,7 +246,7 @@ def build_parser() -> Parser:
     bench = verb("bench", do_bench, "measure speed")
     bench.add_argument("what", choices=("sim",))
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
-    bench.add_argument("--num-envs", type=whole, default=512)
+    bench.add_argument("--num-envs", type=whole, default=2048)
     bench.add_argument("--preset", default="fast")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
@@ -242,7 +263,7 @@ def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
     )
@@ -256,7 +277,7 @@ def _add_film_options(parser: Parser) -> None:
 
 
 def _add_threads(parser: Parser) -> None:
-    parser.add_argument("--threads", type=int, default=0, help="simulation threads (default: all cores)")
+    parser.add_argument("--threads", type=thread_count, default=0, help="simulation threads (default: all cores)")
 
 
 def positive(text: str) -> float:
@@ -270,9 +291,23 @@ def positive(text: str) -> float:
 def whole(text: str) -> int:
     """A whole number above zero; 1e6 and 1_000_000 are read too."""
     value = float(text)
-    if value < 1 or value != int(value):
+    if not 1 <= value <= 1e15 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number above 0")
     return int(value)
+
+
+def seed(text: str) -> int:
+    """A whole number, negative ones too, that fits into 32 bits."""
+    if abs(value := int(text)) >= 2**31:
+        raise argparse.ArgumentTypeError(f"'{text}' must lie between -2^31 and 2^31")
+    return value
+
+
+def thread_count(text: str) -> int:
+    """A whole number; 0 means all cores."""
+    if not 0 <= (value := int(text)) <= 1024:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number of threads, or 0 for all cores")
+    return value
 
 
 def picture_size(text: str) -> tuple[int, int]:
@@ -299,6 +334,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv[0].startswith("-"):
             argv.insert(0, "run")
         args = parser.parse(argv)
+        _use_one_torch_thread()
         code: int = args.action(args)
         return code
     except InputError as error:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import mean, median
 from typing import Any
 
@@ -55,7 +56,7 @@ def bench_sim(
         snapshot = env.state_dict()
         env_rates.append(num_envs * _rate(env_step))
         env.load_state_dict(snapshot)
-        raw_rates.append(num_envs * _rate(raw_step, lambda at=snapshot: env.load_state_dict(at)))
+        raw_rates.append(num_envs * _rate(raw_step, partial(env.load_state_dict, snapshot)))
         env.load_state_dict(snapshot)
         for _ in range(10):
             env_step()

@@ -46,8 +46,8 @@ class Preset:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
     def __post_init__(self) -> None:
-        if self.num_envs < 1:
-            raise ValueError("num_envs must be at least 1")
+        if not 1 <= self.num_envs <= 1_000_000:
+            raise ValueError("num_envs must be at least 1, and at most a million")
 
     def algorithm(self, name: AlgorithmName) -> AWRPreset | PPOPreset:
         """The rollout and update settings of one algorithm."""

@@ -62,9 +62,8 @@ def evaluate(env: TrackingEnv, act: Act, start_times: Tensor | None = None) -> d
             sums.add(f"terms.{name}", value.cpu(), whole)
         for name, value in _errors(env).items():
             sums.add(name, value.cpu(), whole)
-        sums.add("jerk_m_s3", jerk.next(env.bodies.pos_w).cpu(), whole)
-        reference_pos = env.reference.body_offset_w + env.reference.state.root_pos_w[:, None]
-        sums.add("reference_jerk_m_s3", reference_jerk.next(reference_pos).cpu(), whole)
+        sums.add("jerk_m_s3", jerk.next(env.bodies.pos_w - env.bodies.pos_w[:, :1]).cpu(), whole)
+        sums.add("reference_jerk_m_s3", reference_jerk.next(env.reference.body_offset_w).cpu(), whole)
         sums.end = torch.where(alive, end, sums.end)
         alive &= end == End.NONE
         if not bool(alive.any()):
@@ -93,7 +92,7 @@ def _errors(env: TrackingEnv) -> dict[str, Tensor]:
 
 
 class _Jerk:
-    """Mean third difference of body positions, from one step to the next."""
+    """Mean third difference of body positions seen from the root, so that re-synchronising the reference is no jerk."""
 
     def __init__(self, dt: float) -> None:
         self._dt, self._history = dt, list[Tensor]()

@@ -39,7 +39,7 @@ def print_evaluation(report: Mapping[str, Any], paths: Mapping[str, object]) -> 
         ("body position error", f"{100 * report['mpjpe_m']:.1f} cm", "from the root, mean over bodies (MPJPE)"),
         ("root position error", f"{100 * report['root_error_m']:.1f} cm", ""),
         ("joint velocity error", f"{report['joint_velocity_error_rad_s']:.2f} rad/s", ""),
-        ("jerk", f"{report['jerk_m_s3']:.0f} m/s³", f"the clip has {report['reference_jerk_m_s3']:.0f}"),
+        ("jerk from the root", f"{report['jerk_m_s3']:.0f} m/s³", f"the clip has {report['reference_jerk_m_s3']:.0f}"),
     ]
     rows += [
         (f"reward: {_TERM_LABELS.get(name, name)}", f"{value:.3f}", "of 1, while up") for name, value in terms.items()

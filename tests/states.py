@@ -50,7 +50,9 @@ def random_state(
 def assert_states_close(a: CharacterState, b: CharacterState, atol: float) -> None:
     """Every field close; rotations as rotations, whatever their sign."""
     for name in ("root_pos_w", "root_linvel_w", "root_angvel_w", "joint_vel"):
-        torch.testing.assert_close(getattr(a, name), getattr(b, name), atol=atol, rtol=0, msg=lambda m, n=name: f"{n} {m}")
+        torch.testing.assert_close(
+            getattr(a, name), getattr(b, name), atol=atol, rtol=0, msg=lambda m, n=name: f"{n} {m}"
+        )
     for name in ("root_quat_w", "joint_quat"):
         same = (getattr(a, name) * getattr(b, name)).sum(-1, keepdim=True).sign()
         torch.testing.assert_close(

@@ -2,7 +2,7 @@ import pytest
 
 from characters.errors import ConfigError
 from characters.strict_config import build, to_dict
-from mimic.config import Preset, load_preset, preset_names
+from mimic.config import _PRESETS, Preset, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
@@ -65,7 +65,5 @@ def test_a_mistake_names_what_would_have_worked(name, settings, message):
 
 def test_a_preset_of_the_users_own_is_a_file(tmp_path):
     path = tmp_path / "mine.yaml"
-    import mimic.config
-
-    path.write_text(mimic.config._PRESETS.joinpath("fast.yaml").read_text().replace("num_envs: 512", "num_envs: 7"))
+    path.write_text(_PRESETS.joinpath("fast.yaml").read_text().replace("num_envs: 512", "num_envs: 7"))
     assert load_preset(str(path)).num_envs == 7

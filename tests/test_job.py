@@ -35,7 +35,9 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "find_skill", lambda name: f"found {name}")
     monkeypatch.setattr(job, "shipped_skills", lambda: world.shipped)
     monkeypatch.setattr(job, "last_run", lambda clip, runs: world.runs.get(str(runs)))
-    monkeypatch.setattr(job, "evaluate_skill", lambda skill, episodes, threads: {"episodes": episodes, "of": str(skill.path)})
+    monkeypatch.setattr(
+        job, "evaluate_skill", lambda skill, episodes, threads: {"episodes": episodes, "of": str(skill.path)}
+    )
     monkeypatch.setattr(job, "render_skill", render)
     world.run = lambda: run_job(
         RunConfig("walk", "ppo", 0, load_preset("fast")), tmp_path / "out", 3.0, 2.0, 1, world.said.append
@@ -52,7 +54,10 @@ def test_without_a_controller_it_trains_one_for_the_minutes_granted(world, tmp_p
     assert any("training one for 3 minutes" in line for line in world.said), "it says what to expect"
     assert json.loads(report.evaluation_path.read_text()) == report.evaluation
     assert report.evaluation["episodes"] == 32
-    assert (report.evaluation_path, report.video) == (tmp_path / "out" / "evaluation.json", tmp_path / "out" / "walk.mp4")
+    assert (report.evaluation_path, report.video) == (
+        tmp_path / "out" / "evaluation.json",
+        tmp_path / "out" / "walk.mp4",
+    )
 
 
 def test_what_ships_comes_first_then_a_run_in_out_then_the_last_run(world, tmp_path):

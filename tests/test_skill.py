@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 from motion_samples import clip_or_skip
-from puppets import config
+from puppets import clip_env, config
 
 from characters.errors import CheckpointError, InputError
 from mimic import checkpoint, skill
@@ -57,8 +57,6 @@ def test_a_task_is_made_only_for_a_policy_that_fits_it(tmp_path):
 
 def test_the_task_is_that_of_evaluation(tmp_path):
     clip_or_skip("walk")
-    from puppets import clip_env
-
     sizes = clip_env("walk", 1)
     env = load_skill(str(controller(tmp_path / "c", of=policy(sizes.obs_dim, sizes.act_dim)))).make_env(3, seed=9)
     assert (env.num_envs, env.seed, env.training, env.motion.name) == (3, 9, False, "walk")

@@ -13,6 +13,7 @@ from torch import Tensor
 from characters import BodyState, Character, CharacterState, Kinematics
 from characters.errors import ConfigError, nearest
 from characters.rotations import (
+    cross,
     heading_angle,
     quat_from_yaw,
     quat_mul,
@@ -146,9 +147,11 @@ def link_rot(s: Seen) -> Tensor:
 
 
 def link_linvel(s: Seen) -> Tensor:
-    """Link velocities [m/s]; the root's own in the reference's frame."""
-    velocity = quat_rotate_inverse(s.yaw_quat[:, None], s.bodies.linvel_w)
-    velocity[:, 0] = root_linvel(s)
+    """Velocities of the links' centres of mass [m/s]; the root's own in the reference's frame."""
+    arm = s.com_pos_w() - s.bodies.pos_w
+    velocity_w = s.bodies.linvel_w + cross(s.bodies.angvel_w, arm)
+    velocity = quat_rotate_inverse(s.yaw_quat[:, None], velocity_w)
+    velocity[:, 0] = quat_rotate_inverse(s.reference_yaw_quat, velocity_w[:, 0])
     return velocity
 
 

@@ -88,8 +88,7 @@ class TrackingEnv:
 
     def reset(self, start_times: Tensor | None = None) -> Tensor:
         """Start a new episode everywhere, at random clip times or at ``start_times`` (N,) [s]; observations (N, D)."""
-        self._reset(self._env_ids, start_times)
-        return self._observe(slice(None))
+        return self._observe(slice(None), self._reset(self._env_ids, start_times))
 
     def step(self, action: Tensor) -> Step:
         """One control step with ``action`` (N, A) in policy units."""
@@ -168,12 +167,11 @@ class TrackingEnv:
         ids = end.nonzero().squeeze(1)
         if not len(ids):
             return obs
-        self._reset(ids)
         obs = obs.clone()
-        obs[ids] = self._observe(ids)
+        obs[ids] = self._observe(ids, self._reset(ids))
         return obs
 
-    def _reset(self, ids: Tensor, start_times: Tensor | None = None) -> None:
+    def _reset(self, ids: Tensor, start_times: Tensor | None = None) -> CharacterState:
         """Reference state initialisation (Peng et al. 2018): pose and velocity of the clip at a random time."""
         if start_times is None:
             u = counter_uniform(self.seed, self._env_ids[ids], self._episode[ids])
@@ -185,12 +183,10 @@ class TrackingEnv:
         now = self.clock.now
         start = self.clock.reference.sample(now.clip_time[ids], now.origin_w[ids], now.yaw[ids])
         self.engine.reset(ids, start.state)
+        return start.state
 
-    def _observe(
-        self, ids: Tensor | slice, sim: CharacterState | None = None, bodies: BodyState | None = None
-    ) -> Tensor:
-        """Observations of the environments ``ids``, (K, D), from their state where it is at hand."""
-        sim = self.engine.read()[ids] if sim is None else sim
+    def _observe(self, ids: Tensor | slice, sim: CharacterState, bodies: BodyState | None = None) -> Tensor:
+        """Observations of the environments ``ids`` whose state is ``sim``, (K, D)."""
         bodies = self.kinematics.forward(sim) if bodies is None else bodies
         yaw = self.clock.now.yaw[ids]
         seen = Seen(

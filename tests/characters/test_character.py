@@ -32,7 +32,9 @@ def test_bodies_and_joints_are_mujocos_and_joint_slices_tile_the_velocities(name
     character, model = load_character(name), load_character(name).mj_model()
     assert [body.name for body in character.bodies] == [model.body(b).name for b in range(1, model.nbody)]
     assert [joint.name for joint in character.joints] == [model.joint(j).name for j in range(1, model.njnt)]
-    assert [d for joint in character.joints for d in range(joint.dof.start, joint.dof.stop)] == list(range(model.nv - 6))
+    assert [d for joint in character.joints for d in range(joint.dof.start, joint.dof.stop)] == list(
+        range(model.nv - 6)
+    )
     for joint in character.joints:
         assert model.joint(joint.name).dofadr[0] == 6 + joint.dof.start
     for b, body in enumerate(character.bodies):

@@ -50,7 +50,11 @@ def test_group_laws(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rotating_a_vector_is_an_action_of_the_group_that_keeps_lengths(dtype):
-    a, b, v = random_quat(50, seed=1, dtype=dtype), random_quat(50, seed=2, dtype=dtype), normal(50, 3, seed=3).to(dtype)
+    a, b, v = (
+        random_quat(50, seed=1, dtype=dtype),
+        random_quat(50, seed=2, dtype=dtype),
+        normal(50, 3, seed=3).to(dtype),
+    )
     assert_close(quat_rotate(quat_mul(a, b), v), quat_rotate(a, quat_rotate(b, v)), dtype, 4)
     assert_close(quat_rotate_inverse(a, quat_rotate(a, v)), v, dtype, 4)
     assert_close(quat_rotate(-a, v), quat_rotate(a, v), dtype, 4)
@@ -97,7 +101,9 @@ def test_logarithm_at_and_beyond_half_a_turn_is_the_short_way_round(dtype):
 def test_exponential_and_logarithm_are_scipys():
     rotvec = 2.0 * normal(100, 3, seed=7)
     np.testing.assert_allclose(
-        scipy_rotation(quat_from_rotvec(rotvec)).as_matrix(), Rotation.from_rotvec(rotvec.numpy()).as_matrix(), atol=1e-14
+        scipy_rotation(quat_from_rotvec(rotvec)).as_matrix(),
+        Rotation.from_rotvec(rotvec.numpy()).as_matrix(),
+        atol=1e-14,
     )
     q = random_quat(100, seed=8)
     np.testing.assert_allclose(quat_to_rotvec(q).numpy(), scipy_rotation(q).as_rotvec(), atol=1e-13)
@@ -126,7 +132,9 @@ def test_slerp_meets_its_ends_at_constant_speed_on_the_shorter_arc(dtype):
         middle = quat_slerp(a, b, torch.full((100,), t, dtype=dtype))
         assert_close(quat_angle(a, middle), t * whole, dtype, 8)
         assert_close(quat_angle(middle, b), (1 - t) * whole, dtype, 8)
-        assert_close(quat_angle(quat_slerp(a, -b, torch.full((100,), t, dtype=dtype)), middle), torch.zeros(100), dtype, 8)
+        assert_close(
+            quat_angle(quat_slerp(a, -b, torch.full((100,), t, dtype=dtype)), middle), torch.zeros(100), dtype, 8
+        )
 
 
 def test_slerp_broadcasts_one_time_over_joints():
@@ -140,13 +148,17 @@ def test_heading_is_the_yaw_of_the_turned_x_axis(dtype):
     q = random_quat(200, seed=3, dtype=dtype)
     x = quat_rotate(q, torch.tensor([1.0, 0.0, 0.0], dtype=dtype).expand(200, 3))
     heading = heading_angle(q)
-    assert_close(torch.stack((heading.cos(), heading.sin()), -1), torch.nn.functional.normalize(x[:, :2], dim=-1), dtype, 8)
+    assert_close(
+        torch.stack((heading.cos(), heading.sin()), -1), torch.nn.functional.normalize(x[:, :2], dim=-1), dtype, 8
+    )
     yaw = 0.7
     turned = heading_angle(quat_mul(quat_from_yaw(torch.full((200,), yaw, dtype=dtype)), q))
     assert_close(torch.remainder(turned - heading - yaw + math.pi, 2 * math.pi) - math.pi, torch.zeros(200), dtype, 20)
     # pitch and roll about the turned axes leave it alone
     level = torch.linspace(-3, 3, 50, dtype=dtype)
-    pitched = quat_mul(quat_from_yaw(level), quat_from_axis_angle(torch.eye(3, dtype=dtype)[1].expand(50, 3), 0.3 * level))
+    pitched = quat_mul(
+        quat_from_yaw(level), quat_from_axis_angle(torch.eye(3, dtype=dtype)[1].expand(50, 3), 0.3 * level)
+    )
     assert_close(heading_angle(pitched), level, dtype, 2)
 
 

@@ -78,7 +78,10 @@ def test_what_looks_like_something_else_in_yaml_1_1_is_a_word(word):
     ("text", "part"),
     [
         ("nam: bug", "unknown key 'nam'; did you mean 'name'?"),
-        ("name: bug\nwheels: {front: {radus: 1}}", "car.yaml.wheels.front: unknown key 'radus'; did you mean 'radius'?"),
+        (
+            "name: bug\nwheels: {front: {radus: 1}}",
+            "car.yaml.wheels.front: unknown key 'radus'; did you mean 'radius'?",
+        ),
         ("colour: red", "key 'name' is missing"),
         ("name: bug\ncolour: green", "'green' is not possible; "),
         ("name: bug\ncolour: blu", "did you mean 'blue'"),
@@ -243,7 +246,10 @@ def test_spoilt_text_is_refused_or_means_the_same(path, cls, tmp_path):
                 use(cls, path, broken, tmp_path)
             refused += 1
     assert refused > 80
-    for same in ("\n".join(f"{line}  # why" if line.strip() else "# why" for line in lines), text.replace("\n", "\r\n")):
+    for same in (
+        "\n".join(f"{line}  # why" if line.strip() else "# why" for line in lines),
+        text.replace("\n", "\r\n"),
+    ):
         assert build(cls, parse_yaml(same, "same"), "same") == meant
     assert build(cls, to_dict(meant), "same") == meant
 

@@ -16,7 +16,9 @@ PAPER = config(name="paper").action
 def test_zero_is_the_middle_of_what_deepmimic_allows(name):
     character = load_character(name)
     action = Action(PAPER, character)
-    pose, one, edge = (action.pd_target(a, None) for a in (torch.zeros(action.dim), torch.ones(action.dim), action.bound))
+    pose, one, edge = (
+        action.pd_target(a, None) for a in (torch.zeros(action.dim), torch.ones(action.dim), action.bound)
+    )
     for joint in character.joints:
         if joint.kind == "ball":
             assert pose[joint.dof].tolist() == [0.0, 0.0, 0.0]

@@ -61,7 +61,9 @@ def test_without_synchronisation_every_cycle_goes_on_where_the_last_one_ended():
         before = clock.now.clip_time
         clock.advance(DT, anywhere(clock, step))
         cycles += (clock.now.clip_time < before).float()
-        torch.testing.assert_close(clock.now.origin_w, cycles[:, None] * reference.cycle_displacement, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            clock.now.origin_w, cycles[:, None] * reference.cycle_displacement, atol=1e-5, rtol=0
+        )
     assert float(cycles.min()) >= 3 and not bool(clock.now.yaw.any())
     end = reference.root(torch.tensor([reference.duration]).double(), torch.zeros(1, 3), torch.zeros(1))[0]
     start = reference.root(torch.zeros(1).double(), reference.cycle_displacement[None], torch.zeros(1))[0]
@@ -110,7 +112,9 @@ def test_looking_ahead_closes_as_many_cycles_as_lie_between(task, cycles):
     start = clock.now.clip_time + seconds
     torch.testing.assert_close(seen.clip_time, torch.remainder(start, clock.reference.duration), atol=1e-9, rtol=0)
     count = torch.floor(start / clock.reference.duration + 1e-12)
-    end = clock.reference.root(torch.tensor([0.0, clock.reference.duration]).double(), torch.zeros(2, 3), torch.zeros(2))[1]
+    end = clock.reference.root(
+        torch.tensor([0.0, clock.reference.duration]).double(), torch.zeros(2, 3), torch.zeros(2)
+    )[1]
     a_cycle = float(heading_angle(end)[1] - heading_angle(end)[0]) if task.sync_root_yaw else 0.0
     torch.testing.assert_close(in_half_turn(seen.yaw - count.float() * a_cycle), torch.zeros(5), atol=1e-4, rtol=0)
     step, walked = clock.reference.duration / 7, 0.0
@@ -186,6 +190,8 @@ def test_the_next_cycle_turns_about_the_place_where_the_last_one_ended():
     torch.testing.assert_close(moment, now.clip_time, atol=1e-9, rtol=0)
     start, start_quat = reference.root(first, whole.origin_w, whole.yaw)
     torch.testing.assert_close(start[:, :2], end[:, :2], atol=1e-5, rtol=0)
-    torch.testing.assert_close(in_half_turn(heading_angle(start_quat) - heading_angle(end_quat)), torch.zeros(2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        in_half_turn(heading_angle(start_quat) - heading_angle(end_quat)), torch.zeros(2), atol=1e-4, rtol=0
+    )
     displacement = quat_rotate(quat_from_yaw(now.yaw), reference.cycle_displacement.expand(2, 3))
     torch.testing.assert_close((start - start_now)[:, :2], displacement[:, :2], atol=1e-5, rtol=0)

@@ -52,7 +52,12 @@ def test_reset_can_choose_the_moment_of_the_clip():
     env = GymTracking("walk")
     a = env.reset(options={"start_times": [0.5]})[0]
     np.testing.assert_array_equal(a, env.reset(options={"start_times": [0.5]})[0])
-    for wrong in ({"start_times": [99.0]}, {"start_times": [-1.0]}, {"start_times": [0.1, 0.2]}, {"start_times": [np.nan]}):
+    for wrong in (
+        {"start_times": [99.0]},
+        {"start_times": [-1.0]},
+        {"start_times": [0.1, 0.2]},
+        {"start_times": [np.nan]},
+    ):
         with pytest.raises(ValueError, match="start_times: 1 numbers from 0"):
             env.reset(options=wrong)
     with pytest.raises(ValueError, match="unknown reset option 'start_time'; did you mean 'start_times'"):

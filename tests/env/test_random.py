@@ -46,7 +46,7 @@ def test_numbers_are_uniform_and_independent_in_every_counter():
     samples = [counter_uniform(0, base, zero), counter_uniform(0, zero, base), counter_uniform(0, base, base)]
     samples += [torch.cat([counter_uniform(seed, base[:20], zero[:20]) for seed in range(1000)])]
     for u in samples:
-        assert 0.0 <= float(u.min()) and float(u.max()) < 1.0 and u.dtype == torch.float64
+        assert float(u.min()) >= 0.0 and float(u.max()) < 1.0 and u.dtype == torch.float64
         assert stats.kstest(u.numpy(), "uniform").pvalue > 1e-3
         assert abs(float(torch.corrcoef(torch.stack((u[:-1], u[1:])))[0, 1])) < 0.03
     for a in range(3):

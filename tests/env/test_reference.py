@@ -9,7 +9,14 @@ from scipy.spatial.transform import Rotation, Slerp
 from states import CHARACTERS, assert_states_close, normal
 
 from characters import CharacterState, Kinematics, load_character
-from characters.rotations import quat_angle, quat_from_axis_angle, quat_from_rotvec, quat_from_yaw, quat_mul, quat_rotate
+from characters.rotations import (
+    quat_angle,
+    quat_from_axis_angle,
+    quat_from_rotvec,
+    quat_from_yaw,
+    quat_mul,
+    quat_rotate,
+)
 from mimic.env.reference import TABLE_HZ, Reference, _unwrapped, end_effectors_h, sample_motion
 from mocap.motion import velocities
 
@@ -28,7 +35,9 @@ def test_at_frame_times_it_is_the_frame(name):
     state = sample_motion(motion, character, motion.times)
     velocity = velocities(motion, character)
     torch.testing.assert_close(state.root_pos_w, motion.root_pos_w)
-    torch.testing.assert_close(quat_angle(state.root_quat_w, motion.root_quat_w), torch.zeros(12).double(), atol=1e-12, rtol=0)
+    torch.testing.assert_close(
+        quat_angle(state.root_quat_w, motion.root_quat_w), torch.zeros(12).double(), atol=1e-12, rtol=0
+    )
     angles = quat_angle(state.joint_quat, motion.joint_quat)
     torch.testing.assert_close(angles, torch.zeros_like(angles), atol=1e-12, rtol=0)
     for field in ("root_linvel_w", "root_angvel_w", "joint_vel"):
@@ -68,7 +77,9 @@ def test_the_table_is_the_motion(name):
     velocity = velocities(motion, character)
     fastest_turn = max(float(velocity.root_angvel_w.norm(dim=1).max()), float(velocity.joint_vel.abs().max()) * 2)
     corner = 0.25 / TABLE_HZ
-    assert float((found.root_pos_w - exact.root_pos_w).abs().max()) < corner * float(velocity.root_linvel_w.diff(dim=0).abs().max())
+    assert float((found.root_pos_w - exact.root_pos_w).abs().max()) < corner * float(
+        velocity.root_linvel_w.diff(dim=0).abs().max()
+    )
     assert float(quat_angle(found.root_quat_w, exact.root_quat_w).max()) < corner * 2 * fastest_turn
     assert float(quat_angle(found.joint_quat, exact.joint_quat).max()) < corner * 2 * fastest_turn
     smallest_gap = float(motion.times.diff().min())

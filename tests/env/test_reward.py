@@ -66,7 +66,9 @@ def by_hand(character, sim, reference, i):
         data.qvel[:] = [*state.root_linvel_w[i], *root.inv().apply(state.root_angvel_w[i]), *state.joint_vel[i]]
         for j, joint in enumerate(character.joints):
             quat = state.joint_quat[i, j].double().numpy()
-            data.joint(joint.name).qpos[:] = quat if joint.kind == "ball" else 2 * np.arctan2(quat[1:] @ joint.axis, quat[0])
+            data.joint(joint.name).qpos[:] = (
+                quat if joint.kind == "ball" else 2 * np.arctan2(quat[1:] @ joint.axis, quat[0])
+            )
         mujoco.mj_forward(model, data)
         mujoco.mj_subtreeVel(model, data)
         facing = root.apply([1, 0, 0])
@@ -83,7 +85,9 @@ def by_hand(character, sim, reference, i):
     for joint in character.joints:
         qa, qb = a.joint(joint.name).qpos, b.joint(joint.name).qpos
         if joint.kind == "ball":
-            turn = (Rotation.from_quat(qa, scalar_first=True).inv() * Rotation.from_quat(qb, scalar_first=True)).magnitude()
+            turn = (
+                Rotation.from_quat(qa, scalar_first=True).inv() * Rotation.from_quat(qb, scalar_first=True)
+            ).magnitude()
         else:
             turn = qa[0] - qb[0]
         difference = a.joint(joint.name).qvel - b.joint(joint.name).qvel
@@ -147,13 +151,18 @@ def pushed(state, what, amount):
         case "root speed":
             return shifted(state, root_linvel_w=amount * X)
         case "root heading":
-            return replace(state, root_quat_w=quat_mul(quat_from_rotvec(amount * Z).expand_as(state.root_quat_w), state.root_quat_w))
+            return replace(
+                state,
+                root_quat_w=quat_mul(quat_from_rotvec(amount * Z).expand_as(state.root_quat_w), state.root_quat_w),
+            )
         case "root spin":
             return shifted(state, root_angvel_w=amount * Z)
         case "joint angle":
             return replace(state, joint_quat=bent)
         case _:
-            return shifted(state, joint_vel=torch.nn.functional.one_hot(torch.tensor(0), state.joint_vel.shape[1]) * amount)
+            return shifted(
+                state, joint_vel=torch.nn.functional.one_hot(torch.tensor(0), state.joint_vel.shape[1]) * amount
+            )
 
 
 FALLS = {

@@ -12,7 +12,7 @@ def test_the_look_is_read_from_the_model() -> None:
     look = Look.of(world())
     assert np.allclose(look.cell_a, 0.7, atol=0.01) and np.allclose(look.cell_b, 0.8, atol=0.01)
     assert look.cell == 0.5 and look.to_light == (0, 0, 1)
-    assert Look.of(load_character("humanoid").mj_model()).cell == 1.0
+    assert Look.of(load_character("humanoid").mj_model()).cell == 0.5
 
 
 def test_cells_alternate_where_the_camera_sees_them() -> None:

@@ -168,7 +168,9 @@ def clean():
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF, 1e30])
-@pytest.mark.parametrize("where", ["root position", "root rotation", "ball", "hinge", "root velocity", "joint velocity", "target"])
+@pytest.mark.parametrize(
+    "where", ["root position", "root rotation", "ball", "hinge", "root velocity", "joint velocity", "target"]
+)
 def test_one_broken_copy_is_reported_in_its_step_and_leaves_the_others_alone(clean, where, value):
     snapshot, after_one, after_ten = clean
     engine = MujocoEngine(load_character("humanoid"), 64, threads=2)

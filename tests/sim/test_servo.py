@@ -96,7 +96,9 @@ def test_above_the_limit_the_torque_keeps_its_direction_and_has_the_limits_norm(
 def test_no_target_and_no_speed_brings_it_past_the_limit(name, scale):
     character = load_character(name)
     state = random_state(character, 100, speed=min(scale, 100.0))
-    limited, motor = servo_torques(character, state, scale * normal(100, character.num_actuated, seed=2).float(), torch.float32)
+    limited, motor = servo_torques(
+        character, state, scale * normal(100, character.num_actuated, seed=2).float(), torch.float32
+    )
     assert bool((norms(character, limited) <= limits(character, torch.float32) * (1 + 1e-5)).all())
     assert bool(motor.isfinite().all())
 

@@ -1,0 +1,147 @@
+"""The command line: called in this process, for a process of its own takes seconds to start; one test starts one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from motion_samples import clip_or_skip
+
+import run_mimic
+
+ROOT = Path(run_mimic.__file__).parent
+TINY = ("--num-envs", "8", "--threads", "1", "--set", "awr.rollout.steps=8", "--set", "policy.actor_sizes=[8]")
+TINY += ("--set", "policy.critic_sizes=[8]", "--set", "trainer.evaluate_every=0", "--set", "trainer.tensorboard=false")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """A working folder without runs, with some broken files."""
+    monkeypatch.chdir(tmp_path)
+    Path("broken.txt").write_text('{"Loop": "wrap", "Frames": [[1, 2]]}')
+    Path("broken.yaml").write_text("num_envs: [")
+    Path("empty").mkdir()
+
+
+def call(capsys, *words: object) -> tuple[int, str, str]:
+    code = run_mimic.main([str(word) for word in words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("--clip cartwel", "no clip 'cartwel'; did you mean 'cartwheel'"),
+        ("train --clip wlak", "did you mean 'walk'"),
+        ("play-clip --clip wak --out x.mp4", "did you mean 'walk'"),
+        ("trian --clip walk", "'trian' (choose from 'run', 'train'"),
+        ("--clips walk", "unknown option '--clips'; did you mean '--clip'"),
+        ("train --clip walk --minuts 3", "unknown option '--minuts'; did you mean '--minutes'"),
+        ("clips --jsn", "did you mean '--json'"),
+        ("train", "required: --clip"),
+        ("train --clip walk --minutes soon", "--minutes: invalid positive value: 'soon'"),
+        ("train --clip walk --minutes -1", "'-1' must be above 0"),
+        ("train --clip walk --samples inf", "'inf' must be a whole number above 0"),
+        ("train --clip walk --samples nan", "'nan' must be a whole number"),
+        ("train --clip walk --samples 0.5", "'0.5' must be a whole number above 0"),
+        ("train --clip walk --num-envs 1e12", "num_envs must be at least 1, and at most a million"),
+        ("train --clip walk --seed 99999999999999999999", "must lie between"),
+        ("train --clip walk --threads -1", "must be a number of threads"),
+        ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo'"),
+        ("train --clip walk --device cuda", "use --device cpu"),
+        ("train --clip walk --preset fats", "did you mean 'fast'"),
+        ("train --clip walk --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),
+        ("train --clip walk --set awr.update.temprature=1", "did you mean 'temperature'"),
+        ("train --clip walk --set temperature", "write key=value"),
+        ("train --clip walk --set num_envs=many", "expected a whole number, found 'many'"),
+        ("train --clip walk --set env.reward.terms.pose.weight=1 --num-envs 2", "must sum to 1"),
+        ("train --clip broken.txt", "broken: "),
+        ("--clip none.txt", "none.txt: no such file"),
+        ("--clip walk.bvhh", "no reader for '.bvhh' files; valid: "),
+        ("--clip empty/", "no reader for '' files"),
+        ("evaluate --controller nope", "no controller 'nope'"),
+        ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
+        ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
+        ("bench sin", "choose from 'sim'"),
+        ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_what_would_have_worked_and_exit_code_2(capsys, words, part):
+    if "broken" not in words and "--clip walk" in words:
+        clip_or_skip("walk")
+    code, out, err = call(capsys, *words.split())
+    assert code == 2 and part in err
+    assert err.count("\n") == 1 and err.startswith("run_mimic.py: ") and "Traceback" not in out + err
+
+
+def test_what_is_damaged_has_an_exit_code_of_its_own(capsys):
+    for words in ("evaluate --controller empty", "train --clip walk --resume --out empty"):
+        code, _, err = call(capsys, *words.split())
+        assert code == 6 and err.count("\n") == 1 and "empty" in err
+
+
+def test_clips_are_listed(capsys):
+    code, out, _ = call(capsys, "clips", "--json")
+    clips = {clip["name"]: clip for clip in json.loads(out)}
+    assert code == 0 and {"cartwheel", "walk", "canter", "turn"} <= set(clips)
+    assert {"name", "character", "licence", "available", "where"} <= set(clips["walk"])
+    code, out, _ = call(capsys, "clips")
+    assert code == 0 and all(name in out for name in clips)
+
+
+def test_help_names_every_verb(capsys):
+    code, out, _ = call(capsys)
+    assert code == 0
+    assert all(verb in out for verb in ("train", "evaluate", "render", "play-clip", "clips", "bench", "doctor"))
+
+
+def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
+    clip_or_skip("walk")
+    code, out, _ = call(capsys, "train", "--clip", "walk", "--samples", 128, *TINY)
+    assert code == 0 and "stopped by samples" in out and "--resume --out runs/walk-awr" in out
+    folder = Path("runs/walk-awr")
+    assert {"ckpt", "metrics.jsonl", "config.json"} <= {path.name for path in folder.iterdir()}
+
+    code, _, err = call(capsys, "train", "--clip", "walk", "--samples", 128, *TINY)
+    assert code == 2 and "holds a run already; go on with --resume" in err
+
+    code, out, _ = call(capsys, "train", "--clip", "walk", "--samples", 256, "--threads", 1, "--resume")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert code == 0 and [row["samples"] for row in rows if row["samples"]] == [64, 128, 192, 256]
+    code, _, err = call(capsys, "train", "--clip", "run", "--resume", "--out", folder)
+    assert code == 2 and "is a run of 'walk', not of 'run'" in err
+    code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--set", "num_envs=9")
+    assert code == 2 and "goes on as it began" in err
+    code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--seed", "5")
+    assert code == 2 and "goes on as it began" in err
+
+    for name in ("walk", folder, "walk-awr", sorted((folder / "ckpt").iterdir())[-1]):
+        code, out, _ = call(
+            capsys, "evaluate", "--controller", name, "--episodes", 2, "--threads", 1, "--json", "e/e.json"
+        )
+        assert code == 0 and "normalised return" in out and "e/e.json" in out
+    report = json.loads(Path("e/e.json").read_text())
+    assert (report["clip"], report["character"], report["episodes"]) == ("walk", "humanoid", 2)
+    assert {"mean", "std"} == set(report["normalized_return"])
+    assert {"survival", "mpjpe_m", "root_error_m", "reward_terms"} <= set(report)
+
+
+def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):
+    clip_or_skip("walk")
+    monkeypatch.setattr("mimic.bench._SECONDS", 0.02)
+    code, out, _ = call(capsys, "bench", "sim", "--num-envs", 4, "--threads", 1, "--json", "bench.json")
+    report = json.loads(out)
+    assert code == 0 and report == json.loads(Path("bench.json").read_text())
+    assert {"env_steps_per_s", "raw_engine_steps_per_s", "ratio", "threads"} <= set(report)
+    assert report["threads"] == 1 and report["ratio"] > 0.0
+
+
+def test_a_process_of_its_own_ends_with_the_code_and_without_a_traceback():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "run_mimic.py"), "--clip", "cartwel"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("run_mimic.py: no clip 'cartwel'") and done.stderr.count("\n") == 1
