@@ -50,7 +50,8 @@ def print_evaluation(report: Mapping[str, Any], paths: Mapping[str, object]) -> 
 
 
 def print_clips(clips: Sequence[Any]) -> None:
-    """The catalogue: what can be trained on, and where each clip lies."""
+    """The catalogue: what can be trained on, where each clip lies, and the licences in full below."""
+    licences = sorted({info.licence for info in clips})
     rows = [
         (
             info.name,
@@ -58,11 +59,13 @@ def print_clips(clips: Sequence[Any]) -> None:
             "" if info.duration_s is None else f"{info.duration_s:.2f}",
             "" if info.loop is None else ("loops" if info.loop else "once"),
             "here" if info.available else "to be downloaded",
-            info.licence,
+            f"({licences.index(info.licence) + 1})",
         )
         for info in clips
     ]
     print_table("clips", ("name", "character", "seconds", "", "file", "licence"), rows, numeric=(2,))
+    for number, licence in enumerate(licences, 1):
+        print(f"({number}) {licence}")
 
 
 def _seconds(report: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ its first checkpoint begins again.
 
 import dataclasses
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,11 @@ from mimic.evaluate import evaluate
 from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.progress import Progress
+from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.skill import make_spec
 from mocap.catalogue import load_clip
+from mocap.motion import Motion
 
 CONFIG_FILE = "config.json"
 _EVALUATION_EPISODES = 32
@@ -52,14 +55,30 @@ def train(
     run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
 ) -> TrainResult:
     """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
-    preset = run.preset
     motion = load_clip(run.clip)
+    # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
+    with StopOnSignal() as stop:
+        trainer = _make_trainer(run, motion, out, limits, threads, progress)
+        if not resume:
+            _write_config(run, out)
+        elif checkpoint.steps(trainer.root):
+            trainer.resume()
+        else:
+            trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
+    if stop.received is not None:
+        signal.raise_signal(stop.received)
+    return trainer.train()
+
+
+def _make_trainer(
+    run: RunConfig, motion: Motion, out: Path, limits: Limits, threads: int, progress: Progress | None
+) -> Trainer:
+    preset = run.preset
     env = make_env(run.clip, preset.env, preset.num_envs, seed=run.seed, threads=threads)
     settings = preset.algorithm(run.algorithm)
-    learner = make_learner(env, preset.policy, settings.update, run.seed)
-    trainer = Trainer(
+    return Trainer(
         env,
-        learner,
+        make_learner(env, preset.policy, settings.update, run.seed),
         settings.rollout,
         dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
         out=out,
@@ -75,13 +94,6 @@ def train(
         ),
         progress=progress,
     )
-    if not resume:
-        _write_config(run, out)
-    elif checkpoint.steps(trainer.root):
-        trainer.resume()
-    else:
-        trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
-    return trainer.train()
 
 
 def read_run(out: Path) -> RunConfig:
