@@ -55,9 +55,9 @@ def train(
     run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
 ) -> TrainResult:
     """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
-    motion = load_clip(run.clip)
     # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
     with StopOnSignal() as stop:
+        motion = load_clip(run.clip)
         trainer = _make_trainer(run, motion, out, limits, threads, progress)
         if not resume:
             _write_config(run, out)

@@ -95,9 +95,9 @@ class Trainer:
         """Run until samples, minutes or a signal say stop; save. Raises LearnerDiverged, CheckpointWriteError."""
         env, policy, counters = self.env, self.learner.policy, self.state.counters
         replay, tracker, explore = self.state.replay, self.state.tracker, self.state.explore
-        log = self._start()
-        try:
-            with StopOnSignal() as stop:
+        with StopOnSignal() as stop:
+            log = self._start()
+            try:
                 while (reason := self._stop_reason(stop)) is None:
                     env.set_progress(counters.samples)
                     policy.set_std(self.rollout.std_at(counters.samples))
@@ -110,10 +110,10 @@ class Trainer:
                     metrics |= self._times(begin, collected) | self._evaluate_if_due()
                     self._record(log, metrics)
                     self._save_if_due(log, self._new_best(metrics))
-            path = self._save(log, None)
-        finally:
-            log.close()
-            self.progress.close()
+                path = self._save(log, None)
+            finally:
+                log.close()
+                self.progress.close()
         self._draw_curve()
         return TrainResult(counters.samples, counters.iteration, reason, path, checkpoint.best(self.root))
 
