@@ -93,7 +93,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     bench = verb("bench", "measure speed")
     bench.add_argument("what", choices=("sim",))
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
-    bench.add_argument("--num-envs", type=whole, default=2048)
+    bench.add_argument("--num-envs", type=whole, default=4096)
     bench.add_argument("--preset", default="fast")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")

@@ -103,7 +103,7 @@ class WarmParent:
     def _answer(self) -> dict[str, int]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, "the warm parent has died"
+        assert line, f"the warm parent has died: {self._process.wait(_PATIENCE_S)}"
         return json.loads(line)
 
 
