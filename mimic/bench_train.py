@@ -4,12 +4,12 @@ The same work is done in two ways by turns within one run: as the preset says, a
 float32), so that their ratio means something on a machine that does other things besides.
 """
 
-import dataclasses
 import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from characters.strict_config import replace
 from mimic.bench import clip_of
 from mimic.config import AlgorithmName, Preset
 from mimic.env import make_env
@@ -32,7 +32,10 @@ def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, thread
     beside the rollout, as a share of the same wall time; it is not part of the sum.
     """
     plain = _plain(preset, algorithm)
-    ways = {"as_preset": _Run(character, preset, algorithm, threads), "plain": _Run(character, plain, algorithm, threads)}
+    ways = {
+        "as_preset": _Run(character, preset, algorithm, threads),
+        "plain": _Run(character, plain, algorithm, threads),
+    }
     for run in ways.values():
         run.iterate(_WARM_UP)
         run.rates.clear()
@@ -55,10 +58,9 @@ def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, thread
 
 
 def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
-    settings = preset.algorithm(algorithm)
-    rollout = dataclasses.replace(settings.rollout, overlap=False)
-    update = dataclasses.replace(settings.update, precision="float32")
-    return dataclasses.replace(preset, **{algorithm: dataclasses.replace(settings, rollout=rollout, update=update)})
+    for key, value in (("rollout.overlap", "false"), ("update.precision", "float32")):
+        preset = replace(preset, f"{algorithm}.{key}", value)
+    return preset
 
 
 class _Run:
@@ -91,6 +93,7 @@ class _Run:
         for _ in range(count):
             if self._beside:
                 self._beside.collect(self._learn, self._policy, self._replay, self._explore, self._tracker)
+                self.seconds["waited"] = self.seconds.get("waited", 0.0) + self._beside.waited_s
             else:
                 collect(self._env, self._policy, self._replay, self._rollout.steps, self._explore, self._tracker)
                 self._learn()
@@ -101,20 +104,18 @@ class _Run:
     def report(self) -> dict[str, Any]:
         """Median rate and shares of the wall time."""
         share = {name: seconds / self.seconds["wall"] for name, seconds in self.seconds.items()}
-        collecting = share["step"] + share["infer"]
-        # beside a rollout, only what it waited for counts
-        waited = max(0.0, 1.0 - collecting) if self._beside else share["learn"]
         shares = {
             "simulate": share["simulate"],
             "infer": share["infer"],
             "observe_reward": share["step"] - share["simulate"],
-            "learn": waited if not self._beside else 0.0,
-            "rest": 1.0 - collecting - share["learn"] if not self._beside else waited,
+            "learn": share["waited"] if self._beside else share["learn"],
         }
-        beside = {"learn_beside": round(share["learn"], 3)} if self._beside else {}
+        shares["rest"] = 1.0 - sum(shares.values())
+        if self._beside:
+            shares["learn_beside"] = share["learn"] - share["waited"]
         return {
             "samples_per_s": round(median(self.rates)),
-            "shares": {name: round(value, 3) for name, value in shares.items()} | beside,
+            "shares": {name: round(value, 3) for name, value in shares.items()},
         }
 
     def _learn(self) -> None:

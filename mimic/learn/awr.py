@@ -86,9 +86,7 @@ class AWR(Learner):
         first = max(0, targets.valid.numel() - count)
         return targets.valid[first:].nonzero().squeeze(-1) + first
 
-    def _loss(
-        self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor
-    ) -> "_RegressionLoss":
+    def _loss(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> "_RegressionLoss":
         action = replay.action.flatten(0, 1).index_select(0, targets.rows)
         if not self.config.control_variate:
             return _RegressionLoss(weight, action, self.policy.std)

@@ -237,9 +237,7 @@ class Learner:
 
     def _fast(self) -> torch.autocast:
         """Matrix products of the update at its precision; acting, the last layer of the critic and the KL stay float32."""
-        return torch.autocast(
-            self.action_low.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16
-        )
+        return torch.autocast(self.action_low.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16)
 
     def _steer(self, kl: float) -> None:
         target, optimizer = self.config.target_kl, self.actor_optimizer
@@ -260,7 +258,8 @@ def update_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     On a CPU with AVX512_BF16 or AMX, bfloat16 takes a third of the time of float32 and its gradients are off by less
     than a percent; on other CPUs it is slower.
     """
-    fast = device.type == "cpu" and getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.11 and later
+    fast = device.type == "cpu" and known.get("avx512_bf16", False)
     return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and fast) else torch.float32
 
 

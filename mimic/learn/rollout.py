@@ -1,6 +1,7 @@
 """Collecting experience: a loop over control steps, never over environments."""
 
 import copy
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -114,9 +115,9 @@ def collect(
 
 
 class OverlappedCollector:
-    """Collects an iteration while another thread learns from those before it.
+    """Collects an iteration while another thread learns from those before it; ``acting`` is the policy that acts.
 
-    Simulation and learning then keep two cores busy where each alone leaves one idle. The acting policy is a copy taken
+    Simulation and learning then keep two cores busy where each alone leaves one idle. It is a copy taken
     before the update, so that experience is one update older than in turns, and the result depends on no timing.
     """
 
@@ -125,6 +126,7 @@ class OverlappedCollector:
         self.acting = copy.deepcopy(policy)
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
         self._pool = ThreadPoolExecutor(1, "learn")
+        self.waited_s = 0.0  # how long the last rollout waited for the update beside it
 
     def collect(
         self,
@@ -141,6 +143,8 @@ class OverlappedCollector:
         try:
             collect(self._env, self.acting, self._fresh, self._steps, generator, tracker)
         finally:
+            begin = time.monotonic()
             result = learning.result()
+            self.waited_s = time.monotonic() - begin
         replay.extend(self._fresh)
         return result

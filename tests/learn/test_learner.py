@@ -55,7 +55,14 @@ def _targets(learner, replay):
 
 
 def test_kl_is_measured_over_the_update(make_trainer):
-    settings = {"optimizer": "sgd", "momentum": 0.0, "bound_weight": 0.0, "actor_lr": 0.3, "actor_steps": 1, "target_kl": 0.0}
+    settings = {
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "bound_weight": 0.0,
+        "actor_lr": 0.3,
+        "actor_steps": 1,
+        "target_kl": 0.0,
+    }
     learner, replay = _collected(make_trainer, learner=settings)
     obs, targets = learner.normalized(replay), _targets(learner, replay)
     assert learner.fit_actor(replay, obs, targets, torch.arange(512), lambda index, mean: 0.0 * mean.sum())["kl"] == 0.0
