@@ -13,6 +13,7 @@ from characters.errors import InputError
 from mimic.env import TrackingEnv
 from mimic.export.describe import control, observation, skeleton
 from mimic.export.frames import conventions
+from mimic.export.glb import character_glb
 from mimic.export.licence import provenance
 from mimic.export.mjcf import character_mjcf
 from mimic.export.read_me import read_me
@@ -59,6 +60,7 @@ def bundle_files(skill: Skill) -> dict[str, bytes]:
         "reference.bin": reference_bin,
         "character.xml": character_mjcf(env.character),
         "character.urdf": character_urdf(env.character),
+        "character.glb": character_glb(env.character, [env.motion]),
         "testvectors.json": _versioned(test_vectors(skill), compact=True),
         "README.md": read_me(skill, env, licence),
         **_copies(),

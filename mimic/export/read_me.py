@@ -16,7 +16,7 @@ _TEXT = """# {clip}, a mimic controller for the {character}
 | policy.onnx | observation (1, {obs}) -> action (1, {act}), normaliser inside |
 | controller.onnx | raw simulation state and clip time -> servo targets, observation inside |
 | weights.json .bin | the same policy as plain numbers, for engines without an ONNX runtime |
-| character.xml .urdf | the character: MuJoCo (exact), URDF (ball joints as three hinges) |
+| character.xml .urdf .glb | the character: MuJoCo (exact), URDF (ball joints as three hinges), skinned mesh with the clip as animation |
 | skeleton.json | bodies, joints, axes, limits, and where their numbers lie in qpos and qvel |
 | control.json | rates, gains, torque limits, what an action means |
 | observation.json | every number of the observation: name, unit, frame |
