@@ -21,11 +21,21 @@ import pytest
 from PIL import Image
 from websockets.sync.client import connect
 
-FLAGS = (
-    "--headless=new --no-sandbox --remote-debugging-port=0 --no-first-run --disable-extensions --disable-sync "
-    "--disable-background-networking --disable-component-update --disable-dev-shm-usage --hide-scrollbars "
-    "--use-angle=swiftshader --enable-unsafe-swiftshader --host-resolver-rules=MAP\t*\t~NOTFOUND,EXCLUDE\t127.0.0.1"
-).split(" ")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--remote-debugging-port=0",
+    "--no-first-run",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--host-resolver-rules=MAP\t*\t~NOTFOUND,EXCLUDE\t127.0.0.1",
+]
 
 
 class Browser:
