@@ -98,10 +98,11 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
 
     bench = verb("bench", "measure speed")
-    bench.add_argument("what", choices=("sim",))
+    bench.add_argument("what", choices=("sim", "train"), help="the environment, or whole training iterations")
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
-    bench.add_argument("--num-envs", type=whole, default=4096)
+    bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
+    bench.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(bench)

@@ -66,7 +66,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
         ("export --out x", "one of the arguments --controller --clip is required"),
-        ("bench sin", "choose from 'sim'"),
+        ("bench sin", "choose from 'sim', 'train'"),
         ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
     ],
 )
@@ -138,6 +138,22 @@ def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):
     assert code == 0 and report == json.loads(Path("bench.json").read_text())
     assert {"env_steps_per_s", "raw_engine_steps_per_s", "ratio", "threads"} <= set(report)
     assert report["threads"] == 1 and report["ratio"] > 0.0
+
+
+@pytest.mark.parametrize("algorithm", ["awr", "ppo"])
+def test_the_bench_of_training_accounts_for_all_of_the_time(capsys, monkeypatch, algorithm):
+    clip_or_skip("walk")
+    for name in ("_WARM_UP", "_ITERATIONS", "_ROUNDS"):
+        monkeypatch.setattr(f"mimic.bench_train.{name}", 2)
+    code, out, _ = call(capsys, "bench", "train", "--num-envs", 4, "--threads", 1, "--algorithm", algorithm)
+    report = json.loads(out)
+    assert code == 0 and report["samples_per_s"] > 0 and report["times_plain"] > 0.0
+    for way in ("as_preset", "plain"):
+        shares = report[way]["shares"]
+        beside = shares.pop("learn_beside", None)
+        assert (beside is not None) == (way == "as_preset" and algorithm == "awr")
+        assert list(shares) == ["simulate", "infer", "observe_reward", "learn", "rest"]
+        assert sum(shares.values()) == pytest.approx(1.0, abs=0.003) and min(shares.values()) >= 0.0
 
 
 def test_a_process_of_its_own_ends_with_the_code_and_without_a_traceback():
