@@ -12,6 +12,7 @@ from mimic.export.cut import best_cycle, close, from_origin, in_place, resample
 from mimic.export.files import make_folder, write_bytes
 from mimic.export.glb import character_glb
 from mimic.export.record import record
+from mimic.export.replay import export_replay
 from mimic.export.usd import write_usd
 from mimic.skill import Skill
 from mocap.catalogue import load_clip
@@ -19,6 +20,7 @@ from mocap.motion import Motion
 from retarget.ground import lift_penetration
 
 FORMATS = ("glb", "bvh", "usd")
+REPLAY_S = 10.0
 _CYCLES, _LONGEST_S = 5, 20.0  # simulated to find the cycle that closes best
 
 
@@ -73,6 +75,20 @@ def skill_animation(skill: Skill, cut: Cut) -> Animation:
     elif cut.seconds is not None and cut.seconds < motion.duration:
         motion = _first_seconds(motion, character, cut.seconds)
     return _finish(motion, character, cut, recording.turns, notes)
+
+
+def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a clip; its size in bytes. Raises InputError."""
+    animation = clip_animation(name, Cut(fps, seconds))
+    return export_replay([animation.motion], animation.character, out, animation.motion.license)
+
+
+def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a simulation (ten seconds unless told) beside its reference; its size. Raises InputError."""
+    recording = record(skill, seconds or REPLAY_S)
+    character = load_character(recording.simulated.character)
+    motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
+    return export_replay(motions, character, out, motions[0].license)
 
 
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
