@@ -102,7 +102,16 @@ def do_export(args: argparse.Namespace) -> int:
 
 
 def _export_bundle(args: argparse.Namespace) -> None:
-    raise InputError("the controller bundle is not built yet")
+    from mimic.export.bundle import export_bundle
+    from mimic.skill import load_skill
+
+    if not args.controller or not args.out:
+        raise InputError("a controller bundle needs --controller and --out")
+    path, manifest = export_bundle(load_skill(args.controller), args.out, args.zip)
+    say(f"{path}: controller bundle '{manifest['name']}', {len(manifest['files'])} files")
+    if manifest["warning"]:
+        say(f"licence: {manifest['warning']}")
+    say(f"check it: run_mimic.py verify {path}")
 
 
 def do_clips(args: argparse.Namespace) -> int:
