@@ -60,7 +60,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --set env.reward.terms.pose.weight=1 --num-envs 2", "must sum to 1"),
         ("train --clip broken.txt", "broken: "),
         ("--clip none.txt", "none.txt: no such file"),
-        ("--clip walk.bvhh", "no reader for '.bvhh' files; valid: "),
+        ("--clip walk.bvhh", "no reader for '.bvhh' files; did you mean '.bvh'"),
         ("--clip empty/", "no reader for '' files"),
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
