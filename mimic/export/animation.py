@@ -8,6 +8,7 @@ from pathlib import Path
 from characters import Character, load_character
 from characters.errors import InputError, nearest
 from mimic.env import task_for
+from mimic.export.bvh import character_bvh
 from mimic.export.cut import best_cycle, close, from_origin, in_place, resample
 from mimic.export.files import make_folder, write_bytes
 from mimic.export.glb import character_glb
@@ -118,7 +119,7 @@ def write_animations(animations: Sequence[Animation], formats: Sequence[str], ou
 
 
 def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
-    raise InputError("BVH is not written yet")
+    write_bytes(path, character_bvh(motion, character))
 
 
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
