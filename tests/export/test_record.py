@@ -46,7 +46,7 @@ def test_it_starts_as_the_clip_does_and_carries_its_licence(cartwheel):
 def test_a_fall_ends_it_and_is_told(tmp_path):
     """An untrained dog on an unlikely task: nothing but its toes may come near the ground."""
     skill = bundles.untrained(tmp_path, "dog", config("termination.contact_height=0.2"), duration=1.0)
-    with pytest.raises(InputError, match="fell after 0.00 s; there is nothing to export"):
+    with pytest.raises(InputError, match=r"fell after 0\.00 s; there is nothing to export"):
         record(skill, 2.0)
     skill = bundles.untrained(tmp_path, "dog", duration=1.0)
     recording = record(skill, 12.0)
