@@ -121,6 +121,7 @@ class Page {
     ({ figure: this.figure, ghost: this.ghost } = this.figures[entry.character]);
     this.stage.scene.add(this.figure.group, this.ghost.group);
     $("title").textContent = name.replaceAll("_", " ");
+    $("skill").value = name;
     $("licence").textContent = entry.warning ?? "";
     this.#frameShot();
     this.restart();

@@ -19,7 +19,7 @@ export class Stage {
     this.renderer.shadowMap.type = PCFShadowMap;
     this.scene = new Scene();
     this.scene.background = HORIZON;
-    this.scene.fog = new Fog(HORIZON, 9, 26);
+    this.scene.fog = new Fog(HORIZON, 7, 24);
     this.camera = new PerspectiveCamera(36, 1, 0.05, 120);
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, {
