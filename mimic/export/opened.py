@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from characters.errors import InputError
-from mimic.export.bundle import MANIFEST, SCHEMA_VERSION
+from mimic.export.bundle import MANIFEST
+from mimic.export.plain import SCHEMA_VERSION
 
 MAX_FILE = 128_000_000  # bytes
 MAX_TOTAL = 512_000_000

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mimic.export.bundle import SCHEMA_VERSION, need
+from mimic.export.bundle import need
 from mimic.export.opened import BundleError, open_bundle, parse
+from mimic.export.plain import SCHEMA_VERSION
 from mimic.export.tensors import unpack
 
 SCHEMAS = Path(__file__).with_name("schemas")

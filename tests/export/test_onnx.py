@@ -11,7 +11,8 @@ import torch
 from motion_samples import clip_or_skip
 from onnx.reference import ReferenceEvaluator
 
-from mimic.export.onnx_policy import METADATA, policy_onnx, policy_tensors
+from mimic.export.onnx_policy import METADATA, policy_onnx
+from mimic.export.plain import policy_tensors
 from mimic.skill import load_skill
 
 
