@@ -98,6 +98,10 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     export.add_argument("--replay", type=Path, metavar="OUT.html", help="one HTML file that plays the motion")
     export.add_argument("--web", type=Path, metavar="DIR", help="a web page in which the skills A,B,... run live")
 
+    verify = verb("verify", "is a controller bundle whole, and does it compute what was recorded?")
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder or zip file that export made")
+    verify.add_argument("--json", type=Path, metavar="OUT")
+
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 
