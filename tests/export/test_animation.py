@@ -8,12 +8,12 @@ from pathlib import Path
 import bundles
 import numpy as np
 import pytest
-import run_mimic
 import torch
 from motion_samples import clip_or_skip
 from puppets import config, gentle_motion
 from reading import body_positions, node
 
+import run_mimic
 from characters import load_character
 from characters.errors import InputError
 from characters.rotations import quat_angle
@@ -103,7 +103,7 @@ def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
     assert "it fell after " in made.note and made.motion.duration < 12.0
     (tmp_path / "x").mkdir()
     never = bundles.untrained(tmp_path / "x", "dog", config("termination.contact_height=0.15"), duration=1.0)
-    with pytest.raises(InputError, match="there is nothing to export|hold no cycle"):
+    with pytest.raises(InputError, match=r"there is nothing to export|hold no cycle"):
         skill_animation(never, Cut())
 
 
