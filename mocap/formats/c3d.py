@@ -120,7 +120,7 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
     points = raw.reshape(frames, num_points, 4).copy()
     if size == 2:
         points[..., :3] *= abs(scale)
-    points[..., 3] = np.where(_residual_sign(points[..., 3], size), -1.0, 1.0)
+    points[..., 3] = np.where((points[..., 3] < 0) | ~np.isfinite(points[..., 3]), -1.0, 1.0)
     labels: list[str] = []
     for key in ("POINT:LABELS", *(f"POINT:LABELS{n}" for n in range(2, 12))):
         labels += _texts(parameters.get(key))
@@ -134,19 +134,11 @@ def _frame_count(parameters: dict[str, Any], first: int, last: int) -> int:
     whole = [int(e[0]) % 65536 + 65536 * (int(e[1]) % 65536) for e in ends if isinstance(e, np.ndarray) and e.size == 2]
     if len(whole) == 2 and whole[1] >= whole[0] > 0:
         return whole[1] - whole[0] + 1
+    long_count = int(_number(parameters, "POINT:LONG_FRAMES", 0))
     header = last - first + 1
-    for key in ("POINT:LONG_FRAMES", "POINT:FRAMES"):
-        count = int(_number(parameters, key, 0)) % (1 << 32)
-        if key == "POINT:FRAMES":
-            count %= 65536
-        if count and (header <= 0 or last == 65535 or count == header):
-            return count
-    return header
-
-
-def _residual_sign(values: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
-    """Which fourth words say that the point is missing: below zero, as a float or as a 16-bit word."""
-    return (values < 0) | ~np.isfinite(values)
+    return (
+        long_count if long_count > 0 else header if header > 0 else int(_number(parameters, "POINT:FRAMES", 0)) % 65536
+    )
 
 
 def _values(data: bytes, begin: int, count: int, size: int, processor: int) -> np.ndarray[Any, Any]:
