@@ -8,10 +8,12 @@ from pathlib import Path
 from characters import Character, load_character
 from characters.errors import InputError, nearest
 from mimic.env import task_for
+from mimic.export.bvh import character_bvh
 from mimic.export.cut import best_cycle, close, from_origin, in_place, resample
 from mimic.export.files import make_folder, write_bytes
 from mimic.export.glb import character_glb
 from mimic.export.record import record
+from mimic.export.replay import export_replay
 from mimic.export.usd import write_usd
 from mimic.skill import Skill
 from mocap.catalogue import load_clip
@@ -19,6 +21,7 @@ from mocap.motion import Motion
 from retarget.ground import lift_penetration
 
 FORMATS = ("glb", "bvh", "usd")
+REPLAY_S = 10.0
 _CYCLES, _LONGEST_S = 5, 20.0  # simulated to find the cycle that closes best
 
 
@@ -75,6 +78,20 @@ def skill_animation(skill: Skill, cut: Cut) -> Animation:
     return _finish(motion, character, cut, recording.turns, notes)
 
 
+def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a clip; its size in bytes. Raises InputError."""
+    animation = clip_animation(name, Cut(fps, seconds))
+    return export_replay([animation.motion], animation.character, out, animation.motion.license)
+
+
+def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a simulation (ten seconds unless told) beside its reference; its size. Raises InputError."""
+    recording = record(skill, seconds or REPLAY_S)
+    character = load_character(recording.simulated.character)
+    motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
+    return export_replay(motions, character, out, motions[0].license)
+
+
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
     """Write them below ``out``: one GLB a character with all its motions, one BVH and one USD a motion.
 
@@ -102,7 +119,7 @@ def write_animations(animations: Sequence[Animation], formats: Sequence[str], ou
 
 
 def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
-    raise InputError("BVH is not written yet")
+    write_bytes(path, character_bvh(motion, character))
 
 
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:

@@ -121,6 +121,7 @@ class Page {
     ({ figure: this.figure, ghost: this.ghost } = this.figures[entry.character]);
     this.stage.scene.add(this.figure.group, this.ghost.group);
     $("title").textContent = name.replaceAll("_", " ");
+    $("skill").value = name;
     $("licence").textContent = entry.warning ?? "";
     this.#frameShot();
     this.restart();
@@ -138,19 +139,11 @@ class Page {
     this.stage.follow(this.figure.root, 10);
   }
 
-  /** A shot from the side of the way it goes, the ghost behind and beside it. */
+  /** The way of one cycle decides where the camera stands. */
   #frameShot() {
-    const { controller } = this.skill;
-    const table = controller.table["table.root_pos"].data;
-    const way = [0, 1].map((k) => table[table.length - 3 + k] - table[k]);
-    const moves = Math.hypot(...way) > 0.5;
-    const size = Math.max(...controller.skeleton.bodies.map((body) => Math.hypot(...body.offset))) > 0.4 ? 1 : 1;
-    const heading = moves ? Math.atan2(way[1], way[0]) : 0; // [rad] from x towards y; the same from the front to the side
-    const azimuth = heading + (moves ? 1.05 : 0.6);
-    const right = [Math.cos(azimuth), -Math.sin(azimuth)]; // of the camera, in the page's x and z
-    const away = [-Math.sin(azimuth), -Math.cos(azimuth)];
-    this.beside = new Vector3(1.05 * right[0] + 0.75 * away[0], 0, 1.05 * right[1] + 0.75 * away[1]).multiplyScalar(size);
-    this.stage.look(new Vector3(0, 0.8, 0), azimuth, 5.2);
+    const table = this.skill.controller.table["table.root_pos"].data; // x forward, y left
+    const [dx, dy] = [0, 1].map((k) => table[table.length - 3 + k] - table[k]);
+    this.beside = this.stage.frameShot(new Vector3(table[1], table[2], table[0]), new Vector3(dy, 0, dx));
   }
 
   #frame(now, before) {
@@ -205,12 +198,7 @@ class Page {
     $("play").onclick = () => (this.playing = !this.playing);
     $("again").onclick = () => this.restart();
     $("skill").onchange = (event) => this.choose(event.target.value);
-    for (const button of document.querySelectorAll("[data-speed]")) {
-      button.onclick = () => {
-        this.speed = Number(button.dataset.speed);
-        for (const each of document.querySelectorAll("[data-speed]")) each.ariaPressed = String(each === button);
-      };
-    }
+    this.stage.chips((speed) => (this.speed = speed));
     addEventListener("keydown", (event) => {
       if (event.target.matches("select, button")) return;
       if (event.key === " ") this.playing = !this.playing;
