@@ -27,6 +27,7 @@ _PARTS = {
     "mujoco.min.js": "vendor/mujoco.min.js",
     "mujoco.wasm.gz": "vendor/mujoco.wasm.gz",
     "three.LICENSE.txt": "vendor/three.LICENSE.txt",
+    "mujoco.LICENSE.txt": "vendor/mujoco.LICENSE.txt",
     "vendor.json": "vendor/vendor.json",
 }
 

@@ -89,6 +89,12 @@ def test_in_place_and_so_many_seconds(clip):
     assert torch.allclose(short.root_pos_w[:, 2], clip_animation(clip, Cut(60.0)).motion.root_pos_w[:31, 2], atol=1e-6)
 
 
+def test_a_clip_that_loops_goes_on_for_as_long_as_asked(clip):
+    made = clip_animation(clip, Cut(60.0, seconds=2.5))
+    assert made.motion.duration == pytest.approx(2.5) and "; 2.5 cycles" in made.note
+    assert made.motion.root_pos_w[-1, 0] == pytest.approx(0.75, abs=0.01)
+
+
 def test_several_motions_share_one_glb(clip, tmp_path):
     first = clip_animation(clip, Cut())
     other = replace(first, motion=replace(first.motion, name="other"))

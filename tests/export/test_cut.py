@@ -11,7 +11,7 @@ from puppets import gentle_motion
 from characters import load_character
 from characters.errors import InputError
 from characters.rotations import heading_angle, quat_angle, quat_from_rotvec, quat_mul
-from mimic.export.cut import best_cycle, close, from_origin, in_place, resample
+from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
 
 HUMANOID = load_character("humanoid")
 
@@ -104,6 +104,21 @@ def test_in_place_stays_over_the_origin_and_keeps_the_height_and_every_turn():
     for each in (still, once):
         assert torch.equal(each.root_pos_w[:, 2], cycle.root_pos_w[:, 2])
         assert torch.equal(each.root_quat_w, cycle.root_quat_w)
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_repeated_cycles_go_on_where_they_ended(turns):
+    cycle, _ = close(gentle_motion("humanoid", turn=0.5), turns)
+    line = repeat(cycle, 3, turns)
+    frames = cycle.num_frames - 1
+    assert line.num_frames == 3 * frames + 1 and line.duration == pytest.approx(3 * cycle.duration)
+    assert not line.loop
+    assert torch.equal(line.root_pos_w[: frames + 1], cycle.root_pos_w)
+    steps = line.root_pos_w.diff(dim=0).norm(dim=1)
+    assert steps.max() < 1.5 * cycle.root_pos_w.diff(dim=0).norm(dim=1).max()
+    assert quat_angle(line.root_quat_w[1:], line.root_quat_w[:-1]).max() < 0.1
+    turned = float(heading_angle(line.root_quat_w[-1]) - heading_angle(line.root_quat_w[0]))
+    assert turned == pytest.approx(1.5 if turns else 0.0, abs=1e-6)
 
 
 def test_less_than_a_frame_is_refused():

@@ -1,5 +1,7 @@
 // A skill performed live: MuJoCo in the browser, the policy in JavaScript, the clip beside it as a ghost.
-import { Raycaster, Vector2, Vector3, Plane, Mesh, MeshBasicMaterial, SphereGeometry } from "three";
+import {
+  BufferGeometry, Line, LineBasicMaterial, Mesh, MeshBasicMaterial, Plane, Raycaster, SphereGeometry, Vector2, Vector3,
+} from "three";
 import loadMujoco from "mujoco";
 import { loadController } from "evaluator";
 import { Figure, Stage } from "stage";
@@ -178,6 +180,11 @@ class Page {
     this.ghost.group.position.copy(mode === "beside" ? this.beside : new Vector3());
     this.ghost.pose(controller.referencePose(clock), controller.skeleton);
     this.figure.group.updateMatrixWorld(true);
+    if (!this.grab) return;
+    const { body, local, goal } = this.grab;
+    this.handle.visible = this.string.visible = true;
+    this.handle.position.copy(goal);
+    this.string.geometry.setFromPoints([this.figure.bones[body].localToWorld(local.clone()), goal]);
   }
 
   #tell() {
@@ -214,7 +221,9 @@ class Page {
     this.handle = new Mesh(new SphereGeometry(0.035, 16, 12), new MeshBasicMaterial({ color: 0xffb020, depthTest: false }));
     this.handle.visible = false;
     this.handle.renderOrder = 9;
-    this.stage.scene.add(this.handle);
+    this.string = new Line(new BufferGeometry(), new LineBasicMaterial({ color: 0xffb020, depthTest: false }));
+    Object.assign(this.string, { visible: false, frustumCulled: false, renderOrder: 8 });
+    this.stage.scene.add(this.handle, this.string);
     const aim = (event) => {
       const box = canvas.getBoundingClientRect();
       const at = new Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
@@ -239,7 +248,7 @@ class Page {
       if (!this.grab) return;
       const { body, point, goal, since } = this.grab;
       this.grab = null;
-      this.handle.visible = false;
+      this.handle.visible = this.string.visible = false;
       this.stage.controls.enabled = true;
       this.skill.force = null;
       if (performance.now() - since < 300 && goal.distanceTo(point) < 0.06) this.shove(body, point);
@@ -259,8 +268,6 @@ class Page {
     if (!this.grab) return;
     const { body, local, goal } = this.grab;
     const at = this.figure.bones[body].localToWorld(local.clone());
-    this.handle.visible = true;
-    this.handle.position.copy(goal);
     const force = goal.clone().sub(at).multiplyScalar(PULL * this.skill.mass).clampLength(0, 8 * this.skill.mass);
     if (force.length() > 1) this.skill.push(body, toPhysics(at), toPhysics(force));
   }
