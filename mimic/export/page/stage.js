@@ -10,7 +10,7 @@ const HORIZON = new Color(0xe9eff4);
 const ZENITH = new Color(0x9dbfe3);
 const GROUND = new Color(0xbcc5cd);
 const GHOST = new Color(0x4d9eff);
-const FOLLOW_S = 0.35; // the camera is this far behind, in time
+const FOLLOW_S = 0.3; // how slowly the camera takes to a new speed
 
 export class Stage {
   constructor(canvas) {
@@ -25,6 +25,7 @@ export class Stage {
     Object.assign(this.controls, {
       enableDamping: true, dampingFactor: 0.08, minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, enablePan: false,
     });
+    this.velocity = new Vector3();
     this.#light();
     this.#ground();
     this.#sky();
@@ -53,12 +54,16 @@ export class Stage {
     this.#centre(target);
   }
 
-  /** Move camera, sun and ground along with a point on the ground; dt [s] since the last time. */
+  /** Move camera, sun and ground along with a point; dt [s] since the last time, a second or more: at once. */
   follow(point, dt) {
-    const share = 1 - Math.exp(-dt / FOLLOW_S);
     const { target } = this.controls;
-    const step = new Vector3(point.x - target.x, 0, point.z - target.z);
-    if (step.length() < 6) step.multiplyScalar(share); // farther is a restart: jump
+    const way = new Vector3(point.x - target.x, 0, point.z - target.z);
+    const keep = dt < 1 && way.length() < 6 ? Math.exp(-dt / FOLLOW_S) : 0; // farther is a restart
+    // a filter that knows speed too, so that it does not lag behind a canter (critically damped alpha-beta)
+    const step = this.velocity.clone().multiplyScalar(keep && dt);
+    const missed = way.sub(step);
+    this.velocity.addScaledVector(missed, (1 - keep) ** 2 / Math.max(dt, 1e-3)).multiplyScalar(keep ? 1 : 0);
+    step.addScaledVector(missed, 1 - keep ** 2);
     target.add(step);
     this.camera.position.add(step);
     this.#centre(target);
