@@ -68,6 +68,16 @@ def do_evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_pack(args: argparse.Namespace) -> int:
+    """Keep a run's best checkpoint as a controller folder and print its evaluation."""
+    from mimic.pack import pack
+    from mimic.tables import print_evaluation
+
+    report = pack(args.run, args.out, args.episodes, args.threads)
+    print_evaluation(report, {"controller": args.out})
+    return 0
+
+
 def do_render(args: argparse.Namespace) -> int:
     """Film a controller beside its clip."""
     from mimic.job import render_skill
@@ -284,6 +294,7 @@ ACTIONS: dict[str, Action] = {
     "run": do_job,
     "train": do_train,
     "evaluate": do_evaluate,
+    "pack": do_pack,
     "render": do_render,
     "play-clip": do_play_clip,
     "export": do_export,
