@@ -16,6 +16,7 @@ from mimic.arguments import Action, build_parser
 
 if TYPE_CHECKING:
     from mimic.training import RunConfig
+    from mocap.conventions import ReadOptions
 
 
 def do_job(args: argparse.Namespace) -> int:
@@ -64,6 +65,16 @@ def do_evaluate(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, report)
     print_evaluation(report, {"controller": report["controller"], **({"json": args.json} if args.json else {})})
+    return 0
+
+
+def do_pack(args: argparse.Namespace) -> int:
+    """Keep a run's best checkpoint as a controller folder and print its evaluation."""
+    from mimic.pack import pack
+    from mimic.tables import print_evaluation
+
+    report = pack(args.run, args.out, args.episodes, args.threads)
+    print_evaluation(report, {"controller": args.out})
     return 0
 
 
@@ -195,6 +206,25 @@ def do_clips(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_inspect(args: argparse.Namespace) -> int:
+    """Say what a motion file holds."""
+    from mimic.export.files import write_bytes
+    from mimic.inspect_page import inspect_page
+    from mimic.job import write_json
+    from mimic.tables import print_description
+    from mocap.describe import describe, stick_figure
+    from mocap.formats import read_clip
+
+    clip = read_clip(args.file, _reading_options(args))
+    report = describe(clip)
+    print_description(report)
+    if args.json:
+        write_json(args.json, report)
+    if args.html:
+        write_bytes(args.html, inspect_page(report, stick_figure(clip)).encode())
+    return 0
+
+
 def do_curves(args: argparse.Namespace) -> int:
     """Draw the learning curves of runs in one picture and print them as a table."""
     from mimic.compare import curve_table, draw_curves
@@ -249,6 +279,14 @@ def _new_run(args: argparse.Namespace) -> "RunConfig":
     return RunConfig(args.clip, args.algorithm, args.seed, preset)
 
 
+def _reading_options(args: argparse.Namespace) -> "ReadOptions":
+    """What the user said about a motion file. Raises InputError for a word that means nothing."""
+    from mocap.conventions import ReadOptions
+
+    keys = ("unit", "up", "forward", "fps", "root", "take", "skeleton")
+    return ReadOptions(**{key: getattr(args, key) for key in keys})
+
+
 def _use_one_torch_thread() -> None:
     """The simulator has the cores: torch's own threads would fight it for them over tensors too small to share."""
     import torch
@@ -265,11 +303,13 @@ ACTIONS: dict[str, Action] = {
     "run": do_job,
     "train": do_train,
     "evaluate": do_evaluate,
+    "pack": do_pack,
     "render": do_render,
     "play-clip": do_play_clip,
     "export": do_export,
     "verify": do_verify,
     "clips": do_clips,
+    "inspect": do_inspect,
     "curves": do_curves,
     "bench": do_bench,
     "doctor": do_doctor,
