@@ -19,6 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse everything; an unknown option is an error with a hint, whatever else is wrong."""
+        argv = _join_axes(argv)
         try:
             args, unknown = self.parse_known_args(argv)
         except InputError:
@@ -36,6 +37,16 @@ class Parser(argparse.ArgumentParser):
             for word in argv[1:]:
                 if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
                     raise _unknown_option(word, verbs[argv[0]])
+
+
+def _join_axes(argv: Sequence[str]) -> list[str]:
+    """``--up -z`` as ``--up=-z``: argparse would take the axis for an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in ("--up", "--forward") and word in ("-x", "-y", "-z"):
+            word = f"{joined.pop()}={word}"
+        joined.append(word)
+    return joined
 
 
 def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
@@ -77,6 +88,12 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     evaluate.add_argument("--footfall", type=Path, metavar="OUT.png", help="which foot is down when, beside the clip")
     _add_threads(evaluate)
 
+    pack = verb("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
+    pack.add_argument("run", type=Path, metavar="RUN")
+    pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    pack.add_argument("--episodes", type=whole, default=32)
+    _add_threads(pack)
+
     render = verb("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
     render.add_argument("--seconds", type=positive, default=10.0)
@@ -91,13 +108,31 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     export = verb("export", "take a controller or a clip out to a game engine")
     what = export.add_mutually_exclusive_group(required=True)
-    what.add_argument("--controller", metavar="PATH|NAME")
+    what.add_argument("--controller", metavar="PATH|NAME", help="several, for --animation and --web: A,B")
     what.add_argument("--clip", help="a name from `run_mimic.py clips`, or a clip file")
-    export.add_argument("--out", type=Path, metavar="DIR", help="folder for everything that is made")
+    export.add_argument("--out", type=Path, metavar="DIR", help="folder for the bundle or the animation files")
     export.add_argument("--zip", action="store_true", help="a zip file instead of a folder (controller bundle only)")
+    export.add_argument(
+        "--animation", metavar="FORMATS", help="the motion instead of a bundle: glb,bvh,usd, below --out"
+    )
+    export.add_argument("--fps", type=positive, default=60.0, help="frames/s of animations and replays (default 60)")
+    export.add_argument("--seconds", type=positive, help="so long from the start (animations: one cycle that closes)")
+    export.add_argument("--in-place", action="store_true", help="animations without the way over the ground")
+    export.add_argument("--replay", type=Path, metavar="OUT.html", help="one HTML file that plays the motion")
+    export.add_argument("--web", type=Path, metavar="DIR", help="a web page in which the skills A,B,... run live")
+
+    verify = verb("verify", "is a controller bundle whole, and does it compute what was recorded?")
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder or zip file that export made")
+    verify.add_argument("--json", type=Path, metavar="OUT")
 
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
+
+    inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    add_reading_options(inspect)
+    inspect.add_argument("--json", type=Path, metavar="OUT")
+    inspect.add_argument("--html", type=Path, metavar="OUT")
 
     curves = verb("curves", "learning curves of several runs in one picture and a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
@@ -115,7 +150,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
-    bench.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
+    bench.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(bench)
@@ -128,7 +163,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
     parser.add_argument("--preset", default="fast", help="fast, paper, or a YAML file (default fast)")
-    parser.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
+    parser.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=seed, default=0)
@@ -136,6 +171,17 @@ def _add_run_options(parser: Parser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
     )
     _add_threads(parser)
+
+
+def add_reading_options(parser: Parser) -> None:
+    """What the user may say about a motion file: the fields of ``mocap.conventions.ReadOptions``."""
+    parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
+    parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
+    parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces at first")
+    parser.add_argument("--fps", type=positive, help="frames a second")
+    parser.add_argument("--root", metavar="NAME", help="which figure, where a file has several")
+    parser.add_argument("--take", metavar="NAME", help="which animation, where a file has several")
+    parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
 
 
 def _add_film_options(parser: Parser) -> None:

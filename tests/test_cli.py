@@ -50,7 +50,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --num-envs 1e12", "num_envs must be at least 1, and at most a million"),
         ("train --clip walk --seed 99999999999999999999", "must lie between"),
         ("train --clip walk --threads -1", "must be a number of threads"),
-        ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo'"),
+        ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo', 'rwr'"),
         ("train --clip walk --device cuda", "use --device cpu"),
         ("train --clip walk --preset fats", "did you mean 'fast'"),
         ("train --clip walk --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),

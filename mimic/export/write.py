@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from characters.errors import InputError
+from mimic.export.files import make_folder, write_bytes
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
 
@@ -20,7 +21,7 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     """
     temporary = out.with_name(f".tmp-{os.getpid()}-{out.name}")
     try:
-        _refuse_strange(out)
+        refuse_strange(out)
         shutil.rmtree(temporary, ignore_errors=True)
         for name, data in files.items():
             path = temporary / name
@@ -43,17 +44,11 @@ def write_zip(out: Path, files: Mapping[str, bytes]) -> None:
             entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.external_attr, entry.create_system = 0o644 << 16, 3
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
-    temporary = out.with_name(f".tmp-{os.getpid()}-{out.name}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+    make_folder(out.parent)
+    write_bytes(out, buffer.getvalue())
 
 
-def _refuse_strange(out: Path) -> None:
+def refuse_strange(out: Path) -> None:
     """Raise InputError unless ``out`` is absent, empty, or holds nothing that its manifest does not name."""
     if not out.exists():
         return
