@@ -42,7 +42,7 @@ class TorqueShare:
         angle = 2.0 * torch.atan2((quat[..., 1:] * self._axis).sum(-1), quat[..., 0])
         angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
         torque, _ = self._servo.torques(state.joint_quat[:, self._balls], angle, state.joint_vel)
-        return (torque.square() @ self._of_joint).sqrt() / self._limit
+        return ((torque.square() @ self._of_joint).sqrt() / self._limit).clamp(max=1.0)
 
 
 class TorqueMeter:

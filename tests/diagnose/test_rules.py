@@ -90,7 +90,7 @@ def test_a_run_that_is_well_has_no_fault(algorithm):
         ("exploration", "Nothing new", {"log": {"std": 0.001}}),
         ("step size", "too much", {"log": {"kl": 2.0}}),
         ("step size", "lower bound", {"log": {"kl": 0.1, "actor_lr": 1e-6}}),
-        ("step size", "hardly moves", {"log": {"kl": 1e-5, "actor_lr": 1e-3}}),
+        ("step size", "hardly moves", {"log": {"kl": 1e-5, "actor_lr": 3e-3}}),
         ("step size", "hardly moves", {"log": {"kl": 1e-9}, "settings": ("awr.update.target_kl=0",)}),
         ("step size", "12 updates", {"log": {"skipped_updates": 12.0}}),
         ("reward", "'velocity'", {"log": {"info/velocity": 0.001}}),
