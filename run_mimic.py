@@ -295,8 +295,9 @@ def _use_one_torch_thread() -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+    """Print a line at once; of several processes that train together the first speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, flush=True)
 
 
 ACTIONS: dict[str, Action] = {
