@@ -82,6 +82,12 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     evaluate.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(evaluate)
 
+    pack = verb("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
+    pack.add_argument("run", type=Path, metavar="RUN")
+    pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    pack.add_argument("--episodes", type=whole, default=32)
+    _add_threads(pack)
+
     render = verb("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
     render.add_argument("--seconds", type=positive, default=10.0)
