@@ -206,6 +206,15 @@ def do_clips(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_fetch(args: argparse.Namespace) -> int:
+    """Download named clips whose licence has been accepted."""
+    from mocap.catalogue import fetch_clips
+
+    for info in fetch_clips(args.names, args.accept_licence):
+        say(f"{info.name}: {info.where}")
+    return 0
+
+
 def do_inspect(args: argparse.Namespace) -> int:
     """Say what a motion file holds."""
     from mimic.export.files import write_bytes
@@ -309,6 +318,7 @@ ACTIONS: dict[str, Action] = {
     "export": do_export,
     "verify": do_verify,
     "clips": do_clips,
+    "fetch": do_fetch,
     "inspect": do_inspect,
     "curves": do_curves,
     "bench": do_bench,

@@ -122,6 +122,12 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 
+    fetch = verb("fetch", "download named clips whose files may not be shipped, or all")
+    fetch.add_argument("names", nargs="+", metavar="NAME|all")
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="you have read the licence, which is shown without"
+    )
+
     inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
     inspect.add_argument("file", type=Path, metavar="FILE")
     add_reading_options(inspect)

@@ -58,14 +58,23 @@ def print_clips(clips: Sequence[Any]) -> None:
             info.character,
             "" if info.duration_s is None else f"{info.duration_s:.2f}",
             "" if info.loop is None else ("loops" if info.loop else "once"),
-            "here" if info.available else "to be downloaded",
+            _whereabouts(info),
+            "yes" if info.may_ship else "no",
             f"({licences.index(info.licence) + 1})",
         )
         for info in clips
     ]
-    print_table("clips", ("name", "character", "seconds", "", "file", "licence"), rows, numeric=(2,))
+    print_table("clips", ("name", "character", "seconds", "", "file", "may ship", "licence"), rows, numeric=(2,))
     for number, licence in enumerate(licences, 1):
         print(f"({number}) {licence}")
+
+
+def _whereabouts(info: Any) -> str:
+    if info.synthetic:
+        return "authored (synthetic)"
+    if info.available:
+        return "here"
+    return f"not here: {info.stand_in} instead" if info.stand_in else "to be downloaded"
 
 
 def print_description(report: Mapping[str, Any]) -> None:

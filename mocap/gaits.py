@@ -44,7 +44,8 @@ class Gait:
         duty_fore, duty_hind: part of a stride that a paw stands.
         contacts: phase at which each paw lands.
         height: of the root [m].
-        bob: half the way up and down [m], ``bobs`` times a stride, lowest at the phase ``low``.
+        bobs: how often a stride the trunk goes up and down, nods and arches: twice where left and right are alike.
+        bob: half the way up and down [m], lowest at the phase ``low``.
         pitch, pitch_up: half the nodding of the trunk, and the phase at which the nose is highest.
         roll, yaw: of the pelvis, half the range; the chest yaws against it.
         bend: half the range of arching of the back, most arched at the phase ``arched``.
@@ -105,7 +106,7 @@ GAITS = {
         duty_fore=0.35,
         duty_hind=0.35,
         contacts={"RH": 0.00, "LH": 0.25, "LF": 0.29, "RF": 0.55},
-        height=0.553,
+        height=0.55,
         bob=0.02,
         bobs=1,
         low=0.42,
@@ -248,8 +249,8 @@ def _trunk(gait: Gait, phase: Array) -> _Trunk:
     wave = 2 * math.pi * phase
     rolled = gait.roll * np.cos(wave - math.pi)  # most at the contact of the right hind foot
     swung = -gait.yaw * np.cos(wave)  # the hip of the foot that lands is ahead
-    nod = gait.pitch * np.cos(wave - 2 * math.pi * gait.pitch_up)
-    arch = gait.bend * np.cos(wave - 2 * math.pi * gait.arched)
+    nod = gait.pitch * np.cos(gait.bobs * (wave - 2 * math.pi * gait.pitch_up))
+    arch = gait.bend * np.cos(gait.bobs * (wave - 2 * math.pi * gait.arched))
     lean = math.atan(gait.speed * gait.yaw_rate * _DEGREE / 9.81) / _DEGREE
     # arched: the pelvis tucks under (nose of its frame up), the chest bows down
     yaw = {
