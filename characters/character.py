@@ -91,8 +91,16 @@ class SimulationConfig:
 
 
 @dataclass(frozen=True)
+class KeyBody:
+    """A place on the figure that recordings have a counterpart of: ``at`` in the frame of ``body`` [m]."""
+
+    body: str
+    at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class CharacterConfig:
-    """The character's YAML file, key by key."""
+    """The character's YAML file, key by key; ``key_bodies`` by their role, of which retarget/roles.py has the list."""
 
     name: str
     model: str
@@ -105,6 +113,7 @@ class CharacterConfig:
     mirror_pairs: tuple[tuple[str, str], ...]
     deepmimic_order: tuple[str, ...]
     simulation: SimulationConfig
+    key_bodies: dict[str, KeyBody] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -268,7 +277,8 @@ def _check(character: Character, path: Path) -> None:
     if character.dof != config.dof:
         raise ConfigError(f"{path}: the model has {character.dof} degrees of freedom, not {config.dof}")
     names = {body.name for body in character.bodies}
-    lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, *config.mirror_pairs)
+    keys = tuple(key.body for key in config.key_bodies.values())
+    lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, keys, *config.mirror_pairs)
     for name in (name for names_in_list in lists for name in names_in_list):
         if name not in names:
             raise ConfigError(f"{path}: no body '{name}'; {nearest(name, names)}")

@@ -1,0 +1,86 @@
+"""When a foot, paw or hand stands on the ground, from how low and how slow it is; and where it then has to stay."""
+
+import torch
+from torch import Tensor
+
+MAX_SPEED = 0.4  # [m/s] of a joint that stands, at the character's size
+MAX_RISE = 0.04  # [m] above the height at which it usually stands
+_GAP_S = 0.05  # shorter interruptions are none
+_SHORTEST_S = 0.05  # shorter contacts are none
+_DRIFT = 0.05  # [m] a foot may wander before it is taken to stand anew
+
+
+def speed(pos: Tensor, times: Tensor) -> Tensor:
+    """Speed (T,) [m/s] of a point (T, 3): the slower of the steps before and after each frame."""
+    step = pos.diff(dim=0).norm(dim=-1) / times.diff()
+    return torch.minimum(torch.cat((step[:1], step)), torch.cat((step, step[-1:])))
+
+
+def standing_level(pos: Tensor, times: Tensor) -> float:
+    """Height [m] at which a point (T, 3) usually is when it stands: low among the frames where it is slow."""
+    slow = speed(pos, times) < MAX_SPEED
+    heights = pos[slow, 2] if slow.sum() >= 5 else pos[:, 2]
+    return float(heights.quantile(0.1))
+
+
+def find_contact(pos: Tensor, times: Tensor, level: float, rise: float = MAX_RISE) -> Tensor:
+    """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed."""
+    flags = (speed(pos, times) < MAX_SPEED) & (pos[:, 2] < level + rise)
+    dt = float(times.diff().median())
+    flags = _remove_short(flags, False, round(_GAP_S / dt))
+    return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
+
+
+def intervals(flags: Tensor) -> list[tuple[int, int]]:
+    """Runs of raised flags as (first, last + 1)."""
+    edges = torch.cat((flags.new_zeros(1), flags, flags.new_zeros(1))).int().diff().nonzero()[:, 0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def split_where_it_wanders(flags: Tensor, pos: Tensor) -> Tensor:
+    """Flags with a frame lowered wherever the point has wandered off from where its contact began."""
+    result = flags.clone()
+    for first, last in intervals(flags):
+        start = first
+        while start < last:
+            away = (pos[start:last, :2] - pos[start, :2]).norm(dim=-1) > _DRIFT
+            if not away.any():
+                break
+            start += int(away.nonzero()[0])
+            result[start] = False
+            start += 1
+    return result
+
+
+def anchors(flags: Tensor, pos: Tensor) -> Tensor:
+    """(T, 3): the mean place of the point during each contact, its own place elsewhere."""
+    fixed = pos.clone()
+    for first, last in intervals(flags):
+        fixed[first:last] = pos[first:last].mean(0)
+    return fixed
+
+
+def blend_offset(offset: Tensor, flags: Tensor, frames: int) -> Tensor:
+    """An offset (T, 3) that holds during contacts, faded out over so many frames before and after each."""
+    result = torch.where(flags[:, None], offset, torch.zeros_like(offset))
+    for first, last in intervals(~flags):
+        away = torch.arange(first, last)
+        if first > 0:
+            result[first:last] += offset[first - 1] * _fade((away - first + 1).double() / frames)[:, None]
+        if last < len(flags):
+            result[first:last] += offset[last] * _fade((last - away).double() / frames)[:, None]
+    return result
+
+
+def _fade(x: Tensor) -> Tensor:
+    x = x.clamp(max=1.0)
+    return 1 - x * x * (3 - 2 * x)
+
+
+def _remove_short(flags: Tensor, value: bool, shortest: int) -> Tensor:
+    """Runs of ``value`` shorter than so many frames are turned over; those at the ends of the clip are left."""
+    result = flags.clone()
+    for first, last in intervals(flags if value else ~flags):
+        if last - first < shortest and first > 0 and last < len(flags):
+            result[first:last] = not value
+    return result

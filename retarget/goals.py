@@ -1,0 +1,196 @@
+"""Targets as the solver takes them: weighted places for points of the body, among them the soles that must not move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from characters.rotations import quat_rotate
+from retarget.contacts import anchors, blend_offset, split_where_it_wanders
+from retarget.figure import Figure, Surface
+from retarget.posture import Chain, Posture
+from retarget.targets import Targets
+
+_FADE_S = 0.2  # how long before and after a contact the limb is drawn towards its place
+_LOCK = 12.0  # weight of a standing sole against a key body's 1 (of the residual, so squared in the cost)
+_ROLE_WEIGHT = {"pelvis": 0.5, "chest": 0.4, "neck": 0.3, "head": 0.5, "knee": 0.5, "elbow": 0.6, "toe": 0.5}
+_STANDING_ROLE_WEIGHT = 0.3
+_ORIENTATION_WEIGHT = {"pelvis": 0.15, "chest": 0.15, "ankle": 0.15, "neck": 0.2, "toe": 0.1, "finger": 0.1}
+
+
+@dataclass(frozen=True, eq=False)
+class Goals:
+    """Weighted goals for points and orientations over T frames; weights multiply the residual.
+
+    Attributes:
+        body, at: (P,), (P, 3): the points, fixed to bodies.
+        place, weight: (T, P, 3) [m], (T, P).
+        turned: (O,) bodies with an orientation goal.
+        quat, turn_weight: (T, O, 4), (O,) [m/rad].
+        standing: contact role -> (its points' columns, (T,) bool).
+    """
+
+    body: Tensor
+    at: Tensor
+    place: Tensor
+    weight: Tensor
+    turned: Tensor
+    quat: Tensor
+    turn_weight: Tensor
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+
+@dataclass(frozen=True, eq=False)
+class Sole:
+    """The points of one contact, and when the recording has them on the ground (T,) bool."""
+
+    role: str
+    surface: Surface
+    flags: Tensor
+
+
+def soles(figure: Figure, targets: Targets) -> list[Sole]:
+    """What stands on what: heel and toe of a foot apart, a paw or a hand as a whole."""
+    found = []
+    for role, flags in targets.contact.items():
+        part = role.split("_")[1]
+        base = role if role in figure and part != "toe" or figure.digitigrade else role.replace("toe", "ankle")
+        if role in figure and figure.body_of(role) != figure.body_of(role.replace("toe", "ankle")):
+            base = role
+        surface = figure.sole(base)
+        if not figure.digitigrade and part in ("ankle", "toe") and len(surface.at) > 1:
+            front = surface.at[:, 0] > surface.at[:, 0].mean()
+            chosen = front if part == "toe" else ~front
+            if base.endswith("toe"):
+                chosen = torch.ones_like(front)
+            surface = Surface(surface.body[chosen], surface.at[chosen], surface.radius[chosen])
+        found.append(Sole(role, surface, flags))
+    return found
+
+
+def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
+    """Everything the solver aims at. Standing soles are held at their mean place of each contact, on the ground."""
+    times = targets.times
+    fade = max(2, round(_FADE_S / float(times.diff().median())))
+    pos = {role: value.clone() for role, value in targets.pos.items()}
+    locks: list[tuple[Surface, Tensor, Tensor]] = []
+    offsets: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    for sole in soles(figure, targets):
+        body_role = sole.role if sole.role in pos and not sole.role.endswith("toe") else _carrier(figure, sole.role)
+        quat = _orientation(chain, targets, int(sole.surface.body[0]))
+        origin = targets.pos[body_role]
+        points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
+        flags = split_where_it_wanders(sole.flags, points.mean(1))
+        fixed = torch.stack([anchors(flags, points[:, p]) for p in range(points.shape[1])], 1)
+        fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
+        locks.append((sole.surface, fixed, flags))
+        offsets.setdefault(body_role, []).append(((fixed - points).mean(1), flags))
+    for body_role, found in offsets.items():
+        count = torch.stack([flags for _, flags in found]).sum(0)
+        offset = sum((o * f[:, None] for o, f in found), torch.zeros_like(found[0][0])) / count.clamp_min(1)[:, None]
+        _shift_limb(figure, pos, body_role, blend_offset(offset, count > 0, fade))
+    return _stack(figure, targets, pos, locks)
+
+
+def first_posture(figure: Figure, chain: Chain, targets: Targets) -> Posture:
+    """Every joint as the orientation targets have it, whatever that does to places: where the solver starts."""
+    character, frames = figure.character, len(targets)
+    pelvis = figure.body_of("pelvis")
+    quats: list[Tensor] = []
+    identity = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64).expand(frames, 4)
+    joint_quat = torch.zeros(frames, len(character.joints), 4, dtype=torch.float64)
+    for b, body in enumerate(character.bodies):
+        if body.parent < 0:
+            quats.append(targets.quat.get(b, targets.quat[pelvis]))
+            continue
+        parent = quats[body.parent]
+        wanted = targets.quat.get(b)
+        if body.joint is None or wanted is None:
+            local = identity
+        else:
+            local = _allowed(character.joints[body.joint], parent, wanted)
+        if body.joint is not None:
+            joint_quat[:, body.joint] = local
+        from characters.rotations import quat_mul
+
+        quats.append(quat_mul(parent, local))
+    root_pos = targets.pos["pelvis"] - quat_rotate(quats[0], figure.rest("pelvis").expand(frames, 3))
+    return Posture(root_pos, quats[0], joint_quat)
+
+
+def _allowed(joint: object, parent: Tensor, wanted: Tensor) -> Tensor:
+    from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul
+
+    local = quat_mul(quat_conj(parent), wanted)
+    if joint.kind == "ball":  # type: ignore[attr-defined]
+        return local
+    axis = local.new_tensor(joint.axis)  # type: ignore[attr-defined]
+    angle = 2 * torch.atan2(local[:, 1:] @ axis, local[:, 0])
+    angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
+    if joint.range is not None:  # type: ignore[attr-defined]
+        low, high = joint.range  # type: ignore[attr-defined]
+        middle = (low + high) / 2  # the turn nearest to the middle of the range, then the range's nearer end
+        angle = torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
+        angle = angle.clamp(low, high)
+    return quat_from_axis_angle(axis.expand(len(angle), 3), angle)
+
+
+def _carrier(figure: Figure, role: str) -> str:
+    """The role whose joint carries the body that a contact belongs to."""
+    ankle = role.replace("toe", "ankle")
+    return ankle if not figure.digitigrade and (role not in figure or figure.body_of(role) == figure.body_of(ankle)) else role
+
+
+def _orientation(chain: Chain, targets: Targets, body: int) -> Tensor:
+    """Target orientation of a body, or of the nearest one above it that has one."""
+    while body not in targets.quat and chain.parents[body] >= 0:
+        body = chain.parents[body]
+    return targets.quat[body]
+
+
+def _shift_limb(figure: Figure, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
+    """Move a limb's end, and its joints by their share of the way to it."""
+    side, part = end.split("_")
+    base = f"{side}_hip" if part in ("ankle", "toe") else f"{side}_shoulder"
+    roles = [role for role in figure.limb(base) if role in pos]
+    for i, role in enumerate(roles[1:], start=1):
+        pos[role] = pos[role] + offset * (i / (len(roles) - 1))
+    toe = f"{side}_toe"
+    if part == "ankle" and toe in pos and toe not in roles:
+        pos[toe] = pos[toe] + offset
+
+
+def _stack(
+    figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]]
+) -> Goals:
+    roles = [role for role in figure.roles if role in pos]
+    columns = [figure.roles.index(role) for role in roles]
+    weights = []
+    for role in roles:
+        part = role.split("_")[-1] if role.startswith(("left", "right")) else role
+        weight = torch.full((len(targets),), _ROLE_WEIGHT.get(part, 1.0), dtype=torch.float64)
+        if role in targets.contact:
+            weight = torch.where(targets.contact[role], weight * _STANDING_ROLE_WEIGHT, weight)
+        weights.append(weight)
+    for surface, _, flags in locks:
+        weights += [_LOCK * flags.double()] * len(surface.body)
+    turned, turn_weight = [], []
+    for role in figure.roles:
+        part = role.split("_")[-1] if role.startswith(("left", "right")) else role
+        body = figure.body_of(role)
+        if body in targets.quat and body not in turned:
+            turned.append(body)
+            turn_weight.append(_ORIENTATION_WEIGHT.get(part, 0.05))
+    return Goals(
+        body=torch.cat((figure.body[columns], *(surface.body for surface, _, _ in locks))),
+        at=torch.cat((figure.at[columns], *(surface.at for surface, _, _ in locks))),
+        place=torch.cat((torch.stack([pos[role] for role in roles], 1), *(fixed for _, fixed, _ in locks)), 1),
+        weight=torch.stack(weights, 1),
+        turned=torch.tensor(turned),
+        quat=torch.stack([targets.quat[body] for body in turned], 1),
+        turn_weight=torch.tensor(turn_weight, dtype=torch.float64),
+    )
