@@ -2,6 +2,7 @@
 #   make demo   the whole job for one clip: train, evaluate, film     (CLIP=cartwheel MINUTES=20 SEED=0)
 #   make test   the tests; MIMIC_MOCAP=DIR names a folder of real clips, without it some are skipped
 #   make check  lint, format and types          make bench  speed of the simulation
+#   make vendor  rebuild what the exported pages are made of from npm (node and a network)
 #   make clean  remove .venv and caches, keep what has been trained
 CLIP ?= cartwheel
 MINUTES ?= 20
@@ -14,7 +15,7 @@ LOCK := requirements.lock
 # 3.11 first: pybullet, which has the humanoid clips and a renderer in it, has no wheels past that.
 CANDIDATES := python3.11 python3 python3.12 python3.13 python3.14 python
 
-.PHONY: help demo test check bench setup install clean
+.PHONY: help demo test check bench setup install clean vendor web-tools
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +35,13 @@ check: setup
 bench: setup
 	$(BIN)/python run_mimic.py bench sim --character humanoid
 	$(BIN)/python run_mimic.py bench sim --character dog
+
+# Pinned in web/package.json; no lock file, for it would name a registry. The built files' hashes are in vendor.json.
+web-tools:
+	cd web && npm install --no-package-lock --no-audit --no-fund --silent
+
+vendor: web-tools
+	cd web && node build.mjs
 
 # The copy of the lock in .venv is written last, so it says: this much is installed, to the end.
 setup:

@@ -95,6 +95,16 @@ def do_play_clip(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_export(args: argparse.Namespace) -> int:
+    """Take a controller or a clip out to a game engine: one function a product."""
+    _export_bundle(args)
+    return 0
+
+
+def _export_bundle(args: argparse.Namespace) -> None:
+    raise InputError("the controller bundle is not built yet")
+
+
 def do_clips(args: argparse.Namespace) -> int:
     """List the named clips."""
     from mimic.tables import print_clips
@@ -175,6 +185,7 @@ ACTIONS: dict[str, Action] = {
     "evaluate": do_evaluate,
     "render": do_render,
     "play-clip": do_play_clip,
+    "export": do_export,
     "clips": do_clips,
     "curves": do_curves,
     "bench": do_bench,

@@ -83,6 +83,13 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     play.add_argument("--raw", action="store_true", help="leave frames below the ground where they are")
     _add_film_options(play)
 
+    export = verb("export", "take a controller or a clip out to a game engine")
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--controller", metavar="PATH|NAME")
+    what.add_argument("--clip", help="a name from `run_mimic.py clips`, or a clip file")
+    export.add_argument("--out", type=Path, metavar="DIR", help="folder for everything that is made")
+    export.add_argument("--zip", action="store_true", help="a zip file instead of a folder (controller bundle only)")
+
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 

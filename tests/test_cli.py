@@ -65,6 +65,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
+        ("export --out x", "one of the arguments --controller --clip is required"),
         ("bench sin", "choose from 'sim'"),
         ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
     ],

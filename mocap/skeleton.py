@@ -1,0 +1,290 @@
+"""Motion on any skeleton, and of bare key points: what the readers of foreign formats hand to retargeting.
+
+Whatever the file's own conventions were, a :class:`SkeletonMotion` and a :class:`KeypointMotion` are in ours: metres,
+z up, the figure facing along x (to the nearest quarter turn) at its first frame. :class:`Reading` keeps what was taken
+for granted on the way, so that a wrong guess can be seen and overridden. Only the world was turned: a bone's own frame
+is as its file had it, which is why a skeleton has rest rotations, and nothing may be concluded from a bone's axes.
+
+Like a Motion, these are checked when made and never changed; tensors are float64, shared, to be treated as read-only.
+Shape letters: T frames, J bones, E tips, K key points.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from characters.character import Character
+from characters.errors import ClipError
+from characters.rotations import quat_mul, quat_rotate
+from mocap.motion import Motion, check_character
+
+_UNIT_TOLERANCE = 1e-9
+
+
+class Assumption(NamedTuple):
+    """One convention of a file: its value in words, who says so, and why."""
+
+    value: str
+    by: Literal["file", "guess", "user"]
+    why: str = ""
+
+
+_METRES, _Z, _X = Assumption("m", "file"), Assumption("z", "file"), Assumption("x", "file")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the numbers of a file were taken.
+
+    Attributes:
+        format: the file's format in a word or two ("BVH").
+        fps: frames a second.
+        unit: of length in the file ("cm").
+        up: axis of the file that points up ("y", "-z").
+        forward: axis of the file that the figure faces at its first frame.
+        warnings: what was odd about the file, one line each.
+    """
+
+    format: str
+    fps: Assumption
+    unit: Assumption = _METRES
+    up: Assumption = _Z
+    forward: Assumption = _X
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """Named bones in a tree; a bone's frame sits at its joint, and a bone comes after its parent.
+
+    Attributes:
+        names: of the J bones, each once. The file's own, prefixes and all (``mixamorig:Hips``).
+        parents: index of each bone's parent, -1 for a root. There may be several roots.
+        offsets: (J, 3) [m] of the joint in its parent's frame at rest; of a root, in the world. May be zero, and
+            where the motion's ``pos`` says otherwise (see there) is not to be relied on.
+        rest_quat: (J, 4) wxyz, local rotations at rest. Rest is what the file calls so: a T-pose, an A-pose, or a bare
+            arrangement of bone frames in which nobody ever stood.
+        tip_parents: the bones that end in a tip (BVH's End Site), (E).
+        tip_offsets: (E, 3) [m] of the tips in their bones' frames: where a toe, a finger or the head ends.
+
+    Raises:
+        ClipError: no bones, a name twice, a parent after its child, a wrong shape, a NaN.
+    """
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: Tensor
+    rest_quat: Tensor
+    tip_parents: tuple[int, ...] = ()
+    tip_offsets: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.float64))
+
+    def __post_init__(self) -> None:
+        bones = len(self.names)
+        if not bones or len(set(self.names)) < bones:
+            raise ClipError("a skeleton needs bones, each with a name of its own")
+        if len(self.parents) != bones or any(not -1 <= p < b for b, p in enumerate(self.parents)):
+            raise ClipError("every bone of a skeleton needs a parent that comes before it, or -1")
+        if any(not 0 <= p < bones for p in self.tip_parents):
+            raise ClipError("every tip of a skeleton needs a bone")
+        _check(self.offsets, (bones, 3), "offsets")
+        _check(self.rest_quat, (bones, 4), "rest_quat")
+        _check(self.tip_offsets, (len(self.tip_parents), 3), "tip_offsets")
+
+    def index(self, name: str) -> int:
+        """Index of a bone. Raises ClipError if there is none such."""
+        if name not in self.names:
+            raise ClipError(f"the skeleton has no bone '{name}'; it has {', '.join(self.names)}")
+        return self.names.index(name)
+
+    def rest_positions(self) -> Tensor:
+        """(J, 3) [m] of the joints at rest, in the world."""
+        return _forward(self, self.rest_quat[None], self.offsets[None])[0][0]
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonMotion:
+    """A movement of T frames of any skeleton.
+
+    Attributes:
+        name: short name of the clip.
+        skeleton: the bones that move.
+        times: (T,) [s], growing from 0; evenly spaced.
+        quat: (T, J, 4) wxyz, a bone in its parent's frame, a root in the world. Signs do not flip between frames.
+        pos: (T, J, 3) [m] of a bone's joint in its parent's frame, a root's in the world. It *replaces* the skeleton's
+            offset; the two agree for bones that have no position of their own in the file. It may stretch bones.
+        reading: what was taken for granted.
+        source: where it was read.
+        license: what its owner allows.
+
+    Raises:
+        ClipError: no frames, a wrong shape, a NaN, times that do not grow, a quaternion that is not unit.
+    """
+
+    name: str
+    skeleton: Skeleton
+    times: Tensor
+    quat: Tensor
+    pos: Tensor
+    reading: Reading
+    source: str = ""
+    license: str = ""
+
+    def __post_init__(self) -> None:
+        frames, bones = self.times.numel(), len(self.skeleton.names)
+        _check_times(self.times, self.name)
+        _check(self.quat, (frames, bones, 4), f"{self.name}: quat")
+        _check(self.pos, (frames, bones, 3), f"{self.name}: pos")
+        if ((self.quat.norm(dim=-1) - 1).abs() > _UNIT_TOLERANCE).any():
+            raise ClipError(f"{self.name}: quat has quaternions that are not unit")
+
+    @property
+    def num_frames(self) -> int:
+        """T."""
+        return len(self.times)
+
+    @property
+    def duration(self) -> float:
+        """From the first frame to the last [s]."""
+        return float(self.times[-1])
+
+    @property
+    def fps(self) -> float:
+        """Frame rate [1/s]; 0 for a single frame."""
+        return (self.num_frames - 1) / self.duration if self.num_frames > 1 else 0.0
+
+    def bones_w(self) -> tuple[Tensor, Tensor]:
+        """Where the bones are: (T, J, 3) [m] positions of their joints and (T, J, 4) wxyz orientations, world."""
+        return _forward(self.skeleton, self.quat, self.pos)
+
+    def positions_w(self) -> Tensor:
+        """(T, J, 3) [m] of the joints, world."""
+        return self.bones_w()[0]
+
+    def tips_w(self) -> Tensor:
+        """(T, E, 3) [m] of the tips, world."""
+        pos, quat = self.bones_w()
+        parents = list(self.skeleton.tip_parents)
+        return pos[:, parents] + quat_rotate(quat[:, parents], self.skeleton.tip_offsets.expand(len(pos), -1, 3))
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointMotion:
+    """A movement of T frames of K named points without rotations: markers, or the joints of a recording.
+
+    Attributes:
+        name: short name of the clip.
+        names: of the points, each once.
+        times: (T,) [s], growing from 0; evenly spaced.
+        pos_w: (T, K, 3) [m]; zero where not ``seen``.
+        seen: (T, K) bool: False where the point was occluded.
+        reading: what was taken for granted.
+        parents: index of the point each hangs on (-1: none), where the format says so: lines of a stick figure.
+        source: where it was read.
+        license: what its owner allows.
+
+    Raises:
+        ClipError: no frames or points, a name twice, a wrong shape, a NaN, times that do not grow.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    times: Tensor
+    pos_w: Tensor
+    seen: Tensor
+    reading: Reading
+    parents: tuple[int, ...] = ()
+    source: str = ""
+    license: str = ""
+
+    def __post_init__(self) -> None:
+        frames, points = self.times.numel(), len(self.names)
+        if not points or len(set(self.names)) < points:
+            raise ClipError(f"{self.name}: needs key points, each with a name of its own")
+        if self.parents and (len(self.parents) != points or any(not -1 <= p < points for p in self.parents)):
+            raise ClipError(f"{self.name}: every key point needs a parent among them, or -1")
+        _check_times(self.times, self.name)
+        _check(self.pos_w, (frames, points, 3), f"{self.name}: pos_w")
+        if self.seen.shape != (frames, points) or self.seen.dtype != torch.bool:
+            raise ClipError(f"{self.name}: seen is {tuple(self.seen.shape)} {self.seen.dtype}")
+
+    @property
+    def num_frames(self) -> int:
+        """T."""
+        return len(self.times)
+
+    @property
+    def duration(self) -> float:
+        """From the first frame to the last [s]."""
+        return float(self.times[-1])
+
+    @property
+    def fps(self) -> float:
+        """Frame rate [1/s]; 0 for a single frame."""
+        return (self.num_frames - 1) / self.duration if self.num_frames > 1 else 0.0
+
+
+Clip = Motion | SkeletonMotion | KeypointMotion
+"""What a motion file can hold."""
+
+
+def character_skeleton(character: Character) -> Skeleton:
+    """The bones of one of our characters, one a body, fixed ones too; rest is its zero pose."""
+    return Skeleton(
+        names=tuple(body.name for body in character.bodies),
+        parents=tuple(body.parent for body in character.bodies),
+        offsets=torch.tensor([body.offset for body in character.bodies], dtype=torch.float64),
+        rest_quat=_identity(len(character.bodies)),
+    )
+
+
+def character_motion_as_skeleton(motion: Motion, character: Character) -> SkeletonMotion:
+    """A motion of one of our characters as one of a skeleton; what every writer of a foreign format takes.
+
+    Raises ClipError if the motion is not of this character.
+    """
+    check_character(motion, character)
+    skeleton = character_skeleton(character)
+    quat = _identity(motion.num_frames, len(skeleton.names))
+    for b, body in enumerate(character.bodies):
+        if body.joint is not None:
+            quat[:, b] = motion.joint_quat[:, body.joint]
+    quat[:, 0] = motion.root_quat_w
+    pos = skeleton.offsets.repeat(motion.num_frames, 1, 1)
+    pos[:, 0] = motion.root_pos_w
+    reading = Reading(format=f"motion of the {character.name}", fps=Assumption(f"{motion.fps:g}", "file"))
+    return SkeletonMotion(motion.name, skeleton, motion.times, quat, pos, reading, motion.source, motion.license)
+
+
+def _forward(skeleton: Skeleton, quat: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
+    """World positions (T, J, 3) and orientations (T, J, 4) from local ones of the same shapes."""
+    pos_w: list[Tensor] = []
+    quat_w: list[Tensor] = []
+    for bone, parent in enumerate(skeleton.parents):
+        q, p = quat[:, bone], pos[:, bone]
+        if parent >= 0:
+            p = pos_w[parent] + quat_rotate(quat_w[parent], p)
+            q = quat_mul(quat_w[parent], q)
+        pos_w.append(p)
+        quat_w.append(q)
+    return torch.stack(pos_w, 1), torch.stack(quat_w, 1)
+
+
+def _identity(*shape: int) -> Tensor:
+    return torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64).repeat(*shape, 1)
+
+
+def _check(values: Tensor, shape: tuple[int, ...], what: str) -> None:
+    if values.shape != shape or values.dtype != torch.float64:
+        raise ClipError(f"{what} is {tuple(values.shape)} {values.dtype}, expected {shape} torch.float64")
+    if not torch.isfinite(values).all():
+        raise ClipError(f"{what} is not finite at {tuple((~torch.isfinite(values)).nonzero()[0].tolist())}")
+
+
+def _check_times(times: Tensor, name: str) -> None:
+    _check(times, (times.numel(),), f"{name}: times")
+    if not times.numel():
+        raise ClipError(f"{name}: has no frames")
+    if times[0] != 0 or (times.diff() <= 0).any():
+        raise ClipError(f"{name}: times must start at 0 s and grow")
