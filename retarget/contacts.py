@@ -1,13 +1,15 @@
 """When a foot, paw or hand stands on the ground, from how low and how slow it is; and where it then has to stay."""
 
+import math
+
 import torch
 from torch import Tensor
 
-MAX_SPEED = 0.4  # [m/s] of a joint that stands, at the character's size
+MAX_SPEED = 0.2  # [m/s] of a joint that stands, at the character's size
 MAX_RISE = 0.04  # [m] above the height at which it usually stands
 _GAP_S = 0.05  # shorter interruptions are none
 _SHORTEST_S = 0.05  # shorter contacts are none
-_DRIFT = 0.05  # [m] a foot may wander before it is taken to stand anew
+_LEASH = 0.03  # [m] a foot may wander about the place where it stands
 
 
 def speed(pos: Tensor, times: Tensor) -> Tensor:
@@ -37,27 +39,34 @@ def intervals(flags: Tensor) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def split_where_it_wanders(flags: Tensor, pos: Tensor) -> Tensor:
-    """Flags with a frame lowered wherever the point has wandered off from where its contact began."""
-    result = flags.clone()
-    for first, last in intervals(flags):
-        start = first
-        while start < last:
-            away = (pos[start:last, :2] - pos[start, :2]).norm(dim=-1) > _DRIFT
-            if not away.any():
-                break
-            start += int(away.nonzero()[0])
-            result[start] = False
-            start += 1
-    return result
-
-
 def anchors(flags: Tensor, pos: Tensor) -> Tensor:
-    """(T, 3): the mean place of the point during each contact, its own place elsewhere."""
+    """(T, 3): the mean place of the point during each contact, its own place elsewhere.
+
+    A foot that shuffles while it stands drags its place along, as on a leash, so that it neither jumps nor slides more
+    than it must.
+    """
     fixed = pos.clone()
     for first, last in intervals(flags):
-        fixed[first:last] = pos[first:last].mean(0)
+        span = pos[first:last]
+        mean = span.mean(0)
+        if bool(((span[:, :2] - mean[:2]).norm(dim=-1) <= _LEASH).all()):
+            fixed[first:last] = mean
+        else:
+            fixed[first:last] = (_drag(span) + _drag(span.flip(0)).flip(0)) / 2
     return fixed
+
+
+def _drag(path: Tensor) -> Tensor:
+    """Follows a path (T, 3) at the end of a leash on the ground."""
+    points = path.tolist()
+    x, y, _ = points[0]
+    dragged = []
+    for px, py, pz in points:
+        dx, dy = px - x, py - y
+        pull = max(0.0, 1 - _LEASH / max(math.hypot(dx, dy), 1e-12))
+        x, y = x + pull * dx, y + pull * dy
+        dragged.append((x, y, pz))
+    return path.new_tensor(dragged)
 
 
 def blend_offset(offset: Tensor, flags: Tensor, frames: int) -> Tensor:

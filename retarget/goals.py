@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from characters.rotations import quat_rotate
-from retarget.contacts import anchors, blend_offset, split_where_it_wanders
+from retarget.contacts import anchors, blend_offset
 from retarget.figure import Figure, Surface
 from retarget.posture import Chain, Posture
 from retarget.targets import Targets
 
 _FADE_S = 0.2  # how long before and after a contact the limb is drawn towards its place
-_LOCK = 12.0  # weight of a standing sole against a key body's 1 (of the residual, so squared in the cost)
+_LOCK = 8.0  # weight of a standing sole against a key body's 1 (of the residual, so squared in the cost)
 _ROLE_WEIGHT = {"pelvis": 0.5, "chest": 0.4, "neck": 0.3, "head": 0.5, "knee": 0.5, "elbow": 0.6, "toe": 0.5}
 _STANDING_ROLE_WEIGHT = 0.3
 _ORIENTATION_WEIGHT = {"pelvis": 0.15, "chest": 0.15, "ankle": 0.15, "neck": 0.2, "toe": 0.1, "finger": 0.1}
@@ -29,7 +29,7 @@ class Goals:
         place, weight: (T, P, 3) [m], (T, P).
         turned: (O,) bodies with an orientation goal.
         quat, turn_weight: (T, O, 4), (O,) [m/rad].
-        standing: contact role -> (its points' columns, (T,) bool).
+        floor: (T, S) bool, which points of the figure's surface stand on the ground.
     """
 
     body: Tensor
@@ -39,6 +39,7 @@ class Goals:
     turned: Tensor
     quat: Tensor
     turn_weight: Tensor
+    floor: Tensor
 
     def __len__(self) -> int:
         return len(self.place)
@@ -84,7 +85,7 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
         quat = _orientation(chain, targets, int(sole.surface.body[0]))
         origin = targets.pos[body_role]
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
-        flags = split_where_it_wanders(sole.flags, points.mean(1))
+        flags = sole.flags
         fixed = torch.stack([anchors(flags, points[:, p]) for p in range(points.shape[1])], 1)
         fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
         locks.append((sole.surface, fixed, flags))
@@ -93,6 +94,9 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
         count = torch.stack([flags for _, flags in found]).sum(0)
         offset = sum((o * f[:, None] for o, f in found), torch.zeros_like(found[0][0])) / count.clamp_min(1)[:, None]
         _shift_limb(figure, pos, body_role, blend_offset(offset, count > 0, fade))
+    for role in pos:
+        if role.endswith(("wrist", "ankle", "finger", "toe")) and role in figure:
+            pos[role][:, 2].clamp_(min=_lowest(figure, role))
     return _stack(figure, targets, pos, locks)
 
 
@@ -164,6 +168,26 @@ def _shift_limb(figure: Figure, pos: dict[str, Tensor], end: str, offset: Tensor
         pos[toe] = pos[toe] + offset
 
 
+def _lowest(figure: Figure, role: str) -> float:
+    """Height at which a role's place is when its body lies flat on the ground."""
+    return figure.clearance(role) + float(figure.at[figure.roles.index(role), 2])
+
+
+def _floor(figure: Figure, frames: int, locks: list[tuple[Surface, Tensor, Tensor]]) -> Tensor:
+    """Which points of the whole surface stand: those at the level of a sole and on its side of the body's middle."""
+    surface = figure.surface
+    floor = torch.zeros(frames, len(surface.body), dtype=torch.bool)
+    for sole, _, flags in locks:
+        body = int(sole.body[0])
+        same = surface.body == body
+        height = surface.at[:, 2] - surface.radius
+        low = same & (height <= height[same].min() + 0.01)
+        ahead = surface.at[:, 0] - surface.at[low, 0].mean()
+        side = torch.sign(sole.at[:, 0].mean() - surface.at[low, 0].mean())
+        floor |= (low & (ahead * side >= 0)) & flags[:, None]
+    return floor
+
+
 def _stack(
     figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]]
 ) -> Goals:
@@ -193,4 +217,5 @@ def _stack(
         turned=torch.tensor(turned),
         quat=torch.stack([targets.quat[body] for body in turned], 1),
         turn_weight=torch.tensor(turn_weight, dtype=torch.float64),
+        floor=_floor(figure, len(targets), locks),
     )

@@ -14,9 +14,16 @@ import torch
 from torch import Tensor
 
 from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_normalize, quat_rotate, quat_to_rotvec
+from characters.character import Joint
 from retarget.figure import Figure
 from retarget.goals import Goals
 from retarget.posture import BodyPoses, Chain, Posture
+
+
+_STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
+_MENDS = 6  # more sweeps at most, of frames that are still in the ground
+_SUNK, _NEAR = 0.001, 0.02  # [m] so deep is in the ground; points so near to it are held there while that is mended
+_TOUCHING = 0.003  # [m] in the last sweeps, points this near to the ground are held there rather than let through
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class SolverConfig:
     sweeps: int = 6
     smooth_turn: float = 0.05
     smooth_move: float = 0.3
-    ground: float = 8.0
+    ground: float = 25.0
     damping: float = 0.01
     largest_step: float = 0.7
     batch: int = 256
@@ -48,25 +55,35 @@ class Solver:
         self.config = config or SolverConfig()
         self._limits = _Limits(chain)
 
-    def solve(self, goals: Goals, start: Posture, loop: bool = False) -> Posture:
-        """Poses from a start to the goals; ``loop``: the last frame's neighbour is the second one."""
+    def solve(self, goals: Goals, start: Posture) -> Posture:
+        """Poses from a start to the goals."""
         posture = self._limits.clamp(start)
-        for _ in range(self.config.sweeps):
-            between = _between_neighbours(posture)
-            parts = [
-                self._step(goals, posture, between, slice(first, first + self.config.batch))
-                for first in range(0, len(posture), self.config.batch)
-            ]
-            posture = self._limits.clamp(self.chain.retract(posture, torch.cat(parts)))
+        everything = torch.arange(len(posture))
+        for sweep in range(self.config.sweeps):
+            near = _TOUCHING if sweep >= self.config.sweeps - 2 else 0.0
+            posture = self._sweep(goals, posture, everything, near)
+        for _ in range(_MENDS):
+            sunk = (self._heights(self.chain.forward(posture)) < -_SUNK).any(1).nonzero()[:, 0]
+            if not len(sunk):
+                break
+            posture = self._sweep(goals, posture, sunk, _NEAR)
         return posture
 
-    def _step(self, goals: Goals, posture: Posture, between: Posture, frames: slice) -> Tensor:
-        """One step (T, D) of a batch of frames."""
+    def _sweep(self, goals: Goals, posture: Posture, frames: Tensor, near: float) -> Posture:
+        """One step of the chosen frames."""
+        between = _between_neighbours(posture)
+        step = torch.zeros(len(posture), self.chain.num_dof, dtype=torch.float64)
+        for batch in frames.split(self.config.batch):
+            step[batch] = self._step(goals, posture, between, batch, near)
+        return self._limits.clamp(self.chain.retract(posture, step))
+
+    def _step(self, goals: Goals, posture: Posture, between: Posture, frames: Tensor, near: float) -> Tensor:
+        """One step (F, D) of a batch of frames."""
         chain, config = self.chain, self.config
         here = posture[frames]
         bodies = chain.forward(here)
         rows, residuals = self._point_rows(goals, bodies, frames)
-        for more, residual in (self._ground_rows(bodies), self._turn_rows(goals, bodies, frames)):
+        for more, residual in (self._ground_rows(goals, bodies, frames, near), self._turn_rows(goals, bodies, frames)):
             if more is not None and residual is not None:
                 rows.append(more)
                 residuals.append(residual)
@@ -77,20 +94,21 @@ class Solver:
         wish = chain.difference(here, between[frames]).float()
         smooth = torch.full((chain.num_dof,), config.smooth_turn**2)
         smooth[:3] = config.smooth_move**2
-        held = torch.ones(len(here), 1)
-        if frames.start == 0:
-            held[0] = 0.0
-        if frames.stop >= len(posture):
-            held[-1] = 0.0
+        held = ((frames > 0) & (frames < len(posture) - 1)).float()[:, None]
         gradient = gradient + held * smooth * wish
         diagonal = hessian.diagonal(dim1=1, dim2=2)
         diagonal += held * smooth + config.damping**2
-        self._limits.hold(here, gradient, diagonal)
-        factor = torch.linalg.cholesky(hessian)
-        step = torch.cholesky_solve(gradient[..., None], factor)[..., 0].double()
+        step = _solve(hessian, gradient)
+        beyond = self._limits.excess(here, step)
+        frames_beyond = beyond.any(1).nonzero()[:, 0]
+        if len(frames_beyond):  # once more, with the hinges that would leave their range led to its end
+            step[frames_beyond] = self._limits.led(
+                here[frames_beyond], step[frames_beyond], hessian[frames_beyond], gradient[frames_beyond]
+            )
+        step = step.double()
         return step * (config.largest_step / step[:, 3:].abs().amax(1, keepdim=True)).clamp(max=1.0)
 
-    def _point_rows(self, goals: Goals, bodies: BodyPoses, frames: slice) -> tuple[list[Tensor], list[Tensor]]:
+    def _point_rows(self, goals: Goals, bodies: BodyPoses, frames: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         points = self.chain.points(bodies, goals.body, goals.at)
         weight = goals.weight[frames]
         residual = weight[..., None] * (goals.place[frames] - points)
@@ -103,25 +121,32 @@ class Solver:
             rows.append(torch.cat((moving, turning), 1) * shares)
         return rows, list(residual.unbind(-1))
 
-    def _ground_rows(self, bodies: BodyPoses) -> tuple[Tensor | None, Tensor | None]:
-        """Rows for the lowest point of each body that is below the ground in some frame of the batch."""
+    def _ground_rows(
+        self, goals: Goals, bodies: BodyPoses, frames: Tensor, near: float
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Rows for the points that should be at the ground, and for those that are below it in some frame."""
         surface = self.figure.surface
-        up = bodies.pos.new_tensor([0.0, 0.0, 1.0]).expand_as(bodies.pos)
-        down_b = quat_rotate(quat_conj(bodies.quat), up)  # the world's z axis in each body's frame
-        height = bodies.pos[:, surface.body, 2] + (down_b[:, surface.body] * surface.at).sum(-1) - surface.radius
-        sunk = (height < 0).any(0)
-        if not sunk.any():
+        height = self._heights(bodies)
+        wrong = (height < near) | goals.floor[frames]
+        used = wrong.any(0)
+        if not used.any():
             return None, None
-        body, at = surface.body[sunk], surface.at[sunk]
-        depth = (-height[:, sunk]).clamp_min(0.0)
-        weight = self.config.ground * (depth > 0)
+        body, at = surface.body[used], surface.at[used]
+        weight = self.config.ground * wrong[:, used]
         points = self.chain.points(bodies, body, at).float()
         _, _, turning = self.chain.point_rows(_single(bodies), points, body)
         moving = torch.zeros(len(points), 3, len(body))
         moving[:, 2] = 1.0
-        return torch.cat((moving, turning), 1) * weight.float()[:, None], weight * depth
+        return torch.cat((moving, turning), 1) * weight.float()[:, None], -weight * height[:, used]
 
-    def _turn_rows(self, goals: Goals, bodies: BodyPoses, frames: slice) -> tuple[Tensor, Tensor]:
+    def _heights(self, bodies: BodyPoses) -> Tensor:
+        """Heights above ground of all points of the figure's surface, (F, S) [m]."""
+        surface = self.figure.surface
+        up = bodies.pos.new_tensor([0.0, 0.0, 1.0]).expand_as(bodies.pos)
+        up_b = quat_rotate(quat_conj(bodies.quat), up)  # the world's z axis in each body's frame
+        return bodies.pos[:, surface.body, 2] + (up_b[:, surface.body] * surface.at).sum(-1) - surface.radius
+
+    def _turn_rows(self, goals: Goals, bodies: BodyPoses, frames: Tensor) -> tuple[Tensor, Tensor]:
         error = quat_to_rotvec(quat_mul(goals.quat[frames], quat_conj(bodies.quat[:, goals.turned])))
         residual = (goals.turn_weight[:, None] * error).flatten(1)
         axes = self.chain.turning_axes(_single(bodies))
@@ -132,7 +157,7 @@ class Solver:
 
 
 class _Limits:
-    """The hinges' ranges, kept after every step; a hinge that would leave its range is held for that step."""
+    """The hinges' ranges: a step ends at their ends, and what rounding leaves beyond is clamped."""
 
     def __init__(self, chain: Chain):
         joints = chain.character.joints
@@ -148,15 +173,35 @@ class _Limits:
             joint_quat[:, j] = quat_from_axis_angle(axis.expand(len(angle), 3), angle.clamp(*_inside(joint.range)))
         return Posture(posture.root_pos, posture.root_quat, joint_quat)
 
-    def hold(self, posture: Posture, gradient: Tensor, diagonal: Tensor) -> None:
-        """Stiffen, in place, the hinges that are at an end of their range and drawn outwards."""
+    def excess(self, posture: Posture, step: Tensor) -> Tensor:
+        """(T, H) bool: hinges that a step (T, D) would take out of their range."""
+        columns = []
+        for j, joint in self.rows:
+            low, high = _inside(joint.range)
+            angle = self._angle_of(posture, j, joint) + step[:, 6 + joint.dof.start]
+            columns.append((angle < low) | (angle > high))
+        return torch.stack(columns, 1) if columns else torch.zeros(len(step), 0, dtype=torch.bool)
+
+    def led(self, posture: Posture, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
+        """The step anew, with the hinges that ``step`` would take out of their range going to its end and no further."""
+        hessian, gradient = hessian.clone(), gradient.clone()
         for j, joint in self.rows:
             column = 6 + joint.dof.start
             low, high = _inside(joint.range)
-            angle = _angle(posture.joint_quat[:, j], posture.joint_quat.new_tensor(joint.axis), joint.range)
-            pull = gradient[:, column]
-            stuck = ((angle <= low + 1e-6) & (pull < 0)) | ((angle >= high - 1e-6) & (pull > 0))
-            diagonal[:, column] += 1e3 * stuck
+            angle = self._angle_of(posture, j, joint)
+            wish = angle + step[:, column]
+            out = (wish < low) | (wish > high)
+            to_end = wish.clamp(low, high) - angle
+            hessian[:, column, column] += _STIFF * out
+            gradient[:, column] += _STIFF * out * to_end.float()
+        return _solve(hessian, gradient)
+
+    def _angle_of(self, posture: Posture, j: int, joint: Joint) -> Tensor:
+        return _angle(posture.joint_quat[:, j], posture.joint_quat.new_tensor(joint.axis), joint.range)
+
+
+def _solve(hessian: Tensor, gradient: Tensor) -> Tensor:
+    return torch.cholesky_solve(gradient[..., None], torch.linalg.cholesky(hessian))[..., 0]
 
 
 def _inside(limits: tuple[float, float] | None) -> tuple[float, float]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from characters.errors import ClipError
 from characters.rotations import quat_hemisphere, quat_slerp
+from mocap.skeleton import KeypointMotion, SkeletonMotion
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,25 @@ class Source:
     quat_w: Tensor | None
     source: str = ""
     license: str = ""
+
+    @staticmethod
+    def of(clip: SkeletonMotion | KeypointMotion) -> Source:
+        """From what a reader made; the tips of bones become joints of their own. Raises ClipError: gaps, one frame."""
+        if clip.num_frames < 2:
+            raise ClipError(f"{clip.name}: {clip.num_frames} frame; a movement has at least two")
+        if isinstance(clip, KeypointMotion):
+            if not clip.seen.all():
+                lost = [name for name, seen in zip(clip.names, clip.seen.all(0).tolist(), strict=True) if not seen]
+                raise ClipError(f"{clip.name}: points are out of sight in some frames: {', '.join(lost[:8])}")
+            parents = clip.parents or (-1,) * len(clip.names)
+            return Source(clip.name, clip.names, parents, clip.times, clip.pos_w, None, clip.source, clip.license)
+        skeleton = clip.skeleton
+        pos, quat = clip.bones_w()
+        tips = list(skeleton.tip_parents)
+        names = (*skeleton.names, *(f"{skeleton.names[parent]}_End" for parent in tips))
+        pos, quat = torch.cat((pos, clip.tips_w()), 1), torch.cat((quat, quat[:, tips]), 1)
+        parents = (*skeleton.parents, *tips)
+        return Source(clip.name, names, parents, clip.times, pos, quat, clip.source, clip.license)
 
     def __len__(self) -> int:
         return len(self.times)

@@ -123,10 +123,13 @@ class _Builder:
 
     def _settle(self) -> None:
         """Lift or lower the recording so that its feet stand where the character's do."""
-        ends = [self._limb_roles(f"{side}_hip")[-1] for side in SIDES]
-        level = min(standing_level(self.recorded(end), self.source.times) for end in ends)
-        shift = self.figure.clearance(ends[0]) - level
-        self._points = self._points + shift * _UP
+        end = self._limb_roles("left_hip")[-1]
+        self._points = self._points + (self.figure.clearance(end) - self._level(end.split("_")[1])) * _UP
+
+    def _level(self, part: str) -> float:
+        """Height [m] of a left or right joint when it stands."""
+        roles = [f"{side}_{part}" for side in SIDES if self.has(f"{side}_{part}")]
+        return min(standing_level(self.recorded(role), self.source.times) for role in roles)
 
     # from the pelvis outwards
 
@@ -287,10 +290,10 @@ class _Builder:
         figure, ankle, toe = self.figure, f"{side}_ankle", f"{side}_toe"
         times = self.source.times
         heel = self.recorded(ankle)
-        self.contact[ankle] = find_contact(heel, times, standing_level(heel, times))
+        self.contact[ankle] = find_contact(heel, times, self._level("ankle"))
         if self.has(toe):
             tip = self.recorded(toe)
-            self.contact[toe] = find_contact(tip, times, standing_level(tip, times))
+            self.contact[toe] = find_contact(tip, times, self._level("toe"))
             forward = tip - heel
         else:
             self.contact[toe] = self.contact[ankle]
@@ -318,7 +321,7 @@ class _Builder:
     def _paw(self, tip: str, above: str, outward: Tensor) -> None:
         """A paw is flat on the ground, and follows the bone above it in the air."""
         point = self.recorded(tip)
-        level = standing_level(point, self.source.times)
+        level = self._level(tip.split("_")[1])
         self.contact[tip] = find_contact(point, self.source.times, level)
         left = unit(orthogonal(outward, _UP))
         flat = quat_from_matrix(torch.stack((torch.linalg.cross(left, _UP.expand_as(left)), left, _UP.expand_as(left)), -1))
