@@ -7,6 +7,7 @@ from torch import Tensor
 
 MAX_SPEED = 0.2  # [m/s] of a joint that stands, at the character's size
 MAX_RISE = 0.04  # [m] above the height at which it usually stands
+_ROLL = 0.12  # of the body's speed
 _GAP_S = 0.05  # shorter interruptions are none
 _SHORTEST_S = 0.05  # shorter contacts are none
 _LEASH = 0.03  # [m] a foot may wander about the place where it stands
@@ -25,9 +26,12 @@ def standing_level(pos: Tensor, times: Tensor) -> float:
     return float(heights.quantile(0.1))
 
 
-def find_contact(pos: Tensor, times: Tensor, level: float, rise: float = MAX_RISE) -> Tensor:
-    """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed."""
-    flags = (speed(pos, times) < MAX_SPEED) & (pos[:, 2] < level + rise)
+def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor) -> Tensor:
+    """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed.
+
+    ``pace`` (T,) [m/s] is how fast the body travels: a standing foot of a fast one rolls faster and is blurred more.
+    """
+    flags = (speed(pos, times) < MAX_SPEED + _ROLL * pace) & (pos[:, 2] < level + rise)
     dt = float(times.diff().median())
     flags = _remove_short(flags, False, round(_GAP_S / dt))
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))

@@ -34,6 +34,13 @@ def turn_between(at_rest: Tensor, now: Tensor) -> Tensor:
     return quat_from_matrix(now @ at_rest.transpose(-1, -2))
 
 
+def arc(a: Tensor, b: Tensor) -> Tensor:
+    """The shortest turn (..., 4) of directions a (..., 3) to directions b."""
+    a, b = unit(a), unit(b)
+    half = unit(a + b)
+    return torch.cat(((half * a).sum(-1, keepdim=True), torch.linalg.cross(a, half)), -1)
+
+
 def quat_from_matrix(m: Tensor) -> Tensor:
     """Quaternions (..., 4) wxyz of rotation matrices (..., 3, 3), by the largest of the four components."""
     d = torch.diagonal(m, dim1=-2, dim2=-1)

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from characters.errors import ClipError
 from characters.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
-from retarget.contacts import find_contact, standing_level
+from retarget.contacts import MAX_RISE, find_contact, speed, standing_level
 from retarget.figure import Figure
-from retarget.frames import calibrate, frame, orthogonal, quat_from_matrix, turn_between, unit
+from retarget.frames import arc, calibrate, frame, orthogonal, quat_from_matrix, turn_between, unit
 from retarget.mapping import Mapping
 from retarget.roles import SIDES
 from retarget.source import Source
@@ -146,8 +146,10 @@ class _Builder:
         for side in SIDES:
             self.pos[f"{side}_hip"] = midhip + width * (self.recorded(f"{side}_hip") - midhip)
         stretch = (top0 - midhip0).norm() / (top - midhip).norm(dim=-1).median()
-        reach = midhip + stretch * (top - midhip)
-        self.pos["chest"] = midhip + stretch * (self._on_spine(midhip, top, midhip0, top0) - midhip)
+        tilt = self._tilt(midhip, stretch * (top - midhip))
+        reach = midhip + quat_rotate(tilt, stretch * (top - midhip))
+        along = self._on_spine(midhip, top, midhip0, top0) - midhip
+        self.pos["chest"] = midhip + quat_rotate(tilt, stretch * along)
         chest = self._chest_quat(reach, top0)
         self.quat[figure.body_of("chest")] = chest
         if "spine" in figure and figure.body_of("spine") not in self.quat:
@@ -156,7 +158,8 @@ class _Builder:
             self.quat[figure.body_of("spine")] = turn_between(rest, now)
         spread = (figure.rest("left_shoulder") - top0).norm() / (self.recorded("left_shoulder") - top).norm(dim=-1).median()
         for side in SIDES:
-            self.pos[f"{side}_shoulder"] = reach + spread * (self.recorded(f"{side}_shoulder") - top)
+            out = spread * (self.recorded(f"{side}_shoulder") - top)
+            self.pos[f"{side}_shoulder"] = reach + quat_rotate(tilt, out)
         self._head(chest, reach, top0)
         self._tail()
 
@@ -170,6 +173,26 @@ class _Builder:
             local = quat_rotate(quat_conj(rotation), shoulders - chest).mean(0)
             shoulders = chest + quat_rotate(rotation, local.expand_as(chest))
         return shoulders, self.figure.middle("shoulder")
+
+    def _tilt(self, midhip: Tensor, trunk: Tensor) -> Tensor:
+        """How to turn the trunk (T, 4) so that front paws on the ground find it at the height of the front legs.
+
+        A trunk that is longer for its legs than the recorded one would lift or sink them wherever it is not level.
+        """
+        still = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64).expand(len(trunk), 4)
+        paws = [f"{side}_finger" for side in SIDES if self.has(f"{side}_finger")]
+        if not self.figure.digitigrade or not paws:
+            return still
+        bases = [f"{side}_shoulder" for side in SIDES]
+        longer = sum(map(self._own_length, bases)) / (self.scale * sum(map(self._recorded_length, bases)))
+        top = self._top()[0]
+        height = top[:, 2] + (longer - 1) * self.middle("shoulder")[:, 2] - midhip[:, 2]
+        length = trunk.norm(dim=-1)
+        rise = height.clamp(-0.95 * length, 0.95 * length)
+        ahead = unit(orthogonal(trunk, _UP)) * (length.square() - rise.square()).sqrt()[:, None]
+        lowest = torch.stack([self.recorded(paw)[:, 2] for paw in paws]).amin(0)
+        grounded = 1 - _smoothstep((lowest - 0.1) / 0.2)
+        return quat_slerp(still, arc(trunk, ahead + rise[:, None] * _UP), grounded)
 
     def _pelvis_quat(self, midhip: Tensor, midhip0: Tensor, top: Tensor, top0: Tensor) -> Tensor:
         figure = self.figure
@@ -277,23 +300,21 @@ class _Builder:
             expected = quat_rotate(rotation, unit(local).expand_as(upper))
         else:
             now = quat_rotate(quat_conj(trunk), upper)
-            half = unit(rest + now)
-            swing = torch.cat(((half * rest).sum(-1, keepdim=True), torch.linalg.cross(rest.expand_as(half), half)), -1)
-            expected = quat_rotate(quat_mul(trunk, swing), axis0.expand_as(upper))
+            expected = quat_rotate(quat_mul(trunk, arc(rest.expand_as(now), now)), axis0.expand_as(upper))
         expected = unit(orthogonal(expected, upper))
-        agree = ((seen * expected).sum(-1, keepdim=True) > 0) | (bend > 0.35)
-        trust = _smoothstep((bend - 0.1) / 0.25) * agree
+        folded = (upper * lower).sum(-1, keepdim=True) < 0
+        agree = ((seen * expected).sum(-1, keepdim=True) > 0) | (bend > 0.35) | folded
+        trust = _smoothstep(torch.where(folded, (bend - 0.03) / 0.1, (bend - 0.1) / 0.25)) * agree
         return unit(torch.lerp(expected, seen, trust)), axis0
 
     def _foot(self, side: str, outward: Tensor) -> None:
         """Contacts of heel and toe, and the foot's orientation: flat where both stand."""
         figure, ankle, toe = self.figure, f"{side}_ankle", f"{side}_toe"
-        times = self.source.times
         heel = self.recorded(ankle)
-        self.contact[ankle] = find_contact(heel, times, self._level("ankle"))
+        self.contact[ankle] = self._contact(ankle, self._level("ankle"))
         if self.has(toe):
             tip = self.recorded(toe)
-            self.contact[toe] = find_contact(tip, times, self._level("toe"))
+            self.contact[toe] = self._contact(toe, self._level("toe"))
             forward = tip - heel
         else:
             self.contact[toe] = self.contact[ankle]
@@ -322,7 +343,7 @@ class _Builder:
         """A paw is flat on the ground, and follows the bone above it in the air."""
         point = self.recorded(tip)
         level = self._level(tip.split("_")[1])
-        self.contact[tip] = find_contact(point, self.source.times, level)
+        self.contact[tip] = self._contact(tip, level)
         left = unit(orthogonal(outward, _UP))
         flat = quat_from_matrix(torch.stack((torch.linalg.cross(left, _UP.expand_as(left)), left, _UP.expand_as(left)), -1))
         air = _smoothstep((point[:, 2] - level - 0.02) / 0.1)
@@ -331,9 +352,11 @@ class _Builder:
     def _hands(self) -> None:
         """A hand stands on the ground where the wrist is low and still."""
         for side in SIDES:
-            wrist = self.recorded(f"{side}_wrist")
-            ground = 0.0
-            self.contact[f"{side}_wrist"] = find_contact(wrist, self.source.times, ground, _HAND_REACH)
+            self.contact[f"{side}_wrist"] = self._contact(f"{side}_wrist", 0.0, _HAND_REACH)
+
+    def _contact(self, role: str, level: float, rise: float = MAX_RISE) -> Tensor:
+        pelvis = self.middle("hip") * torch.tensor([1.0, 1.0, 0.0])
+        return find_contact(self.recorded(role), self.source.times, level, rise, speed(pelvis, self.source.times))
 
 
 def _smoothstep(x: Tensor) -> Tensor:
