@@ -9,6 +9,7 @@ apart from constants of the whole clip.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -64,6 +65,11 @@ class Targets:
 def make_targets(figure: Figure, source: Source, mapping: Mapping) -> Targets:
     """Targets for the whole recording. Raises ClipError where the recording has no size."""
     return _Builder(figure, source, mapping).build()
+
+
+class _Spine(NamedTuple):
+    chest: Tensor  # (T, 3) [m], recorded
+    stretch: float
 
 
 class _Builder:
@@ -145,11 +151,13 @@ class _Builder:
         width = figure.length("left_hip", "right_hip") / self.lateral("hip").norm(dim=-1).median()
         for side in SIDES:
             self.pos[f"{side}_hip"] = midhip + width * (self.recorded(f"{side}_hip") - midhip)
-        stretch = (top0 - midhip0).norm() / (top - midhip).norm(dim=-1).median()
-        tilt = self._tilt(midhip, stretch * (top - midhip))
-        reach = midhip + quat_rotate(tilt, stretch * (top - midhip))
-        along = self._on_spine(midhip, top, midhip0, top0) - midhip
-        self.pos["chest"] = midhip + quat_rotate(tilt, stretch * along)
+        # a dog's trunk begins at its pelvis, a person's between the hips: the recording's pelvis may be anywhere there
+        low = figure.digitigrade
+        begin, place = (self.recorded("pelvis"), self.pos["pelvis"]) if low else (midhip, midhip)
+        spine = self._spine(begin, top, figure.rest("pelvis") if low else midhip0, top0)
+        tilt = self._tilt(place, spine.stretch * (top - begin))
+        reach = place + quat_rotate(tilt, spine.stretch * (top - begin))
+        self.pos["chest"] = place + quat_rotate(tilt, spine.stretch * (spine.chest - begin))
         chest = self._chest_quat(reach, top0)
         self.quat[figure.body_of("chest")] = chest
         if "spine" in figure and figure.body_of("spine") not in self.quat:
@@ -174,7 +182,7 @@ class _Builder:
             shoulders = chest + quat_rotate(rotation, local.expand_as(chest))
         return shoulders, self.figure.middle("shoulder")
 
-    def _tilt(self, midhip: Tensor, trunk: Tensor) -> Tensor:
+    def _tilt(self, place: Tensor, trunk: Tensor) -> Tensor:
         """How to turn the trunk (T, 4) so that front paws on the ground find it at the height of the front legs.
 
         A trunk that is longer for its legs than the recorded one would lift or sink them wherever it is not level.
@@ -186,7 +194,7 @@ class _Builder:
         bases = [f"{side}_shoulder" for side in SIDES]
         longer = sum(map(self._own_length, bases)) / (self.scale * sum(map(self._recorded_length, bases)))
         top = self._top()[0]
-        height = top[:, 2] + (longer - 1) * self.middle("shoulder")[:, 2] - midhip[:, 2]
+        height = top[:, 2] + (longer - 1) * self.middle("shoulder")[:, 2] - place[:, 2]
         length = trunk.norm(dim=-1)
         rise = height.clamp(-0.95 * length, 0.95 * length)
         ahead = unit(orthogonal(trunk, _UP)) * (length.square() - rise.square()).sqrt()[:, None]
@@ -211,17 +219,17 @@ class _Builder:
         rotation = self.rotation("chest")
         return wanted if rotation is None else calibrate(rotation, wanted)
 
-    def _on_spine(self, midhip: Tensor, top: Tensor, midhip0: Tensor, top0: Tensor) -> Tensor:
-        """The recorded place on the spine that is as far up as the character's chest joint."""
-        figure = self.figure
-        share = float((figure.rest("chest") - midhip0).norm() / (top0 - midhip0).norm())
-        line = [midhip, *(self._points[:, j] for j in self.mapping.spine[1:]), top]
+    def _spine(self, begin: Tensor, top: Tensor, begin0: Tensor, top0: Tensor) -> _Spine:
+        """The recorded place as far up the spine as the character's chest joint, and how much longer its trunk is."""
+        lower, upper = (self.figure.rest("chest") - begin0).norm(), (top0 - self.figure.rest("chest")).norm()
+        share = float(lower / (lower + upper))
+        line = [begin, *(self._points[:, j] for j in self.mapping.spine[1:]), top]
         bones = torch.stack([(b - a).norm(dim=-1).median() for a, b in zip(line, line[1:], strict=False)])
         ends = bones.cumsum(0) / bones.sum()
         i = min(int((ends < share).sum()), len(bones) - 1)
-        begin = 0.0 if i == 0 else float(ends[i - 1])
-        within = (share - begin) / max(float(ends[i]) - begin, 1e-9)
-        return torch.lerp(line[i], line[i + 1], within)
+        start = 0.0 if i == 0 else float(ends[i - 1])
+        within = (share - start) / max(float(ends[i]) - start, 1e-9)
+        return _Spine(torch.lerp(line[i], line[i + 1], within), float((lower + upper) / bones.sum()))
 
     def _head(self, chest: Tensor, reach: Tensor, top0: Tensor) -> None:
         figure = self.figure
