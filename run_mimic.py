@@ -102,7 +102,16 @@ def do_export(args: argparse.Namespace) -> int:
 
 
 def _export_bundle(args: argparse.Namespace) -> None:
-    raise InputError("the controller bundle is not built yet")
+    from mimic.export.bundle import export_bundle
+    from mimic.skill import load_skill
+
+    if not args.controller or not args.out:
+        raise InputError("a controller bundle needs --controller and --out")
+    path, manifest = export_bundle(load_skill(args.controller), args.out, args.zip)
+    say(f"{path}: controller bundle '{manifest['name']}', {len(manifest['files'])} files")
+    if manifest["warning"]:
+        say(f"licence: {manifest['warning']}")
+    say(f"check it: run_mimic.py verify {path}")
 
 
 def do_clips(args: argparse.Namespace) -> int:
@@ -131,10 +140,15 @@ def do_curves(args: argparse.Namespace) -> int:
 def do_bench(args: argparse.Namespace) -> int:
     """Measure speed as ratios within one run."""
     from mimic.bench import bench_sim
+    from mimic.bench_train import bench_train
     from mimic.config import load_preset
     from mimic.job import write_json
 
-    report = bench_sim(args.character, load_preset(args.preset), args.num_envs, args.threads, args.pybullet)
+    if args.what == "sim":
+        report = bench_sim(args.character, load_preset(args.preset), args.num_envs or 4096, args.threads, args.pybullet)
+    else:
+        size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
+        report = bench_train(args.character, load_preset(args.preset, size), args.algorithm, args.threads)
     if args.json:
         write_json(args.json, report)
     print(json.dumps(report, indent=1))

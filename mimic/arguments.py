@@ -98,10 +98,11 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
 
     bench = verb("bench", "measure speed")
-    bench.add_argument("what", choices=("sim",))
+    bench.add_argument("what", choices=("sim", "train"), help="the environment, or whole training iterations")
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
-    bench.add_argument("--num-envs", type=whole, default=4096)
+    bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
+    bench.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(bench)
@@ -114,7 +115,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
     parser.add_argument("--preset", default="fast", help="fast, paper, or a YAML file (default fast)")
-    parser.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
+    parser.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=seed, default=0)

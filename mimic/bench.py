@@ -31,7 +31,7 @@ def bench_sim(
     ``pybullet`` its DeepMimic environment (one humanoid, one core) is timed as well, before and after.
     """
     peer = [bench_pybullet.measure(_PEER_SECONDS)] if pybullet else []
-    clip = _clip_of(character)
+    clip = clip_of(character)
     env = make_env(clip, preset.env, num_envs, threads=threads)
     engine = env.engine
     if not isinstance(engine, MujocoEngine):
@@ -78,7 +78,7 @@ def bench_sim(
     }
 
 
-def _clip_of(character: str) -> str:
+def clip_of(character: str) -> str:
     """A clip of the character that is at hand, the usual one first."""
     clips = [info.name for info in list_clips() if info.character == character and info.available]
     usual = _CLIP.get(character, "")

@@ -50,7 +50,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --num-envs 1e12", "num_envs must be at least 1, and at most a million"),
         ("train --clip walk --seed 99999999999999999999", "must lie between"),
         ("train --clip walk --threads -1", "must be a number of threads"),
-        ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo'"),
+        ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo', 'rwr'"),
         ("train --clip walk --device cuda", "use --device cpu"),
         ("train --clip walk --preset fats", "did you mean 'fast'"),
         ("train --clip walk --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),
@@ -60,13 +60,13 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --set env.reward.terms.pose.weight=1 --num-envs 2", "must sum to 1"),
         ("train --clip broken.txt", "broken: "),
         ("--clip none.txt", "none.txt: no such file"),
-        ("--clip walk.bvhh", "no reader for '.bvhh' files; valid: "),
+        ("--clip walk.bvhh", "no reader for '.bvhh' files; did you mean '.bvh'"),
         ("--clip empty/", "no reader for '' files"),
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
         ("export --out x", "one of the arguments --controller --clip is required"),
-        ("bench sin", "choose from 'sim'"),
+        ("bench sin", "choose from 'sim', 'train'"),
         ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
     ],
 )
@@ -138,6 +138,22 @@ def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):
     assert code == 0 and report == json.loads(Path("bench.json").read_text())
     assert {"env_steps_per_s", "raw_engine_steps_per_s", "ratio", "threads"} <= set(report)
     assert report["threads"] == 1 and report["ratio"] > 0.0
+
+
+@pytest.mark.parametrize("algorithm", ["awr", "ppo"])
+def test_the_bench_of_training_accounts_for_all_of_the_time(capsys, monkeypatch, algorithm):
+    clip_or_skip("walk")
+    for name in ("_WARM_UP", "_ITERATIONS", "_ROUNDS"):
+        monkeypatch.setattr(f"mimic.bench_train.{name}", 2)
+    code, out, _ = call(capsys, "bench", "train", "--num-envs", 4, "--threads", 1, "--algorithm", algorithm)
+    report = json.loads(out)
+    assert code == 0 and report["samples_per_s"] > 0 and report["times_plain"] > 0.0
+    for way in ("as_preset", "plain"):
+        shares = report[way]["shares"]
+        beside = shares.pop("learn_beside", None)
+        assert (beside is not None) == (way == "as_preset" and algorithm == "awr")
+        assert list(shares) == ["simulate", "infer", "observe_reward", "learn", "rest"]
+        assert sum(shares.values()) == pytest.approx(1.0, abs=0.003) and min(shares.values()) >= 0.0
 
 
 def test_a_process_of_its_own_ends_with_the_code_and_without_a_traceback():

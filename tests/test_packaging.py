@@ -14,7 +14,7 @@ from tests.sources import ROOMS, ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 WANTED = [
     Requirement(line)
-    for line in (*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"])
+    for line in sum(PROJECT["project"]["optional-dependencies"].values(), PROJECT["project"]["dependencies"])
 ]
 
 

@@ -29,7 +29,13 @@ class Placement:
 
 
 class Clock:
-    """Clip time and placement of N environments."""
+    """Clip time and placement of N environments.
+
+    Attributes:
+        now: where each environment is.
+        first_pos: (3,) root of the clip's first frame [m], height zero.
+        cycle_yaw: () turn of the root over one cycle [rad]; zero unless the task re-synchronises the heading.
+    """
 
     def __init__(self, reference: Reference, task: TaskConfig, num_envs: int, device: torch.device | str = "cpu"):
         self.reference, self.task = reference, task
@@ -40,9 +46,9 @@ class Clock:
         )
         ends = torch.tensor([0.0, reference.duration], dtype=torch.float64, device=device)
         pos, quat = reference.root(ends, torch.zeros(2, 3, device=device), torch.zeros(2, device=device))
-        self._first_pos = pos[0] * torch.tensor([1.0, 1.0, 0.0], device=device)
+        self.first_pos = pos[0] * torch.tensor([1.0, 1.0, 0.0], device=device)
         start, end = heading_angle(quat)
-        self._cycle_yaw = end - start if task.sync_root_yaw else torch.zeros_like(end)
+        self.cycle_yaw = end - start if task.sync_root_yaw else torch.zeros_like(end)
 
     @property
     def phase(self) -> Tensor:
@@ -100,10 +106,10 @@ class Clock:
 
     def _next_cycle(self, at: Placement) -> Placement:
         """The same moments counted from the start of the next cycle, which goes on where this one ends."""
-        yaw = at.yaw + self._cycle_yaw
-        end = self._first_pos + self.reference.cycle_displacement
+        yaw = at.yaw + self.cycle_yaw
+        end = self.first_pos + self.reference.cycle_displacement
         end_w = quat_rotate(quat_from_yaw(at.yaw), end.expand_as(at.origin_w)) + at.origin_w
-        origin_w = end_w - quat_rotate(quat_from_yaw(yaw), self._first_pos.expand_as(at.origin_w))
+        origin_w = end_w - quat_rotate(quat_from_yaw(yaw), self.first_pos.expand_as(at.origin_w))
         return Placement(at.clip_time - self.reference.duration, origin_w, yaw)
 
 

@@ -43,6 +43,7 @@ class Reference:
     Attributes:
         duration: [s], of one cycle.
         loop: whether the clip wraps.
+        num_rows, rate: rows of the table, and how many a second.
         cycle_displacement: (3,) root translation of one cycle [m], height zero.
     """
 
@@ -51,7 +52,7 @@ class Reference:
         self.duration = motion.duration
         self.loop = motion.loop
         self.num_rows = int(torch.tensor(motion.duration * TABLE_HZ).ceil()) + 1
-        self._rate = (self.num_rows - 1) / motion.duration
+        self.rate = (self.num_rows - 1) / motion.duration
         times = torch.linspace(0, motion.duration, self.num_rows, dtype=torch.float64)
         state = sample_motion(motion, character, times)
         columns = _derive_columns(state, character)
@@ -101,9 +102,13 @@ class Reference:
         pos = quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w
         return pos, quat_mul(turn, quat_normalize(self._look_up("root_quat", row, fraction)))
 
+    def table(self, name: str) -> Tensor:
+        """One column of the table, (num_rows, ...) float32, in the clip's frame."""
+        return self._columns[name]
+
     def _position(self, clip_time: Tensor) -> tuple[Tensor, Tensor]:
         """Table row and the fraction of the way to the next one; a broken time gives a valid row."""
-        x = clip_time * self._rate
+        x = clip_time * self.rate
         row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
         return row.long(), (x - row).float()
 

@@ -93,7 +93,7 @@ class TrackingEnv:
     def step(self, action: Tensor) -> Step:
         """One control step with ``action`` (N, A) in policy units."""
         usable = action.abs().amax(1) <= _ABSURD  # false for NaN too
-        self.engine.set_targets(self._pd_target(torch.where(usable[:, None], action, torch.zeros_like(action))))
+        self.engine.set_targets(self.pd_target(torch.where(usable[:, None], action, torch.zeros_like(action))))
         self.engine.step()
         self._steps += 1
 
@@ -113,6 +113,17 @@ class TrackingEnv:
         final_obs = torch.where(broken[:, None], obs, final_obs)
         info = {name: torch.where(broken, 0.0, value) for name, value in self.terms.items()}
         return Step(obs, reward, end, final_obs, info)
+
+    def observe(self) -> Tensor:
+        """Observations (N, D) of the state the engine is in and the time the clock shows."""
+        return self._observe(slice(None), self.engine.read())
+
+    def pd_target(self, action: Tensor) -> Tensor:
+        """Servo targets (N, A) [rad] that ``action`` (N, A) means now."""
+        if not self.action.needs_reference:
+            return self.action.pd_target(action, None)
+        ahead = self.clock.ahead(self.config.action.lead_s)
+        return self.action.pd_target(action, self.clock.reference.pd_target(ahead.clip_time))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything the future depends on, to the bit where the engine is deterministic."""
@@ -136,12 +147,6 @@ class TrackingEnv:
         self._step_limit = state["step_limit"].clone()
         prefix = "engine."
         self.engine.restore({n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)})
-
-    def _pd_target(self, action: Tensor) -> Tensor:
-        if not self.action.needs_reference:
-            return self.action.pd_target(action, None)
-        ahead = self.clock.ahead(self.config.action.lead_s)
-        return self.action.pd_target(action, self.clock.reference.pd_target(ahead.clip_time))
 
     def _compare(self) -> Compared:
         return Compared(

@@ -16,6 +16,7 @@ from mimic.learn.learner import Learner, LearnerConfig, Targets, standardize
 from mimic.learn.replay import Replay
 
 _CHUNK = 8192  # rows of one forward pass
+_MIN_LOG_WEIGHT = -10.0  # a weight is never quite zero: the control variate divides by it
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class AWRConfig(LearnerConfig):
     temperature: float = 1.0  # of the standardised advantage
     weight_clip: float = 20.0
     weight_mode: Literal["exp", "rwr"] = "exp"  # rwr: baseline 0, weights from the standardised return
-    control_variate: bool = False  # same expected gradient, less variance: see _RegressionLoss
+    control_variate: bool = False  # same expected gradient, less variance: see shifted_goal
     anchor: Literal["behaviour", "current"] = "behaviour"  # whose mean action the control variate holds on to
     actor_iterations: int = 0  # the actor trains on the newest so many iterations of the replay; 0: on all
 
@@ -36,8 +37,8 @@ class AWRConfig(LearnerConfig):
 
 
 def advantage_weights(standardized: Tensor, temperature: float, weight_clip: float) -> Tensor:
-    """min(exp(A / temperature), weight_clip), computed so that it cannot overflow."""
-    return torch.exp((standardized / temperature).clamp(max=math.log(weight_clip)))
+    """min(exp(A / temperature), weight_clip), computed so that it neither overflows nor vanishes."""
+    return torch.exp((standardized / temperature).clamp(_MIN_LOG_WEIGHT, math.log(weight_clip)))
 
 
 def effective_sample_share(weight: Tensor) -> float:
@@ -53,14 +54,14 @@ class AWR(Learner):
 
     def update(self, replay: Replay) -> dict[str, float]:
         """One iteration of AWR over the whole replay."""
-        slots = replay.slots()
-        before = self.targets(replay, slots)
-        critic_loss = self.fit_critic(replay, before)
-        after = self.targets(replay, slots)
+        slots, obs = replay.slots(), self.normalized(replay)
+        before = self.targets(replay, obs, slots)
+        critic_loss = self.fit_critic(obs, before)
+        after = self.targets(replay, obs, slots)
         weight = self.weights(after)
         rows = self._actor_rows(replay, after)
-        loss = self._loss(replay, after, weight, rows)
-        metrics = self.fit_actor(replay, after, rows, loss)
+        loss = self._loss(replay, obs, after, weight, rows)
+        metrics = self.fit_actor(replay, obs, after, rows, loss)
         used = weight[rows]
         return {
             **self.common_metrics(before),
@@ -85,41 +86,39 @@ class AWR(Learner):
         first = max(0, targets.valid.numel() - count)
         return targets.valid[first:].nonzero().squeeze(-1) + first
 
-    def _loss(self, replay: Replay, targets: Targets, weight: Tensor, rows: Tensor) -> "_RegressionLoss":
-        average = float(weight[rows].mean()) if self.config.control_variate else 0.0
-        actions, anchor = replay.action.flatten(0, 1), replay.mean.flatten(0, 1)
-        if average and self.config.anchor == "current":
-            anchor = self._means(replay)
-        return _RegressionLoss(targets.rows, weight, average, actions, anchor, self.policy.std)
+    def _loss(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> "_RegressionLoss":
+        action = replay.action.flatten(0, 1).index_select(0, targets.rows)
+        if not self.config.control_variate:
+            return _RegressionLoss(weight, action, self.policy.std)
+        current = self.config.anchor == "current"
+        anchor = (self._means(obs) if current else replay.mean.flatten(0, 1)).index_select(0, targets.rows)
+        return _RegressionLoss(weight, shifted_goal(action, anchor, weight, weight[rows].mean()), self.policy.std)
 
     @torch.no_grad()
-    def _means(self, replay: Replay) -> Tensor:
-        """What the policy would do now in every stored state, (T * N, A)."""
-        return torch.cat([self.policy.mean(obs) for obs in torch.split(replay.obs.flatten(0, 1), _CHUNK)])
+    def _means(self, obs: Tensor) -> Tensor:
+        """What the policy would do now in every stored state, (T * N, A), as the fit will see it."""
+        with self._fast():
+            return torch.cat([self.policy.mean_of_normalized(piece).float() for piece in torch.split(obs, _CHUNK)])
+
+
+def shifted_goal(action: Tensor, anchor: Tensor, weight: Tensor, average: Tensor) -> Tensor:
+    """Where the regression with a control variate pulls the policy's mean, (M, A).
+
+    The loss (w - w_bar) |a - mu|^2 + w_bar |mu_old - mu|^2 is, up to a constant, w |goal - mu|^2 with
+    goal = mu_old + (1 - w_bar / w) (a - mu_old). Since actions were drawn around mu_old, E[w_bar (a - mu_old)] = 0: the
+    expected gradient is that of plain AWR, without the exploration noise that a constant weight would multiply.
+    """
+    return torch.addcmul(anchor, (1.0 - average / weight).unsqueeze(-1), action - anchor)
 
 
 @dataclass(frozen=True)
 class _RegressionLoss:
-    """-w log pi(a | s) up to a constant, optionally with a control variate.
+    """-w log pi(goal | s) up to a constant: w |goal - mu|^2 / (2 std^2), averaged over the batch."""
 
-    With ``average`` = w_bar > 0 the loss is ((w - w_bar) |a - mu|^2 + w_bar |mu_old - mu|^2) / (2 std^2). Since actions
-    were drawn around mu_old, E[w_bar (a - mu)] = w_bar (mu_old - mu): the expected gradient is that of plain AWR,
-    without the exploration noise that a constant weight would multiply.
-    """
-
-    rows: Tensor  # (M,) rows of the replay
     weight: Tensor  # (M,)
-    average: float
-    action: Tensor  # (T * N, A)
-    anchor: Tensor  # (T * N, A), mu_old
+    goal: Tensor  # (M, A)
     std: Tensor  # (A,)
 
     def __call__(self, index: Tensor, mean: Tensor) -> Tensor:
-        rows = self.rows[index]
-        weight = self.weight[index] - self.average
-        miss = ((self.action.index_select(0, rows) - mean) / self.std).square().sum(-1)
-        loss = weight * miss
-        if self.average:
-            moved = ((self.anchor.index_select(0, rows) - mean) / self.std).square().sum(-1)
-            loss = loss + self.average * moved
-        return 0.5 * loss.mean()
+        miss = ((self.goal.index_select(0, index) - mean) / self.std).square().sum(-1)
+        return 0.5 * (self.weight[index] * miss).mean()

@@ -17,6 +17,7 @@ from mimic.learn.returns import ClipEndValue, explained_variance, next_values, t
 
 _CHUNK = 8192  # rows a forward pass without gradient takes at once
 _KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
+Precision = Literal["auto", "float32", "bfloat16"]
 _LR_FACTOR = 1.5
 _EPS = 1e-5
 
@@ -44,7 +45,7 @@ class LearnerConfig:
     lr_min: float = 1e-6
     lr_max: float = 1e-2
     bound_weight: float = 10.0  # of the overshoot of the mean action beyond its bounds
-    precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products in the fits: see Learner._fast
+    precision: Precision = "float32"  # of the update's matrix products; auto: bfloat16 where the CPU is built for it
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.gamma < 1.0 or not 0.0 <= self.td_lambda <= 1.0:
@@ -86,6 +87,7 @@ class Learner:
     ) -> None:
         self.policy, self.critic, self.config, self.generator = policy, critic, config, generator
         self.action_low, self.action_high = action_low, action_high
+        self._dtype = update_dtype(config.precision, action_low.device)
         self.actor_optimizer = GuardedOptimizer(
             policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm
         )
@@ -98,23 +100,32 @@ class Learner:
         raise NotImplementedError
 
     @torch.no_grad()
-    def targets(self, replay: Replay, slots: Tensor) -> Targets:
+    def normalized(self, replay: Replay) -> Tensor:
+        """Every stored observation as the networks see it during one update, (T * N, D), in the update's precision.
+
+        One copy serves all passes: the normaliser does not change within an update.
+        """
+        obs = replay.obs[: replay.size].flatten(0, 1)
+        return torch.cat([self.policy.normalizer(piece).to(self._dtype) for piece in torch.split(obs, _CHUNK)])
+
+    @torch.no_grad()
+    def targets(self, replay: Replay, obs: Tensor, slots: Tensor) -> Targets:
         """V and TD(lambda) returns with the present critic, over time ``slots`` (T,) that end at the newest edge.
 
-        Raises LearnerDiverged if no transition among them is valid.
+        ``obs`` are the ``normalized`` ones. Raises LearnerDiverged if no transition among them is valid.
         """
         rows = replay.rows(slots)
         reward, end, valid = (field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid))
         if not bool(valid.any()):
             raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
-        value = self._values(replay.obs.flatten(0, 1), rows).view_as(reward)
+        value = self._values(obs, rows).view_as(reward)
         final = replay.final_obs()
         stopped = torch.zeros_like(replay.reward)
         if final.env.numel():
-            stopped[final.slot, final.env] = self._values(final.obs)
+            stopped[final.slot, final.env] = self._values(self.policy.normalizer(final.obs))
         following = next_values(
             value,
-            self._values(replay.last_obs),
+            self._values(self.policy.normalizer(replay.last_obs)),
             end,
             stopped.index_select(0, slots),
             self.config.clip_end_value,
@@ -122,42 +133,45 @@ class Learner:
         returns = td_lambda_return(reward, value, following, end, self.config.gamma, self.config.td_lambda)
         return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
 
-    def fit_critic(self, replay: Replay, targets: Targets) -> float:
+    def fit_critic(self, obs: Tensor, targets: Targets) -> float:
         """Regress the critic on the returns; mean loss, in units of (value * (1 - gamma))^2."""
-        obs = replay.obs.flatten(0, 1)
         goal = targets.returns / self.critic.scale
         losses: list[Tensor] = []
         config = self.config
         rows = targets.valid.nonzero().squeeze(-1)
         for index in minibatches(rows, config.critic_batch, config.critic_passes, config.critic_steps, self.generator):
-            with torch.no_grad():
-                normalized = self.policy.normalizer(obs.index_select(0, targets.rows[index]))
             with self._fast():
-                prediction = self.critic.unscaled(normalized)
+                prediction = self.critic.unscaled(obs.index_select(0, targets.rows[index]))
             loss = 0.5 * (prediction.float() - goal[index]).square().mean()
             self.critic_optimizer.step(loss)
             losses.append(loss.detach())
         return float(torch.stack(losses).mean()) if losses else 0.0
 
     def fit_actor(
-        self, replay: Replay, targets: Targets, rows: Tensor, loss_of: Callable[[Tensor, Tensor], Tensor]
+        self,
+        replay: Replay,
+        obs: Tensor,
+        targets: Targets,
+        rows: Tensor,
+        loss_of: Callable[[Tensor, Tensor], Tensor],
     ) -> dict[str, float]:
         """Minimise ``loss_of(index (B,), mean (B, A))`` plus the bound loss over ``rows``, indices into ``targets``.
 
         With a target KL the passes stop once it is passed twofold, and the step size moves by a factor 1.5 when the
-        iteration's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
+        update's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
         """
         config, losses, kl, passes = self.config, [], 0.0, 0
-        obs = replay.obs.flatten(0, 1)
+        kl_rows = self._kl_rows(replay)
+        before = self._means_at(replay, kl_rows)
         for _ in range(1 if config.actor_steps else config.actor_passes):
             for index in minibatches(rows, config.actor_batch, 1, config.actor_steps, self.generator):
                 with self._fast():
-                    mean = self.policy.mean(obs.index_select(0, targets.rows[index])).float()
+                    mean = self.policy.mean_of_normalized(obs.index_select(0, targets.rows[index])).float()
                 loss = loss_of(index, mean)
                 self.actor_optimizer.step(loss + config.bound_weight * self.bound_loss(mean))
                 losses.append(loss.detach())
             passes += 1
-            kl = self.measure_kl(replay)
+            kl = float(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean())
             if config.target_kl and kl > 2.0 * config.target_kl:
                 break
         self._steer(kl)
@@ -170,17 +184,17 @@ class Learner:
         return 0.5 * overshoot.square().sum(-1).mean()
 
     @torch.no_grad()
-    def measure_kl(self, replay: Replay) -> float:
-        """Mean KL between the policy that acted in the newest iteration and the present one."""
-        slots = replay.slots(replay.steps)
-        rows = replay.rows(slots)
-        rows = rows[replay.valid.flatten()[rows]]
-        if rows.numel() == 0:
-            return 0.0
-        rows = rows[:: max(1, rows.numel() // _KL_ROWS)]
-        mean = self.policy.mean(replay.obs.flatten(0, 1).index_select(0, rows))
-        std = replay.std[rows // replay.num_envs]
-        return float(gaussian_kl(replay.mean.flatten(0, 1).index_select(0, rows), mean, std).mean())
+    def _means_at(self, replay: Replay, rows: Tensor) -> Tensor:
+        """What the policy would do in some stored states, (K, A), float32 as when it acts."""
+        return self.policy.mean(replay.obs.flatten(0, 1).index_select(0, rows))
+
+    @staticmethod
+    def _kl_rows(replay: Replay) -> Tensor:
+        """Up to about ``_KL_ROWS`` valid rows, spread over the newest iteration; any rows if none is valid."""
+        rows = replay.rows(replay.slots(replay.steps))
+        valid = rows[replay.valid.flatten()[rows]]
+        rows = valid if valid.numel() else rows
+        return rows[:: max(1, rows.numel() // _KL_ROWS)]
 
     def state_tensors(self) -> dict[str, dict[str, Tensor]]:
         """Everything learned, as groups of tensors for a checkpoint."""
@@ -213,22 +227,17 @@ class Learner:
         }
 
     def _values(self, obs: Tensor, rows: Tensor | None = None) -> Tensor:
-        """V (M,) of ``obs`` (M, D), or of some of its rows, in bounded memory."""
+        """V (M,) of normalised ``obs`` (M, D), or of some of its rows, in bounded memory."""
         pieces = (
             torch.split(obs, _CHUNK) if rows is None else (obs.index_select(0, r) for r in torch.split(rows, _CHUNK))
         )
-        value = torch.cat([self.critic(self.policy.normalizer(piece)) for piece in pieces])
+        with self._fast():
+            value = torch.cat([self.critic(piece) for piece in pieces])
         return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
 
     def _fast(self) -> torch.autocast:
-        """Matrix products at the configured precision.
-
-        On a CPU with AVX512_BF16 or AMX, bfloat16 halves the time of a fit; on others it is slower than float32. Acting,
-        values, returns and the KL stay float32; gradients are off by less than a percent.
-        """
-        return torch.autocast(
-            self.action_low.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"
-        )
+        """Matrix products of the update at its precision; acting, the last layer of the critic and the KL stay float32."""
+        return torch.autocast(self.action_low.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16)
 
     def _steer(self, kl: float) -> None:
         target, optimizer = self.config.target_kl, self.actor_optimizer
@@ -241,6 +250,17 @@ class Learner:
 
     def _lr_tensor(self) -> Tensor:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
+
+
+def update_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """The type of an update's matrix products.
+
+    On a CPU with AVX512_BF16 or AMX, bfloat16 takes a third of the time of float32 and its gradients are off by less
+    than a percent; on other CPUs it is slower.
+    """
+    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.11 and later
+    fast = device.type == "cpu" and known.get("avx512_bf16", False)
+    return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and fast) else torch.float32
 
 
 def minibatches(rows: Tensor, batch: int, passes: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:

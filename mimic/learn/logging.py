@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 METRICS_FILE = "metrics.jsonl"
-TIMING_KEYS = ("time_s", "samples_per_s", "collect_s", "update_s")  # all that differs between twin runs
+TIMING_KEYS = ("time_s", "samples_per_s", "iteration_s", "update_s")  # all that differs between twin runs
 
 Row = Mapping[str, float | int | None]
 

@@ -110,8 +110,13 @@ class Critic(nn.Module):
         return self.unscaled(normalized) * self.scale
 
     def unscaled(self, normalized: Tensor) -> Tensor:
-        """Value times (1 - gamma), (N,): what the regression works on."""
-        result: Tensor = self.net(normalized).squeeze(-1)
+        """Value times (1 - gamma), (N,): what the regression works on.
+
+        The last layer is float32 under autocast too: rounded to bfloat16, values would differ by more than advantages do.
+        """
+        hidden = self.net[:-1](normalized)
+        with torch.autocast(hidden.device.type, enabled=False):
+            result: Tensor = self.net[-1](hidden.float()).squeeze(-1)
         return result
 
 

@@ -31,13 +31,14 @@ class PPO(Learner):
 
     def update(self, replay: Replay) -> dict[str, float]:
         """One iteration of PPO on the newest iteration."""
-        targets = self.targets(replay, replay.slots(replay.steps))
+        obs = self.normalized(replay)
+        targets = self.targets(replay, obs, replay.slots(replay.steps))
         advantage = standardize(targets.advantage, targets.valid)
         if self.config.advantage_clip:
             advantage = advantage.clamp(-self.config.advantage_clip, self.config.advantage_clip)
-        critic_loss = self.fit_critic(replay, targets)
+        critic_loss = self.fit_critic(obs, targets)
         loss = _ClippedLoss(self, replay, targets.rows, advantage)
-        metrics = self.fit_actor(replay, targets, targets.valid.nonzero().squeeze(-1), loss)
+        metrics = self.fit_actor(replay, obs, targets, targets.valid.nonzero().squeeze(-1), loss)
         return {
             **self.common_metrics(targets),
             **metrics,

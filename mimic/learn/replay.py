@@ -90,6 +90,19 @@ class Replay:
         self.position = (slot + 1) % self.capacity
         self.size = min(self.size + 1, self.capacity)
 
+    def extend(self, other: "Replay") -> None:
+        """Take over the time slots of ``other``, oldest first, as if they had been added here one by one."""
+        for source in other.slots().tolist():
+            slot = self.position
+            for name in _FIELDS:
+                getattr(self, name)[slot].copy_(getattr(other, name)[source])
+            self._finals.pop(slot, None)
+            if source in other._finals:
+                self._finals[slot] = other._finals[source]
+            self.position = (slot + 1) % self.capacity
+            self.size = min(self.size + 1, self.capacity)
+        self.last_obs.copy_(other.last_obs)
+
     @property
     def nbytes(self) -> int:
         """Memory of a full replay [bytes], final observations aside."""

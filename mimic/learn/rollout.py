@@ -1,7 +1,11 @@
 """Collecting experience: a loop over control steps, never over environments."""
 
-from collections.abc import Mapping
+import copy
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,6 +14,8 @@ from mimic.learn.policy import GaussianPolicy
 from mimic.learn.replay import Replay
 from mimic.learn.vec_env import End, Step, VecEnv
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class RolloutConfig:
@@ -17,19 +23,29 @@ class RolloutConfig:
 
     steps: int = 24  # control steps an iteration, in each environment
     replay_iterations: int = 1  # iterations kept for learning
+    overlap: bool = False  # learn while the next iteration is collected, by the policy of one update ago: see Collector
     std_start: float = 0.1  # exploration [normalised action units]...
     std_end: float = 0.1  # ... reached linearly
-    std_samples: int = 0  # ... after so many samples; 0: std_start throughout
+    std_samples: int = 0  # ... after so many samples; 0: not by samples
+    std_episode_steps: int = 0  # ... geometrically, as training episodes come to last so long [control steps]; 0: not
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.replay_iterations < 1:
             raise ValueError("steps and replay_iterations must be at least 1")
         if min(self.std_start, self.std_end) <= 0.0:
             raise ValueError("std_start and std_end must be above 0")
+        if self.std_samples and self.std_episode_steps:
+            raise ValueError("std_samples and std_episode_steps: at most one of them can lead the std")
 
-    def std_at(self, samples: int) -> float:
-        """Standard deviation of the policy after ``samples`` samples."""
-        share = min(1.0, samples / self.std_samples) if self.std_samples > 0 else 0.0
+    def std_at(self, samples: int, episode_steps: float = 0.0) -> float:
+        """Standard deviation of the policy after ``samples`` samples, when episodes last ``episode_steps`` on average.
+
+        Wide exploration finds the skill, and then stands in the way of doing it well: the length of episodes says when.
+        """
+        if self.std_episode_steps:
+            share = min(1.0, episode_steps / self.std_episode_steps)
+            return float(self.std_start * (self.std_end / self.std_start) ** share)
+        share = min(1.0, samples / self.std_samples) if self.std_samples else 0.0
         return self.std_start + share * (self.std_end - self.std_start)
 
 
@@ -105,3 +121,39 @@ def collect(
         step = env.step(action)
         replay.add(obs, action, mean, policy.std, policy.log_prob(action, mean), step)
         tracker.add(step)
+
+
+class OverlappedCollector:
+    """Collects an iteration while another thread learns from those before it; ``acting`` is the policy that acts.
+
+    Simulation and learning then keep two cores busy where each alone leaves one idle. It is a copy taken
+    before the update, so that experience is one update older than in turns, and the result depends on no timing.
+    """
+
+    def __init__(self, env: VecEnv, policy: GaussianPolicy, steps: int) -> None:
+        self._env, self._steps = env, steps
+        self.acting = copy.deepcopy(policy)
+        self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
+        self._pool = ThreadPoolExecutor(1, "learn")
+        self.waited_s = 0.0  # how long the last rollout waited for the update beside it
+
+    def collect(
+        self,
+        learn: Callable[[], T],
+        policy: GaussianPolicy,
+        replay: Replay,
+        generator: torch.Generator,
+        tracker: EpisodeTracker,
+    ) -> T:
+        """Run ``learn``, which may change ``policy`` and read ``replay``, beside a rollout that ``replay`` gets after."""
+        self.acting.load_state_dict(policy.state_dict())
+        self._fresh.last_obs.copy_(replay.last_obs)
+        learning = self._pool.submit(learn)
+        try:
+            collect(self._env, self.acting, self._fresh, self._steps, generator, tracker)
+        finally:
+            begin = time.monotonic()
+            result = learning.result()
+            self.waited_s = time.monotonic() - begin
+        replay.extend(self._fresh)
+        return result

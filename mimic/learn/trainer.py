@@ -19,7 +19,7 @@ from mimic.learn.logging import METRICS_FILE, MetricsLog
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.progress import Progress, make_progress
 from mimic.learn.replay import Replay
-from mimic.learn.rollout import EpisodeTracker, RolloutConfig, collect
+from mimic.learn.rollout import EpisodeTracker, OverlappedCollector, RolloutConfig, collect
 from mimic.learn.run_state import RunState
 from mimic.learn.seeds import generator
 from mimic.learn.signals import StopOnSignal
@@ -88,26 +88,25 @@ class Trainer:
         replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
+        self._beside = OverlappedCollector(env, learner.policy, rollout.steps) if rollout.overlap else None
         self.progress = progress or make_progress()
         self._started = False  # episodes are under way, in this process or before
 
     def train(self) -> TrainResult:
         """Run until samples, minutes or a signal say stop; save. Raises LearnerDiverged, CheckpointWriteError."""
         env, policy, counters = self.env, self.learner.policy, self.state.counters
-        replay, tracker, explore = self.state.replay, self.state.tracker, self.state.explore
         with StopOnSignal() as stop:
             log = self._start()
             try:
                 while (reason := self._stop_reason(stop)) is None:
                     env.set_progress(counters.samples)
-                    policy.set_std(self.rollout.std_at(counters.samples))
+                    policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
                     begin = time.monotonic()
-                    collect(env, policy, replay, self.rollout.steps, explore, tracker)
-                    collected = time.monotonic()
-                    metrics = self._learn() | tracker.metrics()
+                    metrics = self._collect_and_learn() | self.state.tracker.metrics()
+                    counters.follow_episodes(metrics.get("episode_length", counters.episode_steps))
                     counters.iteration += 1
                     counters.samples += self.rollout.steps * env.num_envs
-                    metrics |= self._times(begin, collected) | self._evaluate_if_due()
+                    metrics |= self._rate(begin) | self._evaluate_if_due()
                     self._record(log, metrics)
                     self._save_if_due(log, self._new_best(metrics))
                 path = self._save(log, None)
@@ -156,22 +155,32 @@ class Trainer:
             return "minutes"
         return None
 
+    def _collect_and_learn(self) -> dict[str, float]:
+        """An iteration of experience and an update: in turns, or side by side if the rollout says so."""
+        state, policy = self.state, self.learner.policy
+        if self._beside:
+            return self._beside.collect(self._learn, policy, state.replay, state.explore, state.tracker)
+        collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker)
+        return self._learn()
+
     def _learn(self) -> dict[str, float]:
         """Update the networks, then the normaliser: its change must not look like a step of the policy."""
         normalizer, replay = self.learner.policy.normalizer, self.state.replay
+        begin = time.monotonic()
+        if not replay.size:
+            return {}
         # The first iteration only measures observations.
         metrics = self.learner.update(replay) if float(normalizer.count) else {}
         slots = replay.slots(self.rollout.steps)
         normalizer.update(replay.obs[slots][replay.valid[slots]])
         if self.state.average:
             self.state.average.update(self.learner.policy)
-        return metrics
+        return metrics | {"update_s": time.monotonic() - begin}
 
-    def _times(self, begin: float, collected: float) -> dict[str, float]:
-        end = time.monotonic()
-        self.state.counters.seconds += end - begin
-        rate = self.rollout.steps * self.env.num_envs / max(end - begin, 1e-9)
-        return {"collect_s": collected - begin, "update_s": end - collected, "samples_per_s": rate}
+    def _rate(self, begin: float) -> dict[str, float]:
+        passed = time.monotonic() - begin
+        self.state.counters.seconds += passed
+        return {"iteration_s": passed, "samples_per_s": self.rollout.steps * self.env.num_envs / max(passed, 1e-9)}
 
     def _evaluate_if_due(self) -> dict[str, float]:
         counters, every = self.state.counters, self.config.evaluate_every

@@ -38,9 +38,9 @@ def test_zero_is_the_reference_pose_a_lead_ahead(name):
     env.reset(torch.tensor([0.0, 0.2, 0.5, 0.93, 0.99]).double())
     later = env.clock.ahead(env.config.action.lead_s)
     expected = env.clock.reference.pd_target(later.clip_time)
-    assert torch.equal(env._pd_target(torch.zeros(5, env.act_dim)), expected)
+    assert torch.equal(env.pd_target(torch.zeros(5, env.act_dim)), expected)
     offset = normal(5, env.act_dim, seed=0).float()
-    torch.testing.assert_close(env._pd_target(offset), expected + offset)
+    torch.testing.assert_close(env.pd_target(offset), expected + offset)
 
 
 def test_what_is_handed_to_the_engine_is_the_target():
@@ -49,7 +49,7 @@ def test_what_is_handed_to_the_engine_is_the_target():
     given = []
     env.engine.set_targets = given.append
     env.engine.told = env.engine.read()
-    base, action = env._pd_target(torch.zeros(3, env.act_dim)), normal(3, env.act_dim, seed=1).float()
+    base, action = env.pd_target(torch.zeros(3, env.act_dim)), normal(3, env.act_dim, seed=1).float()
     env.step(action)
     torch.testing.assert_close(given[0], base + 0.25 * action)
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mimic.learn.awr import AWRConfig, _RegressionLoss, advantage_weights, effective_sample_share
+from mimic.learn.awr import AWRConfig, _RegressionLoss, advantage_weights, effective_sample_share, shifted_goal
 from mimic.learn.policy import gaussian_log_prob
 from mimic.learn.rollout import RolloutConfig
 
@@ -32,8 +32,21 @@ def test_effective_sample_share():
     assert effective_sample_share(advantage_weights(normal, 2.0, 1e9)) == pytest.approx(math.exp(-1 / 4), rel=0.01)
 
 
-def _loss(weight, average, action, old_mean, std):
-    return _RegressionLoss(torch.arange(len(weight)), weight, average, action, old_mean, std)
+def test_shifted_goal_is_the_control_variate_written_as_one_regression():
+    rng = torch.Generator().manual_seed(0)
+    action, anchor, mean = torch.randn(3, 64, 3, generator=rng)
+    weight = advantage_weights(3.0 * torch.randn(64, generator=rng), 1.0, 20.0)
+    average = weight.mean()
+    mean.requires_grad_()
+    std = torch.tensor([0.5, 1.0, 2.0])
+
+    def distance(goal):
+        return ((goal - mean) / std).square().sum(-1)
+
+    two = 0.5 * ((weight - average) * distance(action) + average * distance(anchor)).mean()
+    one = _RegressionLoss(weight, shifted_goal(action, anchor, weight, average), std)(torch.arange(64), mean)
+    ours, theirs = torch.autograd.grad(one, mean)[0], torch.autograd.grad(two, mean)[0]
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_plain_loss_is_the_weighted_log_likelihood_up_to_a_constant():
@@ -45,7 +58,7 @@ def test_plain_loss_is_the_weighted_log_likelihood_up_to_a_constant():
     )
     mean = torch.randn(64, 3, generator=rng).requires_grad_()
     index = torch.arange(64)
-    ours = torch.autograd.grad(_loss(weight, 0.0, action, action, std)(index, mean), mean)[0]
+    ours = torch.autograd.grad(_RegressionLoss(weight, action, std)(index, mean), mean)[0]
     theirs = torch.autograd.grad(-(weight * gaussian_log_prob(action, mean, std)).mean(), mean)[0]
     torch.testing.assert_close(ours, theirs)
 
@@ -58,17 +71,17 @@ def test_control_variate_same_expected_gradient_less_variance():
     action = old_mean + std * torch.randn(groups, batch, 2, generator=rng)
     score = ((action - old_mean) / std) @ torch.tensor([0.3, -0.2]) + 0.5 * torch.randn(groups, batch, generator=rng)
     weight = advantage_weights(score, 1.0, 20.0)
-    average = float(weight.mean())
+    goal = shifted_goal(action.flatten(0, 1), old_mean.flatten(0, 1), weight.flatten(), weight.mean()).view_as(action)
     mean = torch.tensor([0.25, -0.05], requires_grad=True)
 
-    def gradients(control: float) -> torch.Tensor:
+    def gradients(goal: torch.Tensor) -> torch.Tensor:
         found = []
         for g in range(groups):
-            loss = _loss(weight[g], control, action[g], old_mean[g], std)(torch.arange(batch), mean.expand(batch, 2))
+            loss = _RegressionLoss(weight[g], goal[g], std)(torch.arange(batch), mean.expand(batch, 2))
             found.append(torch.autograd.grad(loss, mean)[0])
         return torch.stack(found)
 
-    plain, controlled = gradients(0.0), gradients(average)
+    plain, controlled = gradients(action), gradients(goal)
     error = plain.std(0) / math.sqrt(groups)
     assert bool(((plain.mean(0) - controlled.mean(0)).abs() < 4.0 * error).all())
     assert bool((controlled.var(0) < 0.6 * plain.var(0)).all())
@@ -79,7 +92,7 @@ def test_the_actor_sees_the_newest_iterations_only(make_trainer):
     trainer = make_trainer("awr", learner={"actor_iterations": 1}, rollout=rollout, samples=4 * 32 * 5)
     trainer.train()
     learner, replay = trainer.learner, trainer.state.replay
-    targets = learner.targets(replay, replay.slots())
+    targets = learner.targets(replay, learner.normalized(replay), replay.slots())
     rows = learner._actor_rows(replay, targets)
     newest = replay.rows(replay.slots(4))
     assert sorted(targets.rows[rows].tolist()) == sorted(newest[replay.valid.flatten()[newest]].tolist())
@@ -91,7 +104,7 @@ def test_reward_weighted_regression_ignores_the_critic(make_trainer):
     trainer = make_trainer("awr", learner={"weight_mode": "rwr", "td_lambda": 1.0}, samples=1024)
     trainer.train()
     learner, replay = trainer.learner, trainer.state.replay
-    targets = learner.targets(replay, replay.slots())
+    targets = learner.targets(replay, learner.normalized(replay), replay.slots())
     order = targets.returns[targets.valid].argsort()
     assert bool((learner.weights(targets)[targets.valid][order].diff() >= 0.0).all())
 

@@ -50,12 +50,27 @@ def _collected(make_trainer, **settings):
     return trainer.learner, state.replay
 
 
-def test_kl_is_zero_before_and_measured_after_a_step(make_trainer):
-    learner, replay = _collected(make_trainer)
-    assert learner.measure_kl(replay) == pytest.approx(0.0, abs=1e-9)
-    with torch.no_grad():
-        learner.policy.net[-1].bias += 0.3
-    assert learner.measure_kl(replay) == pytest.approx(0.5 * 2, rel=1e-4)  # two actions, one std each
+def _targets(learner, replay):
+    return learner.targets(replay, learner.normalized(replay), replay.slots())
+
+
+def test_kl_is_measured_over_the_update(make_trainer):
+    settings = {
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "bound_weight": 0.0,
+        "actor_lr": 0.3,
+        "actor_steps": 1,
+        "target_kl": 0.0,
+    }
+    learner, replay = _collected(make_trainer, learner=settings)
+    obs, targets = learner.normalized(replay), _targets(learner, replay)
+    assert learner.fit_actor(replay, obs, targets, torch.arange(512), lambda index, mean: 0.0 * mean.sum())["kl"] == 0.0
+    # a gradient of -1 on every mean moves the two last biases by 0.3, one std; the rest is held still
+    for parameter in list(learner.policy.parameters())[:-1]:
+        parameter.requires_grad_(False)
+    found = learner.fit_actor(replay, obs, targets, torch.arange(512), lambda index, mean: -mean.sum(-1).mean())
+    assert found["kl"] == pytest.approx(0.5 * 2, rel=1e-4)
 
 
 @pytest.mark.parametrize("kl, change", [(0.05, 1 / 1.5), (0.03, 1.0), (0.004, 1.5)])
@@ -67,8 +82,10 @@ def test_step_size_is_steered(make_trainer, kl, change):
 
 def test_step_size_stays_in_its_range_and_passes_stop_early(make_trainer):
     learner, replay = _collected(make_trainer, learner={"target_kl": 1e-9, "actor_lr": 1e-3, "lr_min": 9e-4})
-    targets = learner.targets(replay, replay.slots())
-    metrics = learner.fit_actor(replay, targets, torch.arange(512), lambda index, mean: mean.sum())
+    targets = _targets(learner, replay)
+    metrics = learner.fit_actor(
+        replay, learner.normalized(replay), targets, torch.arange(512), lambda index, mean: mean.sum()
+    )
     assert metrics["actor_passes"] == 1.0
     assert learner.actor_optimizer.lr == 9e-4
 
@@ -82,9 +99,9 @@ def test_bound_loss_by_hand(make_trainer):
 def test_critic_learns_the_returns(make_trainer):
     learner, replay = _collected(make_trainer, learner={"critic_passes": 60, "critic_lr": 3e-3})
     learner.policy.normalizer.update(replay.obs.flatten(0, 1))
-    targets = learner.targets(replay, replay.slots())
-    learner.fit_critic(replay, targets)
-    fitted = learner.targets(replay, replay.slots()).value
+    targets = _targets(learner, replay)
+    learner.fit_critic(learner.normalized(replay), targets)
+    fitted = _targets(learner, replay).value
     assert explained_variance(fitted, targets.returns) > 0.8
 
 
@@ -95,7 +112,11 @@ def test_bfloat16_gradients_are_nearly_those_of_float32(make_trainer):
         learner, replay = _collected(make_trainer, learner=settings)
         before = torch.cat([p.detach().flatten() for p in learner.policy.parameters()])
         learner.fit_actor(
-            replay, learner.targets(replay, replay.slots()), torch.arange(512), lambda index, mean: mean.square().mean()
+            replay,
+            learner.normalized(replay),
+            _targets(learner, replay),
+            torch.arange(512),
+            lambda index, mean: mean.square().mean(),
         )
         steps.append(torch.cat([p.detach().flatten() for p in learner.policy.parameters()]) - before)
     assert 0.0 < float((steps[0] - steps[1]).norm()) < 0.02 * float(steps[0].norm())
@@ -103,7 +124,7 @@ def test_bfloat16_gradients_are_nearly_those_of_float32(make_trainer):
 
 def test_values_can_be_clipped(make_trainer):
     learner, replay = _collected(make_trainer, learner={"clip_values": True})
-    value = learner.targets(replay, replay.slots()).value
+    value = _targets(learner, replay).value
     assert float(value.min()) >= 0.0
     assert float(value.max()) <= 20.0
 

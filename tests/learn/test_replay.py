@@ -88,6 +88,18 @@ def test_state_round_trip_goes_on_the_same(count):
     assert all(torch.equal(a[key], b[key]) for key in a)
 
 
+@pytest.mark.parametrize("pieces", [1, 2, 3, 5])
+def test_extended_by_another_replay_is_as_if_added_one_by_one(pieces):
+    whole, extended, piece = _filled(3 * pieces), Replay(2, 3, N, D, A), Replay(1, 3, N, D, A)
+    for index in range(3 * pieces):
+        piece.add(**_transition(index))
+        if index % 3 == 2:
+            extended.extend(piece)
+    a, b = whole.state_dict(), extended.state_dict()
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
 def test_state_of_other_sizes_is_refused():
     with pytest.raises(ValueError, match="expected"):
         Replay(1, 3, N, D, A).load_state_dict(_filled(6).state_dict())

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from mimic.learn.optim import LearnerDiverged
 from mimic.learn.policy import GaussianPolicy, PolicyConfig
 from mimic.learn.replay import Replay
-from mimic.learn.rollout import EpisodeTracker, RolloutConfig, collect
+from mimic.learn.rollout import EpisodeTracker, OverlappedCollector, RolloutConfig, collect
 from mimic.learn.seeds import generator
 from mimic.learn.vec_env import End, Step
 
@@ -87,6 +88,48 @@ def test_std_schedule():
     config = RolloutConfig(std_start=0.2, std_end=0.1, std_samples=1000)
     assert [config.std_at(s) for s in (0, 500, 1000, 5000)] == pytest.approx([0.2, 0.15, 0.1, 0.1])
     assert RolloutConfig(std_start=0.2, std_end=0.1).std_at(10**9) == 0.2
-    for wrong in ({"steps": 0}, {"replay_iterations": 0}, {"std_start": 0.0}):
+    mastery = RolloutConfig(std_start=0.16, std_end=0.04, std_episode_steps=300)
+    assert [mastery.std_at(10**9, s) for s in (0, 150, 300, 600)] == pytest.approx([0.16, 0.08, 0.04, 0.04])
+    for wrong in (
+        {"steps": 0},
+        {"replay_iterations": 0},
+        {"std_start": 0.0},
+        {"std_samples": 1, "std_episode_steps": 1},
+    ):
         with pytest.raises(ValueError):
             RolloutConfig(**wrong)
+
+
+def test_overlapped_learning_meets_the_experience_of_the_policy_before_it(toy_env):
+    """What is collected beside an update is what the policy from before that update does in turns, to the bit."""
+    env, twin = toy_env(8), toy_env(8)
+    policy, replay, tracker = _parts(env)
+    frozen, expected, _ = _parts(twin)
+    beside = OverlappedCollector(env, policy, 10)
+    explore, twin_explore = generator(0, "explore"), generator(0, "explore")
+    sizes = []
+
+    def learn():
+        sizes.append(replay.size)
+        with torch.no_grad():
+            policy.net[-1].bias += 1.0
+        return "learned"
+
+    for _ in range(3):
+        frozen.load_state_dict(policy.state_dict())
+        assert beside.collect(learn, policy, replay, explore, tracker) == "learned"
+        collect(twin, frozen, expected, 10, twin_explore, EpisodeTracker(8))
+    a, b = replay.state_dict(), expected.state_dict()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert sizes == [0, 10, 20]
+
+
+def test_an_update_that_fails_beside_a_rollout_is_not_lost(toy_env):
+    env = toy_env(8)
+    policy, replay, tracker = _parts(env)
+
+    def learn():
+        raise LearnerDiverged("no step was finite")
+
+    with pytest.raises(LearnerDiverged, match="no step"):
+        OverlappedCollector(env, policy, 10).collect(learn, policy, replay, generator(0, "explore"), tracker)

@@ -1,0 +1,140 @@
+"""Where the time of a training run goes: whole iterations, timed from within, on fresh networks.
+
+The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting,
+float32), so that their ratio means something on a machine that does other things besides.
+"""
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from characters.strict_config import replace
+from mimic.bench import clip_of
+from mimic.config import AlgorithmName, Preset
+from mimic.env import make_env
+from mimic.learn.build import make_learner
+from mimic.learn.policy import GaussianPolicy
+from mimic.learn.replay import Replay
+from mimic.learn.rollout import EpisodeTracker, OverlappedCollector, RolloutConfig, collect
+from mimic.learn.seeds import generator
+
+_WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
+_ITERATIONS = 6  # of each way by turns
+_ROUNDS = 3
+
+
+def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, threads: int = 0) -> dict[str, Any]:
+    """Samples a second of training, and the shares of its wall time.
+
+    Shares: ``simulate`` (servo and physics), ``infer`` (the policy acting), ``observe_reward`` (the rest of the
+    environment), ``learn`` (what the rollout waits for) and ``rest``. ``learn_beside`` is the time of updates that ran
+    beside the rollout, as a share of the same wall time; it is not part of the sum.
+    """
+    plain = _plain(preset, algorithm)
+    ways = {
+        "as_preset": _Run(character, preset, algorithm, threads),
+        "plain": _Run(character, plain, algorithm, threads),
+    }
+    for run in ways.values():
+        run.iterate(_WARM_UP)
+        run.rates.clear()
+        run.seconds.clear()
+    for _ in range(_ROUNDS):
+        for run in ways.values():
+            run.iterate(_ITERATIONS)
+    chosen = ways["as_preset"]
+    ratios = [a / b for a, b in zip(chosen.rates, ways["plain"].rates, strict=True)]
+    return {
+        "character": character,
+        "clip": chosen.clip,
+        "algorithm": algorithm,
+        "num_envs": preset.num_envs,
+        "threads": threads,
+        **{name: run.report() for name, run in ways.items()},
+        "samples_per_s": chosen.report()["samples_per_s"],
+        "times_plain": round(median(ratios), 2),
+    }
+
+
+def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
+    section = "ppo" if algorithm == "ppo" else "awr"
+    for key, value in (("rollout.overlap", "false"), ("update.precision", "float32")):
+        preset = replace(preset, f"{section}.{key}", value)
+    return preset
+
+
+class _Run:
+    """Training without log, evaluation and checkpoints; stopwatches on its parts."""
+
+    def __init__(self, character: str, preset: Preset, algorithm: AlgorithmName, threads: int) -> None:
+        self.clip = clip_of(character)
+        self.rates: list[float] = []
+        self.seconds: dict[str, float] = {}
+        settings = preset.algorithm(algorithm)
+        self._rollout: RolloutConfig = settings.rollout
+        self._env = make_env(self.clip, preset.env, preset.num_envs, threads=threads)
+        self._learner = make_learner(self._env, preset.policy, settings.update, 0)
+        self._policy: GaussianPolicy = self._learner.policy
+        self._policy.set_std(self._rollout.std_start)
+        env, steps = self._env, self._rollout.steps
+        self._replay = Replay(self._rollout.replay_iterations, steps, env.num_envs, env.obs_dim, env.act_dim)
+        self._replay.last_obs.copy_(env.reset())
+        self._tracker, self._explore = EpisodeTracker(env.num_envs), generator(0, "explore")
+        self._beside = OverlappedCollector(env, self._policy, steps) if self._rollout.overlap else None
+        acting = self._beside.acting if self._beside else self._policy
+        self._watch(env.engine, "step", "simulate")
+        self._watch(env, "step", "step")
+        self._watch(acting, "sample", "infer")
+        self._watch(self, "_learn", "learn")
+
+    def iterate(self, count: int) -> None:
+        """So many iterations; their mean rate is one entry of ``rates``."""
+        begin = time.perf_counter()
+        for _ in range(count):
+            if self._beside:
+                self._beside.collect(self._learn, self._policy, self._replay, self._explore, self._tracker)
+                self.seconds["waited"] = self.seconds.get("waited", 0.0) + self._beside.waited_s
+            else:
+                collect(self._env, self._policy, self._replay, self._rollout.steps, self._explore, self._tracker)
+                self._learn()
+        passed = time.perf_counter() - begin
+        self.seconds["wall"] = self.seconds.get("wall", 0.0) + passed
+        self.rates.append(count * self._rollout.steps * self._env.num_envs / passed)
+
+    def report(self) -> dict[str, Any]:
+        """Median rate and shares of the wall time."""
+        share = {name: seconds / self.seconds["wall"] for name, seconds in self.seconds.items()}
+        shares = {
+            "simulate": share["simulate"],
+            "infer": share["infer"],
+            "observe_reward": share["step"] - share["simulate"],
+            "learn": share["waited"] if self._beside else share["learn"],
+        }
+        shares["rest"] = 1.0 - sum(shares.values())
+        if self._beside:
+            shares["learn_beside"] = share["learn"] - share["waited"]
+        return {
+            "samples_per_s": round(median(self.rates)),
+            "shares": {name: round(value, 3) for name, value in shares.items()},
+        }
+
+    def _learn(self) -> None:
+        slots = self._replay.slots(self._rollout.steps)
+        if float(self._policy.normalizer.count):
+            self._learner.update(self._replay)
+        if self._replay.size:
+            self._policy.normalizer.update(self._replay.obs[slots][self._replay.valid[slots]])
+
+    def _watch(self, owner: object, method: str, name: str) -> None:
+        """Add the time inside ``owner.method`` to ``seconds[name]``."""
+        inner: Callable[..., Any] = getattr(owner, method)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            begin = time.perf_counter()
+            try:
+                return inner(*args, **kwargs)
+            finally:
+                self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+
+        setattr(owner, method, timed)

@@ -1,0 +1,115 @@
+"""The controller bundle: a folder or zip file that a game developer takes home, and that proves itself there.
+
+The same controller gives the same bytes every time: nothing in a bundle knows the time, the machine or a path.
+"""
+
+import hashlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from characters.errors import InputError
+from mimic.env import TrackingEnv
+from mimic.export.describe import control, observation, skeleton
+from mimic.export.frames import conventions
+from mimic.export.glb import character_glb
+from mimic.export.licence import provenance
+from mimic.export.plain import SCHEMA_VERSION, plain_files, policy_tensors, versioned
+from mimic.export.read_me import read_me
+from mimic.export.tensors import json_bytes
+from mimic.export.urdf import character_urdf
+from mimic.export.vectors import test_vectors
+from mimic.export.write import write_folder, write_zip
+from mimic.skill import Skill
+
+TOOLKIT_VERSION = "0.1.0"
+MANIFEST = "manifest.json"
+_ROOM = Path(__file__).parent
+_COPIED = ("players", "samples")
+
+
+def export_bundle(skill: Skill, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
+    """Write the bundle of a controller; where it lies, and its manifest.
+
+    Raises InputError where a package is missing or ``out`` holds something else.
+    """
+    files = bundle_files(skill)
+    path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
+    (write_zip if as_zip else write_folder)(path, files)
+    return path, _parse(files[MANIFEST])
+
+
+def bundle_files(skill: Skill) -> dict[str, bytes]:
+    """Every file of the bundle by its path, the manifest first. Raises InputError where onnx is not installed."""
+    need("onnx", "export")
+    env = skill.make_env(1, threads=1)
+    described = {"skeleton": skeleton(env.character), "control": control(env), "observation": observation(env)}
+    licence = provenance(skill, env.motion)
+    files = {
+        **_onnx_files(skill, env, described),
+        **plain_files(skill, env),
+        "conventions.json": versioned(conventions()),
+        "character.urdf": character_urdf(env.character),
+        "character.glb": character_glb(env.character, [env.motion]),
+        "testvectors.json": versioned(test_vectors(skill), compact=True),
+        "README.md": read_me(skill, env, licence),
+        **_copies(),
+    }
+    return {MANIFEST: _manifest(skill, env, licence, files), **files}
+
+
+def need(package: str, extra: str) -> None:
+    """Raise InputError, with the way out, unless an optional package is installed."""
+    if importlib.util.find_spec(package) is None:
+        raise InputError(f"the package '{package}' is missing; install it: pip install 'mimic-animation[{extra}]'")
+
+
+def _onnx_files(skill: Skill, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
+    # here, and not above: onnx is an optional package
+    from mimic.export.onnx_controller import controller_onnx
+    from mimic.export.onnx_policy import metadata, policy_onnx
+
+    tensors = policy_tensors(skill.policy)
+    bodies = [body["name"] for body in described["skeleton"]["bodies"]]
+    notes = metadata({"schema_version": SCHEMA_VERSION, **described}, described["control"]["joints"], bodies)
+    return {
+        "policy.onnx": policy_onnx(tensors, notes),
+        "controller.onnx": controller_onnx(env, tensors, notes),
+    }
+
+
+def _copies() -> dict[str, bytes]:
+    """The evaluators and samples, as they lie beside this file."""
+    return {
+        path.relative_to(_ROOM).as_posix(): path.read_bytes()
+        for folder in _COPIED
+        for path in sorted((_ROOM / folder).rglob("*"))
+        if path.is_file() and path.suffix != ".pyc" and not path.name.startswith(".")
+    }
+
+
+def _manifest(skill: Skill, env: TrackingEnv, licence: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    return json_bytes(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "format": "mimic controller bundle",
+            "toolkit": f"mimic {TOOLKIT_VERSION}",
+            "name": env.motion.name,
+            "character": env.character.name,
+            "warning": licence["warning"],
+            "licence": dict(licence),
+            "evaluation": skill.spec.get("evaluation"),
+            "dimensions": {"observation": env.obs_dim, "action": env.act_dim},
+            "files": {
+                name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                for name, data in sorted(files.items())
+            },
+        }
+    )
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    import json
+
+    return dict(json.loads(data))

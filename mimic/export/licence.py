@@ -1,0 +1,65 @@
+"""Who owns what is exported, and what may be done with it."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from mimic.skill import Skill, short_name
+from mocap.catalogue import clip_names, resolve
+from mocap.motion import Motion
+
+CommercialUse = Literal["allowed", "not allowed", "unclear"]
+_FREE = ("cc0", "public domain", "cc by 4.0", "mit license", "apache-2.0")
+_NOT_FREE = ("non-commercial", "noncommercial", "by-nc")
+
+
+def commercial_use(licence: str) -> CommercialUse:
+    """What a licence text says of commercial use; whatever is not plainly free is unclear."""
+    text = licence.lower()
+    if any(words in text for words in _NOT_FREE):
+        return "not allowed"
+    return "allowed" if any(text.startswith(words) for words in _FREE) else "unclear"
+
+
+def provenance(skill: Skill, motion: Motion) -> dict[str, Any]:
+    """The manifest's ``licence`` part: clip, controller, and a warning unless all may be used commercially."""
+    spec = skill.spec
+    clip_licence = motion.license or "not stated"
+    own = str(spec.get("clip_license") or clip_licence)
+    clip = {
+        "name": short_name(skill.clip),
+        "source": _source(skill.clip),
+        "sha256": hashlib.sha256(Path(motion.source).read_bytes()).hexdigest() if motion.source else None,
+        "licence": clip_licence,
+        "commercial_use": commercial_use(clip_licence),
+    }
+    controller = {
+        "algorithm": spec.get("algorithm"),
+        "seed": spec.get("seed"),
+        "training": spec.get("training"),
+        "derived_from": clip["name"],
+        "licence": f"a controller trained on a clip carries the clip's terms: {own}",
+        "commercial_use": commercial_use(own),
+    }
+    return {
+        "clip": clip,
+        "controller": controller,
+        "character_and_code": "Apache-2.0 (mimic)",
+        "warning": _warning(commercial_use(clip_licence), commercial_use(own)),
+    }
+
+
+def _source(clip: str) -> str:
+    """Where the clip can be had; of a clip of the user's own only the file's name, for a path says more than it should."""
+    return resolve(clip).url if clip in clip_names() else Path(clip).name
+
+
+def _warning(*uses: CommercialUse) -> str | None:
+    if "not allowed" in uses:
+        return "NOT FOR COMMERCIAL USE: the clip is under a non-commercial licence, and what was trained on it too."
+    if "unclear" in uses:
+        return (
+            "COMMERCIAL USE UNCLEAR: the licence of the clip does not plainly allow it. Ask its owner before you ship "
+            "the clip or the controller, and do not redistribute the reference clip in this bundle."
+        )
+    return None

@@ -1,0 +1,52 @@
+"""character.xml: the character as one MuJoCo file that needs no other, motors, damping and settings inside.
+
+Made from the character's own XML text, so no number is rounded; compiled, it is the very model that ``mj_model`` builds.
+"""
+
+import xml.etree.ElementTree as ET
+
+from characters import Character
+
+_HEADER = " The character of a mimic controller bundle, z up, x forward, metres. Servo targets are not ctrl: see control.json. "
+
+
+def character_mjcf(character: Character) -> bytes:
+    """The XML text."""
+    root = ET.parse(character.model_path).getroot()
+    for include in root.findall("include"):
+        at = list(root).index(include)
+        root.remove(include)
+        scene = ET.parse(character.model_path.parent / include.attrib["file"]).getroot()
+        for offset, child in enumerate(scene):
+            root.insert(at + offset, child)
+    _set_options(root, character)
+    damping = {joint.name: joint.kd for joint in character.joints}
+    for element in root.iter("joint"):
+        if element.get("name") in damping:
+            element.set("damping", repr(float(damping[element.attrib["name"]])))
+    if character.simulation.self_collision:
+        for element in root.iter("geom"):
+            if element.get("class") == "collision":
+                element.set("contype", "1")
+    actuators = ET.SubElement(root, "actuator")
+    for joint in character.joints:
+        for axis in range(joint.dof.stop - joint.dof.start):
+            gear = " ".join(str(int(i == axis)) for i in range(6))
+            ET.SubElement(actuators, "motor", name=f"{joint.name}_{axis}", joint=joint.name, gear=gear)
+    root.insert(0, ET.Comment(_HEADER))
+    ET.indent(root)
+    return ET.tostring(root, encoding="utf-8") + b"\n"
+
+
+def _set_options(root: ET.Element, character: Character) -> None:
+    simulation = character.simulation
+    option = root.find("option")
+    if option is None:
+        option = ET.SubElement(root, "option")
+    option.set("timestep", repr(simulation.sim_dt))
+    option.set("iterations", str(simulation.solver_iterations))
+    option.set("integrator", {"euler": "Euler", "implicitfast": "implicitfast"}[simulation.integrator])
+    flag = option.find("flag")
+    if flag is None:
+        flag = ET.SubElement(option, "flag")
+    flag.set("autoreset", "disable")

@@ -1,0 +1,53 @@
+"""Numbers in files that every language can read: JSON, and float32 arrays one after another in a binary."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+DTYPE = "<f4"
+
+
+def json_bytes(value: Mapping[str, Any], compact: bool = False) -> bytes:
+    """JSON text in UTF-8, every float so that it reads back exactly; NaN and infinity are refused (ValueError)."""
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
+    return (json.dumps(value, allow_nan=False, **layout) + "\n").encode()
+
+
+def short(array: Any) -> Any:
+    """Nested lists of floats written with as few digits as give the same float32 back."""
+    values = np.asarray(array, dtype=np.float32)
+    return np.vectorize(lambda x: float(str(x)), otypes=[object])(values).tolist() if values.size else values.tolist()
+
+
+def exact(array: Any) -> Any:
+    """Nested lists of the very numbers, as float64."""
+    return np.asarray(array, dtype=np.float64).tolist()
+
+
+def pack(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], bytes]:
+    """An index (name -> byte offset and shape) and the little-endian float32 numbers it points into."""
+    index: dict[str, dict[str, Any]] = {}
+    parts: list[bytes] = []
+    offset = 0
+    for name, array in arrays.items():
+        values = np.ascontiguousarray(np.asarray(array), dtype=DTYPE)
+        index[name] = {"offset": offset, "shape": list(values.shape)}
+        parts.append(values.tobytes())
+        offset += values.nbytes
+    return index, b"".join(parts)
+
+
+def unpack(index: Mapping[str, Mapping[str, Any]], data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of ``pack``. Raises ValueError where the index points outside the data."""
+    return {name: _slice(name, entry["offset"], entry["shape"], data) for name, entry in index.items()}
+
+
+def _slice(name: str, offset: int, shape: Sequence[int], data: bytes) -> np.ndarray:
+    count = 1
+    for size in shape:
+        count *= size  # Python's integers do not overflow, whatever a stranger's file says
+    if min(offset, count) < 0 or offset % 4 or offset + 4 * count > len(data):
+        raise ValueError(f"tensor '{name}' lies outside the binary file")
+    return np.frombuffer(data, DTYPE, count, offset).reshape(tuple(shape))
