@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from characters.rotations import quat_rotate
+from characters.character import Joint
+from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
 from retarget.contacts import anchors, blend_offset
 from retarget.figure import Figure, Surface
 from retarget.posture import Chain, Posture
@@ -43,6 +44,15 @@ class Goals:
 
     def __len__(self) -> int:
         return len(self.place)
+
+    def __getitem__(self, frames: slice) -> Goals:
+        return replace(
+            self,
+            place=self.place[frames],
+            weight=self.weight[frames],
+            quat=self.quat[frames],
+            floor=self.floor[frames],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,24 +129,20 @@ def first_posture(figure: Figure, chain: Chain, targets: Targets) -> Posture:
             local = _allowed(character.joints[body.joint], parent, wanted)
         if body.joint is not None:
             joint_quat[:, body.joint] = local
-        from characters.rotations import quat_mul
-
         quats.append(quat_mul(parent, local))
     root_pos = targets.pos["pelvis"] - quat_rotate(quats[0], figure.rest("pelvis").expand(frames, 3))
     return Posture(root_pos, quats[0], joint_quat)
 
 
-def _allowed(joint: object, parent: Tensor, wanted: Tensor) -> Tensor:
-    from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul
-
+def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
     local = quat_mul(quat_conj(parent), wanted)
-    if joint.kind == "ball":  # type: ignore[attr-defined]
+    if joint.kind == "ball":
         return local
-    axis = local.new_tensor(joint.axis)  # type: ignore[attr-defined]
+    axis = local.new_tensor(joint.axis)
     angle = 2 * torch.atan2(local[:, 1:] @ axis, local[:, 0])
     angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
-    if joint.range is not None:  # type: ignore[attr-defined]
-        low, high = joint.range  # type: ignore[attr-defined]
+    if joint.range is not None:
+        low, high = joint.range
         middle = (low + high) / 2  # the turn nearest to the middle of the range, then the range's nearer end
         angle = torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
         angle = angle.clamp(low, high)
