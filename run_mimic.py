@@ -114,6 +114,24 @@ def _export_bundle(args: argparse.Namespace) -> None:
     say(f"check it: run_mimic.py verify {path}")
 
 
+def do_verify(args: argparse.Namespace) -> int:
+    """Check a controller bundle; with --json the verdict is written whatever it is."""
+    from mimic.export.verify import verify
+    from mimic.job import write_json
+    from mimic.tables import print_verdict
+
+    try:
+        verdict = verify(args.bundle)
+    except InputError as error:
+        if args.json:
+            write_json(args.json, {"ok": False, "bundle": str(args.bundle), "error": str(error)})
+        raise
+    if args.json:
+        write_json(args.json, verdict.to_json())
+    print_verdict(verdict.to_json())
+    return 0
+
+
 def do_clips(args: argparse.Namespace) -> int:
     """List the named clips."""
     from mimic.tables import print_clips
@@ -200,6 +218,7 @@ ACTIONS: dict[str, Action] = {
     "render": do_render,
     "play-clip": do_play_clip,
     "export": do_export,
+    "verify": do_verify,
     "clips": do_clips,
     "curves": do_curves,
     "bench": do_bench,

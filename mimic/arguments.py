@@ -90,6 +90,10 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     export.add_argument("--out", type=Path, metavar="DIR", help="folder for everything that is made")
     export.add_argument("--zip", action="store_true", help="a zip file instead of a folder (controller bundle only)")
 
+    verify = verb("verify", "is a controller bundle whole, and does it compute what was recorded?")
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder or zip file that export made")
+    verify.add_argument("--json", type=Path, metavar="OUT")
+
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 

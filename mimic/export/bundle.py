@@ -20,7 +20,7 @@ from mimic.export.read_me import read_me
 from mimic.export.tensors import json_bytes
 from mimic.export.urdf import character_urdf
 from mimic.export.vectors import test_vectors
-from mimic.export.write import write_folder, write_zip
+from mimic.export.write import refuse_strange, write_folder, write_zip
 from mimic.skill import Skill
 
 TOOLKIT_VERSION = "0.1.0"
@@ -34,8 +34,10 @@ def export_bundle(skill: Skill, out: Path, as_zip: bool = False) -> tuple[Path, 
 
     Raises InputError where a package is missing or ``out`` holds something else.
     """
-    files = bundle_files(skill)
     path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
+    if not as_zip:
+        refuse_strange(path)
+    files = bundle_files(skill)
     (write_zip if as_zip else write_folder)(path, files)
     return path, _parse(files[MANIFEST])
 
