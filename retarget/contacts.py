@@ -1,15 +1,18 @@
 """When a foot, paw or hand stands on the ground, from how low and how slow it is; and where it then has to stay."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 MAX_SPEED = 0.2  # [m/s] of a joint that stands, at the character's size
 MAX_RISE = 0.04  # [m] above the height at which it usually stands
+_STRETCH = 2.0  # [m] of floor needed to tell that it is tilted
+_LEAST_SLOPE, _MOST_SLOPE = 0.005, 0.1
 _ROLL = 0.12  # of the body's speed
 _GAP_S = 0.05  # shorter interruptions are none
-_SHORTEST_S = 0.05  # shorter contacts are none
+_SHORTEST_S = 0.09  # shorter contacts are none
 _LEASH = 0.03  # [m] a foot may wander about the place where it stands
 
 
@@ -24,6 +27,35 @@ def standing_level(pos: Tensor, times: Tensor) -> float:
     slow = speed(pos, times) < MAX_SPEED
     heights = pos[slow, 2] if slow.sum() >= 5 else pos[:, 2]
     return float(heights.quantile(0.1))
+
+
+def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tensor:
+    """Height (T, J) [m] of the floor under points (T, J, 3) by a plane through feet (T, 3) that stand; 0 if it is level.
+
+    Only a floor that is plainly tilted, over a stretch of two metres or more, is believed to be; CMU's is in places.
+    """
+    rows, heights = [], []
+    for foot in feet:
+        still = foot[speed(foot, times) < MAX_SPEED]
+        if len(still) >= 10:
+            low = still[still[:, 2] < still[:, 2].median() + MAX_RISE]
+            rows.append(low[:, :2])
+            heights.append(low[:, 2] - low[:, 2].mean())
+    if not rows:
+        return torch.zeros_like(points[..., 0])
+    # every foot has its own height: subtract its mean place too, then one slope serves all
+    place = torch.cat([row - row.mean(0) for row in rows])
+    height = torch.cat(heights)
+    spread = torch.linalg.svdvals(place)[0] / len(place) ** 0.5
+    if spread < _STRETCH / 4:
+        return torch.zeros_like(points[..., 0])
+    # across a straight path nothing is known of the slope: a little damping keeps it at 0
+    damped = place.T @ place + 0.1 * len(place) * torch.eye(2, dtype=torch.float64)
+    slope = torch.linalg.solve(damped, place.T @ height)
+    left = (height - place @ slope).square().mean()
+    if left > 0.6 * height.square().mean() or not _LEAST_SLOPE < slope.norm() < _MOST_SLOPE:
+        return torch.zeros_like(points[..., 0])
+    return points[..., :2] @ slope
 
 
 def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor) -> Tensor:

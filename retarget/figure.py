@@ -31,6 +31,10 @@ class Surface:
     at: Tensor
     radius: Tensor
 
+    def pick(self, point: int) -> Surface:
+        """One point alone."""
+        return Surface(self.body[point : point + 1], self.at[point : point + 1], self.radius[point : point + 1])
+
     def of_body(self, body: int) -> Surface:
         """The points of one body."""
         chosen = self.body == body

@@ -8,13 +8,22 @@ import torch
 from torch import Tensor
 
 from characters.character import Joint
-from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
+from characters.rotations import (
+    quat_conj,
+    quat_from_axis_angle,
+    quat_from_rotvec,
+    quat_mul,
+    quat_rotate,
+    quat_to_rotvec,
+)
 from retarget.contacts import anchors, blend_offset
 from retarget.figure import Figure, Surface
+from retarget.frames import arc
 from retarget.posture import Chain, Posture
 from retarget.targets import Targets
 
 _FADE_S = 0.2  # how long before and after a contact the limb is drawn towards its place
+_FAR = 0.06  # [m] a sole that would be so far above ground does not stand, whatever its joints do
 _LOCK = 8.0  # weight of a standing sole against a key body's 1 (of the residual, so squared in the cost)
 _ROLE_WEIGHT = {"pelvis": 0.5, "chest": 0.4, "neck": 0.3, "head": 0.5, "knee": 0.5, "elbow": 0.6, "toe": 0.5}
 _STANDING_ROLE_WEIGHT = 0.3
@@ -95,7 +104,7 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
         quat = _orientation(chain, targets, int(sole.surface.body[0]))
         origin = targets.pos[body_role]
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
-        flags = sole.flags
+        flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + _FAR)
         fixed = torch.stack([anchors(flags, points[:, p]) for p in range(points.shape[1])], 1)
         fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
         locks.append((sole.surface, fixed, flags))
@@ -104,6 +113,7 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
         count = torch.stack([flags for _, flags in found]).sum(0)
         offset = sum((o * f[:, None] for o, f in found), torch.zeros_like(found[0][0])) / count.clamp_min(1)[:, None]
         _shift_limb(figure, pos, body_role, blend_offset(offset, count > 0, fade))
+    targets = replace(targets, quat=_levelled(figure, targets, pos, locks, fade))
     for role in pos:
         if role.endswith(("wrist", "ankle", "finger", "toe")) and role in figure:
             pos[role][:, 2].clamp_(min=_lowest(figure, role))
@@ -172,6 +182,29 @@ def _shift_limb(figure: Figure, pos: dict[str, Tensor], end: str, offset: Tensor
     toe = f"{side}_toe"
     if part == "ankle" and toe in pos and toe not in roles:
         pos[toe] = pos[toe] + offset
+
+
+def _levelled(
+    figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]], fade: int
+) -> dict[int, Tensor]:
+    """Orientation targets with feet turned flat while they stand, gradually before and after; toes are moved along."""
+    quats = dict(targets.quat)
+    for body in {int(sole.body[0]) for sole, _, _ in locks} & set(quats):
+        flags = [standing for sole, _, standing in locks if int(sole.body[0]) == body]
+        standing, flat = torch.stack(flags).any(0), torch.stack(flags).all(0)
+        quat = quats[body]
+        axes = torch.eye(3, dtype=torch.float64)
+        up, across = (quat_rotate(quat, axis.expand(len(quat), 3)) for axis in (axes[2], axes[1]))
+        level = across * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+        turn = torch.where(flat[:, None], arc(up, axes[2].expand_as(up)), arc(across, level))
+        turned = blend_offset(quat_to_rotvec(turn), standing, fade)
+        quats[body] = quat_mul(quat_from_rotvec(turned), quat)
+        ankle = next(role for role in figure.roles if figure.body_of(role) == body)
+        toe = ankle.replace("ankle", "toe")
+        if toe != ankle and toe in pos and figure.body_of(toe) == body:
+            arm = pos[toe] - pos[ankle]
+            pos[toe] = pos[ankle] + quat_rotate(quat_from_rotvec(turned), arm)
+    return quats
 
 
 def _lowest(figure: Figure, role: str) -> float:

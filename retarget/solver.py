@@ -8,13 +8,14 @@ residuals in float64; the poses stay float64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_normalize, quat_rotate, quat_to_rotvec
+from characters.rotations import quat_angle, quat_conj, quat_from_axis_angle, quat_mul, quat_normalize, quat_rotate, quat_slerp, quat_to_rotvec
 from characters.character import Joint
+from retarget.contacts import intervals
 from retarget.figure import Figure
 from retarget.goals import Goals
 from retarget.posture import BodyPoses, Chain, Posture
@@ -22,6 +23,8 @@ from retarget.posture import BodyPoses, Chain, Posture
 
 _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
 _MENDS = 6  # more sweeps at most, of frames that are still in the ground
+_JUMP, _AROUND = 0.5, 4  # [rad] of a joint between two frames, and the frames on each side that are then solved again
+_STIFFER = 0.3  # smooth_turn meanwhile
 _SUNK, _NEAR = 0.001, 0.02  # [m] so deep is in the ground; points so near to it are held there while that is mended
 _TOUCHING = 0.003  # [m] in the last sweeps, points this near to the ground are held there rather than let through
 
@@ -67,7 +70,41 @@ class Solver:
             if not len(sunk):
                 break
             posture = self._sweep(goals, posture, sunk, _NEAR)
-        return posture
+        return self._without_jumps(goals, posture)
+
+    def _without_jumps(self, goals: Goals, posture: Posture) -> Posture:
+        """Where a joint jumps between two frames: the frames around solved again from a way that leads across.
+
+        Neighbours may have settled in different poses that are equally good. Jumps that are aimed at are left.
+        """
+        steps = quat_angle(posture.joint_quat[1:], posture.joint_quat[:-1]).amax(1)
+        jumps = (steps > _JUMP) & (quat_angle(goals.quat[1:], goals.quat[:-1]).amax(1) < _JUMP)
+        if not bool(jumps.any()):
+            return posture
+        across = Posture(posture.root_pos, posture.root_quat.clone(), posture.joint_quat.clone())
+        chosen = torch.zeros(len(posture), dtype=torch.bool)
+        for frame in jumps.nonzero()[:, 0].tolist():
+            first, last = max(0, frame - _AROUND), min(len(posture) - 1, frame + 1 + _AROUND)
+            share = torch.linspace(0, 1, last - first + 1, dtype=torch.float64)
+            ends = posture.joint_quat[first], posture.joint_quat[last]
+            across.joint_quat[first : last + 1] = quat_slerp(ends[0][None], ends[1][None], share[:, None])
+            chosen[first + 1 : last] = True
+        frames = chosen.nonzero()[:, 0]
+        stiffer = Solver(self.figure, self.chain, replace(self.config, smooth_turn=_STIFFER))
+        for sweep in range(self.config.sweeps):
+            near = _TOUCHING if sweep < self.config.sweeps - 2 else _NEAR
+            across = stiffer._sweep(goals, across, frames, near)
+        calmer = quat_angle(across.joint_quat[1:], across.joint_quat[:-1]).amax(1)
+        for first, last in intervals(chosen):
+            span = slice(max(0, first - 1), last)
+            if bool(calmer[span].amax() >= steps[span].amax()):
+                chosen[first:last] = False
+        kept = chosen[:, None]
+        return Posture(
+            torch.where(kept, across.root_pos, posture.root_pos),
+            torch.where(kept, across.root_quat, posture.root_quat),
+            torch.where(kept[..., None], across.joint_quat, posture.joint_quat),
+        )
 
     def _sweep(self, goals: Goals, posture: Posture, frames: Tensor, near: float) -> Posture:
         """One step of the chosen frames."""

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from characters.errors import ClipError
-from characters.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
-from retarget.contacts import MAX_RISE, find_contact, speed, standing_level
+from characters.rotations import quat_angle, quat_conj, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
+from retarget.contacts import MAX_RISE, find_contact, speed, standing_level, tilted_floor
 from retarget.figure import Figure
 from retarget.frames import arc, calibrate, frame, orthogonal, quat_from_matrix, turn_between, unit
 from retarget.mapping import Mapping
@@ -37,14 +37,15 @@ class Targets:
         pos: role -> (T, 3) [m].
         quat: body index -> orientation (T, 4).
         contact: role of a foot, toe, paw or hand -> (T,) bool, whether it stands on the ground.
+        turned: body index -> (T,) [rad] how far the recorded bone and the one above it turn from the frame before.
         scale: the character's legs over the recording's.
-        standing: (T,) bool, frames at which some foot stands.
     """
 
     times: Tensor
     pos: dict[str, Tensor]
     quat: dict[int, Tensor]
     contact: dict[str, Tensor]
+    turned: dict[int, Tensor]
     scale: float
 
     def __len__(self) -> int:
@@ -59,6 +60,7 @@ class Targets:
             pos={role: values[span] for role, values in self.pos.items()},
             quat={body: values[span] for body, values in self.quat.items()},
             contact={role: values[span] for role, values in self.contact.items()},
+            turned={body: values[span] for body, values in self.turned.items()},
         )
 
 
@@ -95,7 +97,7 @@ class _Builder:
             self._limb(f"{side}_shoulder", self.quat[self.figure.body_of("chest")])
         if not self.figure.digitigrade:
             self._hands()
-        return Targets(self.source.times, self.pos, self.quat, self.contact, self.scale)
+        return Targets(self.source.times, self.pos, self.quat, self.contact, self._turned(), self.scale)
 
     # what was recorded, at the character's size
 
@@ -129,8 +131,14 @@ class _Builder:
 
     def _settle(self) -> None:
         """Lift or lower the recording so that its feet stand where the character's do."""
+        self._points[..., 2] -= self._slope()
         end = self._limb_roles("left_hip")[-1]
         self._points = self._points + (self.figure.clearance(end) - self._level(end.split("_")[1])) * _UP
+
+    def _slope(self) -> Tensor:
+        """(T, J) height [m] of a floor that is not level, where standing feet say so over at least a few metres."""
+        roles = [f"{side}_{part}" for side in SIDES for part in ("ankle", "toe") if self.has(f"{side}_{part}")]
+        return tilted_floor([self.recorded(role) for role in roles], self.source.times, self._points)
 
     def _level(self, part: str) -> float:
         """Height [m] of a left or right joint when it stands."""
@@ -138,6 +146,25 @@ class _Builder:
         return min(standing_level(self.recorded(role), self.source.times) for role in roles)
 
     # from the pelvis outwards
+
+    def _turned(self) -> dict[int, Tensor]:
+        """How far the recorded bone of each body, and the one above it, turn from frame to frame."""
+        joint_of = {self.figure.body_of(role): role for role in self.figure.roles if self.has(role)}
+        steps = {body: self._bone_turn(role) for body, role in joint_of.items()}
+        parents = [b.parent for b in self.figure.character.bodies]
+        return {b: step + steps.get(parents[b], torch.zeros_like(step)) for b, step in steps.items()}
+
+    def _bone_turn(self, role: str) -> Tensor:
+        """(T,) [rad] of a joint's rotation, or, where there is none, of the direction to the joint below it."""
+        rotation = self.rotation(role)
+        if rotation is not None:
+            step = quat_angle(rotation[1:], rotation[:-1])
+        else:
+            joint = self.mapping.joints[role]
+            below = next((j for j, parent in enumerate(self.source.parents) if parent == joint), joint)
+            bone = unit(self._points[:, below] - self._points[:, joint])
+            step = 2 * torch.asin(((bone[1:] - bone[:-1]).norm(dim=-1) / 2).clamp(max=1.0))
+        return torch.cat((step[:1], step))
 
     def _trunk(self) -> None:
         figure = self.figure
