@@ -8,10 +8,12 @@ from pathlib import Path
 from characters import Character, load_character
 from characters.errors import InputError, nearest
 from mimic.env import task_for
-from mimic.export.cut import best_cycle, close, from_origin, in_place, resample
+from mimic.export.bvh import character_bvh
+from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
 from mimic.export.files import make_folder, write_bytes
 from mimic.export.glb import character_glb
 from mimic.export.record import record
+from mimic.export.replay import export_replay
 from mimic.export.usd import write_usd
 from mimic.skill import Skill
 from mocap.catalogue import load_clip
@@ -19,6 +21,7 @@ from mocap.motion import Motion
 from retarget.ground import lift_penetration
 
 FORMATS = ("glb", "bvh", "usd")
+REPLAY_S, SHORTEST_REPLAY_S = 10.0, 4.0
 _CYCLES, _LONGEST_S = 5, 20.0  # simulated to find the cycle that closes best
 
 
@@ -52,9 +55,14 @@ def clip_animation(name: str, cut: Cut) -> Animation:
     character = load_character(motion.character)
     motion = lift_penetration(motion, character)
     turns = task_for(motion.name).sync_root_yaw
-    if cut.seconds is not None and cut.seconds < motion.duration:
-        motion = _first_seconds(motion, character, cut.seconds)
-    return _finish(motion, character, cut, turns, [])
+    if cut.seconds is None:
+        return _finish(motion, character, cut, turns, [])
+    notes = []
+    if motion.loop and cut.seconds > motion.duration:
+        cycles = math.ceil(cut.seconds / motion.duration)
+        motion = repeat(close(motion, turns)[0], cycles, turns)
+        notes = [f"{cut.seconds / (motion.duration / cycles):.1f} cycles"]
+    return _finish(_first_seconds(motion, character, cut.seconds), character, cut, turns, notes)
 
 
 def skill_animation(skill: Skill, cut: Cut) -> Animation:
@@ -73,6 +81,23 @@ def skill_animation(skill: Skill, cut: Cut) -> Animation:
     elif cut.seconds is not None and cut.seconds < motion.duration:
         motion = _first_seconds(motion, character, cut.seconds)
     return _finish(motion, character, cut, recording.turns, notes)
+
+
+def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a clip, a short cycle several times; its size in bytes. Raises InputError."""
+    motion = load_clip(name)
+    if seconds is None and motion.loop:
+        seconds = motion.duration * math.ceil(SHORTEST_REPLAY_S / motion.duration)
+    animation = clip_animation(name, Cut(fps, seconds))
+    return export_replay([animation.motion], animation.character, out, animation.motion.license)
+
+
+def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a simulation (ten seconds unless told) beside its reference; its size. Raises InputError."""
+    recording = record(skill, seconds or REPLAY_S)
+    character = load_character(recording.simulated.character)
+    motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
+    return export_replay(motions, character, out, motions[0].license)
 
 
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
@@ -102,13 +127,13 @@ def write_animations(animations: Sequence[Animation], formats: Sequence[str], ou
 
 
 def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
-    raise InputError("BVH is not written yet")
+    write_bytes(path, character_bvh(motion, character))
 
 
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
     """The start of a motion, which then is no cycle any more."""
     fine = resample(replace(motion, loop=False), character, 240.0)
-    count = max(2, round(seconds * 240.0) + 1)
+    count = min(max(2, round(seconds * 240.0) + 1), fine.num_frames)
     return replace(
         fine,
         times=fine.times[:count],

@@ -15,6 +15,7 @@ from characters.rotations import (
     quat_from_yaw,
     quat_mul,
     quat_normalize,
+    quat_rotate,
     quat_to_rotvec,
 )
 from mimic.env.reference import sample_motion
@@ -93,6 +94,30 @@ def close(motion: Motion, turns: bool = False) -> tuple[Motion, Seam]:
         joint_quat=_towards(motion.joint_quat, motion.joint_quat[0], weight[:, None]),
     )
     return closed, seam
+
+
+def repeat(cycle: Motion, cycles: int, turns: bool = False) -> Motion:
+    """Closed cycles one after another, each where the last one ended; with ``turns`` at the heading it ended with."""
+    heading = heading_angle(cycle.root_quat_w[[0, -1]])
+    turn_each = float(heading[1] - heading[0]) if turns else 0.0
+    start = cycle.root_pos_w[0] * _FLAT
+    place = start
+    times, pos, root = [cycle.times[:1]], [cycle.root_pos_w[:1]], [cycle.root_quat_w[:1]]
+    for k in range(cycles):
+        turn = quat_from_yaw(torch.tensor(k * turn_each, dtype=torch.float64)).expand_as(cycle.root_quat_w)
+        moved = quat_rotate(turn, cycle.root_pos_w - start) + place
+        times.append(cycle.times[1:] + k * cycle.duration)
+        pos.append(moved[1:])
+        root.append(quat_mul(turn, cycle.root_quat_w)[1:])
+        place = moved[-1] * _FLAT
+    return replace(
+        cycle,
+        times=torch.cat(times),
+        root_pos_w=torch.cat(pos),
+        root_quat_w=torch.cat(root).contiguous(),
+        joint_quat=torch.cat([cycle.joint_quat[:1], *[cycle.joint_quat[1:]] * cycles]),
+        loop=False,
+    )
 
 
 def from_origin(motion: Motion) -> Motion:

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from PIL import Image
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 FLAGS = [
     "--headless=new",
@@ -41,8 +41,8 @@ FLAGS = [
 class Browser:
     """One page. ``errors``: everything the page complained about; ``asked``: every address it fetched."""
 
-    def __init__(self, address: str, size: tuple[int, int]) -> None:
-        self._socket = connect(address, max_size=None, open_timeout=30)
+    def __init__(self, socket: ClientConnection, size: tuple[int, int]) -> None:
+        self._socket = socket
         self._number = 0
         self.errors: list[str] = []
         self.asked: list[str] = []
@@ -111,9 +111,6 @@ class Browser:
             path.write_bytes(data)
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
-    def close(self) -> None:
-        self._socket.close()
-
 
 @contextlib.contextmanager
 def chromium(folder: Path, size: tuple[int, int] = (1100, 700)) -> Iterator[Browser]:
@@ -129,18 +126,18 @@ def chromium(folder: Path, size: tuple[int, int] = (1100, 700)) -> Iterator[Brow
         env={**os.environ, "HOME": str(folder)},
         start_new_session=True,
     )
-    browser = None
     try:
         port = _port(profile / "DevToolsActivePort")
         with urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30) as answer:
-            pages = [page for page in json.load(answer) if page["type"] == "page"]
-        browser = Browser(pages[0]["webSocketDebuggerUrl"], size)
-        yield browser
+            address = next(page["webSocketDebuggerUrl"] for page in json.load(answer) if page["type"] == "page")
+        with connect(address, max_size=None, open_timeout=30) as socket:
+            browser = Browser(socket, size)
+            try:
+                yield browser
+            finally:
+                with contextlib.suppress(Exception):
+                    browser.call("Browser.close")
     finally:
-        if browser is not None:
-            with contextlib.suppress(Exception):
-                browser.call("Browser.close")
-            browser.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
         if process.poll() is None:

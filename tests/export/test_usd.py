@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 from motion_samples import random_motion
+from reading import body_positions
 
 from characters import load_character
 from characters.errors import InputError
 from mimic.export.usd import write_usd
-from tests.export.test_glb import body_positions
 
 
 @pytest.fixture(scope="module", params=["humanoid", "dog"])
@@ -29,6 +29,8 @@ def test_what_usdchecker_runs_finds_nothing(written):
     assert len(validators) > 20
     errors = UsdValidation.ValidationContext(validators).Validate(stage)
     assert not errors, [error.GetErrorAsString() for error in errors]
+    stage.ClearMetadata("upAxis")
+    assert UsdValidation.ValidationContext(validators).Validate(stage), "and what is wrong would be found"
 
 
 def test_frames_and_joint_positions_are_the_motions(written):

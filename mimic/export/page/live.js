@@ -1,5 +1,7 @@
 // A skill performed live: MuJoCo in the browser, the policy in JavaScript, the clip beside it as a ghost.
-import { Raycaster, Vector2, Vector3, Plane, Mesh, MeshBasicMaterial, SphereGeometry } from "three";
+import {
+  BufferGeometry, Line, LineBasicMaterial, Mesh, MeshBasicMaterial, Plane, Raycaster, SphereGeometry, Vector2, Vector3,
+} from "three";
 import loadMujoco from "mujoco";
 import { loadController } from "evaluator";
 import { Figure, Stage } from "stage";
@@ -121,6 +123,7 @@ class Page {
     ({ figure: this.figure, ghost: this.ghost } = this.figures[entry.character]);
     this.stage.scene.add(this.figure.group, this.ghost.group);
     $("title").textContent = name.replaceAll("_", " ");
+    $("skill").value = name;
     $("licence").textContent = entry.warning ?? "";
     this.#frameShot();
     this.restart();
@@ -138,19 +141,11 @@ class Page {
     this.stage.follow(this.figure.root, 10);
   }
 
-  /** A shot from the side of the way it goes, the ghost behind and beside it. */
+  /** The way of one cycle decides where the camera stands. */
   #frameShot() {
-    const { controller } = this.skill;
-    const table = controller.table["table.root_pos"].data;
-    const way = [0, 1].map((k) => table[table.length - 3 + k] - table[k]);
-    const moves = Math.hypot(...way) > 0.5;
-    const size = Math.max(...controller.skeleton.bodies.map((body) => Math.hypot(...body.offset))) > 0.4 ? 1 : 1;
-    const heading = moves ? Math.atan2(way[1], way[0]) : 0; // [rad] from x towards y; the same from the front to the side
-    const azimuth = heading + (moves ? 1.05 : 0.6);
-    const right = [Math.cos(azimuth), -Math.sin(azimuth)]; // of the camera, in the page's x and z
-    const away = [-Math.sin(azimuth), -Math.cos(azimuth)];
-    this.beside = new Vector3(1.05 * right[0] + 0.75 * away[0], 0, 1.05 * right[1] + 0.75 * away[1]).multiplyScalar(size);
-    this.stage.look(new Vector3(0, 0.8, 0), azimuth, 5.2);
+    const table = this.skill.controller.table["table.root_pos"].data; // x forward, y left
+    const [dx, dy] = [0, 1].map((k) => table[table.length - 3 + k] - table[k]);
+    this.beside = this.stage.frameShot(new Vector3(table[1], table[2], table[0]), new Vector3(dy, 0, dx));
   }
 
   #frame(now, before) {
@@ -185,6 +180,11 @@ class Page {
     this.ghost.group.position.copy(mode === "beside" ? this.beside : new Vector3());
     this.ghost.pose(controller.referencePose(clock), controller.skeleton);
     this.figure.group.updateMatrixWorld(true);
+    if (!this.grab) return;
+    const { body, local, goal } = this.grab;
+    this.handle.visible = this.string.visible = true;
+    this.handle.position.copy(goal);
+    this.string.geometry.setFromPoints([this.figure.bones[body].localToWorld(local.clone()), goal]);
   }
 
   #tell() {
@@ -205,12 +205,7 @@ class Page {
     $("play").onclick = () => (this.playing = !this.playing);
     $("again").onclick = () => this.restart();
     $("skill").onchange = (event) => this.choose(event.target.value);
-    for (const button of document.querySelectorAll("[data-speed]")) {
-      button.onclick = () => {
-        this.speed = Number(button.dataset.speed);
-        for (const each of document.querySelectorAll("[data-speed]")) each.ariaPressed = String(each === button);
-      };
-    }
+    this.stage.chips((speed) => (this.speed = speed));
     addEventListener("keydown", (event) => {
       if (event.target.matches("select, button")) return;
       if (event.key === " ") this.playing = !this.playing;
@@ -226,7 +221,9 @@ class Page {
     this.handle = new Mesh(new SphereGeometry(0.035, 16, 12), new MeshBasicMaterial({ color: 0xffb020, depthTest: false }));
     this.handle.visible = false;
     this.handle.renderOrder = 9;
-    this.stage.scene.add(this.handle);
+    this.string = new Line(new BufferGeometry(), new LineBasicMaterial({ color: 0xffb020, depthTest: false }));
+    Object.assign(this.string, { visible: false, frustumCulled: false, renderOrder: 8 });
+    this.stage.scene.add(this.handle, this.string);
     const aim = (event) => {
       const box = canvas.getBoundingClientRect();
       const at = new Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
@@ -251,7 +248,7 @@ class Page {
       if (!this.grab) return;
       const { body, point, goal, since } = this.grab;
       this.grab = null;
-      this.handle.visible = false;
+      this.handle.visible = this.string.visible = false;
       this.stage.controls.enabled = true;
       this.skill.force = null;
       if (performance.now() - since < 300 && goal.distanceTo(point) < 0.06) this.shove(body, point);
@@ -271,8 +268,6 @@ class Page {
     if (!this.grab) return;
     const { body, local, goal } = this.grab;
     const at = this.figure.bones[body].localToWorld(local.clone());
-    this.handle.visible = true;
-    this.handle.position.copy(goal);
     const force = goal.clone().sub(at).multiplyScalar(PULL * this.skill.mass).clampLength(0, 8 * this.skill.mass);
     if (force.length() > 1) this.skill.push(body, toPhysics(at), toPhysics(force));
   }

@@ -2,29 +2,30 @@
 // The world is glTF's here: y up, z forward, metres.
 import {
   AnimationMixer, Color, DirectionalLight, Fog, Group, HemisphereLight, LoopOnce, Mesh, MeshBasicMaterial,
-  MeshStandardMaterial, PCFSoftShadowMap, PerspectiveCamera, PlaneGeometry, Scene, ShaderMaterial, SphereGeometry,
+  MeshStandardMaterial, PCFShadowMap, PerspectiveCamera, PlaneGeometry, Scene, ShaderMaterial, SphereGeometry,
   Vector3, WebGLRenderer, GLTFLoader, OrbitControls, clone,
 } from "three";
 
 const HORIZON = new Color(0xe9eff4);
 const ZENITH = new Color(0x9dbfe3);
-const GROUND = new Color(0xd3d9de);
+const GROUND = new Color(0xbcc5cd);
 const GHOST = new Color(0x4d9eff);
-const FOLLOW_S = 0.35; // the camera is this far behind, in time
+const FOLLOW_S = 0.3; // how slowly the camera takes to a new speed
 
 export class Stage {
   constructor(canvas) {
     this.renderer = new WebGLRenderer({ canvas, antialias: true });
     this.renderer.shadowMap.enabled = true;
-    this.renderer.shadowMap.type = PCFSoftShadowMap;
+    this.renderer.shadowMap.type = PCFShadowMap;
     this.scene = new Scene();
     this.scene.background = HORIZON;
-    this.scene.fog = new Fog(HORIZON, 9, 26);
+    this.scene.fog = new Fog(HORIZON, 7, 24);
     this.camera = new PerspectiveCamera(36, 1, 0.05, 120);
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, {
       enableDamping: true, dampingFactor: 0.08, minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, enablePan: false,
     });
+    this.velocity = new Vector3();
     this.#light();
     this.#ground();
     this.#sky();
@@ -53,15 +54,43 @@ export class Stage {
     this.#centre(target);
   }
 
-  /** Move camera, sun and ground along with a point on the ground; dt [s] since the last time. */
+  /** Move camera, sun and ground along with a point; dt [s] since the last time, a second or more: at once. */
   follow(point, dt) {
-    const share = 1 - Math.exp(-dt / FOLLOW_S);
     const { target } = this.controls;
-    const step = new Vector3(point.x - target.x, 0, point.z - target.z);
-    if (step.length() < 6) step.multiplyScalar(share); // farther is a restart: jump
+    const way = new Vector3(point.x - target.x, 0, point.z - target.z);
+    const keep = dt < 1 && way.length() < 6 ? Math.exp(-dt / FOLLOW_S) : 0; // farther is a restart
+    // a filter that knows speed too, so that it does not lag behind a canter (critically damped alpha-beta)
+    const step = this.velocity.clone().multiplyScalar(keep && dt);
+    const missed = way.sub(step);
+    this.velocity.addScaledVector(missed, (1 - keep) ** 2 / Math.max(dt, 1e-3)).multiplyScalar(keep ? 1 : 0);
+    step.addScaledVector(missed, 1 - keep ** 2);
     target.add(step);
     this.camera.position.add(step);
     this.#centre(target);
+  }
+
+  /**
+   * The first shot of a character that starts at `at` and goes along `way`: from the side of the way, or from the
+   * front where it stays. Returns where its ghost stands beside it.
+   */
+  frameShot(at, way) {
+    const moves = Math.hypot(way.x, way.z) > 0.5;
+    const azimuth = moves ? Math.atan2(way.x, way.z) + 1.05 : 0.6;
+    this.look(new Vector3(at.x, 0.85 * at.y, at.z), azimuth, 2.4 + 3.1 * at.y);
+    const right = new Vector3(Math.cos(azimuth), 0, -Math.sin(azimuth));
+    const away = new Vector3(-Math.sin(azimuth), 0, -Math.cos(azimuth));
+    return right.multiplyScalar(1.05).addScaledVector(away, 0.75);
+  }
+
+  /** The speed buttons: `choose` is told which. */
+  chips(choose) {
+    const buttons = document.querySelectorAll("[data-speed]");
+    for (const button of buttons) {
+      button.onclick = () => {
+        choose(Number(button.dataset.speed));
+        for (const each of buttons) each.ariaPressed = String(each === button);
+      };
+    }
   }
 
   draw() {
@@ -77,8 +106,8 @@ export class Stage {
   }
 
   #light() {
-    this.scene.add(new HemisphereLight(0xffffff, 0xb9c0c8, 1.9));
-    this.sun = new DirectionalLight(0xfff4e2, 2.1);
+    this.scene.add(new HemisphereLight(0xffffff, 0xc4cad1, 2.3));
+    this.sun = new DirectionalLight(0xfff4e2, 2.4);
     this.sun.castShadow = true;
     this.sun.shadow.mapSize.set(1024, 1024);
     this.sun.shadow.radius = 6;
@@ -101,13 +130,13 @@ export class Stage {
           float rule(vec2 at, float cell, float width) { // a line between cells, as wide as a pixel at least
             vec2 x = at / cell, w = fwidth(x);
             vec2 d = abs(fract(x - 0.5) - 0.5);
-            vec2 line = (1.0 - smoothstep(vec2(width), vec2(width) + 1.5 * w, d)) * min(vec2(1.0), width / w * 2.0);
+            vec2 line = (1.0 - smoothstep(vec2(width), vec2(width) + w, d)) * min(vec2(1.0), width / w * 2.0);
             return max(line.x, line.y);
           }`)
         .replace("#include <color_fragment>", `#include <color_fragment>
           float checker = mod(floor(floorAt.x) + floor(floorAt.z), 2.0);
           diffuseColor.rgb *= 1.0 - 0.035 * checker;
-          diffuseColor.rgb = mix(diffuseColor.rgb, vec3(1.0), 0.55 * rule(floorAt.xz, 1.0, 0.006));`);
+          diffuseColor.rgb = mix(diffuseColor.rgb, vec3(1.0), 0.55 * rule(floorAt.xz, 1.0, 0.0035));`);
     };
     this.ground = new Mesh(new PlaneGeometry(60, 60), material);
     this.ground.rotation.x = -Math.PI / 2;
