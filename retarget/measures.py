@@ -19,8 +19,8 @@ from retarget.posture import BodyPoses, Chain, Posture
 from retarget.targets import Targets
 
 _LIMIT_RAD = 0.01  # beyond a hinge's range, that is a hit
-_JUMP_DEG = 30.0  # a frame
-_SPIKE = 200.0  # [m/s²] of a body, beyond which recordings are usually broken
+_JUMP_DEG, _LEEWAY_DEG = 30.0, 10.0  # a frame; more than the recorded bones turn
+_STEP_S = 1 / 60
 _CHECK_HZ = 30.0
 _STAND = 0.03  # [m] above ground
 
@@ -52,7 +52,7 @@ class Measures:
         limit_hits: (T,) bool.
         collisions: (F,) bool at about 30 frames a second.
         acceleration: (T,) [m/s²], the greatest of all bodies.
-        jumps: (T - 1,) [deg] greatest turn of a joint, where the recording does not turn as much; else 0.
+        jumps: (T - 1,) [deg] greatest turn of a joint, at most 30 where the recorded bones turn within 10 as much.
         seam: 'pose_deg' and 'velocity_rad_s' between the end and the start, or None where the motion is no loop.
         effort: torques.
     """
@@ -147,12 +147,14 @@ def _limit_hits(chain: Chain, posture: Posture) -> Tensor:
 
 
 def _acceleration(pos: Tensor, times: Tensor) -> Tensor:
-    if len(pos) < 3:
+    """(T,) [m/s²] over two steps of a sixtieth of a second or one frame: shorter ones are the recording's noise."""
+    step = max(1, round(_STEP_S / float(times.diff().median())))
+    if len(pos) < 2 * step + 1:
         return torch.zeros(len(pos), dtype=torch.float64)
-    velocity = pos.diff(dim=0) / times.diff()[:, None, None]
-    middle = (times[2:] - times[:-2])[:, None, None] / 2
-    inner = (velocity.diff(dim=0) / middle).norm(dim=-1).amax(1)
-    return torch.cat((inner[:1], inner, inner[-1:]))
+    dt = (times[2 * step :] - times[: -2 * step]) / 2
+    second = pos[2 * step :] - 2 * pos[step:-step] + pos[: -2 * step]
+    inner = second.norm(dim=-1).amax(1) / dt.square()
+    return torch.cat((inner[:1].expand(step), inner, inner[-1:].expand(step)))
 
 
 def _jumps(chain: Chain, posture: Posture, targets: Targets | None) -> Tensor:
@@ -162,7 +164,8 @@ def _jumps(chain: Chain, posture: Posture, targets: Targets | None) -> Tensor:
             if body.joint is None or b not in targets.turned:
                 continue
             own = torch.rad2deg(targets.turned[b][1:])
-            turned[:, body.joint] = torch.where(own > _JUMP_DEG, 0.0, turned[:, body.joint])
+            explained = turned[:, body.joint] < own + _LEEWAY_DEG
+            turned[:, body.joint] = torch.where(explained, turned[:, body.joint].clamp(max=_JUMP_DEG), turned[:, body.joint])
     return turned.amax(1)
 
 

@@ -51,7 +51,7 @@ THRESHOLDS: dict[str, Threshold] = {
     ),
     "limits": Threshold("frames with a joint beyond its range", "%", 0.0, 1.0, "retarget it again: joints then keep to their ranges"),
     "self_collision": Threshold(
-        "frames with limbs through each other", "%", 5.0, 30.0, "harmless unless self-collision is simulated; widen the arms in the source"
+        "frames with limbs through each other", "%", 5.0, 100.0, "harmless unless self-collision is simulated; widen the arms in the source"
     ),
     "spikes": Threshold(
         "frames with broken accelerations", "%", 1.0, 3.0, "smooth the source, or cut away a T-pose in its first frame (--start 0.1)"

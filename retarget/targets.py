@@ -265,8 +265,7 @@ class _Builder:
         self.pos["neck"] = reach + quat_rotate(chest, (figure.rest("neck") - top0).expand_as(reach))
         neck = figure.body_of("neck")
         if "head" in figure and figure.body_of("head") != neck:
-            shoulders = self.lateral("shoulder"), figure.rest("left_shoulder") - figure.rest("right_shoulder")
-            self._chain(("neck", "head", "head_end"), *shoulders)
+            self._chain(("neck", "head", "head_end"), chest)
             return
         rotation = self.rotation("head")
         self.quat[neck] = chest if rotation is None else calibrate(rotation, chest)
@@ -276,17 +275,20 @@ class _Builder:
 
     def _tail(self) -> None:
         if "tail" in self.figure and self.has("tail1"):
-            hips = self.figure.rest("left_hip") - self.figure.rest("right_hip")
-            self._chain(("tail", "tail1", "tail_end"), self.lateral("hip"), hips)
+            self._chain(("tail", "tail1", "tail_end"), self.quat[self.figure.body_of("pelvis")])
 
-    def _chain(self, roles: tuple[str, ...], lateral: Tensor, lateral0: Tensor) -> None:
-        """A row of bones at the character's lengths in the recorded directions, starting from a known place."""
+    def _chain(self, roles: tuple[str, ...], above: Tensor) -> None:
+        """A row of bones at the character's lengths in the recorded directions, starting from a known place.
+
+        Each bone is turned from the one above it by the shortest way: nothing was recorded of its twist.
+        """
         for a, b in zip(roles, roles[1:], strict=False):
             if not (a in self.figure and b in self.figure and self.has(a) and self.has(b)):
                 return
             direction, rest = self.recorded(b) - self.recorded(a), self.figure.rest(b) - self.figure.rest(a)
             self.pos[b] = self.pos[a] + rest.norm() * unit(direction)
-            self.quat[self.figure.body_of(a)] = turn_between(frame(rest, lateral0), frame(direction, lateral))
+            above = quat_mul(arc(quat_rotate(above, rest.expand_as(direction)), direction), above)
+            self.quat[self.figure.body_of(a)] = above
 
     def _limb(self, base: str, trunk: Tensor) -> None:
         figure, roles = self.figure, self._limb_roles(base)
@@ -338,7 +340,8 @@ class _Builder:
             expected = quat_rotate(quat_mul(trunk, arc(rest.expand_as(now), now)), axis0.expand_as(upper))
         expected = unit(orthogonal(expected, upper))
         folded = (upper * lower).sum(-1, keepdim=True) < 0
-        agree = ((seen * expected).sum(-1, keepdim=True) > 0) | (bend > 0.35) | folded
+        agreement = _smoothstep(((seen * expected).sum(-1, keepdim=True) + 0.3) / 0.6)
+        agree = torch.where(folded, 1.0, torch.maximum(agreement, _smoothstep((bend - 0.35) / 0.25)))
         trust = _smoothstep(torch.where(folded, (bend - 0.03) / 0.1, (bend - 0.1) / 0.25)) * agree
         return unit(torch.lerp(expected, seen, trust)), axis0
 
