@@ -115,7 +115,7 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
         _shift_limb(figure, pos, body_role, blend_offset(offset, count > 0, fade))
     targets = replace(targets, quat=_levelled(figure, targets, pos, locks, fade))
     for role in pos:
-        if role.endswith(("wrist", "ankle", "finger", "toe")) and role in figure:
+        if role.endswith(("finger", "toe") if figure.digitigrade else ("wrist", "ankle", "toe")):
             pos[role][:, 2].clamp_(min=_lowest(figure, role))
     return _stack(figure, targets, pos, locks)
 

@@ -22,10 +22,10 @@ from retarget.posture import BodyPoses, Chain, Posture
 
 
 _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
-_MENDS = 6  # more sweeps at most, of frames that are still in the ground
+_MENDS = 8  # more sweeps at most, of frames that are still in the ground
 _JUMP, _AROUND = 0.5, 4  # [rad] of a joint between two frames, and the frames on each side that are then solved again
 _STIFFER = 0.3  # smooth_turn meanwhile
-_SUNK, _NEAR = 0.001, 0.02  # [m] so deep is in the ground; points so near to it are held there while that is mended
+_SUNK = 0.001  # [m] so deep is in the ground
 _TOUCHING = 0.003  # [m] in the last sweeps, points this near to the ground are held there rather than let through
 
 
@@ -65,11 +65,15 @@ class Solver:
         for sweep in range(self.config.sweeps):
             near = _TOUCHING if sweep >= self.config.sweeps - 2 else 0.0
             posture = self._sweep(goals, posture, everything, near)
+        held = goals
         for _ in range(_MENDS):
-            sunk = (self._heights(self.chain.forward(posture)) < -_SUNK).any(1).nonzero()[:, 0]
-            if not len(sunk):
+            heights = self._heights(self.chain.forward(posture))
+            sunk = (heights < -_SUNK).any(1)
+            if not bool(sunk.any()):
                 break
-            posture = self._sweep(goals, posture, sunk, _NEAR)
+            # what has been below once is held at the ground, lest it goes up and down for ever
+            held = replace(held, floor=held.floor | ((heights < 0) & sunk[:, None]))
+            posture = self._sweep(held, posture, sunk.nonzero()[:, 0], 0.0)
         return self._without_jumps(goals, posture)
 
     def _without_jumps(self, goals: Goals, posture: Posture) -> Posture:
@@ -91,9 +95,8 @@ class Solver:
             chosen[first + 1 : last] = True
         frames = chosen.nonzero()[:, 0]
         stiffer = Solver(self.figure, self.chain, replace(self.config, smooth_turn=_STIFFER))
-        for sweep in range(self.config.sweeps):
-            near = _TOUCHING if sweep < self.config.sweeps - 2 else _NEAR
-            across = stiffer._sweep(goals, across, frames, near)
+        for _ in range(self.config.sweeps):
+            across = stiffer._sweep(goals, across, frames, _TOUCHING)
         calmer = quat_angle(across.joint_quat[1:], across.joint_quat[:-1]).amax(1)
         for first, last in intervals(chosen):
             span = slice(max(0, first - 1), last)
