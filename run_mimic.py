@@ -16,6 +16,7 @@ from mimic.arguments import Action, build_parser
 
 if TYPE_CHECKING:
     from mimic.training import RunConfig
+    from mocap.conventions import ReadOptions
 
 
 def do_job(args: argparse.Namespace) -> int:
@@ -67,6 +68,16 @@ def do_evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_pack(args: argparse.Namespace) -> int:
+    """Keep a run's best checkpoint as a controller folder and print its evaluation."""
+    from mimic.pack import pack
+    from mimic.tables import print_evaluation
+
+    report = pack(args.run, args.out, args.episodes, args.threads)
+    print_evaluation(report, {"controller": args.out})
+    return 0
+
+
 def do_render(args: argparse.Namespace) -> int:
     """Film a controller beside its clip."""
     from mimic.job import render_skill
@@ -99,6 +110,10 @@ def do_export(args: argparse.Namespace) -> int:
     """Take a controller or a clip out to a game engine: one function a product."""
     products = {"animation": _export_animation, "replay": _export_replay, "web": _export_web}
     chosen = [make for name, make in products.items() if getattr(args, name)]
+    if args.zip and chosen:
+        raise InputError("--zip is for the controller bundle; leave out --animation, --replay and --web, or --zip")
+    if args.in_place and not args.animation:
+        raise InputError("--in-place is for --animation glb,bvh,usd")
     for make in chosen or [_export_bundle]:
         make(args)
     return 0
@@ -114,11 +129,16 @@ def _export_animation(args: argparse.Namespace) -> None:
     if args.clip:
         animations = [clip_animation(args.clip, cut)]
     else:
-        animations = [skill_animation(load_skill(name), cut) for name in args.controller.split(",")]
+        animations = [skill_animation(load_skill(name), cut) for name in _several(args.controller)]
     paths = write_animations(animations, args.animation.lower().split(","), args.out)
     for animation in animations:
         say(animation.note)
     say("written: " + ", ".join(map(str, paths)))
+
+
+def _several(names: str) -> list[str]:
+    """The controllers of ``A,B``; a path may have a comma in it."""
+    return [names] if os.path.exists(names) else names.split(",")
 
 
 def _export_replay(args: argparse.Namespace) -> None:
@@ -138,7 +158,7 @@ def _export_web(args: argparse.Namespace) -> None:
 
     if not args.controller:
         raise InputError("--web needs --controller: it is the policy that runs in the page")
-    size = export_web([load_skill(name) for name in args.controller.split(",")], args.web)
+    size = export_web([load_skill(name) for name in _several(args.controller)], args.web)
     say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
 
 
@@ -183,6 +203,25 @@ def do_clips(args: argparse.Namespace) -> int:
         print(json.dumps([asdict(info) for info in clips], indent=1))
     else:
         print_clips(clips)
+    return 0
+
+
+def do_inspect(args: argparse.Namespace) -> int:
+    """Say what a motion file holds."""
+    from mimic.export.files import write_bytes
+    from mimic.inspect_page import inspect_page
+    from mimic.job import write_json
+    from mimic.tables import print_description
+    from mocap.describe import describe, stick_figure
+    from mocap.formats import read_clip
+
+    clip = read_clip(args.file, _reading_options(args))
+    report = describe(clip)
+    print_description(report)
+    if args.json:
+        write_json(args.json, report)
+    if args.html:
+        write_bytes(args.html, inspect_page(report, stick_figure(clip)).encode())
     return 0
 
 
@@ -240,6 +279,14 @@ def _new_run(args: argparse.Namespace) -> "RunConfig":
     return RunConfig(args.clip, args.algorithm, args.seed, preset)
 
 
+def _reading_options(args: argparse.Namespace) -> "ReadOptions":
+    """What the user said about a motion file. Raises InputError for a word that means nothing."""
+    from mocap.conventions import ReadOptions
+
+    keys = ("unit", "up", "forward", "fps", "root", "take", "skeleton")
+    return ReadOptions(**{key: getattr(args, key) for key in keys})
+
+
 def _use_one_torch_thread() -> None:
     """The simulator has the cores: torch's own threads would fight it for them over tensors too small to share."""
     import torch
@@ -256,11 +303,13 @@ ACTIONS: dict[str, Action] = {
     "run": do_job,
     "train": do_train,
     "evaluate": do_evaluate,
+    "pack": do_pack,
     "render": do_render,
     "play-clip": do_play_clip,
     "export": do_export,
     "verify": do_verify,
     "clips": do_clips,
+    "inspect": do_inspect,
     "curves": do_curves,
     "bench": do_bench,
     "doctor": do_doctor,

@@ -19,6 +19,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse everything; an unknown option is an error with a hint, whatever else is wrong."""
+        argv = _join_axes(argv)
         try:
             args, unknown = self.parse_known_args(argv)
         except InputError:
@@ -36,6 +37,16 @@ class Parser(argparse.ArgumentParser):
             for word in argv[1:]:
                 if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
                     raise _unknown_option(word, verbs[argv[0]])
+
+
+def _join_axes(argv: Sequence[str]) -> list[str]:
+    """``--up -z`` as ``--up=-z``: argparse would take the axis for an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in ("--up", "--forward") and word in ("-x", "-y", "-z"):
+            word = f"{joined.pop()}={word}"
+        joined.append(word)
+    return joined
 
 
 def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
@@ -71,6 +82,12 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     evaluate.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(evaluate)
 
+    pack = verb("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
+    pack.add_argument("run", type=Path, metavar="RUN")
+    pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    pack.add_argument("--episodes", type=whole, default=32)
+    _add_threads(pack)
+
     render = verb("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
     render.add_argument("--seconds", type=positive, default=10.0)
@@ -105,6 +122,12 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 
+    inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    add_reading_options(inspect)
+    inspect.add_argument("--json", type=Path, metavar="OUT")
+    inspect.add_argument("--html", type=Path, metavar="OUT")
+
     curves = verb("curves", "learning curves of several runs in one picture and a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
@@ -135,6 +158,17 @@ def _add_run_options(parser: Parser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
     )
     _add_threads(parser)
+
+
+def add_reading_options(parser: Parser) -> None:
+    """What the user may say about a motion file: the fields of ``mocap.conventions.ReadOptions``."""
+    parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
+    parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
+    parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces at first")
+    parser.add_argument("--fps", type=positive, help="frames a second")
+    parser.add_argument("--root", metavar="NAME", help="which figure, where a file has several")
+    parser.add_argument("--take", metavar="NAME", help="which animation, where a file has several")
+    parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
 
 
 def _add_film_options(parser: Parser) -> None:

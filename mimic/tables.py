@@ -68,6 +68,22 @@ def print_clips(clips: Sequence[Any]) -> None:
         print(f"({number}) {licence}")
 
 
+def print_description(report: Mapping[str, Any]) -> None:
+    """What a motion file holds, and what was taken for granted about it."""
+    height = report["height_m"]
+    print(f"{report['name']}: {report['kind']} ({report['format']})")
+    print(f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} frames a second")
+    tips = f" and {report['tips']} tips" if report["tips"] else ""
+    print(f"{len(report['bones'])} bones{tips}: {', '.join(report['bones'])}")
+    print(
+        f"height {height['median_lowest']:.2f} to {height['median_highest']:.2f} m; the root goes {report['way_m']:g} m"
+    )
+    rows = [(key, entry["value"], entry["by"], entry["why"]) for key, entry in report["assumptions"].items()]
+    print_table("taken for granted", ("what", "value", "says", "why"), rows)
+    for line in report["warnings"]:
+        print(f"note: {line}")
+
+
 def _seconds(report: Mapping[str, Any]) -> str:
     return f"{report['episode_s']:g}"
 

@@ -10,7 +10,7 @@ from characters.errors import InputError, nearest
 from mimic.env import task_for
 from mimic.export.bvh import character_bvh
 from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
-from mimic.export.files import make_folder, write_bytes
+from mimic.export.files import distinct, make_folder, write_bytes
 from mimic.export.glb import character_glb
 from mimic.export.record import record
 from mimic.export.replay import export_replay
@@ -103,12 +103,16 @@ def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) 
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
     """Write them below ``out``: one GLB a character with all its motions, one BVH and one USD a motion.
 
+    Motions of one name are numbered.
+
     Raises:
         InputError: an unknown format, USD without usd-core, a folder that cannot be written.
     """
     for name in formats:
         if name not in FORMATS:
             raise InputError(f"no animation format '{name}'; {nearest(name, FORMATS)}")
+    names = distinct([animation.motion.name for animation in animations])
+    animations = [replace(a, motion=replace(a.motion, name=n)) for a, n in zip(animations, names, strict=True)]
     make_folder(out)
     written = []
     if "glb" in formats:

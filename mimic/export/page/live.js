@@ -7,6 +7,7 @@ import { loadController } from "evaluator";
 import { Figure, Stage } from "stage";
 
 const FALLEN_S = 1.4; // so long a fallen character is left lying
+const OVER_S = 0.8; // so long the last pose of a clip that does not loop is held
 const PUSH_S = 0.15; // a tap pushes for so long [s] ...
 const PUSH = 3.3; // ... with so much [N for every kg], which is half a metre a second
 const PULL = 18; // a drag pulls with [N for every kg and metre]
@@ -49,7 +50,7 @@ class Skill {
     this.data.qpos.set(qpos);
     this.data.qvel.set(qvel);
     this.mujoco.mj_forward(this.model, this.data);
-    Object.assign(this, { clock, time: 0, substep: 0, fallen: null, fallenAt: 0, over: false, force: null });
+    Object.assign(this, { clock, time: 0, substep: 0, fallen: null, fallenAt: 0, over: false, overAt: 0, force: null });
   }
 
   /** One physics step, the control step included where one is due. */
@@ -62,13 +63,13 @@ class Skill {
     this.time += controller.simDt;
     this.substep = (this.substep + 1) % controller.substeps;
     if (this.substep) return;
-    this.over = controller.advance(this.clock, data.qpos);
+    if (controller.advance(this.clock, data.qpos) && !this.over) [this.over, this.overAt] = [true, this.time];
     const body = this.fallen ? null : controller.fallen(data.qpos);
     if (body) [this.fallen, this.fallenAt] = [body, this.time];
   }
 
   get done() {
-    return this.over || (this.fallen !== null && this.time - this.fallenAt > FALLEN_S);
+    return (this.over && this.time - this.overAt > OVER_S) || (this.fallen !== null && this.time - this.fallenAt > FALLEN_S);
   }
 
   /** Pull at a point of a body: `body` of skeleton.json, `at` and `force` [N] in the world, z up. */

@@ -25,7 +25,7 @@ export class Stage {
     Object.assign(this.controls, {
       enableDamping: true, dampingFactor: 0.08, minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, enablePan: false,
     });
-    this.velocity = new Vector3();
+    Object.assign(this, { velocity: new Vector3(), ratio: Math.min(devicePixelRatio, 2), since: 0, pictures: 0 });
     this.#light();
     this.#ground();
     this.#sky();
@@ -35,7 +35,7 @@ export class Stage {
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.renderer.domElement;
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.ratio);
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / Math.max(1, height);
     this.camera.fov = this.camera.aspect < 1 ? 52 : 36; // a phone held upright sees as much from side to side
@@ -96,6 +96,18 @@ export class Stage {
   draw() {
     this.controls.update();
     this.renderer.render(this.scene, this.camera);
+    this.#spare(performance.now());
+  }
+
+  /** Where pictures come slowly, a screen of many small pixels gets fewer of its own. */
+  #spare(now) {
+    this.pictures += 1;
+    if (now - this.since < 2000) return;
+    const slow = this.since && this.pictures < 50 && this.ratio > 1;
+    [this.since, this.pictures] = [now, 0];
+    if (!slow) return;
+    this.ratio = Math.max(1, this.ratio * 0.75);
+    this.resize();
   }
 
   #centre(at) {
