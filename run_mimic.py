@@ -209,19 +209,50 @@ def do_clips(args: argparse.Namespace) -> int:
 def do_inspect(args: argparse.Namespace) -> int:
     """Say what a motion file holds."""
     from mimic.export.files import write_bytes
+    from mimic.fit import card_of
     from mimic.inspect_page import inspect_page
     from mimic.job import write_json
-    from mimic.tables import print_description
+    from mimic.tables import print_card, print_description
     from mocap.describe import describe, stick_figure
     from mocap.formats import read_clip
+    from retarget.report_html import card_html
 
     clip = read_clip(args.file, _reading_options(args))
     report = describe(clip)
     print_description(report)
+    card = card_of(clip)
+    if card:
+        print_card(card)
+        report["card"] = card.to_json()
+    else:
+        say(f"next: run_mimic.py retarget {args.file} --character humanoid --out {args.file.stem}.npz")
     if args.json:
         write_json(args.json, report)
     if args.html:
-        write_bytes(args.html, inspect_page(report, stick_figure(clip)).encode())
+        page = inspect_page(report, stick_figure(clip))
+        write_bytes(args.html, (page + card_html(card) if card else page).encode())
+    return 0
+
+
+def do_retarget(args: argparse.Namespace) -> int:
+    """Fit a motion file onto a character."""
+    from mimic.fit import fit, write_clip
+    from mimic.job import write_json
+    from mimic.tables import print_card
+    from retarget.pipeline import Options
+
+    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.fps)
+    fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
+    write_clip(fitted, args.out, args.html)
+    print_card(fitted.card)
+    if args.json:
+        write_json(args.json, fitted.card.to_json())
+    say(f"{args.out}: train on it with run_mimic.py train --clip {args.out}")
+    if args.video:
+        from mimic.render import draw, motion_frames
+
+        film = draw(motion_frames(fitted.motion, fitted.character, None), fitted.character, args.video)
+        say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")
     return 0
 
 
@@ -283,8 +314,8 @@ def _reading_options(args: argparse.Namespace) -> "ReadOptions":
     """What the user said about a motion file. Raises InputError for a word that means nothing."""
     from mocap.conventions import ReadOptions
 
-    keys = ("unit", "up", "forward", "fps", "root", "take", "skeleton")
-    return ReadOptions(**{key: getattr(args, key) for key in keys})
+    keys = ("unit", "up", "forward", "root", "take", "skeleton")
+    return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})
 
 
 def _use_one_torch_thread() -> None:
@@ -310,6 +341,7 @@ ACTIONS: dict[str, Action] = {
     "verify": do_verify,
     "clips": do_clips,
     "inspect": do_inspect,
+    "retarget": do_retarget,
     "curves": do_curves,
     "bench": do_bench,
     "doctor": do_doctor,

@@ -198,12 +198,13 @@ def character_names() -> list[str]:
 
 @cache
 def load_character(name: str) -> Character:
-    """Load a character that ships, by name, or any by the path of its YAML.
+    """Load a character that ships, by name, or any by the path of its YAML, which is then its name: clips keep it.
 
     Raises:
         InputError: no such character, or its MJCF and YAML disagree.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _ROOM / name / f"{name}.yaml"
+    shipped = not name.endswith((".yaml", ".yml"))
+    path = Path(name) if not shipped else _ROOM / name / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"no character '{name}'; {nearest(name, character_names())}")
     config = build(CharacterConfig, read_yaml(path), str(path))
@@ -215,7 +216,9 @@ def load_character(name: str) -> Character:
     except ValueError as error:
         raise ConfigError(f"{model_path}: {' '.join(str(error).split())}") from None
     joints = _read_joints(model, config, path)
-    character = Character(config.name, _read_bodies(model, joints, path), joints, config, model_path)
+    character = Character(
+        config.name if shipped else name, _read_bodies(model, joints, path), joints, config, model_path
+    )
     _check(character, path)
     return character
 

@@ -57,7 +57,9 @@ def effort(motion: Motion, character: Character) -> Effort:
     limits = np.concatenate([np.full(j.dof.stop - j.dof.start, j.torque_limit) for j in character.joints])
     weight = character.mass * _GRAVITY
     scale = np.concatenate((np.full(6, 1 / weight), _JOINTS_SHARE / limits))
-    left = np.stack([_carried(needed[t].numpy(), rows[i].numpy(), touching[i].numpy(), scale) for i, t in enumerate(frames)])
+    left = np.stack(
+        [_carried(needed[t].numpy(), rows[i].numpy(), touching[i].numpy(), scale) for i, t in enumerate(frames)]
+    )
     torque = torch.from_numpy(left[:, 6:])
     load = torch.stack([torque[:, j.dof].norm(dim=-1) / j.torque_limit for j in character.joints], 1)
     return Effort(frames, load, torch.from_numpy(np.linalg.norm(left[:, :3], axis=1)) / weight)

@@ -14,6 +14,7 @@ from characters.errors import InputError
 from characters.rotations import quat_rotate
 from retarget.roles import LIMBS, NEEDED
 
+_BENT = 0.2  # sine of the angle from which a limb is bent at rest
 _HIGH_ANKLE = 0.15  # of the height of the hips
 
 
@@ -92,8 +93,16 @@ class Figure:
         joint = None if joint_index is None else self.character.joints[joint_index]
         if joint is None or joint.kind != "hinge":
             return None
+        axis = torch.tensor(joint.axis, dtype=torch.float64)
+        limb = next((limb for limb in LIMBS if role in limb), (role,))
+        around = limb.index(role)
+        if 0 < around < len(limb) - 1 and limb[around - 1] in self and limb[around + 1] in self:
+            above, below = (self.rest(limb[around + step]) - self.rest(role) for step in (-1, 1))
+            bent = torch.linalg.cross(-above, below) / (above.norm() * below.norm())
+            if bent.norm() > _BENT:
+                return axis * torch.sign(axis @ bent)
         low, high = joint.range or (0.0, 1.0)
-        return torch.tensor(joint.axis, dtype=torch.float64) * (1.0 if low + high >= 0 else -1.0)
+        return axis * (1.0 if low + high >= 0 else -1.0)
 
     def _lowest(self) -> float:
         points = self.surface
@@ -134,7 +143,7 @@ class Figure:
 
 
 def _rest_positions(character: Character) -> Tensor:
-    places = []
+    places: list[Tensor] = []
     for body in character.bodies:
         offset = torch.tensor(body.offset, dtype=torch.float64)
         places.append(offset if body.parent < 0 else places[body.parent] + offset)
@@ -148,7 +157,9 @@ def _geom_points(geom: Geom) -> list[tuple[Tensor, float]]:
     if geom.shape == "sphere":
         return [(centre, geom.size[0])]
     if geom.shape == "capsule":
-        ends, radius = [(0.0, 0.0, -geom.size[1]), (0.0, 0.0, geom.size[1])], geom.size[0]
+        extent, radius = (0.0, 0.0, geom.size[1]), geom.size[0]
     else:
-        ends, radius = [tuple(s * e for s, e in zip(signs, geom.size, strict=True)) for signs in product((-1, 1), repeat=3)], 0.0
-    return [(centre + quat_rotate(quat, torch.tensor(end, dtype=torch.float64)), radius) for end in ends]
+        extent, radius = (geom.size[0], geom.size[1], geom.size[2]), 0.0
+    corners = {tuple(s * e for s, e in zip(signs, extent, strict=True)) for signs in product((-1, 1), repeat=3)}
+    ends = sorted(tuple(x + 0.0 for x in corner) for corner in corners)  # -0.0 is 0.0
+    return [(centre + quat_rotate(quat, torch.tensor(end, dtype=torch.float64)), radius) for end in sorted(set(ends))]

@@ -78,10 +78,12 @@ def soles(figure: Figure, targets: Targets) -> list[Sole]:
     found = []
     for role, flags in targets.contact.items():
         part = role.split("_")[1]
-        base = role if role in figure and part != "toe" or figure.digitigrade else role.replace("toe", "ankle")
+        base = role if (role in figure and part != "toe") or figure.digitigrade else role.replace("toe", "ankle")
         if role in figure and figure.body_of(role) != figure.body_of(role.replace("toe", "ankle")):
             base = role
         surface = figure.sole(base)
+        if base != role and len(surface.at) == 1:  # one point cannot stand in two places
+            continue
         if not figure.digitigrade and part in ("ankle", "toe") and len(surface.at) > 1:
             front = surface.at[:, 0] > surface.at[:, 0].mean()
             chosen = front if part == "toe" else ~front
@@ -162,7 +164,11 @@ def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
 def _carrier(figure: Figure, role: str) -> str:
     """The role whose joint carries the body that a contact belongs to."""
     ankle = role.replace("toe", "ankle")
-    return ankle if not figure.digitigrade and (role not in figure or figure.body_of(role) == figure.body_of(ankle)) else role
+    return (
+        ankle
+        if not figure.digitigrade and (role not in figure or figure.body_of(role) == figure.body_of(ankle))
+        else role
+    )
 
 
 def _orientation(chain: Chain, targets: Targets, body: int) -> Tensor:

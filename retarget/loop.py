@@ -25,11 +25,13 @@ _BLEND_S = 0.3  # on each side of the seam
 _BLEND_SHARE = 0.4  # of the cycle, at most
 _SEARCH_HZ = 30.0
 _VELOCITY_S = 0.15  # a difference of velocity counts as that of the poses it makes in this time
+_AS_GOOD = 1.3  # times the least difference
 _TURNS = torch.pi / 9  # [rad] a cycle that turns by more goes on turning
 
 
 def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
-    """First and last frame of the cycle whose ends are most alike, in pose and velocity of all bodies.
+    """First and last frame of the cycle whose ends are most alike, in pose and velocity of all bodies; of several nearly
+    as good, the shortest.
 
     Raises ClipError where the motion is too short to hold one.
     """
@@ -48,7 +50,9 @@ def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
     features = torch.cat((local.flatten(1), _VELOCITY_S * velocity.flatten(1)), 1)[frames]
     distance = torch.cdist(features, features)
     near_diagonal = torch.ones_like(distance, dtype=torch.bool).tril(shortest - 1)
-    best = distance.masked_fill(near_diagonal, torch.inf).argmin()
+    distance = distance.masked_fill(near_diagonal, torch.inf)
+    length = frames[None] - frames[:, None]
+    best = length.where(distance <= _AS_GOOD * distance.min(), motion.num_frames).argmin()
     first, last = divmod(int(best), len(frames))
     return int(frames[first]), int(frames[last])
 
@@ -70,7 +74,9 @@ def close_loop(motion: Motion) -> Motion:
         """Corrections (T, ...) for a gap in value and rate between the end and the start."""
         shape = (-1,) + (1,) * gap.dim()
         since, until = times.view(shape), (times[-1] - times).view(shape)
-        return _hermite(since / window, gap / 2, rate / 2 * window) + _hermite(until / window, -gap / 2, rate / 2 * window)
+        return _hermite(since / window, gap / 2, rate / 2 * window) + _hermite(
+            until / window, -gap / 2, rate / 2 * window
+        )
 
     def velocity(q: Tensor, left: bool) -> tuple[Tensor, Tensor]:
         """Rotation velocity at the start and at the end."""
@@ -94,6 +100,12 @@ def close_loop(motion: Motion) -> Motion:
     closed_root[-1], closed_joints[-1] = quat_mul(turn, closed_root[0]), closed_joints[0]
     closed_pos[-1, 2] = closed_pos[0, 2]
     return replace(motion, root_pos_w=closed_pos, root_quat_w=closed_root, joint_quat=closed_joints, loop=True)
+
+
+def turn_of(motion: Motion) -> float:
+    """How far the heading is turned from the first frame to the last [deg]."""
+    turned = heading_angle(quat_mul(motion.root_quat_w[-1], quat_conj(motion.root_quat_w[0])))
+    return float(torch.rad2deg(turned))
 
 
 def _hermite(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:

@@ -98,9 +98,7 @@ def _given(override: MappingOf[str, str], names: Sequence[str]) -> dict[str, int
     return {role: list(names).index(name) for role, name in override.items()}
 
 
-def _place_limb_ends(
-    joints: dict[str, int], names: Sequence[str], tree: Tree, pos_w: Tensor, notes: list[str]
-) -> None:
+def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, pos_w: Tensor, notes: list[str]) -> None:
     """Wrists and ankles, by name, or by the skeleton's shape where no name tells."""
     senses = [sense(name) for name in names]
     for side in SIDES:
@@ -156,7 +154,9 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
         joints.setdefault("neck", neck)
         joints.setdefault("head", heads[0] if heads else neck)
         if chain.index(joints["head"]) + 1 < len(chain) if joints["head"] in chain else False:
-            joints.setdefault("head_end", chain[-1] if sense(names[chain[-1]]).aside else chain[chain.index(joints["head"]) + 1])
+            joints.setdefault(
+                "head_end", chain[-1] if sense(names[chain[-1]]).aside else chain[chain.index(joints["head"]) + 1]
+            )
 
 
 def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:

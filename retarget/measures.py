@@ -105,9 +105,7 @@ def _errors(figure: Figure, chain: Chain, bodies: BodyPoses, targets: Targets | 
     }
 
 
-def _soles(
-    figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion, targets: Targets | None
-) -> list[Sole]:
+def _soles(figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion, targets: Targets | None) -> list[Sole]:
     """With a recording, when its feet stand; without, when the motion's own are low and slow."""
     if targets is not None and len(targets) == motion.num_frames:
         return soles(figure, targets)
@@ -165,7 +163,9 @@ def _jumps(chain: Chain, posture: Posture, targets: Targets | None) -> Tensor:
                 continue
             own = torch.rad2deg(targets.turned[b][1:])
             explained = turned[:, body.joint] < own + _LEEWAY_DEG
-            turned[:, body.joint] = torch.where(explained, turned[:, body.joint].clamp(max=_JUMP_DEG), turned[:, body.joint])
+            turned[:, body.joint] = torch.where(
+                explained, turned[:, body.joint].clamp(max=_JUMP_DEG), turned[:, body.joint]
+            )
     return turned.amax(1)
 
 

@@ -1,5 +1,6 @@
 """What a joint's name says: words, a side, a part of the body. Every studio has its own; the words are few."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -27,8 +28,35 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 # joints beside the chain: fingers, faces, halves of a twisted bone, controls
 _ASIDE = frozenset(
-    "thumb index middle ring pinky little finger fingers eye eyes jaw mouth ear ears end site nub roll twist helper "
-    "pole target ik prop weapon breast metacarpal".split()
+    [
+        "thumb",
+        "index",
+        "middle",
+        "ring",
+        "pinky",
+        "little",
+        "finger",
+        "fingers",
+        "eye",
+        "eyes",
+        "jaw",
+        "mouth",
+        "ear",
+        "ears",
+        "end",
+        "site",
+        "nub",
+        "roll",
+        "twist",
+        "helper",
+        "pole",
+        "target",
+        "ik",
+        "prop",
+        "weapon",
+        "breast",
+        "metacarpal",
+    ]
 )
 _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
 
@@ -56,7 +84,7 @@ def sense(name: str) -> NameSense:
                 side, words[i] = _SIDES[word[0]], word[1:]
                 break
     # pairs first: "upper arm" is more than "arm"
-    joined = ["".join(pair) for pair in zip(words, words[1:], strict=False)]
+    joined = ["".join(pair) for pair in itertools.pairwise(words)]
     part = next((_PART_OF[word] for word in (*joined, *words) if word in _PART_OF), "")
     return NameSense(part, side, any(word in _ASIDE for word in words))
 

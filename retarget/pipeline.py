@@ -22,7 +22,7 @@ from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_s
 from retarget.figure import Figure
 from retarget.goals import first_posture, make_goals
 from retarget.ground import lift_penetration
-from retarget.loop import close_loop, find_cycle
+from retarget.loop import close_loop, find_cycle, turn_of
 from retarget.mapping import map_skeleton
 from retarget.posture import Chain, Posture
 from retarget.solver import Solver, SolverConfig
@@ -81,16 +81,16 @@ def retarget(
     options = options or Options()
     same = _taken_over(clip, character)
     if same is not None:
-        motion, notes = same, ("the skeleton is the character's own: joint rotations are taken over",)
+        motion, said = same, "the skeleton is the character's own: joint rotations are taken over"
         if options.fps is not None:
-            motion = _resampled(motion, options.fps)
+            motion = _resampled(motion, options.fps / options.speed)
         first, last = _span(motion.times, options, motion.name)
         if (first, last) != (0, motion.num_frames - 1):
             motion = _cut(motion, first, last)
-        return Retargeted(_finished(motion, character, options, lift=False), None, notes)
+        return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
     source = Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
     if options.fps is not None:
-        source = source.resampled(options.fps)
+        source = source.resampled(options.fps / options.speed)
     mapping = map_skeleton(source.names, source.parents, source.pos_w, names)
     figure = Figure(character)
     targets = make_targets(figure, source, mapping)
@@ -104,13 +104,14 @@ def retarget(
         notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
         motion, targets = _cut(motion, a, b), targets.cut(a, b)
     finished = _finished(motion, character, options, lift=True)
+    turn = turn_of(finished)
+    if options.loop and abs(turn) > 1.0:
+        notes.append(f"each cycle turns by {turn:.0f} degrees; training keeps the first heading unless told otherwise")
     targets = replace(targets, times=targets.times / options.speed)
     return Retargeted(finished, None if options.mirror else targets, tuple(notes))
 
 
-def solve(
-    figure: Figure, targets: Targets, settings: SolverConfig | None = None, span: slice = slice(None)
-) -> Posture:
+def solve(figure: Figure, targets: Targets, settings: SolverConfig | None = None, span: slice = slice(None)) -> Posture:
     """Poses for the frames ``span`` of the targets, all at once; some more on each side are solved with them."""
     chain = Chain(figure.character)
     first, last, _ = span.indices(len(targets))

@@ -35,35 +35,79 @@ class Threshold:
 
 THRESHOLDS: dict[str, Threshold] = {
     "keypoint_error_mean": Threshold(
-        "distance from the recording, mean", "cm", 5.0, 8.0, "see which part is far off below; give a --map if a joint is mistaken"
+        "distance from the recording, mean",
+        "cm",
+        5.0,
+        8.0,
+        "see which part is far off below; give a --map if a joint is mistaken",
     ),
     "keypoint_error_p95": Threshold(
-        "distance from the recording, 95 %", "cm", 10.0, 15.0, "cut away the part where the curve peaks (--start, --end)"
+        "distance from the recording, 95 %",
+        "cm",
+        10.0,
+        15.0,
+        "cut away the part where the curve peaks (--start, --end)",
     ),
     "foot_skate": Threshold(
-        "feet sliding while they stand", "cm/s", 3.0, 8.0, "retarget it with run_mimic.py retarget, which holds standing feet"
+        "feet sliding while they stand",
+        "cm/s",
+        3.0,
+        8.0,
+        "retarget it with run_mimic.py retarget, which holds standing feet",
     ),
     "penetration": Threshold(
-        "depth below the ground", "mm", 5.0, 20.0, "none needed: training lifts the clip out of the ground when it loads it"
+        "depth below the ground",
+        "mm",
+        5.0,
+        20.0,
+        "none needed: training lifts the clip out of the ground when it loads it",
     ),
     "float": Threshold(
-        "standing feet above the ground, mean", "mm", 10.0, 25.0, "check --unit and --up; a floor that is not level is told by this too"
+        "standing feet above the ground, mean",
+        "mm",
+        10.0,
+        25.0,
+        "check --unit and --up; a floor that is not level is told by this too",
     ),
-    "limits": Threshold("frames with a joint beyond its range", "%", 0.0, 1.0, "retarget it again: joints then keep to their ranges"),
+    "limits": Threshold(
+        "frames with a joint beyond its range", "%", 0.0, 1.0, "retarget it again: joints then keep to their ranges"
+    ),
     "self_collision": Threshold(
-        "frames with limbs through each other", "%", 5.0, 100.0, "harmless unless self-collision is simulated; widen the arms in the source"
+        "frames with limbs through each other",
+        "%",
+        5.0,
+        100.0,
+        "harmless unless self-collision is simulated; widen the arms in the source",
     ),
     "spikes": Threshold(
-        "frames with broken accelerations", "%", 1.0, 3.0, "smooth the source, or cut away a T-pose in its first frame (--start 0.1)"
+        "frames with broken accelerations",
+        "%",
+        1.0,
+        3.0,
+        "smooth the source, or cut away a T-pose in its first frame (--start 0.1)",
     ),
-    "jumps": Threshold("joints that flip between frames", "frames", 0.0, 2.0, "cut there, or give a --map if a joint is mistaken"),
-    "seam_pose": Threshold("loop: pose across the seam", "deg", 5.0, 15.0, "close it: run_mimic.py retarget ... --loop"),
-    "seam_velocity": Threshold("loop: velocity across the seam", "rad/s", 3.0, 8.0, "close it: run_mimic.py retarget ... --loop"),
+    "jumps": Threshold(
+        "joints that flip between frames", "frames", 0.0, 2.0, "cut there, or give a --map if a joint is mistaken"
+    ),
+    "seam_pose": Threshold(
+        "loop: pose across the seam", "deg", 5.0, 15.0, "close it: run_mimic.py retarget ... --loop"
+    ),
+    "seam_velocity": Threshold(
+        "loop: velocity across the seam", "rad/s", 3.0, 8.0, "close it: run_mimic.py retarget ... --loop"
+    ),
     "torque": Threshold(
-        "frames that need more torque than there is", "%", 10.0, 30.0, "slow it down (--speed 0.8), or expect the controller to fall short there"
+        "frames that need more torque than there is",
+        "%",
+        10.0,
+        30.0,
+        "slow it down (--speed 0.8), or expect the controller to fall short there",
     ),
     "unsupported": Threshold(
-        "frames that nothing holds up", "%", 15.0, 40.0, "feet may float: check --unit; props and other people are not simulated"
+        "frames that nothing holds up",
+        "%",
+        15.0,
+        40.0,
+        "feet may float: check --unit; props and other people are not simulated",
     ),
 }
 
@@ -135,9 +179,7 @@ class Card:
         }
 
 
-def make_card(
-    motion: Motion, character: Character, targets: Targets | None = None, notes: Sequence[str] = ()
-) -> Card:
+def make_card(motion: Motion, character: Character, targets: Targets | None = None, notes: Sequence[str] = ()) -> Card:
     """Measure a motion and judge it; with ``targets`` its distance from the recording too."""
     measures = measure(motion, character, targets)
     checks = [_judge(name, value) for name, value in _values(measures).items()]

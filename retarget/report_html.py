@@ -74,7 +74,9 @@ def _strip(card: Card) -> str:
                     "stroke-linecap=round />"
                 )
         time = float(motion.times[frames[i]])
-        lines.append(f"<text x={middle:.0f} y={_STRIP - 6} font-size=12 text-anchor=middle fill='#666'>{time:.2f} s</text>")
+        lines.append(
+            f"<text x={middle:.0f} y={_STRIP - 6} font-size=12 text-anchor=middle fill='#666'>{time:.2f} s</text>"
+        )
     return f"<svg viewBox='0 0 {_WIDTH} {_STRIP}' role=img aria-label='poses'>{''.join(lines)}</svg>"
 
 
@@ -83,12 +85,16 @@ def _plots(card: Card) -> list[tuple[str, str]]:
     found = []
     if m.error:
         error = 100 * torch.stack(list(m.error.values()), 1)
-        found.append(("distance from the recording, mean and greatest [cm]", _plot(times, (error.mean(1), error.amax(1)))))
+        found.append(
+            ("distance from the recording, mean and greatest [cm]", _plot(times, (error.mean(1), error.amax(1))))
+        )
     found.append(("lowest point of the body [mm]", _plot(times, (1000 * m.lowest,))))
     speeds = [100 * torch.where(s.held, s.speed, torch.zeros_like(s.speed)) for s in m.stances]
     if speeds:
         found.append(("feet sliding while they stand [cm/s]", _plot(times, speeds)))
-    found.append(("most loaded joint, 1 is its limit", _plot(times[m.effort.frames], (m.effort.load.amax(1),), mark=1.0)))
+    found.append(
+        ("most loaded joint, 1 is its limit", _plot(times[m.effort.frames], (m.effort.load.amax(1),), mark=1.0))
+    )
     found.append(("greatest acceleration of a body [m/s²]", _plot(times, (m.acceleration,))))
     return found
 

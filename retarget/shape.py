@@ -26,9 +26,10 @@ def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
     arms = max(above, key=lambda p: _limb_length(tree, p[0]), default=None)
     if arms is None:
         return {}
-    ankles, wrists = [_limb_end(tree, leaf, pelvis) for leaf in legs], [
-        _limb_end(tree, leaf, tree.common_ancestor(*arms)) for leaf in arms
-    ]
+    ankles, wrists = (
+        [_limb_end(tree, leaf, pelvis) for leaf in legs],
+        [_limb_end(tree, leaf, tree.common_ancestor(*arms)) for leaf in arms],
+    )
     up = pos_w[:, tree.common_ancestor(*arms)] - pos_w[:, pelvis]
     toes = sum((pos_w[:, leaf] - pos_w[:, ankle] for leaf, ankle in zip(legs, ankles, strict=True)), torch.zeros(3))
     left = torch.linalg.cross(up, toes)

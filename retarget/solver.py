@@ -13,13 +13,21 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from characters.rotations import quat_angle, quat_conj, quat_from_axis_angle, quat_mul, quat_normalize, quat_rotate, quat_slerp, quat_to_rotvec
 from characters.character import Joint
+from characters.rotations import (
+    quat_angle,
+    quat_conj,
+    quat_from_axis_angle,
+    quat_mul,
+    quat_normalize,
+    quat_rotate,
+    quat_slerp,
+    quat_to_rotvec,
+)
 from retarget.contacts import intervals
 from retarget.figure import Figure
 from retarget.goals import Goals
 from retarget.posture import BodyPoses, Chain, Posture
-
 
 _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
 _MENDS = 8  # more sweeps at most, of frames that are still in the ground
@@ -113,7 +121,7 @@ class Solver:
         """One step of the chosen frames."""
         between = _between_neighbours(posture)
         step = torch.zeros(len(posture), self.chain.num_dof, dtype=torch.float64)
-        for batch in frames.split(self.config.batch):
+        for batch in torch.split(frames, self.config.batch):
             step[batch] = self._step(goals, posture, between, batch, near)
         return self._limits.clamp(self.chain.retract(posture, step))
 

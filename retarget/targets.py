@@ -8,6 +8,7 @@ apart from constants of the whole clip.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -123,11 +124,11 @@ class _Builder:
     def _recorded_length(self, base: str) -> float:
         joints = [self.mapping.joints[role] for role in self._limb_roles(base)]
         pos = self.source.pos_w
-        return sum(float((pos[:, a] - pos[:, b]).norm(dim=-1).median()) for a, b in zip(joints, joints[1:], strict=False))
+        return sum(float((pos[:, a] - pos[:, b]).norm(dim=-1).median()) for a, b in itertools.pairwise(joints))
 
     def _own_length(self, base: str) -> float:
         roles = self._limb_roles(base)
-        return sum(self.figure.length(a, b) for a, b in zip(roles, roles[1:], strict=False))
+        return sum(self.figure.length(a, b) for a, b in itertools.pairwise(roles))
 
     def _settle(self) -> None:
         """Lift or lower the recording so that its feet stand where the character's do."""
@@ -188,10 +189,14 @@ class _Builder:
         chest = self._chest_quat(reach, top0)
         self.quat[figure.body_of("chest")] = chest
         if "spine" in figure and figure.body_of("spine") not in self.quat:
-            rest = frame(figure.rest("chest") - figure.rest("spine"), figure.rest("left_hip") - figure.rest("right_hip"))
+            rest = frame(
+                figure.rest("chest") - figure.rest("spine"), figure.rest("left_hip") - figure.rest("right_hip")
+            )
             now = frame(self.pos["chest"] - self.pos["spine"], self.lateral("hip"))
             self.quat[figure.body_of("spine")] = turn_between(rest, now)
-        spread = (figure.rest("left_shoulder") - top0).norm() / (self.recorded("left_shoulder") - top).norm(dim=-1).median()
+        spread = (figure.rest("left_shoulder") - top0).norm() / (self.recorded("left_shoulder") - top).norm(
+            dim=-1
+        ).median()
         for side in SIDES:
             out = spread * (self.recorded(f"{side}_shoulder") - top)
             self.pos[f"{side}_shoulder"] = reach + quat_rotate(tilt, out)
@@ -251,7 +256,7 @@ class _Builder:
         lower, upper = (self.figure.rest("chest") - begin0).norm(), (top0 - self.figure.rest("chest")).norm()
         share = float(lower / (lower + upper))
         line = [begin, *(self._points[:, j] for j in self.mapping.spine[1:]), top]
-        bones = torch.stack([(b - a).norm(dim=-1).median() for a, b in zip(line, line[1:], strict=False)])
+        bones = torch.stack([(b - a).norm(dim=-1).median() for a, b in itertools.pairwise(line)])
         ends = bones.cumsum(0) / bones.sum()
         i = min(int((ends < share).sum()), len(bones) - 1)
         start = 0.0 if i == 0 else float(ends[i - 1])
@@ -282,7 +287,7 @@ class _Builder:
 
         Each bone is turned from the one above it by the shortest way: nothing was recorded of its twist.
         """
-        for a, b in zip(roles, roles[1:], strict=False):
+        for a, b in itertools.pairwise(roles):
             if not (a in self.figure and b in self.figure and self.has(a) and self.has(b)):
                 return
             direction, rest = self.recorded(b) - self.recorded(a), self.figure.rest(b) - self.figure.rest(a)
@@ -293,8 +298,8 @@ class _Builder:
     def _limb(self, base: str, trunk: Tensor) -> None:
         figure, roles = self.figure, self._limb_roles(base)
         places = [self.pos[base]]
-        lengths = [figure.length(a, b) for a, b in zip(roles, roles[1:], strict=False)]
-        directions = [unit(self.recorded(b) - self.recorded(a)) for a, b in zip(roles, roles[1:], strict=False)]
+        lengths = [figure.length(a, b) for a, b in itertools.pairwise(roles)]
+        directions = [unit(self.recorded(b) - self.recorded(a)) for a, b in itertools.pairwise(roles)]
         for length, direction in zip(lengths, directions, strict=True):
             places.append(places[-1] + length * direction)
         # the end keeps the recording's reach, which a different share of upper and lower limb would change
@@ -371,7 +376,9 @@ class _Builder:
             rise = torch.asin(unit(forward)[..., 2].clamp(-1, 1))
             # about the outward (left) axis a positive turn lowers the toe
             tilt = quat_from_rotvec(unit(outward) * rise[flat].median())
-            quat = turn_between(frame(ahead0, torch.linalg.cross(_UP, ahead0)), frame(quat_rotate(tilt, forward), outward))
+            quat = turn_between(
+                frame(ahead0, torch.linalg.cross(_UP, ahead0)), frame(quat_rotate(tilt, forward), outward)
+            )
         self.quat[figure.body_of(ankle)] = quat
         if toe in figure:
             arm = (figure.rest(toe) - figure.rest(ankle)).expand_as(heel)
@@ -383,7 +390,9 @@ class _Builder:
         level = self._level(tip.split("_")[1])
         self.contact[tip] = self._contact(tip, level)
         left = unit(orthogonal(outward, _UP))
-        flat = quat_from_matrix(torch.stack((torch.linalg.cross(left, _UP.expand_as(left)), left, _UP.expand_as(left)), -1))
+        flat = quat_from_matrix(
+            torch.stack((torch.linalg.cross(left, _UP.expand_as(left)), left, _UP.expand_as(left)), -1)
+        )
         air = _smoothstep((point[:, 2] - level - 0.02) / 0.1)
         self.quat[self.figure.body_of(tip)] = quat_slerp(flat, self.quat[self.figure.body_of(above)], 0.6 * air)
 
