@@ -146,10 +146,10 @@ def _export_replay(args: argparse.Namespace) -> None:
     from mimic.skill import load_skill
 
     if args.clip:
-        size = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
+        line = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
     else:
-        size = replay_of_skill(load_skill(args.controller), args.seconds, args.fps, args.replay)
-    say(f"{args.replay}: {size / 1e6:.1f} MB; open it in any browser")
+        line = replay_of_skill(load_skill(args.controller), args.seconds, args.fps, args.replay)
+    say(f"{args.replay}: {line}. Open it in any browser")
 
 
 def _export_web(args: argparse.Namespace) -> None:
@@ -326,8 +326,9 @@ def _use_one_torch_thread() -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+    """Print a line at once; of several processes that train together the first speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, flush=True)
 
 
 ACTIONS: dict[str, Action] = {

@@ -38,6 +38,7 @@ class TrackingEnv:
         training: with the training aids of the configuration (early termination, time-limit curriculum); without,
             episodes of ``evaluation_s`` that only forbidden contact ends early.
         seed: environment ``i``'s start times depend on (seed, i, episode) alone.
+        first_env: number of the first environment, where several processes have some each.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class TrackingEnv:
         task: TaskConfig | None = None,
         training: bool = True,
         seed: int = 0,
+        first_env: int = 0,
     ):
         character, device = engine.character, engine.device
         task = task or task_for(motion.name)
@@ -67,6 +69,7 @@ class TrackingEnv:
         self.unnormalized_obs = self.observation.unnormalized
         self.action_low, self.action_high = -self.action.bound, self.action.bound
         self._env_ids = torch.arange(self.num_envs, device=device)
+        self._first_env = first_env
         self._episode = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._steps = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._step_limit = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
@@ -179,7 +182,7 @@ class TrackingEnv:
     def _reset(self, ids: Tensor, start_times: Tensor | None = None) -> CharacterState:
         """Reference state initialisation (Peng et al. 2018): pose and velocity of the clip at a random time."""
         if start_times is None:
-            u = counter_uniform(self.seed, self._env_ids[ids], self._episode[ids])
+            u = counter_uniform(self.seed, self._first_env + self._env_ids[ids], self._episode[ids])
             start_times = u * self.clock.reference.duration
         self._episode[ids] += 1
         self._steps[ids] = 0
@@ -219,8 +222,9 @@ def make_env(
     training: bool = True,
     seed: int = 0,
     threads: int = 0,
+    first_env: int = 0,
 ) -> TrackingEnv:
     """The environment of a clip by name, on the CPU engine; ``threads`` 0 means all cores."""
     motion = load_clip(clip)
     engine = make_engine(load_character(motion.character), num_envs, threads)
-    return TrackingEnv(motion, engine, config, training=training, seed=seed)
+    return TrackingEnv(motion, engine, config, training=training, seed=seed, first_env=first_env)

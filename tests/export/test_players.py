@@ -26,12 +26,13 @@ def tool(name: str) -> str:
     return path
 
 
-def run(*command: object, **environment: str) -> subprocess.CompletedProcess:
+def run(*command: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [str(word) for word in command],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
+        cwd=cwd,
         env={**os.environ, **environment},
     )
 
@@ -51,20 +52,22 @@ def edited(bundle, folder, name, edit):
 
 
 def assert_right_and_can_be_wrong(check, bundle, tmp_path, **environment):
-    done = run(*check, bundle, **environment)
+    done = run(*check, bundle, cwd=tmp_path, **environment)
     assert done.returncode == 0 and "OK" in done.stdout, done.stdout + done.stderr
     assert all(what in done.stdout for what in COMPARED)
 
     def add_a_little(vectors):
         vectors["states"][5]["action"][3] += 2e-4
 
-    done = run(*check, edited(bundle, tmp_path / "wrong", "testvectors.json", add_a_little), **environment)
+    done = run(
+        *check, edited(bundle, tmp_path / "wrong", "testvectors.json", add_a_little), cwd=tmp_path, **environment
+    )
     assert done.returncode == 1 and "OFF" in done.stdout
 
 
 def assert_refuses_another_version(check, bundle, tmp_path, **environment):
     other = edited(bundle, tmp_path / "other", "weights.json", lambda part: part.update(schema_version=9))
-    done = run(*check, other, **environment)
+    done = run(*check, other, cwd=tmp_path, **environment)
     assert done.returncode not in (0, 1) or "rror" in done.stderr
     assert "weights.json" in done.stderr and "schema version 9" in done.stderr
 
@@ -97,7 +100,7 @@ def gdscript():
 @pytest.mark.parametrize("language", ["javascript", "cpp", "csharp", "gdscript"])
 def test_evaluator(language, bundle, tmp_path, request):
     check = request.getfixturevalue(language)
-    # Godot writes its settings somewhere: not at home
+    # Godot writes its settings and its log somewhere: not at home, nor here
     environment = {"HOME": str(tmp_path), "LC_ALL": "C.UTF-8"} if language == "gdscript" else {}
     assert_right_and_can_be_wrong(check, bundle, tmp_path, **environment)
     if bundle.name.startswith("bundle0"):

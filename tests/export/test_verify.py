@@ -314,3 +314,20 @@ def test_a_manifest_that_is_no_manifest_is_refused(bundle):
         with pytest.raises(BundleError):
             open_bundle(bundle)
         assert play(bundle).returncode == 2
+
+
+def test_a_network_that_would_fill_the_memory_is_refused_before_it_runs(bundle):
+    """Small constants, one of ten million numbers by another: the shapes are added up before anything is computed."""
+    column, row = (helper.make_tensor(name, TensorProto.FLOAT, [2, 1], [1, 1]) for name in ("c", "r"))
+    nodes, left, right = [], "c", "r"
+    for index in range(24):
+        nodes.append(helper.make_node("Concat", [left, left], [f"l{index}"], axis=0))
+        nodes.append(helper.make_node("Concat", [right, right], [f"r{index}"], axis=0))
+        left, right = f"l{index}", f"r{index}"
+    nodes.append(helper.make_node("Transpose", [right], ["t"]))
+    nodes.append(helper.make_node("MatMul", [left, "t"], ["big"]))
+    nodes.append(helper.make_node("Identity", ["obs"], ["action"]))
+    model = network(*nodes, initializer=[column, row])
+    reseal(bundle, "policy.onnx", model.SerializeToString())
+    with pytest.raises(BundleError, match=r"policy\.onnx: .* numbers at once"):
+        verify(bundle)

@@ -23,9 +23,11 @@ export class Stage {
     this.camera = new PerspectiveCamera(36, 1, 0.05, 120);
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, {
-      enableDamping: true, dampingFactor: 0.08, minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, enablePan: false,
+      enableDamping: true, dampingFactor: 0.08, enablePan: false,
+      minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, // never from below the ground
     });
-    Object.assign(this, { velocity: new Vector3(), ratio: Math.min(devicePixelRatio, 2), since: 0, pictures: 0 });
+    this.velocity = new Vector3();
+    Object.assign(this, { ratio: Math.min(devicePixelRatio, 2), since: 0, pictures: 0 });
     this.#light();
     this.#ground();
     this.#sky();
@@ -47,9 +49,8 @@ export class Stage {
     const { target } = this.controls;
     target.copy(at);
     const flat = Math.cos(elevation) * distance;
-    this.camera.position.set(
-      target.x + flat * Math.sin(azimuth), target.y + distance * Math.sin(elevation), target.z + flat * Math.cos(azimuth),
-    );
+    const arm = new Vector3(flat * Math.sin(azimuth), distance * Math.sin(elevation), flat * Math.cos(azimuth));
+    this.camera.position.copy(target).add(arm);
     this.controls.update();
     this.#centre(target);
   }
@@ -135,7 +136,8 @@ export class Stage {
     material.onBeforeCompile = (shader) => {
       shader.vertexShader = shader.vertexShader
         .replace("#include <common>", "#include <common>\nvarying vec3 floorAt;")
-        .replace("#include <begin_vertex>", "#include <begin_vertex>\nfloorAt = (modelMatrix * vec4(position, 1.0)).xyz;");
+        .replace("#include <begin_vertex>", `#include <begin_vertex>
+          floorAt = (modelMatrix * vec4(position, 1.0)).xyz;`);
       shader.fragmentShader = shader.fragmentShader
         .replace("#include <common>", `#include <common>
           varying vec3 floorAt;

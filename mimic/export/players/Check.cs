@@ -59,13 +59,18 @@ static class Check
                 c.Advance(clock, rows[i]["qpos"].Numbers());
                 Compare("clock", Flat(clock), Flat(ClockOf(rows[i])));
             }
-            double[] point = { 0.3, -1.2, 2.0 }, quat = M.Normalize(new[] { 0.4, -0.2, 0.7, 0.1 });
-            foreach (Json engine in Controller.ReadJson(read, "conventions.json")["engines"].Members.Values)
+            Json engines = Controller.ReadJson(read, "conventions.json")["engines"];
+            foreach (Json row in vectors["frames"].Items)
             {
-                var frame = new Frame(engine);
-                Compare("frames", frame.PositionBack(frame.Position(point)), point);
-                Compare("frames", frame.AngularBack(frame.Angular(point)), point);
-                Compare("frames", frame.RotationBack(frame.Rotation(quat)), quat);
+                var frame = new Frame(engines[row["engine"].Text]);
+                double[] vector = row["vector"].Numbers(), quat = row["quaternion"].Numbers();
+                double[] position = row["position"].Numbers(), angular = row["angular"].Numbers(), rotation = row["rotation"].Numbers();
+                Compare("frames", frame.Position(vector), position);
+                Compare("frames", frame.Angular(vector), angular);
+                Compare("frames", frame.Rotation(quat), rotation);
+                Compare("frames", frame.PositionBack(position), vector);
+                Compare("frames", frame.AngularBack(angular), vector);
+                Compare("frames", frame.RotationBack(rotation), quat);
             }
             double allowed = vectors["tolerance"]["vectors"].Number;
             bool good = true;

@@ -28,6 +28,8 @@ static void check_row(const mimic::Controller& c, const mimic::Json& row) {
   compare("motor", c.motors(target, qpos, qvel), row["motor"].numbers());
 }
 
+static mimic::Quat quat_of(const mimic::Json& q) { return {q[0].number, q[1].number, q[2].number, q[3].number}; }
+
 template <class Values> static mimic::Numbers list(const Values& v) { return {v.begin(), v.end()}; }
 
 int main(int argc, char** argv) try {
@@ -45,14 +47,17 @@ int main(int argc, char** argv) try {
     compare("clock", {clock.clip_time, clock.origin[0], clock.origin[1], clock.origin[2], clock.yaw},
             {now.clip_time, now.origin[0], now.origin[1], now.origin[2], now.yaw});
   }
-  const mimic::Vec point{0.3, -1.2, 2.0};
-  const mimic::Quat quat = mimic::normalize({0.4, -0.2, 0.7, 0.1});
   const auto conventions = mimic::Controller::read_json(bundle + "/conventions.json");
-  for (const auto& [name, engine] : conventions["engines"].members) {
-    const mimic::Frame frame(engine);
-    compare("frames", list(frame.position_back(frame.position(point))), list(point));
-    compare("frames", list(frame.angular_back(frame.angular(point))), list(point));
-    compare("frames", list(frame.rotation_back(frame.rotation(quat))), list(quat));
+  for (const auto& row : vectors["frames"].items) {
+    const mimic::Frame frame(conventions["engines"][row["engine"].text]);
+    const mimic::Vec vector = row["vector"].vec(), position = row["position"].vec(), angular = row["angular"].vec();
+    const mimic::Quat quat = quat_of(row["quaternion"]), rotation = quat_of(row["rotation"]);
+    compare("frames", list(frame.position(vector)), list(position));
+    compare("frames", list(frame.angular(vector)), list(angular));
+    compare("frames", list(frame.rotation(quat)), list(rotation));
+    compare("frames", list(frame.position_back(position)), list(vector));
+    compare("frames", list(frame.angular_back(angular)), list(vector));
+    compare("frames", list(frame.rotation_back(rotation)), list(quat));
   }
   const double allowed = vectors["tolerance"]["vectors"].number;
   bool good = true;

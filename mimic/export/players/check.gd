@@ -34,12 +34,14 @@ func check(c, bundle):
 	for i in range(1, rows.size()):
 		c.advance(clock, rows[i]["qpos"])
 		compare("clock", flat(clock), flat(clock_of(rows[i])))
-	var point = [0.3, -1.2, 2.0]
-	var quat = c.normalize([0.4, -0.2, 0.7, 0.1])
-	for engine in conventions["engines"].values():
-		compare("frames", c.from_engine(engine, "position", c.to_engine(engine, "position", point)), point)
-		compare("frames", c.from_engine(engine, "angular", c.to_engine(engine, "angular", point)), point)
-		compare("frames", c.rotation_from_engine(engine, c.rotation_to_engine(engine, quat)), quat)
+	for row in vectors["frames"]:
+		var engine = conventions["engines"][row["engine"]]
+		compare("frames", c.to_engine(engine, "position", row["vector"]), row["position"])
+		compare("frames", c.to_engine(engine, "angular", row["vector"]), row["angular"])
+		compare("frames", c.rotation_to_engine(engine, row["quaternion"]), row["rotation"])
+		compare("frames", c.from_engine(engine, "position", row["position"]), row["vector"])
+		compare("frames", c.from_engine(engine, "angular", row["angular"]), row["vector"])
+		compare("frames", c.rotation_from_engine(engine, row["rotation"]), row["quaternion"])
 	var good = true
 	for what in worst:
 		print(what, " ", worst[what])
