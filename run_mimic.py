@@ -236,15 +236,22 @@ def do_inspect(args: argparse.Namespace) -> int:
 
 def do_retarget(args: argparse.Namespace) -> int:
     """Fit a motion file onto a character."""
-    from mimic.fit import fit, write_clip
+    from mimic.export.files import make_folder, write_bytes
+    from mimic.fit import fit
     from mimic.job import write_json
     from mimic.tables import print_card
+    from mocap.formats.clip_npz import write_clip_npz
     from retarget.pipeline import Options
+    from retarget.report_html import card_html
 
     options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.fps)
     fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
-    write_clip(fitted, args.out, args.html)
+    make_folder(args.out.parent)
+    write_bytes(args.out, write_clip_npz(fitted.motion))
     print_card(fitted.card)
+    if args.html:
+        make_folder(args.html.parent)
+        write_bytes(args.html, card_html(fitted.card).encode())
     if args.json:
         write_json(args.json, fitted.card.to_json())
     say(f"{args.out}: train on it with run_mimic.py train --clip {args.out}")

@@ -13,6 +13,7 @@ from typing import Literal
 import mujoco
 
 from characters.errors import ConfigError, InputError, nearest
+from characters.roles import ROLES
 from characters.strict_config import build, read_yaml
 
 _ROOM = Path(__file__).parent
@@ -100,7 +101,7 @@ class KeyBody:
 
 @dataclass(frozen=True)
 class CharacterConfig:
-    """The character's YAML file, key by key; ``key_bodies`` by their role, of which retarget/roles.py has the list."""
+    """The character's YAML file, key by key; ``key_bodies`` by their role, of which roles.py has the list."""
 
     name: str
     model: str
@@ -279,6 +280,9 @@ def _check(character: Character, path: Path) -> None:
         raise ConfigError(f"{path}: bodies weigh {character.mass:.6f} kg, not {config.mass_kg}")
     if character.dof != config.dof:
         raise ConfigError(f"{path}: the model has {character.dof} degrees of freedom, not {config.dof}")
+    for role in config.key_bodies:
+        if role not in ROLES:
+            raise ConfigError(f"{path}: no role '{role}'; {nearest(role, ROLES)}")
     names = {body.name for body in character.bodies}
     keys = tuple(key.body for key in config.key_bodies.values())
     lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, keys, *config.mirror_pairs)

@@ -1,19 +1,16 @@
-"""A motion file onto a character: read, retargeted, judged, written."""
+"""A motion file onto a character: read, retargeted, judged."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from characters.character import Character, load_character
-from mimic.export.files import make_folder, write_bytes
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.formats import read_clip
-from mocap.formats.clip_npz import write_clip_npz
 from mocap.motion import Motion
 from mocap.skeleton import Clip
 from retarget.mapping import read_map
 from retarget.pipeline import Options, retarget
 from retarget.report import Card, make_card
-from retarget.report_html import card_html
 from retarget.user_character import user_character
 
 
@@ -43,15 +40,6 @@ def fit(
     figure = _character(character, out)
     result = retarget(clip, figure, options, names)
     return Fitted(result.motion, figure, make_card(result.motion, figure, result.targets, result.notes))
-
-
-def write_clip(fitted: Fitted, out: Path, html: Path | None) -> None:
-    """The clip as .npz, and its card as a page. Raises InputError where they cannot be written."""
-    make_folder(out.parent)
-    write_bytes(out, write_clip_npz(fitted.motion))
-    if html:
-        make_folder(html.parent)
-        write_bytes(html, card_html(fitted.card).encode())
 
 
 def card_of(clip: Clip) -> Card | None:

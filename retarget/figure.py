@@ -11,8 +11,8 @@ from torch import Tensor
 
 from characters.character import Character, Geom
 from characters.errors import InputError
+from characters.roles import LIMBS, NEEDED
 from characters.rotations import quat_rotate
-from retarget.roles import LIMBS, NEEDED
 
 _BENT = 0.2  # sine of the angle from which a limb is bent at rest
 _HIGH_ANKLE = 0.15  # of the height of the hips

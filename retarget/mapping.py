@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from characters.errors import ClipError, ConfigError, nearest
+from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES
 from characters.strict_config import read_yaml
 from retarget.names import sense
-from retarget.roles import ARM, LEG, NEEDED, ROLES, SIDES
 from retarget.shape import limbs_by_shape
 from retarget.tree import Tree
 

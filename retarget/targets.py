@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from characters.errors import ClipError
+from characters.roles import SIDES
 from characters.rotations import quat_angle, quat_conj, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
 from retarget.contacts import MAX_RISE, find_contact, speed, standing_level, tilted_floor
 from retarget.figure import Figure
 from retarget.frames import arc, calibrate, frame, orthogonal, quat_from_matrix, turn_between, unit
 from retarget.mapping import Mapping
-from retarget.roles import SIDES
 from retarget.source import Source
 
 _HAND_REACH = 0.14  # [m] a wrist may be above ground with the hand on it
