@@ -56,15 +56,24 @@ def do_train(args: argparse.Namespace) -> int:
 
 
 def do_evaluate(args: argparse.Namespace) -> int:
-    """Evaluate a controller and print a table."""
-    from mimic.job import evaluate_skill, write_json
+    """Evaluate a controller and print tables."""
+    from mimic.job import evaluate_skill, push_skill, write_json
     from mimic.skill import load_skill
     from mimic.tables import print_evaluation
 
-    report = evaluate_skill(load_skill(args.controller), args.episodes, args.threads)
+    skill = load_skill(args.controller)
+    report = evaluate_skill(skill, args.episodes, args.threads, args.seconds, args.footfall)
+    if args.push is not None or args.push_plot:
+        report["push"] = push_skill(skill, args.episodes, args.threads, args.push or (), args.push_plot)
     if args.json:
         write_json(args.json, report)
-    print_evaluation(report, {"controller": report["controller"], **({"json": args.json} if args.json else {})})
+    paths = {
+        "controller": report["controller"],
+        "json": args.json,
+        "footfalls": args.footfall,
+        "pushes": args.push_plot,
+    }
+    print_evaluation(report, {name: path for name, path in paths.items() if path})
     return 0
 
 
@@ -206,6 +215,15 @@ def do_clips(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_fetch(args: argparse.Namespace) -> int:
+    """Download named clips whose licence has been accepted."""
+    from mocap.catalogue import fetch_clips
+
+    for info in fetch_clips(args.names, args.accept_licence):
+        say(f"{info.name}: {info.where}")
+    return 0
+
+
 def do_inspect(args: argparse.Namespace) -> int:
     """Say what a motion file holds."""
     from mimic.export.files import write_bytes
@@ -265,11 +283,27 @@ def do_retarget(args: argparse.Namespace) -> int:
 
 def do_curves(args: argparse.Namespace) -> int:
     """Draw the learning curves of runs in one picture and print them as a table."""
-    from mimic.compare import curve_table, draw_curves
+    from mimic.compare import curve_table, draw_curves, reach_table, read_groups
 
-    print(curve_table(args.runs))
-    draw_curves(args.runs, args.out)
+    groups = read_groups(args.runs)
+    print(curve_table(groups))
+    if args.reach:
+        print("\n" + reach_table(groups, args.reach))
+    draw_curves(groups, args.out)
     say(f"picture: {args.out}")
+    return 0
+
+
+def do_diagnose(args: argparse.Namespace) -> int:
+    """Say in words why a run does not learn."""
+    from mimic.diagnose.evidence import gather
+    from mimic.diagnose.report import diagnose
+    from mimic.job import write_json
+
+    diagnosis = diagnose(gather(args.run, args.episodes, args.threads))
+    print(diagnosis.text())
+    if args.json:
+        write_json(args.json, diagnosis.to_json())
     return 0
 
 
@@ -348,9 +382,11 @@ ACTIONS: dict[str, Action] = {
     "export": do_export,
     "verify": do_verify,
     "clips": do_clips,
+    "fetch": do_fetch,
     "inspect": do_inspect,
     "retarget": do_retarget,
     "curves": do_curves,
+    "diagnose": do_diagnose,
     "bench": do_bench,
     "doctor": do_doctor,
 }

@@ -79,7 +79,13 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     evaluate = verb("evaluate", "how well a controller tracks its clip")
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
     evaluate.add_argument("--episodes", type=whole, default=32)
+    evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
+    evaluate.add_argument(
+        "--push", nargs="?", type=impulses, const=(), metavar="N·s,...", help="push it: impulse against survival"
+    )
+    evaluate.add_argument("--push-plot", type=Path, metavar="OUT.png", help="the same as a picture")
+    evaluate.add_argument("--footfall", type=Path, metavar="OUT.png", help="which foot is down when, beside the clip")
     _add_threads(evaluate)
 
     pack = verb("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
@@ -122,6 +128,12 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 
+    fetch = verb("fetch", "download named clips whose files may not be shipped, or all")
+    fetch.add_argument("names", nargs="+", metavar="NAME|all")
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="you have read the licence, which is shown without"
+    )
+
     inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
     inspect.add_argument("file", type=Path, metavar="FILE")
     add_reading_options(inspect)
@@ -149,6 +161,13 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     curves = verb("curves", "learning curves of several runs in one picture and a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
+    curves.add_argument("--reach", type=positive, metavar="RETURN", help="also say when each run first reached it")
+
+    diagnose = verb("diagnose", "why a run does not learn, in words: where it falls, what is at fault, what to try")
+    diagnose.add_argument("run", type=Path, metavar="RUN", help="a folder that train has written")
+    diagnose.add_argument("--episodes", type=whole, default=64, help="episodes its newest policy is tried out in")
+    diagnose.add_argument("--json", type=Path, metavar="OUT")
+    _add_threads(diagnose)
 
     bench = verb("bench", "measure speed")
     bench.add_argument("what", choices=("sim", "train", "retarget"), help="environment, training, or retargeting")
@@ -213,6 +232,14 @@ def whole(text: str) -> int:
     if not 1 <= value <= 1e15 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number above 0")
     return int(value)
+
+
+def impulses(text: str) -> tuple[float, ...]:
+    """Impulses [N·s] with commas between, as in 0,20,40: sorted, each once."""
+    values = sorted({float(part) for part in text.split(",")})
+    if not all(0.0 <= value <= 1e4 for value in values) or len(values) > 100:
+        raise argparse.ArgumentTypeError(f"'{text}' must be up to 100 numbers from 0 to 10000, as in 0,20,40")
+    return tuple(values)
 
 
 def seed(text: str) -> int:
