@@ -172,6 +172,19 @@ def print_description(report: Mapping[str, Any]) -> None:
         print(f"note: {line}")
 
 
+def print_card(card: Any) -> None:
+    """A report card: every figure with its verdict, and what to do where one does not pass."""
+    rows = [
+        (check.verdict, check.label, f"{check.value:g} {check.unit}", check.remedy or check.threshold)
+        for check in card.checks
+    ]
+    print_table(
+        f"{card.motion.name} on {card.character.name}: {card.verdict}", ("", "figure", "value", ""), rows, numeric=(2,)
+    )
+    for note in card.notes:
+        print(f"note: {note}")
+
+
 def _seconds(report: Mapping[str, Any]) -> str:
     return f"{report['episode_s']:g}"
 
