@@ -215,22 +215,69 @@ def do_clips(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_fetch(args: argparse.Namespace) -> int:
+    """Download named clips whose licence has been accepted."""
+    from mocap.catalogue import fetch_clips
+
+    for info in fetch_clips(args.names, args.accept_licence):
+        say(f"{info.name}: {info.where}")
+    return 0
+
+
 def do_inspect(args: argparse.Namespace) -> int:
     """Say what a motion file holds."""
     from mimic.export.files import write_bytes
+    from mimic.fit import card_of
     from mimic.inspect_page import inspect_page
     from mimic.job import write_json
-    from mimic.tables import print_description
+    from mimic.tables import print_card, print_description
     from mocap.describe import describe, stick_figure
     from mocap.formats import read_clip
+    from retarget.report_html import card_html
 
     clip = read_clip(args.file, _reading_options(args))
     report = describe(clip)
     print_description(report)
+    card = card_of(clip)
+    if card:
+        print_card(card)
+        report["card"] = card.to_json()
+    else:
+        say(f"next: run_mimic.py retarget {args.file} --character humanoid --out {args.file.stem}.npz")
     if args.json:
         write_json(args.json, report)
     if args.html:
-        write_bytes(args.html, inspect_page(report, stick_figure(clip)).encode())
+        page = inspect_page(report, stick_figure(clip))
+        write_bytes(args.html, (page + card_html(card) if card else page).encode())
+    return 0
+
+
+def do_retarget(args: argparse.Namespace) -> int:
+    """Fit a motion file onto a character."""
+    from mimic.export.files import make_folder, write_bytes
+    from mimic.fit import fit
+    from mimic.job import write_json
+    from mimic.tables import print_card
+    from mocap.formats.clip_npz import write_clip_npz
+    from retarget.pipeline import Options
+    from retarget.report_html import card_html
+
+    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.fps)
+    fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
+    make_folder(args.out.parent)
+    write_bytes(args.out, write_clip_npz(fitted.motion))
+    print_card(fitted.card)
+    if args.html:
+        make_folder(args.html.parent)
+        write_bytes(args.html, card_html(fitted.card).encode())
+    if args.json:
+        write_json(args.json, fitted.card.to_json())
+    say(f"{args.out}: train on it with run_mimic.py train --clip {args.out}")
+    if args.video:
+        from mimic.render import draw, motion_frames
+
+        film = draw(motion_frames(fitted.motion, fitted.character, None), fitted.character, args.video)
+        say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")
     return 0
 
 
@@ -308,8 +355,8 @@ def _reading_options(args: argparse.Namespace) -> "ReadOptions":
     """What the user said about a motion file. Raises InputError for a word that means nothing."""
     from mocap.conventions import ReadOptions
 
-    keys = ("unit", "up", "forward", "fps", "root", "take", "skeleton")
-    return ReadOptions(**{key: getattr(args, key) for key in keys})
+    keys = ("unit", "up", "forward", "root", "take", "skeleton")
+    return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})
 
 
 def _use_one_torch_thread() -> None:
@@ -335,7 +382,9 @@ ACTIONS: dict[str, Action] = {
     "export": do_export,
     "verify": do_verify,
     "clips": do_clips,
+    "fetch": do_fetch,
     "inspect": do_inspect,
+    "retarget": do_retarget,
     "curves": do_curves,
     "diagnose": do_diagnose,
     "bench": do_bench,

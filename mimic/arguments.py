@@ -128,11 +128,35 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 
+    fetch = verb("fetch", "download named clips whose files may not be shipped, or all")
+    fetch.add_argument("names", nargs="+", metavar="NAME|all")
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="you have read the licence, which is shown without"
+    )
+
     inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
     inspect.add_argument("file", type=Path, metavar="FILE")
     add_reading_options(inspect)
     inspect.add_argument("--json", type=Path, metavar="OUT")
     inspect.add_argument("--html", type=Path, metavar="OUT")
+
+    fit = verb("retarget", "fit a motion file onto a character, with a report card")
+    fit.add_argument("file", type=Path, metavar="FILE")
+    fit.add_argument("--character", required=True, metavar="NAME|MJCF", help="humanoid, dog, or your own MJCF or YAML")
+    fit.add_argument("--map", type=Path, metavar="YAML", help="role: joint lines that override the mapping")
+    fit.add_argument("--out", type=Path, required=True, metavar="OUT.npz", help="a clip for --clip OUT.npz")
+    fit.add_argument("--json", type=Path, metavar="OUT", help="the report card for scripts")
+    fit.add_argument("--html", type=Path, metavar="OUT", help="the report card as a page")
+    fit.add_argument("--video", type=Path, metavar="OUT.mp4")
+    fit.add_argument("--start", type=float, metavar="S", help="first second that is wanted")
+    fit.add_argument("--end", type=float, metavar="S", help="last second that is wanted")
+    fit.add_argument(
+        "--loop", action="store_true", help="close it into a cycle, of --start to --end or the best there is"
+    )
+    fit.add_argument("--mirror", action="store_true", help="swap left and right")
+    fit.add_argument("--speed", type=positive, default=1.0, help="times as fast")
+    fit.add_argument("--fps", type=positive, help="frame rate of the result (default: the file's)")
+    add_reading_options(fit, fps="--source-fps")
 
     curves = verb("curves", "learning curves of several runs in one picture and a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
@@ -146,7 +170,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     _add_threads(diagnose)
 
     bench = verb("bench", "measure speed")
-    bench.add_argument("what", choices=("sim", "train"), help="the environment, or whole training iterations")
+    bench.add_argument("what", choices=("sim", "train", "retarget"), help="environment, training, or retargeting")
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
@@ -173,12 +197,12 @@ def _add_run_options(parser: Parser) -> None:
     _add_threads(parser)
 
 
-def add_reading_options(parser: Parser) -> None:
+def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
     """What the user may say about a motion file: the fields of ``mocap.conventions.ReadOptions``."""
     parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
     parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
     parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces at first")
-    parser.add_argument("--fps", type=positive, help="frames a second")
+    parser.add_argument(fps, dest="source_fps", type=positive, help="frames a second of the file")
     parser.add_argument("--root", metavar="NAME", help="which figure, where a file has several")
     parser.add_argument("--take", metavar="NAME", help="which animation, where a file has several")
     parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")

@@ -137,14 +137,23 @@ def print_clips(clips: Sequence[Any]) -> None:
             info.character,
             "" if info.duration_s is None else f"{info.duration_s:.2f}",
             "" if info.loop is None else ("loops" if info.loop else "once"),
-            "here" if info.available else "to be downloaded",
+            _whereabouts(info),
+            "yes" if info.may_ship else "no",
             f"({licences.index(info.licence) + 1})",
         )
         for info in clips
     ]
-    print_table("clips", ("name", "character", "seconds", "", "file", "licence"), rows, numeric=(2,))
+    print_table("clips", ("name", "character", "seconds", "", "file", "may ship", "licence"), rows, numeric=(2,))
     for number, licence in enumerate(licences, 1):
         print(f"({number}) {licence}")
+
+
+def _whereabouts(info: Any) -> str:
+    if info.synthetic:
+        return "authored (synthetic)"
+    if info.available:
+        return "here"
+    return f"not here: {info.stand_in} instead" if info.stand_in else "to be downloaded"
 
 
 def print_description(report: Mapping[str, Any]) -> None:
@@ -161,6 +170,19 @@ def print_description(report: Mapping[str, Any]) -> None:
     print_table("taken for granted", ("what", "value", "says", "why"), rows)
     for line in report["warnings"]:
         print(f"note: {line}")
+
+
+def print_card(card: Any) -> None:
+    """A report card: every figure with its verdict, and what to do where one does not pass."""
+    rows = [
+        (check.verdict, check.label, f"{check.value:g} {check.unit}", check.remedy or check.threshold)
+        for check in card.checks
+    ]
+    print_table(
+        f"{card.motion.name} on {card.character.name}: {card.verdict}", ("", "figure", "value", ""), rows, numeric=(2,)
+    )
+    for note in card.notes:
+        print(f"note: {note}")
 
 
 def _seconds(report: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import sys
 import zipfile
 
 import bundles
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -205,6 +206,17 @@ def test_nan_in_the_weights_is_refused(bundle):
     reseal(bundle, "weights.bin", bytes(data))
     with pytest.raises(BundleError, match=r"weights\.bin: holds what is not a number"):
         verify(bundle)
+
+
+def test_numbers_too_large_to_compute_with_are_refused_without_a_murmur(bundle, capsys):
+    data = bytearray((bundle / "weights.bin").read_bytes())
+    data[8000:40000] = np.full(8000, 3e38, "<f4").tobytes()
+    reseal(bundle, "weights.bin", bytes(data))
+    assert run_mimic.main(["verify", str(bundle)]) == 2
+    error = capsys.readouterr().err
+    assert "from the recorded vectors" in error and error.count("\n") == 1
+    change(bundle, "testvectors.json", lambda vectors: vectors["states"][0]["qpos"].__setitem__(2, 1e300))
+    assert run_mimic.main(["verify", str(bundle)]) == 2
 
 
 def test_names_that_leave_the_bundle_are_refused(bundle, tmp_path):

@@ -14,7 +14,7 @@ from mocap.formats.bvh import read_bvh
 from mocap.formats.deepmimic import write_deepmimic
 from mocap.formats.keypoints import read_keypoint_text
 from mocap.skeleton import character_motion_as_skeleton
-from tests.mocap.test_bvh import GOOD
+from tests.mocap.test_bvh_format import GOOD
 from tests.motion_samples import random_motion
 
 
