@@ -4,7 +4,7 @@ A foot is down where its lowest point touches the ground, or hardly slides and i
 where it stands. Height alone would not do: a recording's feet hover and sink by centimetres, and a trotting dog lifts its
 hind paws by no more. One rule serves both sides, and the moment between two control steps (1/30 s is 6 % of a trot's
 cycle) is interpolated. The last moments before a paw lands, slow and low already, count as down, on both sides: of an
-authored gait the rule finds duty factors up to a sixth of the cycle too large and the time between the paws to 3 %.
+authored gait the rule finds duty factors up to a fifth of the cycle too large and the time between the paws to 3 %.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ TOUCH_M = 0.005  # a foot whose lowest point is below this is down, however fast
 SLIDE_SHARE = 0.2  # a foot that stands slides at less than this share of its top speed in the clip,
 SLIDE_FLOOR_M_S = 0.5  # or than this
 HOVER_M = 0.05  # how far above the ground it may stand at most
-HOVER_SHARE = 0.9  # of the time that a foot is slow and low in the clip it stands
+HOVER_SHARE = 0.97  # of the time that a foot is slow and low in the clip it stands
 _SHORTEST_S = 0.07  # contacts and gaps that are shorter are noise
 _TIE = 0.05  # of a cycle: feet that land closer together land at once
 
