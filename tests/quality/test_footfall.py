@@ -10,8 +10,10 @@ from puppets import Puppet, ahead, clip_env, config
 from characters import load_character
 from mimic.env import TrackingEnv
 from mimic.evaluate import evaluate
-from mimic.quality.footfall import FootfallMeter, Footfalls, Stance, Track, compare, track
+from mimic.quality.footfall import FootfallMeter
+from mimic.quality.footfall_compare import compare
 from mimic.quality.footfall_plot import draw_footfalls, share_down
+from mimic.quality.tracks import Footfalls, Stance, Track, track
 from mocap.gaits import author_gait, gait_at, gait_names
 from mocap.motion import Motion
 
