@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from mimic.render.backdrop import Backdrop, Look
 from mimic.render.camera import Camera
 from mimic.render.meshes import mesh_of
-from mimic.render.quiet_pybullet import load_pybullet
+from mimic.sim.quiet_pybullet import load_pybullet
 from mimic.render.scene import Figure, Pose
 
 _OVERSAMPLING = 2
