@@ -1,0 +1,199 @@
+"""The second opinion: pybullet, for replaying a controller in a simulator it was not trained in.
+
+Every copy has a world of its own, so that none can influence another. The bodies are MuJoCo's exactly
+(``bullet_body.py``); contact, friction and stepping are Bullet's. The servo is the one of ``servo.py``. Bullet has no
+implicit joint damping, and explicit damping would need steps of 1/6000 s, so the damper acts on the velocity that it
+will itself leave behind (stable proportional-derivative control; Tan, Liu and Turk 2011): a twin of each copy, in
+MuJoCo and without contact, takes the step in advance and tells that velocity.
+
+Deterministic; but a snapshot holds pose and velocity, not Bullet's memory of contacts, and so continues closely only.
+"""
+
+import math
+
+import mujoco
+import numpy as np
+import torch
+from mujoco.batch import Batch
+from torch import Tensor
+
+from characters import Character, CharacterState
+from characters.rotations import cross, quat_rotate, quat_rotate_inverse
+from mimic.sim.bullet_body import add_character, connect, moving_links
+from mimic.sim.chosen import put
+from mimic.sim.coordinates import Coordinates
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+from mimic.sim.quiet_pybullet import load_pybullet
+from mimic.sim.servo import Servo
+
+_COARSEST = 1 / 240  # [s], of a physics step
+
+
+class BulletEngine:
+    """See :class:`mimic.sim.engine.Engine`. Its steps are those of the character's YAML, or finer."""
+
+    def __init__(self, character: Character, num_envs: int):
+        self.character, self.num_envs = character, num_envs
+        self.device = torch.device("cpu")
+        sim = character.simulation
+        finer = math.ceil(sim.sim_dt / _COARSEST - 1e-9)
+        self.substeps = sim.substeps * finer
+        self._bullet = load_pybullet()
+        self._clients: list[int] = []
+        self._clients += [connect(self._bullet, sim.sim_dt / finer) for _ in range(num_envs)]
+        self._bodies = [add_character(self._bullet, character, client) for client in self._clients]
+        self._fresh = [self._bullet.saveState(physicsClientId=client) for client in self._clients]
+        self._links = moving_links(character)
+        self._twin_of(character, sim.sim_dt / finer)
+        self._com = torch.tensor(character.bodies[0].com, dtype=torch.float64)
+        self._kd = torch.tensor([j.kd for j in character.joints for _ in range(j.dof.start, j.dof.stop)]).double()
+        self._servo = Servo(character, dtype=torch.float64)
+        self._failed = torch.zeros(num_envs, dtype=torch.bool)
+        self._pull()
+
+    def _twin_of(self, character: Character, dt: float) -> None:
+        """The twins in MuJoCo, whose coordinates are also how the copies' state is kept here."""
+        model = character.mj_model(visual=False)
+        model.opt.timestep = dt
+        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+        addresses = model.jnt_qposadr[1:].tolist()
+        self._coordinates = Coordinates(character, addresses)
+        self._columns = [
+            slice(a, a + (4 if j.kind == "ball" else 1)) for a, j in zip(addresses, character.joints, strict=True)
+        ]
+        self._twin = Batch(model, self.num_envs, 1)
+        self._twin_qpos, self._twin_qvel, self._twin_ctrl = (
+            torch.from_numpy(self._twin.bind(name)) for name in ("qpos", "qvel", "ctrl")
+        )
+        self._qpos, self._qvel = self._twin_qpos.clone(), self._twin_qvel.clone()
+
+    def __del__(self) -> None:
+        for client in getattr(self, "_clients", []):
+            self._bullet.disconnect(physicsClientId=client)
+
+    def reset(self, ids: Tensor, state: CharacterState) -> None:
+        """Put copies ``ids`` into ``state``, with no trace of the past."""
+        self._coordinates.write(self._qpos, self._qvel, ids, state)
+        put(self._failed, ids, False)
+        for i in torch.arange(self.num_envs)[ids].tolist():
+            self._push(i)
+
+    def set_targets(self, pd_target: Tensor) -> None:
+        """Servo targets (N, A) [rad] until the next call."""
+        self._servo.set_target(pd_target.double())
+
+    def step(self) -> None:
+        """One control step; the servo's torque is renewed at every physics step."""
+        for _ in range(self.substeps):
+            self._failed |= ~self._sane()
+            torque = self._torques()
+            self._failed |= ~(torque.abs().amax(1) < math.inf)
+            # Bullet is not asked what comes after nonsense
+            sound = (~self._failed).nonzero().squeeze(1).tolist()
+            for i in sound:
+                self._apply(i, torque[i])
+                self._bullet.stepSimulation(physicsClientId=self._clients[i])
+            self._pull(sound)
+        self._failed |= ~self._sane()
+
+    def read(self) -> CharacterState:
+        """Pose and velocity of every copy, float32."""
+        return self._coordinates.read(self._qpos, self._qvel)
+
+    def failed(self) -> Tensor:
+        """(N,) bool: broken since the last reset, by value or by speed."""
+        return self._failed.clone()
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Pose, velocity and the failure flags."""
+        return {"qpos": self._qpos.clone(), "qvel": self._qvel.clone(), "failed": self._failed.clone()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Continue from a snapshot, with contacts found anew."""
+        self._qpos.copy_(snapshot["qpos"])
+        self._qvel.copy_(snapshot["qvel"])
+        self._failed.copy_(snapshot["failed"])
+        for i in range(self.num_envs):
+            self._push(i)
+
+    def raw_step(self) -> None:
+        """The simulator alone: the physics steps of one control step."""
+        for _ in range(self.substeps):
+            for client in self._clients:
+                self._bullet.stepSimulation(physicsClientId=client)
+
+    def _sane(self) -> Tensor:
+        # a NaN compares false, so ask what is good
+        return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
+
+    def _torques(self) -> Tensor:
+        """What the joints receive in the next physics step, servo and damper together, (N, A) [N·m]."""
+        place = self._coordinates
+        velocity = self._qvel[:, 6:]
+        _, motor = self._servo.torques(place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos), velocity)
+        self._twin_qpos.copy_(self._qpos)
+        self._twin_qvel.copy_(self._qvel)
+        self._twin_ctrl.copy_(motor)
+        self._twin.step()
+        return motor - self._kd * self._twin_qvel[:, 6:]
+
+    def _apply(self, i: int, torque: Tensor) -> None:
+        values = torque.tolist()
+        self._bullet.setJointMotorControlMultiDofArray(
+            self._bodies[i],
+            self._links,
+            self._bullet.TORQUE_CONTROL,
+            forces=[values[joint.dof] for joint in self.character.joints],
+            physicsClientId=self._clients[i],
+        )
+
+    def _pull(self, ids: list[int] | None = None) -> None:
+        """Copy Bullet's state of the copies ``ids`` (all) into qpos and qvel."""
+        bullet, rows = self._bullet, range(self.num_envs) if ids is None else ids
+        base, joints = [], []
+        for i in rows:
+            body, client = self._bodies[i], self._clients[i]
+            base.append(sum(bullet.getBasePositionAndOrientation(body, physicsClientId=client), ()))
+            base[-1] += sum(bullet.getBaseVelocity(body, physicsClientId=client), ())
+            states = bullet.getJointStatesMultiDof(body, self._links, physicsClientId=client)
+            joints.append(([x for s in states for x in _wxyz(s[0])], [x for s in states for x in s[1]]))
+        if not base:
+            return
+        pos, xyzw, linvel, angvel = torch.tensor(np.array(base)).split((3, 4, 3, 3), 1)
+        quat = xyzw[:, [3, 0, 1, 2]]
+        arm = quat_rotate(quat, self._com.expand_as(pos))
+        chosen = torch.tensor(list(rows))
+        joint_pos, joint_vel = (torch.tensor(np.array(part)) for part in zip(*joints, strict=True))
+        self._qpos[chosen] = torch.cat((pos - arm, quat, joint_pos), 1)
+        turn = quat_rotate_inverse(quat, angvel)
+        self._qvel[chosen] = torch.cat((linvel - cross(angvel, arm), turn, joint_vel), 1)
+
+    def _push(self, i: int) -> None:
+        """Put copy i in Bullet into its qpos and qvel, forgetting its contacts."""
+        bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
+        bullet.restoreState(self._fresh[i], physicsClientId=client)
+        pos, quat = self._qpos[i, :3], self._qpos[i, 3:7]
+        arm = quat_rotate(quat, self._com)
+        angvel = quat_rotate(quat, self._qvel[i, 3:6])
+        centre, orientation = (pos + arm).tolist(), quat[[1, 2, 3, 0]].tolist()
+        linvel = (self._qvel[i, :3] + cross(angvel, arm)).tolist()
+        bullet.resetBasePositionAndOrientation(body, centre, orientation, physicsClientId=client)
+        bullet.resetBaseVelocity(body, linvel, angvel.tolist(), physicsClientId=client)
+        joint_pos, joint_vel = self._qpos[i].tolist(), self._qvel[i, 6:].tolist()
+        bullet.resetJointStatesMultiDof(
+            body,
+            self._links,
+            [_xyzw(joint_pos[columns]) for columns in self._columns],
+            [joint_vel[joint.dof] for joint in self.character.joints],
+            physicsClientId=client,
+        )
+
+
+def _wxyz(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Bullet's position of a joint as MuJoCo has it; a hinge's angle as it is."""
+    return values if len(values) == 1 else (values[3], *values[:3])
+
+
+def _xyzw(values: list[float]) -> list[float]:
+    """MuJoCo's position of a joint as Bullet has it; a hinge's angle as it is."""
+    return values if len(values) == 1 else [*values[1:], values[0]]
