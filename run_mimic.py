@@ -97,8 +97,49 @@ def do_play_clip(args: argparse.Namespace) -> int:
 
 def do_export(args: argparse.Namespace) -> int:
     """Take a controller or a clip out to a game engine: one function a product."""
-    _export_bundle(args)
+    products = {"animation": _export_animation, "replay": _export_replay, "web": _export_web}
+    chosen = [make for name, make in products.items() if getattr(args, name)]
+    for make in chosen or [_export_bundle]:
+        make(args)
     return 0
+
+
+def _export_animation(args: argparse.Namespace) -> None:
+    from mimic.export.animation import Cut, clip_animation, skill_animation, write_animations
+    from mimic.skill import load_skill
+
+    if not args.out:
+        raise InputError("--animation needs --out, the folder for its files")
+    cut = Cut(args.fps, args.seconds, args.in_place)
+    if args.clip:
+        animations = [clip_animation(args.clip, cut)]
+    else:
+        animations = [skill_animation(load_skill(name), cut) for name in args.controller.split(",")]
+    paths = write_animations(animations, args.animation.lower().split(","), args.out)
+    for animation in animations:
+        say(animation.note)
+    say("written: " + ", ".join(map(str, paths)))
+
+
+def _export_replay(args: argparse.Namespace) -> None:
+    from mimic.export.animation import replay_of_clip, replay_of_skill
+    from mimic.skill import load_skill
+
+    if args.clip:
+        size = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
+    else:
+        size = replay_of_skill(load_skill(args.controller), args.seconds, args.fps, args.replay)
+    say(f"{args.replay}: {size / 1e6:.1f} MB; open it in any browser")
+
+
+def _export_web(args: argparse.Namespace) -> None:
+    from mimic.export.web import export_web
+    from mimic.skill import load_skill
+
+    if not args.controller:
+        raise InputError("--web needs --controller: it is the policy that runs in the page")
+    size = export_web([load_skill(name) for name in args.controller.split(",")], args.web)
+    say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
 
 
 def _export_bundle(args: argparse.Namespace) -> None:
@@ -112,6 +153,24 @@ def _export_bundle(args: argparse.Namespace) -> None:
     if manifest["warning"]:
         say(f"licence: {manifest['warning']}")
     say(f"check it: run_mimic.py verify {path}")
+
+
+def do_verify(args: argparse.Namespace) -> int:
+    """Check a controller bundle; with --json the verdict is written whatever it is."""
+    from mimic.export.verify import verify
+    from mimic.job import write_json
+    from mimic.tables import print_verdict
+
+    try:
+        verdict = verify(args.bundle)
+    except InputError as error:
+        if args.json:
+            write_json(args.json, {"ok": False, "bundle": str(args.bundle), "error": str(error)})
+        raise
+    if args.json:
+        write_json(args.json, verdict.to_json())
+    print_verdict(verdict.to_json())
+    return 0
 
 
 def do_clips(args: argparse.Namespace) -> int:
@@ -200,6 +259,7 @@ ACTIONS: dict[str, Action] = {
     "render": do_render,
     "play-clip": do_play_clip,
     "export": do_export,
+    "verify": do_verify,
     "clips": do_clips,
     "curves": do_curves,
     "bench": do_bench,

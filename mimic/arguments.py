@@ -85,10 +85,22 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     export = verb("export", "take a controller or a clip out to a game engine")
     what = export.add_mutually_exclusive_group(required=True)
-    what.add_argument("--controller", metavar="PATH|NAME")
+    what.add_argument("--controller", metavar="PATH|NAME", help="several, for --animation and --web: A,B")
     what.add_argument("--clip", help="a name from `run_mimic.py clips`, or a clip file")
-    export.add_argument("--out", type=Path, metavar="DIR", help="folder for everything that is made")
+    export.add_argument("--out", type=Path, metavar="DIR", help="folder for the bundle or the animation files")
     export.add_argument("--zip", action="store_true", help="a zip file instead of a folder (controller bundle only)")
+    export.add_argument(
+        "--animation", metavar="FORMATS", help="the motion instead of a bundle: glb,bvh,usd, below --out"
+    )
+    export.add_argument("--fps", type=positive, default=60.0, help="frames/s of animations and replays (default 60)")
+    export.add_argument("--seconds", type=positive, help="so long from the start (animations: one cycle that closes)")
+    export.add_argument("--in-place", action="store_true", help="animations without the way over the ground")
+    export.add_argument("--replay", type=Path, metavar="OUT.html", help="one HTML file that plays the motion")
+    export.add_argument("--web", type=Path, metavar="DIR", help="a web page in which the skills A,B,... run live")
+
+    verify = verb("verify", "is a controller bundle whole, and does it compute what was recorded?")
+    verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder or zip file that export made")
+    verify.add_argument("--json", type=Path, metavar="OUT")
 
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
@@ -102,7 +114,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
-    bench.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
+    bench.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
     _add_threads(bench)
@@ -115,7 +127,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
     parser.add_argument("--preset", default="fast", help="fast, paper, or a YAML file (default fast)")
-    parser.add_argument("--algorithm", choices=("awr", "ppo"), default="awr")
+    parser.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seed", type=seed, default=0)

@@ -58,8 +58,9 @@ def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, thread
 
 
 def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
+    section = "ppo" if algorithm == "ppo" else "awr"
     for key, value in (("rollout.overlap", "false"), ("update.precision", "float32")):
-        preset = replace(preset, f"{algorithm}.{key}", value)
+        preset = replace(preset, f"{section}.{key}", value)
     return preset
 
 

@@ -1,5 +1,6 @@
 """Presets: every number of a training run in one YAML file, checked key by key."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from mimic.learn.trainer import TrainerConfig
 
 _PRESETS = Path(__file__).with_name("presets")
 
-AlgorithmName = Literal["awr", "ppo"]
+AlgorithmName = Literal["awr", "ppo", "rwr"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Preset:
             raise ValueError("num_envs must be at least 1, and at most a million")
 
     def algorithm(self, name: AlgorithmName) -> AWRPreset | PPOPreset:
-        """The rollout and update settings of one algorithm."""
+        """The rollout and update settings of one algorithm; RWR is AWR with weights from the return alone."""
+        if name == "rwr":
+            return dataclasses.replace(self.awr, update=dataclasses.replace(self.awr.update, weight_mode="rwr"))
         return self.awr if name == "awr" else self.ppo
 
 

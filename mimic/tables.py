@@ -70,3 +70,13 @@ def print_clips(clips: Sequence[Any]) -> None:
 
 def _seconds(report: Mapping[str, Any]) -> str:
     return f"{report['episode_s']:g}"
+
+
+def print_verdict(verdict: Mapping[str, Any]) -> None:
+    """A controller bundle that was found sound."""
+    files = f"{verdict['files']} files whole, schema version {verdict['schema_version']}"
+    rows = [(what, f"{error:.1e}", f"of {verdict['tolerance']:g}") for what, error in verdict["errors"].items()]
+    print_table(f"{verdict['name']}: {files}", ("computed", "off by", "allowed"), rows, numeric=(1,))
+    print(f"{'runtime:':<12} {verdict['runtime']}")
+    if verdict["warning"]:
+        print(f"{'licence:':<12} {verdict['warning']}")

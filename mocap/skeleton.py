@@ -9,7 +9,7 @@ Like a Motion, these are checked when made and never changed; tensors are float6
 Shape letters: T frames, J bones, E tips, K key points.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from characters.character import Character
 from characters.errors import ClipError
-from characters.rotations import quat_mul, quat_rotate
+from characters.rotations import quat_hemisphere, quat_mul, quat_normalize, quat_rotate, quat_slerp
 from mocap.motion import Motion, check_character
 
 _UNIT_TOLERANCE = 1e-9
@@ -102,6 +102,10 @@ class Skeleton:
         """(J, 3) [m] of the joints at rest, in the world."""
         return _forward(self, self.rest_quat[None], self.offsets[None])[0][0]
 
+    def rest_orientations(self) -> Tensor:
+        """(J, 4) wxyz of the bones at rest, in the world."""
+        return _forward(self, self.rest_quat[None], self.offsets[None])[1][0]
+
 
 @dataclass(frozen=True, eq=False)
 class SkeletonMotion:
@@ -110,7 +114,7 @@ class SkeletonMotion:
     Attributes:
         name: short name of the clip.
         skeleton: the bones that move.
-        times: (T,) [s], growing from 0; evenly spaced.
+        times: (T,) [s], growing from 0; evenly spaced where a reader made it (:func:`resample` makes it so).
         quat: (T, J, 4) wxyz, a bone in its parent's frame, a root in the world. Signs do not flip between frames.
         pos: (T, J, 3) [m] of a bone's joint in its parent's frame, a root's in the world. It *replaces* the skeleton's
             offset; the two agree for bones that have no position of their own in the file. It may stretch bones.
@@ -227,6 +231,27 @@ class KeypointMotion:
 
 Clip = Motion | SkeletonMotion | KeypointMotion
 """What a motion file can hold."""
+
+
+def resample(motion: SkeletonMotion, fps: float | None = None) -> SkeletonMotion:
+    """The same movement at an even rate, its own mean rate if none is given: positions lerped, rotations slerped.
+
+    Unchanged where it has that rate already. The last frame is the last that fits into the duration.
+    """
+    rate = fps or motion.fps
+    if motion.num_frames < 2:
+        return motion
+    count = int(motion.duration * rate + 1e-6) + 1
+    times = torch.arange(count, dtype=torch.float64) / rate
+    if count == motion.num_frames and torch.allclose(times, motion.times, rtol=0, atol=1e-3 / rate):
+        return motion
+    after = torch.searchsorted(motion.times, times, right=True).clamp(1, motion.num_frames - 1)
+    before = after - 1
+    share = ((times - motion.times[before]) / (motion.times[after] - motion.times[before])).clamp(0.0, 1.0)
+    pos = motion.pos[before] + share[:, None, None] * (motion.pos[after] - motion.pos[before])
+    quat = quat_hemisphere(quat_normalize(quat_slerp(motion.quat[before], motion.quat[after], share[:, None])))
+    reading = replace(motion.reading, fps=Assumption(f"{rate!r}", "user", f"resampled from {motion.fps:.3f}"))
+    return replace(motion, times=times, quat=quat, pos=pos, reading=reading)
 
 
 def character_skeleton(character: Character) -> Skeleton:

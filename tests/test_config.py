@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from characters.errors import ConfigError
@@ -11,6 +13,9 @@ def test_the_presets_that_ship():
         preset = load_preset(name)
         assert build(Preset, to_dict(preset), "back") == preset
         assert preset.algorithm("awr") is preset.awr and preset.algorithm("ppo") is preset.ppo
+        rwr = preset.algorithm("rwr")
+        assert rwr.rollout == preset.awr.rollout and rwr.update.weight_mode == "rwr"
+        assert dataclasses.replace(rwr.update, weight_mode="exp") == preset.awr.update
         assert sum(term.weight for term in preset.env.reward.terms.values()) == pytest.approx(1.0)
         assert preset.env.evaluation_s == 20.0
 

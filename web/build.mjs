@@ -22,13 +22,14 @@ const files = {
   "mujoco.min.js": await bundle("node_modules/@mujoco/mujoco/mujoco.js", ["module", "node:*", "fs", "path", "url"]),
   "mujoco.wasm.gz": gzipSync(read("@mujoco/mujoco/mujoco.wasm"), { level: 9 }),
   "three.LICENSE.txt": read("three/LICENSE"),
+  "mujoco.LICENSE.txt": readFileSync(new URL("../LICENSE", import.meta.url)), // Apache-2.0 too; the package brings no text
 };
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const manifest = {
   about: "Built by `make vendor` (web/build.mjs); not written by hand.",
   packages: {
     three: { version: version("three"), licence: "MIT (three.LICENSE.txt)" },
-    "@mujoco/mujoco": { version: version("@mujoco/mujoco"), licence: "Apache-2.0 (as this project's LICENSE)" },
+    "@mujoco/mujoco": { version: version("@mujoco/mujoco"), licence: "Apache-2.0 (mujoco.LICENSE.txt)" },
   },
   wasm_sha256: sha256(read("@mujoco/mujoco/mujoco.wasm")),
   files: Object.fromEntries(

@@ -1,7 +1,7 @@
 // The parts of three.js that the pages use; esbuild leaves the rest out.
 export {
-  AnimationMixer, Clock, Color, DirectionalLight, Fog, Group, HemisphereLight, LoopOnce, LoopRepeat, Mesh,
-  MeshBasicMaterial, MeshStandardMaterial, NeutralToneMapping, PCFSoftShadowMap, PerspectiveCamera, Plane, PlaneGeometry,
+  AnimationMixer, BufferGeometry, Color, DirectionalLight, Fog, Group, HemisphereLight, Line, LineBasicMaterial, LoopOnce, Mesh,
+  MeshBasicMaterial, MeshStandardMaterial, PCFShadowMap, PerspectiveCamera, Plane, PlaneGeometry,
   Quaternion, Raycaster, Scene, ShaderMaterial, SphereGeometry, Vector2, Vector3, WebGLRenderer,
 } from "three";
 export { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";

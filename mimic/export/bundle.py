@@ -15,16 +15,14 @@ from mimic.export.describe import control, observation, skeleton
 from mimic.export.frames import conventions
 from mimic.export.glb import character_glb
 from mimic.export.licence import provenance
-from mimic.export.mjcf import character_mjcf
+from mimic.export.plain import SCHEMA_VERSION, plain_files, policy_tensors, versioned
 from mimic.export.read_me import read_me
-from mimic.export.reference import reference
-from mimic.export.tensors import json_bytes, pack
+from mimic.export.tensors import json_bytes
 from mimic.export.urdf import character_urdf
 from mimic.export.vectors import test_vectors
-from mimic.export.write import write_folder, write_zip
+from mimic.export.write import refuse_strange, write_folder, write_zip
 from mimic.skill import Skill
 
-SCHEMA_VERSION = 1
 TOOLKIT_VERSION = "0.1.0"
 MANIFEST = "manifest.json"
 _ROOM = Path(__file__).parent
@@ -36,8 +34,10 @@ def export_bundle(skill: Skill, out: Path, as_zip: bool = False) -> tuple[Path, 
 
     Raises InputError where a package is missing or ``out`` holds something else.
     """
-    files = bundle_files(skill)
     path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
+    if not as_zip:
+        refuse_strange(path)
+    files = bundle_files(skill)
     (write_zip if as_zip else write_folder)(path, files)
     return path, _parse(files[MANIFEST])
 
@@ -47,21 +47,14 @@ def bundle_files(skill: Skill) -> dict[str, bytes]:
     need("onnx", "export")
     env = skill.make_env(1, threads=1)
     described = {"skeleton": skeleton(env.character), "control": control(env), "observation": observation(env)}
-    reference_json, reference_bin = reference(env)
     licence = provenance(skill, env.motion)
-    weights_json, weights_bin = _weights(skill)
     files = {
         **_onnx_files(skill, env, described),
-        **{f"{name}.json": _versioned(part) for name, part in described.items()},
-        "conventions.json": _versioned(conventions()),
-        "weights.json": _versioned(weights_json),
-        "weights.bin": weights_bin,
-        "reference.json": _versioned({"licence": licence["clip"]["licence"], **reference_json}),
-        "reference.bin": reference_bin,
-        "character.xml": character_mjcf(env.character),
+        **plain_files(skill, env),
+        "conventions.json": versioned(conventions()),
         "character.urdf": character_urdf(env.character),
         "character.glb": character_glb(env.character, [env.motion]),
-        "testvectors.json": _versioned(test_vectors(skill), compact=True),
+        "testvectors.json": versioned(test_vectors(skill), compact=True),
         "README.md": read_me(skill, env, licence),
         **_copies(),
     }
@@ -77,7 +70,7 @@ def need(package: str, extra: str) -> None:
 def _onnx_files(skill: Skill, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
     # here, and not above: onnx is an optional package
     from mimic.export.onnx_controller import controller_onnx
-    from mimic.export.onnx_policy import metadata, policy_onnx, policy_tensors
+    from mimic.export.onnx_policy import metadata, policy_onnx
 
     tensors = policy_tensors(skill.policy)
     bodies = [body["name"] for body in described["skeleton"]["bodies"]]
@@ -86,26 +79,6 @@ def _onnx_files(skill: Skill, env: TrackingEnv, described: Mapping[str, Any]) ->
         "policy.onnx": policy_onnx(tensors, notes),
         "controller.onnx": controller_onnx(env, tensors, notes),
     }
-
-
-def _weights(skill: Skill) -> tuple[dict[str, Any], bytes]:
-    from mimic.export.onnx_policy import num_layers, policy_tensors
-
-    tensors = policy_tensors(skill.policy)
-    index, data = pack(tensors)
-    described = {
-        "dtype": "float32",
-        "byte_order": "little",
-        "normalizer": "x = clamp((obs - shift) * scale, -bound, bound), number by number",
-        "network": "layer i: y = weight.i x + bias.i, weight (outputs, inputs) row by row; ReLU after all but the last",
-        "layers": num_layers(tensors),
-        "tensors": index,
-    }
-    return described, data
-
-
-def _versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
-    return json_bytes({"schema_version": SCHEMA_VERSION, **part}, compact)
 
 
 def _copies() -> dict[str, bytes]:

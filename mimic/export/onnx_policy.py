@@ -5,26 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from mimic.export.onnx_graph import Graph
-from mimic.learn.policy import GaussianPolicy
+from mimic.export.plain import num_layers
 
 METADATA = "mimic"  # the key of the JSON
-
-
-def policy_tensors(policy: GaussianPolicy) -> dict[str, np.ndarray]:
-    """Normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0, ..."""
-    normalizer = policy.normalizer
-    arrays = {
-        "shift": normalizer.shift,
-        "scale": normalizer.scale,
-        "bound": normalizer.bound,
-    }
-    linear = [layer for layer in policy.net if isinstance(layer, nn.Linear)]
-    for index, layer in enumerate(linear):
-        arrays[f"weight.{index}"], arrays[f"bias.{index}"] = layer.weight, layer.bias
-    return {name: tensor.detach().cpu().numpy().astype(np.float32) for name, tensor in arrays.items()}
 
 
 def add_policy(graph: Graph, obs: str, tensors: Mapping[str, np.ndarray]) -> str:
@@ -44,11 +29,6 @@ def add_policy(graph: Graph, obs: str, tensors: Mapping[str, np.ndarray]) -> str
         if index < layers - 1:
             value = graph.op("Relu", value)
     return value
-
-
-def num_layers(tensors: Mapping[str, np.ndarray]) -> int:
-    """How many linear layers there are."""
-    return sum(name.startswith("weight.") for name in tensors)
 
 
 def policy_onnx(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:

@@ -20,7 +20,7 @@ def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     """
     temporary = out.with_name(f".tmp-{os.getpid()}-{out.name}")
     try:
-        _refuse_strange(out)
+        refuse_strange(out)
         shutil.rmtree(temporary, ignore_errors=True)
         for name, data in files.items():
             path = temporary / name
@@ -53,7 +53,7 @@ def write_zip(out: Path, files: Mapping[str, bytes]) -> None:
         raise InputError(f"{out}: cannot be written ({error.strerror})") from None
 
 
-def _refuse_strange(out: Path) -> None:
+def refuse_strange(out: Path) -> None:
     """Raise InputError unless ``out`` is absent, empty, or holds nothing that its manifest does not name."""
     if not out.exists():
         return

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-OptimizerKind = Literal["adam", "sgd"]
+OptimizerKind = Literal["adam", "sgd", "muon"]
 
 _MAX_FAILURES_IN_A_ROW = 3
 
@@ -18,7 +18,10 @@ class LearnerDiverged(RuntimeError):
 
 
 class GuardedOptimizer:
-    """SGD with momentum or Adam; a step whose loss or gradient is not finite is skipped and counted.
+    """SGD with momentum, Adam or Muon; a step whose loss or gradient is not finite is skipped and counted.
+
+    Muon (Jordan et al. 2024) orthogonalises the momentum of every hidden weight matrix, at Adam's root mean square step
+    (Liu et al. 2025); Adam has the output layer and the biases, as is usual.
 
     Raises LearnerDiverged at the third such step in a row.
     """
@@ -35,42 +38,57 @@ class GuardedOptimizer:
         self.max_grad_norm = max_grad_norm
         self.skipped = 0
         self.in_a_row = 0
-        self._inner: torch.optim.Optimizer
-        if kind == "adam":
-            self._inner = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        matrices = [i for i, p in enumerate(self.parameters) if p.dim() == 2]
+        hidden = matrices[:-1] if kind == "muon" else []
+        others = [i for i in range(len(self.parameters)) if i not in hidden]
+        # each with the indices of its parameters
+        self._inner: list[tuple[torch.optim.Optimizer, list[int]]] = []
+        if hidden:
+            muon = torch.optim.Muon(self._chosen(hidden), lr=lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            self._inner.append((muon, hidden))
+        if kind == "sgd":
+            self._inner.append((torch.optim.SGD(self.parameters, lr=lr, momentum=momentum, fused=True), others))
         else:
-            self._inner = torch.optim.SGD(self.parameters, lr=lr, momentum=momentum, fused=True)
+            self._inner.append((torch.optim.Adam(self._chosen(others), lr=lr, fused=True), others))
+
+    def _chosen(self, indices: list[int]) -> list[nn.Parameter]:
+        return [self.parameters[i] for i in indices]
 
     @property
     def lr(self) -> float:
         """Step size."""
-        return float(self._inner.param_groups[0]["lr"])
+        return float(self._inner[0][0].param_groups[0]["lr"])
 
     @lr.setter
     def lr(self, value: float) -> None:
-        for group in self._inner.param_groups:
-            group["lr"] = value
+        for optimizer, _ in self._inner:
+            for group in optimizer.param_groups:
+                group["lr"] = value
 
     def step(self, loss: Tensor) -> bool:
         """Descend ``loss`` once; False if the step was skipped."""
-        self._inner.zero_grad(set_to_none=True)
+        self._forget_gradients()
         torch.autograd.backward(loss)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         if not bool((norm + loss.detach()).isfinite()):
-            self._inner.zero_grad(set_to_none=True)
+            self._forget_gradients()
             self._count_failure(float(loss.detach()), float(norm))
             return False
         if self.max_grad_norm > 0.0:
             nn.utils.clip_grads_with_norm_(self.parameters, self.max_grad_norm, norm)
-        self._inner.step()
+        for optimizer, _ in self._inner:
+            optimizer.step()
         self.in_a_row = 0
         return True
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Moments and counters as flat tensors, ``<parameter index>.<name>``."""
-        state: dict[int, dict[str, Tensor | None]] = self._inner.state_dict()["state"]
-        flat = {f"{i}.{name}": t for i, values in state.items() for name, t in values.items() if t is not None}
+        flat: dict[str, Tensor] = {}
+        for optimizer, indices in self._inner:
+            state: dict[int, dict[str, Tensor | None]] = optimizer.state_dict()["state"]
+            for local, values in state.items():
+                flat |= {f"{indices[local]}.{name}": t for name, t in values.items() if t is not None}
         return flat | {"skipped": torch.tensor([self.skipped, self.in_a_row])}
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
@@ -80,8 +98,14 @@ class GuardedOptimizer:
             index, _, name = key.partition(".")
             if name:
                 state.setdefault(int(index), {})[name] = tensor.clone()
-        self._inner.load_state_dict({"state": state, "param_groups": self._inner.state_dict()["param_groups"]})
+        for optimizer, indices in self._inner:
+            mine = {local: state[i] for local, i in enumerate(indices) if i in state}
+            optimizer.load_state_dict({"state": mine, "param_groups": optimizer.state_dict()["param_groups"]})
         self.skipped, self.in_a_row = (int(x) for x in tensors["skipped"])
+
+    def _forget_gradients(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def _count_failure(self, loss: float, norm: float) -> None:
         self.skipped += 1

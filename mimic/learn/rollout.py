@@ -26,17 +26,26 @@ class RolloutConfig:
     overlap: bool = False  # learn while the next iteration is collected, by the policy of one update ago: see Collector
     std_start: float = 0.1  # exploration [normalised action units]...
     std_end: float = 0.1  # ... reached linearly
-    std_samples: int = 0  # ... after so many samples; 0: std_start throughout
+    std_samples: int = 0  # ... after so many samples; 0: not by samples
+    std_episode_steps: int = 0  # ... geometrically, as training episodes come to last so long [control steps]; 0: not
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.replay_iterations < 1:
             raise ValueError("steps and replay_iterations must be at least 1")
         if min(self.std_start, self.std_end) <= 0.0:
             raise ValueError("std_start and std_end must be above 0")
+        if self.std_samples and self.std_episode_steps:
+            raise ValueError("std_samples and std_episode_steps: at most one of them can lead the std")
 
-    def std_at(self, samples: int) -> float:
-        """Standard deviation of the policy after ``samples`` samples."""
-        share = min(1.0, samples / self.std_samples) if self.std_samples > 0 else 0.0
+    def std_at(self, samples: int, episode_steps: float = 0.0) -> float:
+        """Standard deviation of the policy after ``samples`` samples, when episodes last ``episode_steps`` on average.
+
+        Wide exploration finds the skill, and then stands in the way of doing it well: the length of episodes says when.
+        """
+        if self.std_episode_steps:
+            share = min(1.0, episode_steps / self.std_episode_steps)
+            return float(self.std_start * (self.std_end / self.std_start) ** share)
+        share = min(1.0, samples / self.std_samples) if self.std_samples else 0.0
         return self.std_start + share * (self.std_end - self.std_start)
 
 

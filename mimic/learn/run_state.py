@@ -16,6 +16,8 @@ from mimic.learn.replay import Replay
 from mimic.learn.rollout import EpisodeTracker, RolloutConfig
 from mimic.learn.vec_env import VecEnv
 
+_FOLLOW = 0.05  # share an iteration with which smoothed quantities follow
+
 
 @dataclass
 class Counters:
@@ -26,6 +28,11 @@ class Counters:
     next_evaluation: int = 0  # samples
     best_score: float | None = None
     seconds: float = 0.0
+    episode_steps: float = 0.0  # mean length of training episodes, smoothed over iterations
+
+    def follow_episodes(self, length: float) -> None:
+        """Take in the mean length of the episodes that finished in an iteration [control steps]."""
+        self.episode_steps += (length - self.episode_steps) * (_FOLLOW if self.episode_steps else 1.0)
 
 
 @dataclass

@@ -100,9 +100,10 @@ class Trainer:
             try:
                 while (reason := self._stop_reason(stop)) is None:
                     env.set_progress(counters.samples)
-                    policy.set_std(self.rollout.std_at(counters.samples))
+                    policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
                     begin = time.monotonic()
                     metrics = self._collect_and_learn() | self.state.tracker.metrics()
+                    counters.follow_episodes(metrics.get("episode_length", counters.episode_steps))
                     counters.iteration += 1
                     counters.samples += self.rollout.steps * env.num_envs
                     metrics |= self._rate(begin) | self._evaluate_if_due()

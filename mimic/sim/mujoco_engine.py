@@ -48,20 +48,24 @@ class MujocoEngine:
 
     def step(self) -> None:
         """One control step; the servo's torque is renewed at every physics step."""
-        place, qpos, qvel = self._coordinates, self._qpos, self._qvel
         for _ in range(self.substeps):
-            _, motor = self._servo.torques(place.ball_quat(qpos), place.joint_pos(qpos), qvel[:, 6:].float())
-            self._ctrl[:] = motor
-            try:
-                self.batch.step()
-            except SimulationError as error:
-                self._failed[torch.from_numpy(np.asarray(error.ids)).long()] = True
+            self._substep()
         # a NaN compares false, so ask what is good and turn it round
         good = (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
         self._failed |= ~good
         warnings = self._count_warnings()
         self._failed |= torch.from_numpy(warnings > self._warnings)
         self._warnings = warnings
+
+    def _substep(self) -> None:
+        """One physics step; a recorder looks on here."""
+        place, qpos, qvel = self._coordinates, self._qpos, self._qvel
+        _, motor = self._servo.torques(place.ball_quat(qpos), place.joint_pos(qpos), qvel[:, 6:].float())
+        self._ctrl[:] = motor
+        try:
+            self.batch.step()
+        except SimulationError as error:
+            self._failed[torch.from_numpy(np.asarray(error.ids)).long()] = True
 
     def read(self) -> CharacterState:
         """Pose and velocity of every copy, float32."""

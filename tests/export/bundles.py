@@ -78,3 +78,10 @@ def rows(files: dict[str, bytes]) -> list[dict]:  # type: ignore[type-arg]
 
 def float32_row(values: object) -> np.ndarray:
     return np.asarray(values, dtype=np.float32).reshape(1, -1)
+
+
+NAMES = (
+    *("policy.onnx", "controller.onnx", "weights.json", "weights.bin", "reference.json", "reference.bin"),
+    *("skeleton.json", "control.json", "observation.json", "conventions.json", "testvectors.json"),
+    *("character.xml", "character.urdf", "character.glb", "README.md", "players/play.py"),
+)

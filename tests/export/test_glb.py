@@ -1,46 +1,22 @@
 """The GLB read back by programs that did not write it: three.js, and Khronos' validator where npm has put it."""
 
 import json
-import shutil
 import struct
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from motion_samples import random_motion
+from reading import CHARACTERS, body_positions, node
 
-from characters import Kinematics, load_character
+from characters import load_character
 from characters.errors import ClipError, InputError
-from mimic.env.reference import sample_motion
 from mimic.export.glb import character_glb
 from mimic.export.skin import build_poses, build_skin
-from mocap.motion import Motion
 from tests.sources import ROOT
 
 THREE = ROOT / "mimic" / "export" / "vendor" / "three.min.js"
 VALIDATOR = ROOT / "web" / "node_modules" / "gltf-validator"
-CHARACTERS = ("humanoid", "dog")
-
-
-def node(script: str, *words: object) -> str:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
-    done = subprocess.run(
-        ["node", str(Path(__file__).with_name(script)), *map(str, words)], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def body_positions(motion: Motion) -> np.ndarray:
-    """(T, B, 3) [m] in glTF's axes, by our own kinematics."""
-    character = load_character(motion.character)
-    state = sample_motion(motion, character, motion.times)
-    pos = Kinematics(character, dtype=torch.float64).forward(state).pos_w.numpy()
-    return pos[..., [1, 2, 0]]
 
 
 def contents(glb: bytes) -> tuple[dict, bytes]:

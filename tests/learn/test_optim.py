@@ -43,7 +43,7 @@ def test_gradient_norm_is_limited():
     assert float(moved.detach()) == pytest.approx(0.1, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["adam", "sgd"])
+@pytest.mark.parametrize("kind", ["adam", "sgd", "muon"])
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, 1e38])
 def test_a_step_into_nonsense_is_skipped_and_changes_nothing(kind, poison):
     net = _net()
@@ -79,7 +79,7 @@ def test_three_in_a_row_stop_the_run_but_not_three_in_all():
     assert guarded.skipped == 11
 
 
-@pytest.mark.parametrize("kind", ["adam", "sgd"])
+@pytest.mark.parametrize("kind", ["adam", "sgd", "muon"])
 @pytest.mark.parametrize("steps", [0, 5])
 def test_state_round_trip_goes_on_to_the_bit(kind, steps):
     one = _net()

@@ -51,13 +51,17 @@ def test_twins_are_identical_and_another_seed_is_not(make_trainer):
         ("awr", {}, {}),
         ("awr", {"optimizer": "sgd", "control_variate": True}, {"ema_decay": 0.5}),
         ("ppo", {}, {"ema_decay": 0.5}),
-        ("awr", {"control_variate": True, "anchor": "current", "precision": "bfloat16"}, {"overlap": True}),
+        (
+            "awr",
+            {"control_variate": True, "anchor": "current", "precision": "bfloat16"},
+            {"rollout": {"overlap": True, "std_samples": 0, "std_episode_steps": 20}},
+        ),
     ],
 )
 def test_split_anywhere_equals_one_run(make_trainer, algorithm, learner, settings):
     total, iteration = 6, 8 * 32
     settings = dict(settings)
-    rollout = dataclasses.replace(SHORT, overlap=settings.pop("overlap", False))
+    rollout = dataclasses.replace(SHORT, **settings.pop("rollout", {}))
 
     def run(out, stops, **more):
         for index, stop in enumerate(stops):

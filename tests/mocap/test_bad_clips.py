@@ -119,7 +119,7 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "folder.txt").mkdir()
     with pytest.raises(ClipError, match="no such file"):
         read_motion(tmp_path / "folder.txt")
-    with pytest.raises(ClipError, match=r"no reader for '.bvhh' files; .*valid: .txt"):
+    with pytest.raises(ClipError, match=r"no reader for '.bvhh' files; did you mean '.bvh'"):
         read_motion(tmp_path / "walk.bvhh")
     big = tmp_path / "big.txt"
     with big.open("wb") as file:

@@ -1,0 +1,158 @@
+"""Animation files: the motion of a skill or of a clip, cut for an animator, as GLB, BVH and USD."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from characters import Character, load_character
+from characters.errors import InputError, nearest
+from mimic.env import task_for
+from mimic.export.bvh import character_bvh
+from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
+from mimic.export.files import make_folder, write_bytes
+from mimic.export.glb import character_glb
+from mimic.export.record import record
+from mimic.export.replay import export_replay
+from mimic.export.usd import write_usd
+from mimic.skill import Skill
+from mocap.catalogue import load_clip
+from mocap.motion import Motion
+from retarget.ground import lift_penetration
+
+FORMATS = ("glb", "bvh", "usd")
+REPLAY_S, SHORTEST_REPLAY_S = 10.0, 4.0
+_CYCLES, _LONGEST_S = 5, 20.0  # simulated to find the cycle that closes best
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What of a motion is wanted.
+
+    Attributes:
+        fps: [1/s].
+        seconds: so long from the start; None: one cycle that closes, or the whole of a clip that does not loop.
+        in_place: without the way over the ground.
+    """
+
+    fps: float = 60.0
+    seconds: float | None = None
+    in_place: bool = False
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A motion ready to be written, and a line on how it came to be."""
+
+    motion: Motion
+    character: Character
+    note: str
+
+
+def clip_animation(name: str, cut: Cut) -> Animation:
+    """A clip as it is, frames below the ground lifted. Raises InputError."""
+    motion = load_clip(name)
+    character = load_character(motion.character)
+    motion = lift_penetration(motion, character)
+    turns = task_for(motion.name).sync_root_yaw
+    if cut.seconds is None:
+        return _finish(motion, character, cut, turns, [])
+    notes = []
+    if motion.loop and cut.seconds > motion.duration:
+        cycles = math.ceil(cut.seconds / motion.duration)
+        motion = repeat(close(motion, turns)[0], cycles, turns)
+        notes = [f"{cut.seconds / (motion.duration / cycles):.1f} cycles"]
+    return _finish(_first_seconds(motion, character, cut.seconds), character, cut, turns, notes)
+
+
+def skill_animation(skill: Skill, cut: Cut) -> Animation:
+    """What a controller does with its clip. Raises InputError if it falls before there is anything to show."""
+    clip = load_clip(skill.clip)
+    character = load_character(clip.character)
+    wanted = cut.seconds or clip.duration + 1.0
+    cycle_wanted = clip.loop and cut.seconds is None
+    if cycle_wanted:
+        wanted = max(2 * clip.duration, min(_CYCLES * clip.duration, _LONGEST_S)) + 0.1
+    recording = record(skill, wanted)
+    notes = [f"it {recording.ended}"] if recording.ended and "over" not in recording.ended else []
+    motion = recording.simulated
+    if cycle_wanted:
+        motion = best_cycle(motion, character, recording.cycle_s)
+    elif cut.seconds is not None and cut.seconds < motion.duration:
+        motion = _first_seconds(motion, character, cut.seconds)
+    return _finish(motion, character, cut, recording.turns, notes)
+
+
+def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a clip, a short cycle several times; its size in bytes. Raises InputError."""
+    motion = load_clip(name)
+    if seconds is None and motion.loop:
+        seconds = motion.duration * math.ceil(SHORTEST_REPLAY_S / motion.duration)
+    animation = clip_animation(name, Cut(fps, seconds))
+    return export_replay([animation.motion], animation.character, out, animation.motion.license)
+
+
+def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> int:
+    """A page that plays a simulation (ten seconds unless told) beside its reference; its size. Raises InputError."""
+    recording = record(skill, seconds or REPLAY_S)
+    character = load_character(recording.simulated.character)
+    motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
+    return export_replay(motions, character, out, motions[0].license)
+
+
+def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
+    """Write them below ``out``: one GLB a character with all its motions, one BVH and one USD a motion.
+
+    Raises:
+        InputError: an unknown format, USD without usd-core, a folder that cannot be written.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(f"no animation format '{name}'; {nearest(name, FORMATS)}")
+    make_folder(out)
+    written = []
+    if "glb" in formats:
+        for character in {animation.character.name: animation.character for animation in animations}.values():
+            motions = [each.motion for each in animations if each.character is character]
+            path = out / f"{motions[0].name if len(motions) == 1 else character.name}.glb"
+            write_bytes(path, character_glb(character, motions))
+            written.append(path)
+    writers: dict[str, Callable[[Motion, Character, Path], None]] = {"bvh": _write_bvh, "usd": write_usd}
+    for name in (name for name in formats if name in writers):
+        for animation in animations:
+            path = out / f"{animation.motion.name}.{name}"
+            writers[name](animation.motion, animation.character, path)
+            written.append(path)
+    return written
+
+
+def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
+    write_bytes(path, character_bvh(motion, character))
+
+
+def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
+    """The start of a motion, which then is no cycle any more."""
+    fine = resample(replace(motion, loop=False), character, 240.0)
+    count = min(max(2, round(seconds * 240.0) + 1), fine.num_frames)
+    return replace(
+        fine,
+        times=fine.times[:count],
+        root_pos_w=fine.root_pos_w[:count],
+        root_quat_w=fine.root_quat_w[:count],
+        joint_quat=fine.joint_quat[:count],
+    )
+
+
+def _finish(motion: Motion, character: Character, cut: Cut, turns: bool, notes: list[str]) -> Animation:
+    if motion.loop:
+        motion, seam = close(motion, turns)
+        notes = [
+            f"a cycle that closes: its end missed its start by {math.degrees(seam.joint):.1f} degrees in the worst "
+            f"joint and {100 * seam.height:.1f} cm in height, worked in over its last part",
+            *notes,
+        ]
+    motion = resample(from_origin(motion), character, cut.fps)
+    if cut.in_place:
+        motion = in_place(motion)
+    line = f"{motion.name}: {motion.num_frames} frames at {cut.fps:g} frames/s, {motion.duration:.2f} s"
+    return Animation(motion, character, "; ".join([line, *notes]))

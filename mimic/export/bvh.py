@@ -1,0 +1,30 @@
+"""A motion as BVH: centimetres, y up, facing z, every bone's frame parallel to the world's at zero pose."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from characters import Character
+from mocap.formats.bvh import write_bvh
+from mocap.motion import Motion
+from mocap.skeleton import character_motion_as_skeleton
+
+
+def character_bvh(motion: Motion, character: Character) -> bytes:
+    """The file's bytes; where a limb ends, its End Site is at the end of the flesh. Raises ClipError."""
+    moving = character_motion_as_skeleton(motion, character)
+    parents = {body.parent for body in character.bodies}
+    leaves = [index for index in range(len(character.bodies)) if index not in parents]
+    tips = torch.tensor(np.array([_tip(character, leaf) for leaf in leaves]), dtype=torch.float64)
+    skeleton = replace(moving.skeleton, tip_parents=tuple(leaves), tip_offsets=tips)
+    return write_bvh(replace(moving, skeleton=skeleton))
+
+
+def _tip(character: Character, index: int) -> np.ndarray:
+    """The far end of a body's collision geom, (3,) [m] in its frame."""
+    body = character.bodies[index]
+    centre = np.array(body.geom.pos)
+    along = centre if np.linalg.norm(centre) > 1e-3 else np.array(body.offset)
+    reach = max(body.geom.size) if body.geom.shape == "box" else sum(body.geom.size)
+    return centre + along / np.linalg.norm(along) * reach

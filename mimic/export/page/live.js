@@ -1,0 +1,313 @@
+// A skill performed live: MuJoCo in the browser, the policy in JavaScript, the clip beside it as a ghost.
+import {
+  BufferGeometry, Line, LineBasicMaterial, Mesh, MeshBasicMaterial, Plane, Raycaster, SphereGeometry, Vector2, Vector3,
+} from "three";
+import loadMujoco from "mujoco";
+import { loadController } from "evaluator";
+import { Figure, Stage } from "stage";
+
+const FALLEN_S = 1.4; // so long a fallen character is left lying
+const PUSH_S = 0.15; // a tap pushes for so long [s] ...
+const PUSH = 3.3; // ... with so much [N for every kg], which is half a metre a second
+const PULL = 18; // a drag pulls with [N for every kg and metre]
+const MOST_BEHIND_S = 0.1; // a slow machine plays slowly rather than in jumps
+
+const $ = (id) => document.getElementById(id);
+const bytesOf = async (path) => {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
+  return answer.arrayBuffer();
+};
+
+/** The bytes of a .gz file, whether or not the server unpacked it on the way. */
+async function unpacked(path) {
+  const bytes = await bytesOf(path);
+  const [a, b] = new Uint8Array(bytes, 0, 2);
+  if (a !== 0x1f || b !== 0x8b) return bytes;
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+/** One skill: its controller, its physics, and where it is. */
+class Skill {
+  static async load(mujoco, entry) {
+    const read = (name) => bytesOf(`${entry.folder}/${name}`);
+    const [controller, xml] = await Promise.all([loadController(read), read("character.xml")]);
+    return new Skill(mujoco, entry, controller, new TextDecoder().decode(xml));
+  }
+
+  constructor(mujoco, entry, controller, xml) {
+    Object.assign(this, { mujoco, entry, controller });
+    this.model = mujoco.MjModel.from_xml_string(xml);
+    this.data = new mujoco.MjData(this.model);
+    this.mass = controller.skeleton.mass;
+    this.restart();
+  }
+
+  restart(clipTime = 0) {
+    const { qpos, qvel, clock } = this.controller.startState(clipTime);
+    this.mujoco.mj_resetData(this.model, this.data);
+    this.data.qpos.set(qpos);
+    this.data.qvel.set(qvel);
+    this.mujoco.mj_forward(this.model, this.data);
+    Object.assign(this, { clock, time: 0, substep: 0, fallen: null, fallenAt: 0, over: false, force: null });
+  }
+
+  /** One physics step, the control step included where one is due. */
+  step() {
+    const { controller, data, model } = this;
+    if (this.substep === 0) this.target = controller.control(data.qpos, data.qvel, this.clock);
+    data.ctrl.set(controller.motors(this.target, data.qpos, data.qvel));
+    this.#applyForce();
+    this.mujoco.mj_step(model, data);
+    this.time += controller.simDt;
+    this.substep = (this.substep + 1) % controller.substeps;
+    if (this.substep) return;
+    this.over = controller.advance(this.clock, data.qpos);
+    const body = this.fallen ? null : controller.fallen(data.qpos);
+    if (body) [this.fallen, this.fallenAt] = [body, this.time];
+  }
+
+  get done() {
+    return this.over || (this.fallen !== null && this.time - this.fallenAt > FALLEN_S);
+  }
+
+  /** Pull at a point of a body: `body` of skeleton.json, `at` and `force` [N] in the world, z up. */
+  push(body, at, force, seconds = Infinity) {
+    this.force = { body, at, force, until: this.time + seconds };
+  }
+
+  #applyForce() {
+    const { data, force } = this;
+    data.xfrc_applied.fill(0);
+    if (!force) return;
+    if (this.time >= force.until) return void (this.force = null);
+    const id = force.body + 1; // MuJoCo's first body is the world
+    const arm = force.at.map((x, k) => x - data.xipos[3 * id + k]);
+    const [fx, fy, fz] = force.force;
+    const torque = [arm[1] * fz - arm[2] * fy, arm[2] * fx - arm[0] * fz, arm[0] * fy - arm[1] * fx];
+    data.xfrc_applied.set([fx, fy, fz, ...torque], 6 * id);
+  }
+}
+
+class Page {
+  constructor() {
+    this.stage = new Stage($("view"));
+    this.playing = true;
+    this.speed = 1;
+    this.frames = [];
+    this.behind = 0;
+    this.figures = {};
+    this.skills = {};
+  }
+
+  async start() {
+    const [{ skills }, wasm] = await Promise.all([
+      fetch("skills.json").then((answer) => answer.json()), unpacked("mujoco.wasm.gz"),
+    ]);
+    this.entries = skills;
+    this.mujoco = await loadMujoco({ wasmBinary: wasm });
+    for (const { name } of skills) $("skill").add(new Option(name.replaceAll("_", " "), name));
+    $("skill").parentElement.hidden = skills.length < 2;
+    this.#wire();
+    await this.choose(skills[0].name);
+    $("loading").hidden = true;
+    requestAnimationFrame((now) => this.#frame(now, now));
+  }
+
+  async choose(name) {
+    const entry = this.entries.find((each) => each.name === name);
+    this.skills[name] ??= await Skill.load(this.mujoco, entry);
+    this.figures[entry.character] ??= await Page.#figures(entry.character);
+    if (this.figure) this.stage.scene.remove(this.figure.group, this.ghost.group);
+    this.skill = this.skills[name];
+    ({ figure: this.figure, ghost: this.ghost } = this.figures[entry.character]);
+    this.stage.scene.add(this.figure.group, this.ghost.group);
+    $("title").textContent = name.replaceAll("_", " ");
+    $("skill").value = name;
+    $("licence").textContent = entry.warning ?? "";
+    this.#frameShot();
+    this.restart();
+  }
+
+  static async #figures(character) {
+    const figure = await Figure.load(await bytesOf(`${character}.glb`));
+    return { figure, ghost: figure.ghost() };
+  }
+
+  restart() {
+    this.skill.restart();
+    this.behind = 0;
+    this.#pose();
+    this.stage.follow(this.figure.root, 10);
+  }
+
+  /** The way of one cycle decides where the camera stands. */
+  #frameShot() {
+    const table = this.skill.controller.table["table.root_pos"].data; // x forward, y left
+    const [dx, dy] = [0, 1].map((k) => table[table.length - 3 + k] - table[k]);
+    this.beside = this.stage.frameShot(new Vector3(table[1], table[2], table[0]), new Vector3(dy, 0, dx));
+  }
+
+  #frame(now, before) {
+    requestAnimationFrame((next) => this.#frame(next, now));
+    const dt = Math.min((now - before) / 1000, 0.25);
+    this.frames.push(now);
+    while (this.frames[0] < now - 2000) this.frames.shift();
+    this.#physics(dt);
+    this.#pose();
+    this.stage.follow(this.figure.root, dt);
+    this.stage.draw();
+    this.#tell();
+    this.firstMotion ??= this.skill.time > 0 ? performance.now() : undefined;
+  }
+
+  #physics(dt) {
+    if (!this.playing) return;
+    const { simDt } = this.skill.controller;
+    this.behind = Math.min(this.behind + dt * this.speed, MOST_BEHIND_S);
+    for (; this.behind >= simDt; this.behind -= simDt) {
+      if (this.skill.done) return this.restart();
+      this.#pull();
+      this.skill.step();
+    }
+  }
+
+  #pose() {
+    const { controller, data, clock } = this.skill;
+    this.figure.pose(data.qpos, controller.skeleton);
+    const mode = $("ghost").value;
+    this.ghost.group.visible = mode !== "off";
+    this.ghost.group.position.copy(mode === "beside" ? this.beside : new Vector3());
+    this.ghost.pose(controller.referencePose(clock), controller.skeleton);
+    this.figure.group.updateMatrixWorld(true);
+    if (!this.grab) return;
+    const { body, local, goal } = this.grab;
+    this.handle.visible = this.string.visible = true;
+    this.handle.position.copy(goal);
+    this.string.geometry.setFromPoints([this.figure.bones[body].localToWorld(local.clone()), goal]);
+  }
+
+  #tell() {
+    const { skill } = this;
+    $("note").textContent = skill.fallen ? `down: its ${skill.fallen.replaceAll("_", " ")} touched the ground` : "";
+    $("time").textContent = `${skill.time.toFixed(1)} s`;
+    $("rate").textContent = `${this.rate.toFixed(0)} pictures/s`;
+    $("play").dataset.state = this.playing ? "playing" : "paused";
+    $("play").setAttribute("aria-label", this.playing ? "pause" : "play");
+  }
+
+  get rate() {
+    const [first, last] = [this.frames[0], this.frames.at(-1)];
+    return last > first ? (1000 * (this.frames.length - 1)) / (last - first) : 0;
+  }
+
+  #wire() {
+    $("play").onclick = () => (this.playing = !this.playing);
+    $("again").onclick = () => this.restart();
+    $("skill").onchange = (event) => this.choose(event.target.value);
+    this.stage.chips((speed) => (this.speed = speed));
+    addEventListener("keydown", (event) => {
+      if (event.target.matches("select, button")) return;
+      if (event.key === " ") this.playing = !this.playing;
+      if (event.key === "r") this.restart();
+    });
+    this.#wirePush();
+  }
+
+  /** Tap the character to push it, drag it to pull it; beside it the same gestures turn the camera. */
+  #wirePush() {
+    const canvas = $("view");
+    const ray = new Raycaster();
+    this.handle = new Mesh(new SphereGeometry(0.035, 16, 12), new MeshBasicMaterial({ color: 0xffb020, depthTest: false }));
+    this.handle.visible = false;
+    this.handle.renderOrder = 9;
+    this.string = new Line(new BufferGeometry(), new LineBasicMaterial({ color: 0xffb020, depthTest: false }));
+    Object.assign(this.string, { visible: false, frustumCulled: false, renderOrder: 8 });
+    this.stage.scene.add(this.handle, this.string);
+    const aim = (event) => {
+      const box = canvas.getBoundingClientRect();
+      const at = new Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
+      ray.setFromCamera(at, this.stage.camera);
+    };
+    canvas.addEventListener("pointerdown", (event) => {
+      aim(event);
+      const hit = this.#hit(ray.ray);
+      if (!hit) return;
+      this.stage.controls.enabled = false;
+      canvas.setPointerCapture(event.pointerId);
+      const view = this.stage.camera.getWorldDirection(new Vector3());
+      this.grab = { ...hit, since: performance.now(), plane: new Plane().setFromNormalAndCoplanarPoint(view, hit.point) };
+      this.grab.goal = hit.point.clone();
+    }, { capture: true });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!this.grab) return;
+      aim(event);
+      ray.ray.intersectPlane(this.grab.plane, this.grab.goal);
+    });
+    const release = () => {
+      if (!this.grab) return;
+      const { body, point, goal, since } = this.grab;
+      this.grab = null;
+      this.handle.visible = this.string.visible = false;
+      this.stage.controls.enabled = true;
+      this.skill.force = null;
+      if (performance.now() - since < 300 && goal.distanceTo(point) < 0.06) this.shove(body, point);
+    };
+    canvas.addEventListener("pointerup", release);
+    canvas.addEventListener("pointercancel", release);
+  }
+
+  /** A short push away from the viewer, level with the ground. */
+  shove(body, point, strength = PUSH) {
+    const way = this.stage.camera.getWorldDirection(new Vector3()).setY(0).setLength(strength * this.skill.mass);
+    this.skill.push(body, toPhysics(point), toPhysics(way), PUSH_S);
+    this.playing = true;
+  }
+
+  #pull() {
+    if (!this.grab) return;
+    const { body, local, goal } = this.grab;
+    const at = this.figure.bones[body].localToWorld(local.clone());
+    const force = goal.clone().sub(at).multiplyScalar(PULL * this.skill.mass).clampLength(0, 8 * this.skill.mass);
+    if (force.length() > 1) this.skill.push(body, toPhysics(at), toPhysics(force));
+  }
+
+  /** The body whose bone or flesh the ray passes first, within a hand's breadth. */
+  #hit(ray) {
+    let best = null;
+    const { bodies } = this.skill.controller.skeleton;
+    bodies.forEach(({ geom }, body) => {
+      const bone = this.figure.bones[body];
+      const centre = bone.localToWorld(new Vector3(geom.pos[1], geom.pos[2], geom.pos[0]));
+      const reach = Math.max(0.07, Math.max(...geom.size) * (geom.shape === "capsule" ? 0.95 : 1.1));
+      const point = ray.intersectSphere({ center: centre, radius: reach }, new Vector3());
+      if (!point) return;
+      const distance = point.distanceTo(ray.origin);
+      if (!best || distance < best.distance) best = { body, distance, point, local: bone.worldToLocal(point.clone()) };
+    });
+    return best;
+  }
+}
+
+const toPhysics = (v) => [v.z, v.x, v.y];
+
+/** For tests and the curious: the page, and what it does without pictures. */
+const page = new Page();
+window.mimic = {
+  page,
+  ready: page.start().catch((error) => {
+    $("loading").textContent = `This page could not start: ${error.message}`;
+    throw error;
+  }),
+  /** qpos after every control step of `seconds` from the start of the clip, and the body that fell. */
+  rollout(seconds) {
+    const { skill } = page;
+    skill.restart();
+    const rows = [Array.from(skill.data.qpos)];
+    for (let step = 0; step < Math.round(seconds / skill.controller.controlDt) && !skill.over; step++) {
+      do skill.step(); while (skill.substep);
+      rows.push(Array.from(skill.data.qpos));
+    }
+    return { rows, fallen: skill.fallen };
+  },
+};

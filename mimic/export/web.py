@@ -1,0 +1,62 @@
+"""A static folder in which skills run live in the browser: physics, policy and pictures, nothing fetched from elsewhere.
+
+The physics is MuJoCo's own WebAssembly build with the bundle's ``character.xml``; the policy, observation and servo are
+the bundle's JavaScript evaluator. ``vendor/`` has what npm offers, built small by ``make vendor``.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from characters.errors import InputError
+from mimic.export.glb import character_glb
+from mimic.export.licence import provenance
+from mimic.export.plain import plain_files
+from mimic.export.tensors import json_bytes
+from mimic.export.write import write_folder
+from mimic.skill import Skill
+
+_ROOM = Path(__file__).parent
+_PARTS = {
+    "index.html": "page/live.html",
+    "style.css": "page/style.css",
+    "live.js": "page/live.js",
+    "stage.js": "page/stage.js",
+    "evaluator.js": "players/mimic.mjs",
+    "three.min.js": "vendor/three.min.js",
+    "mujoco.min.js": "vendor/mujoco.min.js",
+    "mujoco.wasm.gz": "vendor/mujoco.wasm.gz",
+    "three.LICENSE.txt": "vendor/three.LICENSE.txt",
+    "mujoco.LICENSE.txt": "vendor/mujoco.LICENSE.txt",
+    "vendor.json": "vendor/vendor.json",
+}
+
+
+def export_web(skills: Sequence[Skill], out: Path) -> int:
+    """Write the folder; an earlier one there is replaced. Returns its size in bytes.
+
+    Raises:
+        InputError: two skills of one name; ``out`` holds something else, or cannot be written.
+    """
+    files = web_files(skills)
+    write_folder(out, files)
+    return sum(map(len, files.values()))
+
+
+def web_files(skills: Sequence[Skill]) -> dict[str, bytes]:
+    """Every file by its path, ``manifest.json`` first: it says what belongs to the folder."""
+    files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
+    entries: list[dict[str, str | None]] = []
+    for skill in skills:
+        env = skill.make_env(1, threads=1)
+        name = env.motion.name
+        if any(entry["name"] == name for entry in entries):
+            raise InputError(f"two skills are called '{name}'; a page needs different names")
+        folder = f"skills/{name}"
+        files |= {f"{folder}/{part}": data for part, data in plain_files(skill, env).items()}
+        files[f"{env.character.name}.glb"] = character_glb(env.character)
+        warning = provenance(skill, env.motion)["warning"]
+        entries.append({"name": name, "folder": folder, "character": env.character.name, "warning": warning})
+    files["skills.json"] = json_bytes({"skills": entries})
+    listing = {"format": "mimic web page", "files": sorted(files)}
+    return {"manifest.json": (json.dumps(listing, indent=1) + "\n").encode(), **files}

@@ -1,0 +1,360 @@
+"""From a file's units, axes and frame rate to ours: what the file does not say is guessed from the figure itself.
+
+A reader hands over what it found, in the file's own terms; :func:`settle_skeleton` and :func:`settle_points` decide on
+unit, up, forward and frame rate -- the user's word first, then the file's, then a guess -- convert, and write down what
+they took for granted. The guesses rest on names of feet and of left and right pairs, and on what bodies are like:
+legs of a person are about 0.85 m, feet are below, and the left is to the left.
+"""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from characters.errors import ClipError, InputError, nearest
+from characters.rotations import quat_conj, quat_hemisphere, quat_mul, quat_rotate
+from mocap.skeleton import Assumption, KeypointMotion, Reading, Skeleton, SkeletonMotion
+
+# "cmu" is the unit of the CMU library, 1 / 0.45 inches
+UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
+_AXES = {sign + axis: (index, value) for index, axis in enumerate("xyz") for sign, value in (("", 1), ("-", -1))}
+_RATES = tuple(rate * factor for rate in (24, 25, 30, 50, 60, 90, 100, 120, 240) for factor in (1.0, 1000 / 1001))
+_RATE_TOLERANCE = 0.002
+_FPS = (0.1, 10_000.0)
+_MAX_METRES = 1e4
+_PERSON_LEG, _BEAST_LEG, _PERSON_SIZE = 0.85, 0.55, 1.7  # [m]
+_FOOT = re.compile(r"foot|toe|ankle|paw|hoof|heel|(?:^|[^a-z])[lr](?:hee|ank)$")
+_FORE = re.compile(r"fore|front|paw|(?:^|[^a-z])f[lr](?:[^a-z]|$)")
+_SIDE = re.compile(
+    r"(left|right)|(?:(?<=^)|(?<=[^a-z0-9]))([lr])(?=[^a-z0-9]|$)|^([lr])(?=[a-z]{3})|(?<=_)([lr])(?=[a-z]{3})"
+)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the user says about a file, each None where it is to be guessed.
+
+    Attributes:
+        unit: a word of ``UNITS``, or how many metres one unit is.
+        up, forward: an axis of the file, "y" or "-z".
+        fps: frames a second.
+        root: name of the figure, where a file has several.
+        body: path of a body model, for files that need one (SMPL).
+    """
+
+    unit: str | None = None
+    up: str | None = None
+    forward: str | None = None
+    fps: float | None = None
+    root: str | None = None
+    body: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit is not None:
+            metres(self.unit)
+        for axis in (self.up, self.forward):
+            if axis is not None:
+                _vector(axis)
+        if self.up and self.forward and self.up.lstrip("-+") == self.forward.lstrip("-+"):
+            raise InputError(f"up '{self.up}' and forward '{self.forward}' are along the same axis")
+        if self.fps is not None and not _FPS[0] <= self.fps <= _FPS[1]:
+            raise InputError(f"fps {self.fps:g} is not between {_FPS[0]:g} and {_FPS[1]:g}")
+
+
+class Stated(NamedTuple):
+    """What a file or its format says itself; None where it does not."""
+
+    unit: str | None = None
+    up: str | None = None
+    forward: str | None = None
+    fps: Assumption | None = None
+
+
+NO_OPTIONS, NOTHING = ReadOptions(), Stated()
+
+
+def metres(unit: str) -> float:
+    """How many metres a unit is: a word of ``UNITS`` or a number above 0. Raises InputError."""
+    if unit in UNITS:
+        return UNITS[unit]
+    if re.fullmatch(r"[0-9]*\.?[0-9]+(e-?[0-9]{1,2})?", unit) and 1e-6 <= float(unit) <= 1e6:
+        return float(unit)
+    raise InputError(f"no unit '{unit}'; {nearest(unit, UNITS)}, or how many metres a unit is")
+
+
+def frame_rate(frame_time: float, options: ReadOptions, name: str) -> Assumption:
+    """The rate that a frame time [s] means: files round it, so a common rate within 0.2 % is taken for it.
+
+    Raises ClipError for a time of zero or less, or beyond reason, unless the options have a rate.
+    """
+    if options.fps is not None:
+        return Assumption(f"{options.fps!r}", "user", f"the file has a frame time of {frame_time:g} s")
+    if not 1 / _FPS[1] <= frame_time <= 1 / _FPS[0]:
+        raise ClipError(f"{name}: a frame time of {frame_time:g} s says nothing; give the rate with --fps 120")
+    rate = 1 / frame_time
+    near = min(_RATES, key=lambda known: abs(known - rate))
+    if abs(near - rate) > _RATE_TOLERANCE * near:
+        return Assumption(f"{rate!r}", "file", f"frame time {frame_time:g} s")
+    return Assumption(f"{near!r}", "file", f"frame time {frame_time!r} s is {rate:.3f} a second")
+
+
+def settle_skeleton(
+    name: str,
+    format_name: str,
+    skeleton: Skeleton,
+    quat: Tensor,
+    pos: Tensor,
+    fps: Assumption,
+    options: ReadOptions = NO_OPTIONS,
+    stated: Stated = NOTHING,
+    warnings: tuple[str, ...] = (),
+) -> SkeletonMotion:
+    """A skeleton's movement in the file's terms -> in ours. ``skeleton``, ``quat`` and ``pos`` are as in
+    SkeletonMotion, but for lengths in the file's unit and a world of the file's axes. Raises ClipError."""
+    quat = quat_hemisphere(quat)
+    parents = skeleton.parents
+    _check_lengths(pos, name)
+    rate = float(fps.value)
+    times = torch.arange(len(quat), dtype=torch.float64) / rate
+    raw = SkeletonMotion(name, skeleton, times, quat, pos, Reading(format_name, fps))
+    figure = _Figure(skeleton.names, parents, raw.positions_w())
+    reading = _settle(figure, format_name, fps, options, stated, warnings)
+    scale, turn = metres(reading.unit.value), _turn(reading)
+    _check_lengths(pos * scale, name, _MAX_METRES, "m")
+    roots = [bone for bone, parent in enumerate(parents) if parent < 0]
+    quat, pos = quat.clone(), pos * scale
+    rest_quat, offsets = skeleton.rest_quat.clone(), skeleton.offsets * scale
+    for root in roots:
+        quat[:, root] = quat_mul(turn.expand(len(quat), 4), quat[:, root])
+        pos[:, root] = quat_rotate(turn.expand(len(pos), 4), pos[:, root])
+        rest_quat[root] = quat_mul(turn, rest_quat[root])
+        offsets[root] = quat_rotate(turn, offsets[root])
+    settled = replace(skeleton, offsets=offsets, rest_quat=rest_quat, tip_offsets=skeleton.tip_offsets * scale)
+    return SkeletonMotion(name, settled, times, quat_hemisphere(quat), pos, reading)
+
+
+def settle_points(
+    name: str,
+    format_name: str,
+    names: tuple[str, ...],
+    pos: Tensor,
+    seen: Tensor,
+    fps: Assumption,
+    options: ReadOptions = NO_OPTIONS,
+    stated: Stated = NOTHING,
+    parents: tuple[int, ...] = (),
+    warnings: tuple[str, ...] = (),
+) -> KeypointMotion:
+    """Key points (T, K, 3) in the file's terms -> in ours. Raises ClipError."""
+    _check_lengths(pos, name)
+    figure = _Figure(names, parents or (-1,) * len(names), pos, seen)
+    reading = _settle(figure, format_name, fps, options, stated, warnings)
+    scale, turn = metres(reading.unit.value), _turn(reading)
+    _check_lengths(pos * scale, name, _MAX_METRES, "m")
+    pos = quat_rotate(turn.expand(*pos.shape[:2], 4), pos * scale) * seen[..., None]
+    times = torch.arange(len(pos), dtype=torch.float64) / float(fps.value)
+    return KeypointMotion(name, names, times, pos, seen, reading, parents)
+
+
+class _Pair(NamedTuple):
+    """A point on the left, its partner on the right, and how far they are from where their branches part."""
+
+    left: int
+    right: int
+    depth: int
+
+
+class _Figure:
+    """The file's points by name and place, (T, J, 3) in the file's unit and axes."""
+
+    def __init__(self, names: tuple[str, ...], parents: tuple[int, ...], pos: Tensor, seen: Tensor | None = None):
+        self.plain = [_plain(name) for name in names]
+        self.parents, self.pos, self.seen = parents, pos, seen
+        self.feet = [i for i, plain in enumerate(self.plain) if _FOOT.search(plain)]
+        self.pairs = self._pairs()
+
+    def mean_of(self, points: list[int]) -> Tensor:
+        """(3,) the points' mean over time, occluded ones left out."""
+        pos = self.pos[:, points]
+        if self.seen is None:
+            return pos.mean((0, 1))
+        weight = self.seen[:, points].double()
+        return (pos * weight[..., None]).sum((0, 1)) / weight.sum().clamp_min(1)
+
+    def ancestors(self, point: int) -> list[int]:
+        """The point, its parent and so on to the root."""
+        chain = [point]
+        while self.parents[chain[-1]] >= 0:
+            chain.append(self.parents[chain[-1]])
+        return chain
+
+    def length(self, point: int) -> float:
+        """Median distance of a point from its parent."""
+        return float((self.pos[:, point] - self.pos[:, self.parents[point]]).norm(dim=-1).median())
+
+    def leg(self) -> tuple[float, str] | None:
+        """Length of a leg from hip to ankle and the names of its ends; None if there is none by name."""
+        legs = []
+        hind = [pair for pair in self.pairs if not _FORE.search(self.plain[pair.left])] or self.pairs
+        for left, _, depth in hind:
+            chain = self.ancestors(left)[:depth]  # foot first, the pelvis left out
+            ankle = next((i for i in reversed(chain) if i in self.feet), None)
+            if ankle is not None and len(chain) > 1:
+                bones = chain[chain.index(ankle) : -1]
+                length = sum(self.length(bone) for bone in bones)
+                if length > 0:
+                    legs.append((length, f"{self.plain[chain[-1]]} to {self.plain[ankle]}"))
+        return max(legs) if legs else None
+
+    def four_legged(self) -> bool:
+        """A second pair of feet, or a tail."""
+        return any(re.search(r"tail|paw|hoof", plain) for plain in self.plain)
+
+    def of_cmu(self) -> bool:
+        """The CMU library's bones, whatever a converter called the others."""
+        return any(re.fullmatch(r"[lr]hip_?joint", plain) for plain in self.plain)
+
+    def _pairs(self) -> list[_Pair]:
+        partner: dict[tuple[str, str], int] = {}
+        for i, plain in enumerate(self.plain):
+            if found := _SIDE.search(plain):
+                side = next(group for group in found.groups() if group)[0]
+                partner.setdefault((side, plain[: found.start()] + "*" + plain[found.end() :]), i)
+        pairs = []
+        for (side, rest), left in partner.items():
+            right = partner.get(("r", rest))
+            if side == "l" and right is not None:
+                others = set(self.ancestors(right))
+                chain = self.ancestors(left)
+                depth = next((d for d, point in enumerate(chain) if point in others), 0)
+                pairs.append(_Pair(left, right, depth))
+        return pairs
+
+
+def _plain(name: str) -> str:
+    """A name in lower case with the sides of its words kept apart, prefixes cut: ``mixamorig:LeftUpLeg`` ->
+    ``left_up_leg``."""
+    name = re.split(r"[:|]", name)[-1] or name
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _settle(
+    figure: _Figure,
+    format_name: str,
+    fps: Assumption,
+    options: ReadOptions,
+    stated: Stated,
+    warnings: tuple[str, ...],
+) -> Reading:
+    up = _choose(options.up, stated.up) or _guess_up(figure)
+    forward = _choose(options.forward, stated.forward)
+    if forward is None or forward.value.lstrip("-+") == up.value.lstrip("-+"):
+        forward = _guess_forward(figure, _vector(up.value))
+    unit = _choose(options.unit, stated.unit) or _guess_unit(figure)
+    return Reading(format_name, fps, unit, up, forward, warnings)
+
+
+def _choose(user: str | None, file: str | None) -> Assumption | None:
+    if user is not None:
+        return Assumption(user.lstrip("+"), "user")
+    return Assumption(file, "file") if file is not None else None
+
+
+def _guess_up(figure: _Figure) -> Assumption:
+    if not figure.feet or len(figure.feet) == len(figure.plain):
+        return Assumption("y", "guess", "no feet found by name; most files have y up")
+    others = [i for i in range(len(figure.plain)) if i not in figure.feet]
+    above = figure.mean_of(others) - figure.mean_of(figure.feet)
+    # x up is rare, so it needs more evidence
+    axis = int((above.abs() * above.new_tensor([0.5, 1.0, 1.0])).argmax())
+    word = ("-" if above[axis] < 0 else "") + "xyz"[axis]
+    return Assumption(word, "guess", "from the feet to the body, mean over the clip")
+
+
+def _guess_forward(figure: _Figure, up: Tensor) -> Assumption:
+    default = {"z": "x", "y": "z", "x": "y"}["xyz"[int(up.abs().argmax())]]
+    left = torch.zeros(3, dtype=torch.float64)
+    first = figure.pos[0]
+    apart = [pair for pair in figure.pairs if (first[pair.left] - first[pair.right]).norm() > 0]
+    if figure.seen is not None:
+        apart = [pair for pair in apart if figure.seen[0, pair.left] and figure.seen[0, pair.right]]
+    if apart:
+        # hips and shoulders are rigid; hands and feet point anywhere
+        close = min(pair.depth for pair in apart) + 1
+        left = sum((first[p.left] - first[p.right] for p in apart if p.depth <= close), left)
+    ahead = torch.linalg.cross(left, up)
+    if float(ahead.norm()) == 0.0:
+        return Assumption(default, "guess", "no left and right found by name")
+    axis = int(ahead.abs().argmax())
+    word = ("-" if ahead[axis] < 0 else "") + "xyz"[axis]
+    return Assumption(word, "guess", "from left and right at the first frame")
+
+
+def _guess_unit(figure: _Figure) -> Assumption:
+    leg = figure.leg()
+    if leg:
+        length, where = leg
+        expected = _BEAST_LEG if figure.four_legged() else _PERSON_LEG
+        why = f"{where} is {length:.4g} units"
+    else:
+        box = (figure.pos.amax(1) - figure.pos.amin(1)).norm(dim=-1)
+        length, expected = float(box.median()), _PERSON_SIZE
+        why = f"no legs found by name; the figure is {length:.4g} units large"
+    if not 0 < length < math.inf:
+        return Assumption("cm", "guess", "all points are in one place")
+    known = [word for word in UNITS if word != "cmu" or figure.of_cmu()]
+    unit = min(known, key=lambda word: abs(math.log(length * UNITS[word] / expected)))
+    return Assumption(unit, "guess", f"{why}, that is {length * UNITS[unit]:.2f} m")
+
+
+def _vector(axis: str) -> Tensor:
+    """(3,) unit vector of an axis word. Raises InputError."""
+    word = axis.lower().removeprefix("+")
+    if word not in _AXES:
+        raise InputError(f"no axis '{axis}'; {nearest(axis, _AXES)}")
+    index, value = _AXES[word]
+    vector = torch.zeros(3, dtype=torch.float64)
+    vector[index] = value
+    return vector
+
+
+def _turn(reading: Reading) -> Tensor:
+    """(4,) wxyz, the rotation that takes the file's forward to x and its up to z."""
+    return quat_conj(axes_quat(reading.up.value, reading.forward.value))
+
+
+def axes_quat(up: str, forward: str) -> Tensor:
+    """(4,) wxyz, the rotation that takes our x to the axis ``forward`` and our z to ``up``. Raises InputError."""
+    z, x = _vector(up), _vector(forward)
+    if float(z @ x) != 0.0:
+        raise InputError(f"up '{up}' and forward '{forward}' are along the same axis")
+    y = torch.linalg.cross(z, x)
+    return quat_from_matrix(torch.stack((x, y, z), 1))
+
+
+def quat_from_matrix(matrix: Tensor) -> Tensor:
+    """(..., 4) wxyz of rotation matrices (..., 3, 3), by the largest of the four components, which is stable."""
+    m = matrix
+    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
+    squares = torch.stack(
+        (1 + trace, *(1 + 2 * m[..., i, i] - trace for i in range(3))),
+        -1,
+    ).clamp_min(0.0)
+    a, b, c = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
+    d, e, f = m[..., 1, 0] + m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 2, 1] + m[..., 1, 2]
+    w, x, y, z = squares.unbind(-1)
+    # four times the outer product of the quaternion with itself: each row is the quaternion, scaled
+    rows = torch.stack((w, a, b, c, a, x, d, e, b, d, y, f, c, e, f, z), -1)
+    rows = rows.reshape(*squares.shape[:-1], 4, 4)
+    best = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
+    quat = rows.gather(-2, best)[..., 0, :]
+    return quat / quat.norm(dim=-1, keepdim=True)
+
+
+def _check_lengths(pos: Tensor, name: str, most: float = 1e9, unit: str = "units") -> None:
+    odd = (~(pos.abs() <= most)).flatten(1).any(1)
+    if odd.any():
+        raise ClipError(f"{name}: frame {int(odd.nonzero()[0]) + 1}: something is more than {most:g} {unit} away")

@@ -1,0 +1,68 @@
+"""Text and numbers as motion files have them, within limits: what a stranger's BVH, AMC or table is parsed with.
+
+A number is digits, one point (or a comma where the file has no points), a sign and an exponent. Python's float would
+also take ``1_0``, ``nan``, ``infinity`` and digits of other scripts; here they, and numbers too large for a float, are
+a ClipError with the line.
+"""
+
+import math
+import re
+
+from characters.errors import ClipError
+
+MAX_BYTES = 64_000_000
+MAX_NUMBERS = 12_000_000
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,5})?")
+_ODD = re.compile(r"[^0-9+\-.eE\s]", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
+
+
+def decode(data: bytes, where: str) -> str:
+    """The text of a file, byte order mark and carriage returns removed. Raises ClipError for what is not text.
+
+    Names may have any letters (UTF-8, else Latin-1, which never fails); control characters mean a binary file.
+    """
+    if len(data) > MAX_BYTES:
+        raise ClipError(f"{where}: larger than {MAX_BYTES} bytes, the most a clip may have")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    if found := _CONTROL.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise ClipError(f"{where}: line {line}: not plain text (character {ord(found.group()):#04x})")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def number(token: str, where: str) -> float:
+    """One strict number. Raises ClipError starting with ``where``."""
+    if not _NUMBER.fullmatch(token):
+        raise ClipError(f"{where}: {short(token)} is not a number")
+    value = float(token)
+    if not math.isfinite(value):
+        raise ClipError(f"{where}: {short(token)} is not finite")
+    return value
+
+
+def number_row(line: str, where: str) -> list[float]:
+    """The numbers of a line that whitespace separates. Raises ClipError starting with ``where``."""
+    tokens = line.split()
+    if not _ODD.search(line):
+        try:
+            values = [float(token) for token in tokens]
+        except ValueError:
+            pass
+        else:
+            if math.isfinite(sum(map(abs, values))):
+                return values
+    return [number(token, where) for token in tokens]  # the slow way finds the culprit
+
+
+def points_for_commas(text: str) -> str:
+    """Text whose decimal commas are points; unchanged where a point is used anywhere."""
+    return text if "." in text else re.sub(r"(?<=[0-9]),|,(?=[0-9])", ".", text)
+
+
+def short(token: str) -> str:
+    """A word of the file, quoted and cut for an error message."""
+    return ascii(token[:40])

@@ -1,0 +1,105 @@
+"""The web page's folder, and its physics and policy against Python's, without a browser."""
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+
+import bundles
+import numpy as np
+import pytest
+import torch
+from motion_samples import clip_or_skip
+from puppets import config
+from reading import node
+
+from characters.errors import InputError
+from mimic.export.layout import to_mujoco
+from mimic.export.web import export_web, web_files
+from mimic.skill import Skill, load_skill
+from tests.sources import ROOT
+
+TOLERANCE = 1e-3  # in any coordinate of qpos [m, rad, quaternion], over two seconds; docs/export.md states it
+VENDOR = ROOT / "mimic" / "export" / "vendor"
+
+
+def python_rollout(skill: Skill, seconds: float) -> np.ndarray:
+    """(T, nq) qpos after every control step from the start of the clip, until the episode ends."""
+    env = skill.make_env(1, threads=1)
+    obs = env.reset(torch.zeros(1, dtype=torch.float64))
+    rows = [to_mujoco(env.engine.read(), env.character)[0]]
+    with torch.no_grad():
+        for _ in range(round(seconds / env.control_dt)):
+            step = env.step(skill.policy.mean(obs))
+            obs = step.obs
+            if int(step.end[0]):
+                break
+            rows.append(to_mujoco(env.sim, env.character)[0])
+    return torch.cat(rows).numpy()
+
+
+def drift(found: list[list[float]], expected: np.ndarray) -> float:
+    """Largest difference of two rollouts, as far as both go."""
+    steps = min(len(found), len(expected))
+    assert steps > 10, "too short to say anything"
+    return float(np.abs(np.array(found[:steps]) - expected[:steps]).max())
+
+
+def test_the_rollout_of_the_shipped_skill_is_pythons(tmp_path):
+    clip_or_skip("cartwheel")
+    skill = load_skill("cartwheel")
+    export_web([skill], tmp_path / "web")
+    found = json.loads(node("web_rollout.mjs", tmp_path / "web", "cartwheel", 2.0))
+    expected = python_rollout(skill, 2.0)
+    assert len(found["rows"]) == len(expected) == 61
+    assert drift(found["rows"], expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("character", ["humanoid", "dog"])
+def test_the_rollout_of_any_character_is_pythons(character, tmp_path):
+    """With forgiving rules, so that an untrained figure is compared while it falls."""
+    forgiving = config("termination.contact_height=-9.0")
+    skill = bundles.untrained(tmp_path, character, forgiving, name="turn", turn=0.8, duration=0.7)
+    export_web([skill], tmp_path / "web")
+    found = json.loads(node("web_rollout.mjs", tmp_path / "web", "turn", 0.8))
+    assert drift(found["rows"], python_rollout(skill, 0.8)) < TOLERANCE
+
+
+def test_vendored_files_are_those_that_were_built():
+    manifest = json.loads((VENDOR / "vendor.json").read_text())
+    assert {path.name for path in VENDOR.iterdir()} == {*manifest["files"], "vendor.json"}
+    for name, said in manifest["files"].items():
+        data = (VENDOR / name).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (said["bytes"], said["sha256"]), name
+    pinned = json.loads((ROOT / "web" / "package.json").read_text())["devDependencies"]
+    assert {name: package["version"] for name, package in manifest["packages"].items()}.items() <= pinned.items()
+
+
+def test_the_page_names_no_other_place(tmp_path):
+    skill = bundles.untrained(tmp_path, "humanoid")
+    files = web_files([skill])
+    for name in ("index.html", "live.js", "stage.js", "style.css"):
+        text = files[name].decode()
+        assert not re.search(r"(https?:)?//[\w-]+\.[a-z]", text), name
+        for part in re.findall(r'(?:src|href)="([^"]+)"|: "\./([^"]+)"', text):
+            wanted = "".join(part)
+            assert wanted in files or wanted.startswith("data:"), f"{name} asks for {wanted}"
+    assert set(json.loads(files["manifest.json"])["files"]) == set(files) - {"manifest.json"}
+    assert json.loads(files["skills.json"])["skills"][0]["character"] == "humanoid"
+    assert web_files([skill]) == files, "the same bytes every time"
+
+
+def test_an_earlier_page_is_replaced_and_nothing_else_is(tmp_path):
+    skill = bundles.untrained(tmp_path, "humanoid")
+    out = tmp_path / "web"
+    export_web([skill], out)
+    export_web([skill], out)
+    (out / "mine.txt").write_text("x")
+    with pytest.raises(InputError, match=r"holds something else \(mine.txt\)"):
+        export_web([skill], out)
+
+
+def test_two_skills_of_one_name_are_refused(tmp_path):
+    skill = bundles.untrained(tmp_path, "humanoid")
+    with pytest.raises(InputError, match="two skills are called 'gentle'"):
+        web_files([skill, replace(skill)])
