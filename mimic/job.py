@@ -13,8 +13,10 @@ from typing import Any
 
 from characters.errors import InputError
 from mimic.evaluate import evaluate
+from mimic.learn.policy import on_device
 from mimic.render import RenderReport, draw
 from mimic.render.simulated import simulation_frames
+from mimic.sim import DeviceName, EngineName
 from mimic.skill import RUNS, Skill, find_skill, last_run, load_skill, shipped_skills, short_name
 from mimic.training import Limits, RunConfig, train
 
@@ -44,10 +46,13 @@ def run_job(run: RunConfig, out: Path, minutes: float, seconds: float, threads: 
     return JobReport(skill.path, evaluation_path, report, film.path if film else None)
 
 
-def evaluate_skill(skill: Skill, episodes: int, threads: int = 0) -> dict[str, Any]:
+def evaluate_skill(
+    skill: Skill, episodes: int, threads: int = 0, engine: EngineName = "mujoco", device: DeviceName = "cpu"
+) -> dict[str, Any]:
     """The evaluation of a skill from starts that are the same for everyone."""
-    env = skill.make_env(episodes, seed=EVALUATION_SEED, threads=threads)
-    return {**evaluate(env, skill.policy.mean), "controller": str(skill.path)}
+    env = skill.make_env(episodes, EVALUATION_SEED, threads, engine, device)
+    report = evaluate(env, on_device(skill.policy, env.device).mean)
+    return {**report, "controller": str(skill.path), "engine": engine, "device": device}
 
 
 def render_skill(skill: Skill, out: Path, seconds: float, **options: Any) -> RenderReport:

@@ -51,6 +51,8 @@ def check_engine(engine: str, device: str) -> None:
     if device == "cpu":
         return
     if engine != "warp":
-        raise InputError(f"--device {device}: the {engine} engine runs on the CPU only; add --engine warp, or use --device cpu")
+        raise InputError(
+            f"--device {device}: the {engine} engine runs on the CPU only; add --engine warp, or use --device cpu"
+        )
     if not torch.cuda.is_available():
         raise InputError(f"--device {device}: torch finds no CUDA device here; use --device cpu")

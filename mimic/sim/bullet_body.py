@@ -17,6 +17,7 @@ from characters.errors import InputError
 
 _FRICTION = 0.81  # of the pair, as in the MJCF; Bullet multiplies that of the two
 _FAST = 1e4  # [m/s, rad/s]: Bullet would cut velocities off at 100, where an engine is to report them
+_MENDED_A_SECOND = 0.2 * 240  # of a penetration: Bullet's share a step at its usual step, or ground would bounce at small ones
 _IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
 
@@ -26,7 +27,10 @@ def connect(bullet: ModuleType, dt: float) -> int:
     if client < 0:
         raise InputError("pybullet gives no more worlds: simulate fewer environments")
     bullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
-    bullet.setPhysicsEngineParameter(fixedTimeStep=dt, numSubSteps=0, physicsClientId=client)
+    erp = _MENDED_A_SECOND * dt
+    bullet.setPhysicsEngineParameter(
+        fixedTimeStep=dt, numSubSteps=0, erp=erp, contactERP=erp, frictionERP=erp, physicsClientId=client
+    )
     plane = bullet.createCollisionShape(bullet.GEOM_PLANE, physicsClientId=client)
     ground = bullet.createMultiBody(0.0, plane, physicsClientId=client)
     bullet.changeDynamics(ground, -1, lateralFriction=1.0, restitution=0.0, physicsClientId=client)
@@ -34,7 +38,7 @@ def connect(bullet: ModuleType, dt: float) -> int:
 
 
 def add_character(bullet: ModuleType, character: Character, client: int) -> int:
-    """Put the character into the world ``client``, motors off; pybullet's number for it. Link i is body i + 1."""
+    """Put the character into the world ``client``; pybullet's number for it. Link i is body i + 1."""
     root, links = character.bodies[0], character.bodies[1:]
     joints = [None if body.joint is None else character.joints[body.joint] for body in links]
     kinds = {"ball": bullet.JOINT_SPHERICAL, "hinge": bullet.JOINT_REVOLUTE}
@@ -63,13 +67,14 @@ def add_character(bullet: ModuleType, character: Character, client: int) -> int:
             restitution=0.0,
             physicsClientId=client,
         )
-    for setting in ({"linearDamping": 0.0, "angularDamping": 0.0}, {"jointDamping": 0.0}, {"maxJointVelocity": _FAST}):
+    for setting in ({"linearDamping": 0.0, "angularDamping": 0.0}, {"maxJointVelocity": _FAST}):
         bullet.changeDynamics(number, -1, physicsClientId=client, **setting)
-    for link, joint in enumerate(joints):
-        if joint is not None and joint.range is not None:
+    for link, joint in zip(moving_links(character), character.joints, strict=True):
+        bullet.changeDynamics(number, link, jointDamping=joint.kd, physicsClientId=client)
+        if joint.range is not None:
             low, high = joint.range
             bullet.changeDynamics(number, link, jointLowerLimit=low, jointUpperLimit=high, physicsClientId=client)
-    _release(bullet, number, character, client)
+        _take_out_motor(bullet, number, link, joint.kind == "ball", client)
     return number
 
 
@@ -115,25 +120,21 @@ def _shape(bullet: ModuleType, geom: Geom, client: int) -> int:
     if geom.shape == "sphere":
         number = bullet.createCollisionShape(bullet.GEOM_SPHERE, radius=geom.size[0], **place)
     elif geom.shape == "capsule":
-        number = bullet.createCollisionShape(
-            bullet.GEOM_CAPSULE, radius=geom.size[0], height=2 * geom.size[1], **place
-        )
+        number = bullet.createCollisionShape(bullet.GEOM_CAPSULE, radius=geom.size[0], height=2 * geom.size[1], **place)
     else:
         number = bullet.createCollisionShape(bullet.GEOM_BOX, halfExtents=geom.size, **place)
     return int(number)
 
 
-def _release(bullet: ModuleType, number: int, character: Character, client: int) -> None:
-    """Take out the motors that pybullet puts into every joint."""
-    for link, joint in zip(moving_links(character), character.joints, strict=True):
-        size = joint.dof.stop - joint.dof.start
-        bullet.setJointMotorControlMultiDof(
-            number,
-            link,
-            bullet.POSITION_CONTROL,
-            targetPosition=list(_IDENTITY[-1:] if size == 1 else _IDENTITY),
-            positionGain=0.0,
-            velocityGain=0.0,
-            force=[0.0] * size,
-            physicsClientId=client,
-        )
+def _take_out_motor(bullet: ModuleType, number: int, link: int, ball: bool, client: int) -> None:
+    """Pybullet puts a motor into every joint, which brakes it."""
+    bullet.setJointMotorControlMultiDof(
+        number,
+        link,
+        bullet.POSITION_CONTROL,
+        targetPosition=_IDENTITY if ball else (0.0,),
+        positionGain=0.0,
+        velocityGain=0.0,
+        force=[0.0] * (3 if ball else 1),
+        physicsClientId=client,
+    )

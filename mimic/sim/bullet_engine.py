@@ -1,10 +1,13 @@
 """The second opinion: pybullet, for replaying a controller in a simulator it was not trained in.
 
 Every copy has a world of its own, so that none can influence another. The bodies are MuJoCo's exactly
-(``bullet_body.py``); contact, friction and stepping are Bullet's. The servo is the one of ``servo.py``. Bullet has no
-implicit joint damping, and explicit damping would need steps of 1/6000 s, so the damper acts on the velocity that it
-will itself leave behind (stable proportional-derivative control; Tan, Liu and Turk 2011): a twin of each copy, in
-MuJoCo and without contact, takes the step in advance and tells that velocity.
+(``bullet_body.py``); contact, friction, stepping and the way to the servo's torque are Bullet's.
+
+The servo is the one of ``servo.py``, renewed as often as in MuJoCo and handed over in the same two parts, motor and joint
+damping. But Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two
+renewals as keep it stable: 1/20,000 s for the humanoid, 1/60,000 s for the dog. That makes it slow, and it is why this
+is an engine to check with and not one to train in. (Predicting the damping, as stable PD controllers do, takes the
+torque out of a foot on the ground unless the prediction knows the contact.)
 
 Deterministic; but a snapshot holds pose and velocity, not Bullet's memory of contacts, and so continues closely only.
 """
@@ -14,7 +17,6 @@ import math
 import mujoco
 import numpy as np
 import torch
-from mujoco.batch import Batch
 from torch import Tensor
 
 from characters import Character, CharacterState
@@ -26,7 +28,8 @@ from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
 from mimic.sim.quiet_pybullet import load_pybullet
 from mimic.sim.servo import Servo
 
-_COARSEST = 1 / 240  # [s], of a physics step
+_SAFETY = 0.8  # of the step beyond which explicit damping oscillates
+_POSES = 16  # in which that step is looked for
 
 
 class BulletEngine:
@@ -35,37 +38,29 @@ class BulletEngine:
     def __init__(self, character: Character, num_envs: int):
         self.character, self.num_envs = character, num_envs
         self.device = torch.device("cpu")
-        sim = character.simulation
-        finer = math.ceil(sim.sim_dt / _COARSEST - 1e-9)
-        self.substeps = sim.substeps * finer
+        self.substeps = character.simulation.substeps
+        self.fine_steps = math.ceil(character.simulation.sim_dt / stable_step(character))
+        dt = character.simulation.sim_dt / self.fine_steps
         self._bullet = load_pybullet()
         self._clients: list[int] = []
-        self._clients += [connect(self._bullet, sim.sim_dt / finer) for _ in range(num_envs)]
+        self._clients += [connect(self._bullet, dt) for _ in range(num_envs)]
         self._bodies = [add_character(self._bullet, character, client) for client in self._clients]
         self._fresh = [self._bullet.saveState(physicsClientId=client) for client in self._clients]
         self._links = moving_links(character)
-        self._twin_of(character, sim.sim_dt / finer)
+        self._index_joints(character)
         self._com = torch.tensor(character.bodies[0].com, dtype=torch.float64)
-        self._kd = torch.tensor([j.kd for j in character.joints for _ in range(j.dof.start, j.dof.stop)]).double()
         self._servo = Servo(character, dtype=torch.float64)
         self._failed = torch.zeros(num_envs, dtype=torch.bool)
         self._pull()
 
-    def _twin_of(self, character: Character, dt: float) -> None:
-        """The twins in MuJoCo, whose coordinates are also how the copies' state is kept here."""
-        model = character.mj_model(visual=False)
-        model.opt.timestep = dt
-        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
+    def _index_joints(self, character: Character) -> None:
+        model, joints = character.mj_model(visual=False), character.joints
         addresses = model.jnt_qposadr[1:].tolist()
         self._coordinates = Coordinates(character, addresses)
-        self._columns = [
-            slice(a, a + (4 if j.kind == "ball" else 1)) for a, j in zip(addresses, character.joints, strict=True)
-        ]
-        self._twin = Batch(model, self.num_envs, 1)
-        self._twin_qpos, self._twin_qvel, self._twin_ctrl = (
-            torch.from_numpy(self._twin.bind(name)) for name in ("qpos", "qvel", "ctrl")
-        )
-        self._qpos, self._qvel = self._twin_qpos.clone(), self._twin_qvel.clone()
+        self._qpos = torch.zeros(self.num_envs, model.nq, dtype=torch.float64)
+        self._qvel = torch.zeros(self.num_envs, model.nv, dtype=torch.float64)
+        balls = [joint.kind == "ball" for joint in joints]
+        self._columns = [slice(a, a + (4 if ball else 1)) for a, ball in zip(addresses, balls, strict=True)]
 
     def __del__(self) -> None:
         for client in getattr(self, "_clients", []):
@@ -85,14 +80,12 @@ class BulletEngine:
     def step(self) -> None:
         """One control step; the servo's torque is renewed at every physics step."""
         for _ in range(self.substeps):
-            self._failed |= ~self._sane()
-            torque = self._torques()
-            self._failed |= ~(torque.abs().amax(1) < math.inf)
+            torque = self._motor_torques()
+            self._failed |= ~self._sane() | ~(torque.abs().amax(1) < math.inf)
             # Bullet is not asked what comes after nonsense
             sound = (~self._failed).nonzero().squeeze(1).tolist()
             for i in sound:
-                self._apply(i, torque[i])
-                self._bullet.stepSimulation(physicsClientId=self._clients[i])
+                self._simulate(i, torque[i].tolist())
             self._pull(sound)
         self._failed |= ~self._sane()
 
@@ -119,33 +112,29 @@ class BulletEngine:
     def raw_step(self) -> None:
         """The simulator alone: the physics steps of one control step."""
         for _ in range(self.substeps):
-            for client in self._clients:
+            for client in self._clients * self.fine_steps:
                 self._bullet.stepSimulation(physicsClientId=client)
 
     def _sane(self) -> Tensor:
         # a NaN compares false, so ask what is good
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
-    def _torques(self) -> Tensor:
-        """What the joints receive in the next physics step, servo and damper together, (N, A) [N·m]."""
+    def _motor_torques(self) -> Tensor:
+        """The servo's torque without its damper, (N, A) [N·m]."""
         place = self._coordinates
-        velocity = self._qvel[:, 6:]
-        _, motor = self._servo.torques(place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos), velocity)
-        self._twin_qpos.copy_(self._qpos)
-        self._twin_qvel.copy_(self._qvel)
-        self._twin_ctrl.copy_(motor)
-        self._twin.step()
-        return motor - self._kd * self._twin_qvel[:, 6:]
+        ball_quat, joint_pos = place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos).double()
+        return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1]
 
-    def _apply(self, i: int, torque: Tensor) -> None:
-        values = torque.tolist()
-        self._bullet.setJointMotorControlMultiDofArray(
-            self._bodies[i],
-            self._links,
-            self._bullet.TORQUE_CONTROL,
-            forces=[values[joint.dof] for joint in self.character.joints],
-            physicsClientId=self._clients[i],
-        )
+    def _simulate(self, i: int, torque: list[float]) -> None:
+        """The fine steps of copy i until the servo is renewed."""
+        forces = [torque[joint.dof] for joint in self.character.joints]
+        bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
+        for _ in range(self.fine_steps):
+            # what is not repeated is forgotten
+            bullet.setJointMotorControlMultiDofArray(
+                body, self._links, bullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
+            )
+            bullet.stepSimulation(physicsClientId=client)
 
     def _pull(self, ids: list[int] | None = None) -> None:
         """Copy Bullet's state of the copies ``ids`` (all) into qpos and qvel."""
@@ -159,8 +148,8 @@ class BulletEngine:
             joints.append(([x for s in states for x in _wxyz(s[0])], [x for s in states for x in s[1]]))
         if not base:
             return
-        pos, xyzw, linvel, angvel = torch.tensor(np.array(base)).split((3, 4, 3, 3), 1)
-        quat = xyzw[:, [3, 0, 1, 2]]
+        numbers = torch.tensor(np.array(base))
+        pos, quat, linvel, angvel = (numbers[:, c] for c in (slice(3), [6, 3, 4, 5], slice(7, 10), slice(10, 13)))
         arm = quat_rotate(quat, self._com.expand_as(pos))
         chosen = torch.tensor(list(rows))
         joint_pos, joint_vel = (torch.tensor(np.array(part)) for part in zip(*joints, strict=True))
@@ -197,3 +186,18 @@ def _wxyz(values: tuple[float, ...]) -> tuple[float, ...]:
 def _xyzw(values: list[float]) -> list[float]:
     """MuJoCo's position of a joint as Bullet has it; a hinge's angle as it is."""
     return values if len(values) == 1 else [*values[1:], values[0]]
+
+
+def stable_step(character: Character) -> float:
+    """The longest step [s] with which explicit joint damping stays stable, over some poses, with a margin."""
+    model = character.mj_model(visual=False)
+    data, fastest = mujoco.MjData(model), 0.0
+    random = np.random.default_rng(0)
+    for _ in range(_POSES):
+        mujoco.mj_integratePos(model, data.qpos, random.normal(size=model.nv), 1.0)
+        mujoco.mj_forward(model, data)
+        response = np.zeros((model.nv, model.nv))
+        mujoco.mj_solveM(model, data, response, np.diag(np.sqrt(model.dof_damping)))
+        rates = np.linalg.eigvalsh(np.sqrt(model.dof_damping) * response)
+        fastest = max(fastest, float(rates[-1]))
+    return _SAFETY * 2.0 / fastest

@@ -38,8 +38,7 @@ class Coordinates:
         vel[:, :3] = state.root_linvel_w
         vel[:, 3:6] = quat_rotate_inverse(state.root_quat_w, state.root_angvel_w)
         vel[:, 6:] = state.joint_vel
-        ball = state.joint_quat[:, self._ball_joints].movedim(-1, 1).flatten(1)
-        pos[:, self._ball_columns] = ball.to(pos.dtype)
+        self.put_ball_quat(pos, state.joint_quat[:, self._ball_joints].to(pos.dtype))
         hinge = state.joint_quat[:, self._hinge_joints]
         angle = 2.0 * torch.atan2((hinge[..., 1:] * self._hinge_axes).sum(-1), hinge[..., 0])
         pos[:, self._hinge_columns] = torch.remainder(angle + torch.pi, 2 * torch.pi).to(pos.dtype) - torch.pi
@@ -65,6 +64,10 @@ class Coordinates:
     def ball_quat(self, qpos: Tensor) -> Tensor:
         """(N, J_ball, 4) wxyz float32 of the ball joints, in joint order."""
         return qpos[:, self._ball_columns].float().view(len(qpos), 4, -1).movedim(1, -1)
+
+    def put_ball_quat(self, qpos: Tensor, ball_quat: Tensor) -> None:
+        """Write what ``ball_quat`` reads, in place."""
+        qpos[:, self._ball_columns] = ball_quat.movedim(-1, 1).flatten(1)
 
     def joint_pos(self, qpos: Tensor) -> Tensor:
         """(N, A) [rad] float32; the hinges' angles, other columns are not meant to be read."""

@@ -26,6 +26,7 @@ class Engine(Protocol):
     character: Character
     num_envs: int
     device: torch.device
+    substeps: int
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put the copies ``ids`` into ``state``, at rest with respect to the past.

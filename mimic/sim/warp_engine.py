@@ -76,7 +76,8 @@ class WarpEngine:
         data = self._data
         # all that one step leaves for the next
         self._carried = {
-            name: wp.to_torch(getattr(data, name)) for name in ("qpos", "qvel", "ctrl", "qacc", "qacc_warmstart", "time")
+            name: wp.to_torch(getattr(data, name))
+            for name in ("qpos", "qvel", "ctrl", "qacc", "qacc_warmstart", "time")
         }
         self._qpos, self._qvel = self._carried["qpos"], self._carried["qvel"]
         self._failed = torch.zeros(num_envs, dtype=torch.bool, device=self.device)

@@ -12,19 +12,19 @@ _TINY = wp.constant(1e-30)
 
 @wp.kernel
 def _torques(
-    ball: wp.array(dtype=wp.bool),
-    dof: wp.array(dtype=int),
-    address: wp.array(dtype=int),
-    kp: wp.array(dtype=float),
-    kd: wp.array(dtype=float),
-    limit: wp.array(dtype=float),
-    target: wp.array2d(dtype=float),
-    qpos: wp.array2d(dtype=float),
-    qvel: wp.array2d(dtype=float),
-    ctrl: wp.array2d(dtype=float),
-):
+    ball: wp.array[wp.bool],
+    dof: wp.array[int],
+    address: wp.array[int],
+    kp: wp.array[float],
+    kd: wp.array[float],
+    limit: wp.array[float],
+    target: wp.array2d[float],
+    qpos: wp.array2d[float],
+    qvel: wp.array2d[float],
+    ctrl: wp.array2d[float],
+) -> None:
     """One joint of one world: its torque kp e - kd v, limited, plus the damping that the engine takes off again."""
-    world, joint = wp.tid()
+    world, joint = wp.tid()  # type: ignore[misc]
     d, a = dof[joint], address[joint]
     if ball[joint]:
         # the shortest rotation vector from the joint to its target, in the child's frame
