@@ -40,6 +40,7 @@ class Clock:
 
     def __init__(self, reference: Reference, task: TaskConfig, num_envs: int, device: torch.device | str = "cpu"):
         self.reference, self.task = reference, task
+        self.looks = torch.device(device).type == "cpu"  # to look whether there is more to do, a GPU would have to wait
         self.now = Placement(
             torch.zeros(num_envs, dtype=torch.float64, device=device),
             torch.zeros(num_envs, 3, device=device),
@@ -91,7 +92,7 @@ class Clock:
         # counted, because a broken clip time would never come below the duration
         for _ in range(math.ceil(seconds / self.reference.duration) + 1):
             over = later.clip_time >= self.reference.duration
-            if over.device.type == "cpu" and not bool(over.any()):  # a GPU is not waited for
+            if self.looks and not bool(over.any()):
                 break
             later = _where(over, self._next_cycle(later), later)
         return later

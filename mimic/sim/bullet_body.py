@@ -17,7 +17,9 @@ from characters.errors import InputError
 
 _FRICTION = 0.81  # of the pair, as in the MJCF; Bullet multiplies that of the two
 _FAST = 1e4  # [m/s, rad/s]: Bullet would cut velocities off at 100, where an engine is to report them
-_MENDED_A_SECOND = 0.2 * 240  # of a penetration: Bullet's share a step at its usual step, or ground would bounce at small ones
+_MENDED_A_SECOND = (
+    0.2 * 240
+)  # of a penetration: Bullet's share a step at its usual step, or ground would bounce at small ones
 _IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
 

@@ -5,9 +5,12 @@ Every copy has a world of its own, so that none can influence another. The bodie
 
 The servo is the one of ``servo.py``, renewed as often as in MuJoCo and handed over in the same two parts, motor and joint
 damping. But Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two
-renewals as keep it stable: 1/20,000 s for the humanoid, 1/60,000 s for the dog. That makes it slow, and it is why this
+renewals as keep it stable: 1/25,000 s for the humanoid, 1/80,000 s for the dog. That makes it slow, and it is why this
 is an engine to check with and not one to train in. (Predicting the damping, as stable PD controllers do, takes the
 torque out of a foot on the ground unless the prediction knows the contact.)
+
+What to expect: at 1/120 s MuJoCo's implicit damping acts like added inertia h * kd, at an ankle sixty times the foot's own.
+A controller trained so has learned with it, and does as badly in MuJoCo at 1/3600 s as here (docs/performance.md).
 
 Deterministic; but a snapshot holds pose and velocity, not Bullet's memory of contacts, and so continues closely only.
 """
@@ -33,7 +36,12 @@ _POSES = 16  # in which that step is looked for
 
 
 class BulletEngine:
-    """See :class:`mimic.sim.engine.Engine`. Its steps are those of the character's YAML, or finer."""
+    """See :class:`mimic.sim.engine.Engine`.
+
+    Attributes:
+        substeps: how often the servo is renewed in a control step.
+        fine_steps: Bullet's steps between two renewals.
+    """
 
     def __init__(self, character: Character, num_envs: int):
         self.character, self.num_envs = character, num_envs

@@ -98,13 +98,12 @@ class WarpEngine:
 
     def step(self) -> None:
         """One control step; the servo's torque is renewed at every physics step."""
+        before = self._sane()  # a quaternion of 1e30 would be normalised to nothing, and pass
         self._run("control", self._control)
-        # a NaN compares false, so ask what is good and turn it round
-        good = (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
         lost = (self._overflow & int(_LOST)) != 0
         self.overflows += lost.sum()
         self._overflow.zero_()
-        self._failed |= lost | ~good
+        self._failed |= lost | ~(before & self._sane())
 
     def read(self) -> CharacterState:
         """Pose and velocity of every copy, float32."""
@@ -128,6 +127,10 @@ class WarpEngine:
     def raw_step(self) -> None:
         """The simulator alone: the physics steps of one control step."""
         self._run("raw", self._raw)
+
+    def _sane(self) -> Tensor:
+        # a NaN compares false, so ask what is good
+        return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
     def _control(self) -> None:
         data = self._data
