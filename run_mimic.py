@@ -16,6 +16,7 @@ from mimic.arguments import Action, build_parser
 
 if TYPE_CHECKING:
     from mimic.training import RunConfig
+    from mocap.conventions import ReadOptions
 
 
 def do_job(args: argparse.Namespace) -> int:
@@ -59,16 +60,36 @@ def do_train(args: argparse.Namespace) -> int:
 
 
 def do_evaluate(args: argparse.Namespace) -> int:
-    """Evaluate a controller and print a table."""
-    from mimic.job import evaluate_skill, write_json
+    """Evaluate a controller and print tables."""
+    from mimic.job import evaluate_skill, push_skill, write_json
     from mimic.skill import load_skill
     from mimic.tables import print_evaluation
 
     _warn_of_compilation(args)
-    report = evaluate_skill(load_skill(args.controller), args.episodes, args.threads, args.engine, args.device)
+    skill, simulator = load_skill(args.controller), (args.engine, args.device)
+    report = evaluate_skill(skill, args.episodes, args.threads, args.seconds, args.footfall, *simulator)
+    if args.push is not None or args.push_plot:
+        sizes = args.push or ()
+        report["push"] = push_skill(skill, args.episodes, args.threads, sizes, args.push_plot, *simulator)
     if args.json:
         write_json(args.json, report)
-    print_evaluation(report, {"controller": report["controller"], **({"json": args.json} if args.json else {})})
+    paths = {
+        "controller": report["controller"],
+        "json": args.json,
+        "footfalls": args.footfall,
+        "pushes": args.push_plot,
+    }
+    print_evaluation(report, {name: path for name, path in paths.items() if path})
+    return 0
+
+
+def do_pack(args: argparse.Namespace) -> int:
+    """Keep a run's best checkpoint as a controller folder and print its evaluation."""
+    from mimic.pack import pack
+    from mimic.tables import print_evaluation
+
+    report = pack(args.run, args.out, args.episodes, args.threads)
+    print_evaluation(report, {"controller": args.out})
     return 0
 
 
@@ -104,6 +125,10 @@ def do_export(args: argparse.Namespace) -> int:
     """Take a controller or a clip out to a game engine: one function a product."""
     products = {"animation": _export_animation, "replay": _export_replay, "web": _export_web}
     chosen = [make for name, make in products.items() if getattr(args, name)]
+    if args.zip and chosen:
+        raise InputError("--zip is for the controller bundle; leave out --animation, --replay and --web, or --zip")
+    if args.in_place and not args.animation:
+        raise InputError("--in-place is for --animation glb,bvh,usd")
     for make in chosen or [_export_bundle]:
         make(args)
     return 0
@@ -119,11 +144,16 @@ def _export_animation(args: argparse.Namespace) -> None:
     if args.clip:
         animations = [clip_animation(args.clip, cut)]
     else:
-        animations = [skill_animation(load_skill(name), cut) for name in args.controller.split(",")]
+        animations = [skill_animation(load_skill(name), cut) for name in _several(args.controller)]
     paths = write_animations(animations, args.animation.lower().split(","), args.out)
     for animation in animations:
         say(animation.note)
     say("written: " + ", ".join(map(str, paths)))
+
+
+def _several(names: str) -> list[str]:
+    """The controllers of ``A,B``; a path may have a comma in it."""
+    return [names] if os.path.exists(names) else names.split(",")
 
 
 def _export_replay(args: argparse.Namespace) -> None:
@@ -131,10 +161,10 @@ def _export_replay(args: argparse.Namespace) -> None:
     from mimic.skill import load_skill
 
     if args.clip:
-        size = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
+        line = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
     else:
-        size = replay_of_skill(load_skill(args.controller), args.seconds, args.fps, args.replay)
-    say(f"{args.replay}: {size / 1e6:.1f} MB; open it in any browser")
+        line = replay_of_skill(load_skill(args.controller), args.seconds, args.fps, args.replay)
+    say(f"{args.replay}: {line}. Open it in any browser")
 
 
 def _export_web(args: argparse.Namespace) -> None:
@@ -143,7 +173,7 @@ def _export_web(args: argparse.Namespace) -> None:
 
     if not args.controller:
         raise InputError("--web needs --controller: it is the policy that runs in the page")
-    size = export_web([load_skill(name) for name in args.controller.split(",")], args.web)
+    size = export_web([load_skill(name) for name in _several(args.controller)], args.web)
     say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
 
 
@@ -191,13 +221,95 @@ def do_clips(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_fetch(args: argparse.Namespace) -> int:
+    """Download named clips whose licence has been accepted."""
+    from mocap.catalogue import fetch_clips
+
+    for info in fetch_clips(args.names, args.accept_licence):
+        say(f"{info.name}: {info.where}")
+    return 0
+
+
+def do_inspect(args: argparse.Namespace) -> int:
+    """Say what a motion file holds."""
+    from mimic.export.files import write_bytes
+    from mimic.fit import card_of
+    from mimic.inspect_page import inspect_page
+    from mimic.job import write_json
+    from mimic.tables import print_card, print_description
+    from mocap.describe import describe, stick_figure
+    from mocap.formats import read_clip
+    from retarget.report_html import card_html
+
+    clip = read_clip(args.file, _reading_options(args))
+    report = describe(clip)
+    print_description(report)
+    card = card_of(clip)
+    if card:
+        print_card(card)
+        report["card"] = card.to_json()
+    else:
+        say(f"next: run_mimic.py retarget {args.file} --character humanoid --out {args.file.stem}.npz")
+    if args.json:
+        write_json(args.json, report)
+    if args.html:
+        page = inspect_page(report, stick_figure(clip))
+        write_bytes(args.html, (page + card_html(card) if card else page).encode())
+    return 0
+
+
+def do_retarget(args: argparse.Namespace) -> int:
+    """Fit a motion file onto a character."""
+    from mimic.export.files import make_folder, write_bytes
+    from mimic.fit import fit
+    from mimic.job import write_json
+    from mimic.tables import print_card
+    from mocap.formats.clip_npz import write_clip_npz
+    from retarget.pipeline import Options
+    from retarget.report_html import card_html
+
+    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.fps)
+    fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
+    make_folder(args.out.parent)
+    write_bytes(args.out, write_clip_npz(fitted.motion))
+    print_card(fitted.card)
+    if args.html:
+        make_folder(args.html.parent)
+        write_bytes(args.html, card_html(fitted.card).encode())
+    if args.json:
+        write_json(args.json, fitted.card.to_json())
+    say(f"{args.out}: train on it with run_mimic.py train --clip {args.out}")
+    if args.video:
+        from mimic.render import draw, motion_frames
+
+        film = draw(motion_frames(fitted.motion, fitted.character, None), fitted.character, args.video)
+        say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")
+    return 0
+
+
 def do_curves(args: argparse.Namespace) -> int:
     """Draw the learning curves of runs in one picture and print them as a table."""
-    from mimic.compare import curve_table, draw_curves
+    from mimic.compare import curve_table, draw_curves, reach_table, read_groups
 
-    print(curve_table(args.runs))
-    draw_curves(args.runs, args.out)
+    groups = read_groups(args.runs)
+    print(curve_table(groups))
+    if args.reach:
+        print("\n" + reach_table(groups, args.reach))
+    draw_curves(groups, args.out)
     say(f"picture: {args.out}")
+    return 0
+
+
+def do_diagnose(args: argparse.Namespace) -> int:
+    """Say in words why a run does not learn."""
+    from mimic.diagnose.evidence import gather
+    from mimic.diagnose.report import diagnose
+    from mimic.job import write_json
+
+    diagnosis = diagnose(gather(args.run, args.episodes, args.threads))
+    print(diagnosis.text())
+    if args.json:
+        write_json(args.json, diagnosis.to_json())
     return 0
 
 
@@ -254,6 +366,14 @@ def _warn_of_compilation(args: argparse.Namespace) -> None:
         print("warp compiles its kernels the first time, which takes a minute or two", file=sys.stderr, flush=True)
 
 
+def _reading_options(args: argparse.Namespace) -> "ReadOptions":
+    """What the user said about a motion file. Raises InputError for a word that means nothing."""
+    from mocap.conventions import ReadOptions
+
+    keys = ("unit", "up", "forward", "root", "take", "skeleton")
+    return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})
+
+
 def _use_one_torch_thread() -> None:
     """The simulator has the cores: torch's own threads would fight it for them over tensors too small to share."""
     import torch
@@ -262,20 +382,26 @@ def _use_one_torch_thread() -> None:
 
 
 def say(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
+    """Print a line at once; of several processes that train together the first speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, flush=True)
 
 
 ACTIONS: dict[str, Action] = {
     "run": do_job,
     "train": do_train,
     "evaluate": do_evaluate,
+    "pack": do_pack,
     "render": do_render,
     "play-clip": do_play_clip,
     "export": do_export,
     "verify": do_verify,
     "clips": do_clips,
+    "fetch": do_fetch,
+    "inspect": do_inspect,
+    "retarget": do_retarget,
     "curves": do_curves,
+    "diagnose": do_diagnose,
     "bench": do_bench,
     "doctor": do_doctor,
 }

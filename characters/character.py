@@ -13,6 +13,7 @@ from typing import Literal
 import mujoco
 
 from characters.errors import ConfigError, InputError, nearest
+from characters.roles import ROLES
 from characters.strict_config import build, read_yaml
 
 _ROOM = Path(__file__).parent
@@ -91,8 +92,16 @@ class SimulationConfig:
 
 
 @dataclass(frozen=True)
+class KeyBody:
+    """A place on the figure that recordings have a counterpart of: ``at`` in the frame of ``body`` [m]."""
+
+    body: str
+    at: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class CharacterConfig:
-    """The character's YAML file, key by key."""
+    """The character's YAML file, key by key; ``key_bodies`` by their role, of which roles.py has the list."""
 
     name: str
     model: str
@@ -105,6 +114,7 @@ class CharacterConfig:
     mirror_pairs: tuple[tuple[str, str], ...]
     deepmimic_order: tuple[str, ...]
     simulation: SimulationConfig
+    key_bodies: dict[str, KeyBody] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -189,12 +199,13 @@ def character_names() -> list[str]:
 
 @cache
 def load_character(name: str) -> Character:
-    """Load a character that ships, by name, or any by the path of its YAML.
+    """Load a character that ships, by name, or any by the path of its YAML, which is then its name: clips keep it.
 
     Raises:
         InputError: no such character, or its MJCF and YAML disagree.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _ROOM / name / f"{name}.yaml"
+    shipped = not name.endswith((".yaml", ".yml"))
+    path = Path(name) if not shipped else _ROOM / name / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"no character '{name}'; {nearest(name, character_names())}")
     config = build(CharacterConfig, read_yaml(path), str(path))
@@ -206,7 +217,9 @@ def load_character(name: str) -> Character:
     except ValueError as error:
         raise ConfigError(f"{model_path}: {' '.join(str(error).split())}") from None
     joints = _read_joints(model, config, path)
-    character = Character(config.name, _read_bodies(model, joints, path), joints, config, model_path)
+    character = Character(
+        config.name if shipped else name, _read_bodies(model, joints, path), joints, config, model_path
+    )
     _check(character, path)
     return character
 
@@ -267,8 +280,12 @@ def _check(character: Character, path: Path) -> None:
         raise ConfigError(f"{path}: bodies weigh {character.mass:.6f} kg, not {config.mass_kg}")
     if character.dof != config.dof:
         raise ConfigError(f"{path}: the model has {character.dof} degrees of freedom, not {config.dof}")
+    for role in config.key_bodies:
+        if role not in ROLES:
+            raise ConfigError(f"{path}: no role '{role}'; {nearest(role, ROLES)}")
     names = {body.name for body in character.bodies}
-    lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, *config.mirror_pairs)
+    keys = tuple(key.body for key in config.key_bodies.values())
+    lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, keys, *config.mirror_pairs)
     for name in (name for names_in_list in lists for name in names_in_list):
         if name not in names:
             raise ConfigError(f"{path}: no body '{name}'; {nearest(name, names)}")

@@ -21,6 +21,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse everything; an unknown option is an error with a hint, whatever else is wrong."""
+        argv = _join_axes(argv)
         try:
             args, unknown = self.parse_known_args(argv)
         except InputError:
@@ -38,6 +39,16 @@ class Parser(argparse.ArgumentParser):
             for word in argv[1:]:
                 if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
                     raise _unknown_option(word, verbs[argv[0]])
+
+
+def _join_axes(argv: Sequence[str]) -> list[str]:
+    """``--up -z`` as ``--up=-z``: argparse would take the axis for an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in ("--up", "--forward") and word in ("-x", "-y", "-z"):
+            word = f"{joined.pop()}={word}"
+        joined.append(word)
+    return joined
 
 
 def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
@@ -70,9 +81,21 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     evaluate = verb("evaluate", "how well a controller tracks its clip")
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
     evaluate.add_argument("--episodes", type=whole, default=32)
+    evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
+    evaluate.add_argument(
+        "--push", nargs="?", type=impulses, const=(), metavar="N·s,...", help="push it: impulse against survival"
+    )
+    evaluate.add_argument("--push-plot", type=Path, metavar="OUT.png", help="the same as a picture")
+    evaluate.add_argument("--footfall", type=Path, metavar="OUT.png", help="which foot is down when, beside the clip")
     _add_engine(evaluate)
     _add_threads(evaluate)
+
+    pack = verb("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
+    pack.add_argument("run", type=Path, metavar="RUN")
+    pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    pack.add_argument("--episodes", type=whole, default=32)
+    _add_threads(pack)
 
     render = verb("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
@@ -108,12 +131,49 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     clips = verb("clips", "the named clips, where they lie and their licences")
     clips.add_argument("--json", action="store_true")
 
+    fetch = verb("fetch", "download named clips whose files may not be shipped, or all")
+    fetch.add_argument("names", nargs="+", metavar="NAME|all")
+    fetch.add_argument(
+        "--accept-licence", action="store_true", help="you have read the licence, which is shown without"
+    )
+
+    inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
+    inspect.add_argument("file", type=Path, metavar="FILE")
+    add_reading_options(inspect)
+    inspect.add_argument("--json", type=Path, metavar="OUT")
+    inspect.add_argument("--html", type=Path, metavar="OUT")
+
+    fit = verb("retarget", "fit a motion file onto a character, with a report card")
+    fit.add_argument("file", type=Path, metavar="FILE")
+    fit.add_argument("--character", required=True, metavar="NAME|MJCF", help="humanoid, dog, or your own MJCF or YAML")
+    fit.add_argument("--map", type=Path, metavar="YAML", help="role: joint lines that override the mapping")
+    fit.add_argument("--out", type=Path, required=True, metavar="OUT.npz", help="a clip for --clip OUT.npz")
+    fit.add_argument("--json", type=Path, metavar="OUT", help="the report card for scripts")
+    fit.add_argument("--html", type=Path, metavar="OUT", help="the report card as a page")
+    fit.add_argument("--video", type=Path, metavar="OUT.mp4")
+    fit.add_argument("--start", type=float, metavar="S", help="first second that is wanted")
+    fit.add_argument("--end", type=float, metavar="S", help="last second that is wanted")
+    fit.add_argument(
+        "--loop", action="store_true", help="close it into a cycle, of --start to --end or the best there is"
+    )
+    fit.add_argument("--mirror", action="store_true", help="swap left and right")
+    fit.add_argument("--speed", type=positive, default=1.0, help="times as fast")
+    fit.add_argument("--fps", type=positive, help="frame rate of the result (default: the file's)")
+    add_reading_options(fit, fps="--source-fps")
+
     curves = verb("curves", "learning curves of several runs in one picture and a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
+    curves.add_argument("--reach", type=positive, metavar="RETURN", help="also say when each run first reached it")
+
+    diagnose = verb("diagnose", "why a run does not learn, in words: where it falls, what is at fault, what to try")
+    diagnose.add_argument("run", type=Path, metavar="RUN", help="a folder that train has written")
+    diagnose.add_argument("--episodes", type=whole, default=64, help="episodes its newest policy is tried out in")
+    diagnose.add_argument("--json", type=Path, metavar="OUT")
+    _add_threads(diagnose)
 
     bench = verb("bench", "measure speed")
-    bench.add_argument("what", choices=("sim", "train"), help="the environment, or whole training iterations")
+    bench.add_argument("what", choices=("sim", "train", "retarget"), help="environment, training, or retargeting")
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
@@ -139,6 +199,17 @@ def _add_run_options(parser: Parser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
     )
     _add_threads(parser)
+
+
+def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
+    """What the user may say about a motion file: the fields of ``mocap.conventions.ReadOptions``."""
+    parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
+    parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
+    parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces at first")
+    parser.add_argument(fps, dest="source_fps", type=positive, help="frames a second of the file")
+    parser.add_argument("--root", metavar="NAME", help="which figure, where a file has several")
+    parser.add_argument("--take", metavar="NAME", help="which animation, where a file has several")
+    parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
 
 
 def _add_film_options(parser: Parser) -> None:
@@ -172,6 +243,14 @@ def whole(text: str) -> int:
     if not 1 <= value <= 1e15 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number above 0")
     return int(value)
+
+
+def impulses(text: str) -> tuple[float, ...]:
+    """Impulses [N·s] with commas between, as in 0,20,40: sorted, each once."""
+    values = sorted({float(part) for part in text.split(",")})
+    if not all(0.0 <= value <= 1e4 for value in values) or len(values) > 100:
+        raise argparse.ArgumentTypeError(f"'{text}' must be up to 100 numbers from 0 to 10000, as in 0,20,40")
+    return tuple(values)
 
 
 def seed(text: str) -> int:

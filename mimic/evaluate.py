@@ -4,8 +4,7 @@ Normalised return is the sum of an episode's rewards over the most it could have
 where the clip itself ends sooner), so everything after a fall counts as zero (Peng et al. 2018, 2019).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,112 +12,123 @@ from torch import Tensor
 
 from mimic.env import End, TrackingEnv
 from mimic.env.clock import ROUNDING_S
+from mimic.quality.meters import JerkMeter, Means, Meter, TrackingErrors
+from mimic.quality.skate import SkateMeter
+from mimic.quality.torque import TorqueMeter
 
 Act = Callable[[Tensor], Tensor]  # observations (N, D) to actions (N, A)
+_WINDOW_S = 10.0
 
 
-@dataclass
-class _Sums:
-    """Per-episode sums over the steps it was alive."""
+class _Scores:
+    """What each episode has earned, how long it lasted and how it ended."""
 
-    reward: Tensor
-    steps: Tensor
-    end: Tensor
-    metrics: dict[str, Tensor] = field(default_factory=dict)
+    def __init__(self, env: TrackingEnv) -> None:
+        n, device = env.num_envs, env.device
+        self.possible = _possible_steps(env)
+        self.end = torch.zeros(n, dtype=torch.int8, device=device)
+        self.up = torch.ones(n, dtype=torch.bool, device=device)
+        self.rewards: list[Tensor] = []  # (N,) a step
+        self.steps = torch.zeros(n, dtype=torch.float64, device=device)
+        self.terms = Means()
 
-    def add(self, name: str, value: Tensor, alive: Tensor) -> None:
-        masked = torch.where(alive, value, torch.zeros_like(value)).double()
-        self.metrics[name] = self.metrics[name] + masked if name in self.metrics else masked
+    def add(self, reward: Tensor, end: Tensor, terms: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Count a step; (N,) bool each: episodes for which it was a whole one, and those that failed in it."""
+        whole = self.up & ((end == End.NONE) | (end == End.TIMEOUT) | (end == End.CLIP_END))
+        self.rewards.append(torch.where(whole, reward, 0.0).double())
+        self.steps += whole
+        for name, value in terms.items():
+            self.terms.add(name, value, whole)
+        fell = self.up & ~whole
+        self.end = torch.where(self.up, end, self.end)
+        self.up = self.up & (end == End.NONE)
+        return whole, fell
+
+    @property
+    def survived(self) -> Tensor:
+        """(N,) bool."""
+        return (self.end != End.FAIL) & (self.end != End.DIVERGED)
 
 
 @torch.no_grad()
-def evaluate(env: TrackingEnv, act: Act, start_times: Tensor | None = None) -> dict[str, Any]:
+def evaluate(
+    env: TrackingEnv, act: Act, start_times: Tensor | None = None, extra: Sequence[Meter] = ()
+) -> dict[str, Any]:
     """Run one episode in each of the environments of ``env`` (made with ``training=False``).
 
     Start times are uniform over the clip and depend on the environment's seed alone, so that two policies are judged
-    from the same starts.
+    from the same starts. ``extra`` meters watch too, and add their figures.
 
     Returns:
         The fields of ``evaluation.json``: clip, character, episodes, normalized_return {mean, std}, survival,
         mpjpe_m (root-relative, mean over bodies), root_error_m, joint_velocity_error_rad_s, jerk_m_s3 and that of the
-        reference, mean_steps, reward_terms; averages are over the steps before the end of each episode.
+        reference, foot_skate_m_s, foot_depth_m, torque_mean_share, torque_peak_share and torque_at_limit_share,
+        mean_steps, reward_terms, by_time; averages are over the steps before the end of each episode.
     """
-    if start_times is None:
-        share = torch.rand(env.num_envs, dtype=torch.float64, generator=torch.Generator().manual_seed(env.seed))
-        start_times = (share * env.motion.duration).to(env.device)
-    obs = env.reset(start_times)
-    possible = _possible_steps(env)
-    n = env.num_envs
-    sums = _Sums(torch.zeros(n).double(), torch.zeros(n).double(), torch.zeros(n, dtype=torch.int8))
-    alive = torch.ones(n, dtype=torch.bool)
-    jerk, reference_jerk = _Jerk(env.control_dt), _Jerk(env.control_dt)
-    for _ in range(int(possible.max())):
-        step = env.step(act(obs))
-        obs, end = step.obs, step.end.cpu()
-        whole = alive & ((end == End.NONE) | (end == End.TIMEOUT) | (end == End.CLIP_END))
-        sums.reward += torch.where(whole, step.reward.cpu(), 0.0)
-        sums.steps += whole
-        for name, value in step.info.items():
-            sums.add(f"terms.{name}", value.cpu(), whole)
-        for name, value in _errors(env).items():
-            sums.add(name, value.cpu(), whole)
-        sums.add("jerk_m_s3", jerk.next(env.bodies.pos_w - env.bodies.pos_w[:, :1]).cpu(), whole)
-        sums.add("reference_jerk_m_s3", reference_jerk.next(env.reference.body_offset_w).cpu(), whole)
-        sums.end = torch.where(alive, end, sums.end)
-        alive &= end == End.NONE
-        if not bool(alive.any()):
+    obs = env.reset(random_starts(env) if start_times is None else start_times)
+    scores = _Scores(env)
+    meters: list[Meter] = [TrackingErrors(), JerkMeter(env.control_dt), SkateMeter(env), TorqueMeter(env), *extra]
+    for _ in range(int(scores.possible.max())):
+        action = act(obs)
+        for meter in meters:
+            meter.before(env, action)
+        step = env.step(action)
+        obs = step.obs
+        whole, fell = scores.add(step.reward, step.end, step.info)
+        for meter in meters:
+            meter.after(env, whole, fell)
+        if not bool(scores.up.any()):
             break
-    return _report(env, sums, possible)
+    figures = {name: value for meter in meters for name, value in meter.report().items()}
+    return _report(env, scores, figures)
+
+
+def random_starts(env: TrackingEnv) -> Tensor:
+    """A clip time for each environment, (N,) float64 [s], by the environment's seed."""
+    share = torch.rand(env.num_envs, dtype=torch.float64, generator=torch.Generator().manual_seed(env.seed))
+    return (share * env.motion.duration).to(env.device)
 
 
 def _possible_steps(env: TrackingEnv) -> Tensor:
     """Control steps each episode could last, (N,)."""
-    limit = env.state_dict()["step_limit"].cpu().double()
+    limit = env.state_dict()["step_limit"].double()
     if env.motion.loop:
         return limit
-    left = (env.motion.duration - ROUNDING_S - env.clock.now.clip_time.cpu()) / env.control_dt
+    left = (env.motion.duration - ROUNDING_S - env.clock.now.clip_time) / env.control_dt
     return torch.minimum(limit, left.ceil().clamp_min(1))
 
 
-def _errors(env: TrackingEnv) -> dict[str, Tensor]:
-    """Tracking errors of this step, (N,) each."""
-    sim, reference = env.sim, env.reference
-    offset = env.bodies.pos_w - env.bodies.pos_w[:, :1]
-    return {
-        "mpjpe_m": (offset - reference.body_offset_w).norm(dim=-1).mean(1),
-        "root_error_m": (sim.root_pos_w - reference.state.root_pos_w).norm(dim=-1),
-        "joint_velocity_error_rad_s": (sim.joint_vel - reference.state.joint_vel).abs().mean(1),
-    }
-
-
-class _Jerk:
-    """Mean third difference of body positions seen from the root, so that re-synchronising the reference is no jerk."""
-
-    def __init__(self, dt: float) -> None:
-        self._dt, self._history = dt, list[Tensor]()
-
-    def next(self, pos_w: Tensor) -> Tensor:
-        """(N,) [m/s^3]; zero until four steps are known."""
-        self._history = [*self._history[-3:], pos_w]
-        if len(self._history) < 4:
-            return torch.zeros(len(pos_w))
-        a, b, c, d = self._history
-        return ((d - 3 * c + 3 * b - a).norm(dim=-1) / self._dt**3).mean(1)
-
-
-def _report(env: TrackingEnv, sums: _Sums, possible: Tensor) -> dict[str, Any]:
-    returns = sums.reward / possible
-    steps = float(sums.steps.sum())
-    mean = {name: float(value.sum()) / max(1.0, steps) for name, value in sums.metrics.items()}
-    survived = (sums.end != End.FAIL) & (sums.end != End.DIVERGED)
+def _report(env: TrackingEnv, scores: _Scores, figures: dict[str, Any]) -> dict[str, Any]:
+    returns = torch.stack(scores.rewards).sum(0) / scores.possible
     return {
         "clip": env.motion.name,
         "character": env.character.name,
         "episodes": env.num_envs,
-        "episode_s": round(float(possible.max()) * env.control_dt, 3),
+        "episode_s": round(float(scores.possible.max()) * env.control_dt, 3),
         "normalized_return": {"mean": float(returns.mean()), "std": float(returns.std(correction=0))},
-        "survival": float(survived.double().mean()),
-        "mean_steps": steps / env.num_envs,
-        **{name: value for name, value in mean.items() if not name.startswith("terms.")},
-        "reward_terms": {n.removeprefix("terms."): v for n, v in mean.items() if n.startswith("terms.")},
+        "survival": float(scores.survived.double().mean()),
+        "mean_steps": float(scores.steps.mean()),
+        **figures,
+        "reward_terms": scores.terms.report(),
+        "by_time": _by_time(scores, env.control_dt),
     }
+
+
+def _by_time(scores: _Scores, dt: float) -> list[dict[str, float]]:
+    """Return and survival in windows of 10 s: does it keep going? Episodes that could not last so long are left out."""
+    rewards, size = torch.stack(scores.rewards), round(_WINDOW_S / dt)
+    windows = []
+    for first in range(0, int(scores.possible.max()), size):
+        last = min(first + size, int(scores.possible.max()))
+        there = scores.possible >= last
+        earned = rewards[first:last, there].sum(0) / (last - first)
+        fallen = ~scores.survived[there] & (scores.steps[there] < last)
+        windows.append(
+            {
+                "from_s": round(first * dt, 3),
+                "to_s": round(last * dt, 3),
+                "normalized_return": float(earned.mean()),
+                "survival": float((~fallen).double().mean()),
+            }
+        )
+    return windows

@@ -41,7 +41,7 @@ class Skill:
         device: DeviceName = "cpu",
     ) -> TrackingEnv:
         """The task it was trained for, without training aids, in any of the simulators."""
-        env = make_env(self.clip, self.env_config, num_envs, False, seed, threads, engine, device)
+        env = make_env(self.clip, self.env_config, num_envs, False, seed, threads, engine=engine, device=device)
         if (env.obs_dim, env.act_dim) != (self.policy.obs_dim, self.policy.act_dim):
             raise CheckpointError(
                 f"{self.path}: made for {self.policy.obs_dim} observations and {self.policy.act_dim} actions, "

@@ -21,7 +21,8 @@ from mimic.env import make_env
 from mimic.evaluate import evaluate
 from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy, on_device
-from mimic.learn.progress import Progress
+from mimic.learn.progress import Progress, Silent
+from mimic.learn.ranks import Ranks, join
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.sim import DeviceName, EngineName
@@ -61,7 +62,10 @@ def train(
     # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
     with StopOnSignal() as stop:
         motion = load_clip(run.clip)
-        trainer = _make_trainer(run, motion, out, limits, threads, progress)
+        ranks = join()
+        if not ranks.first:
+            out, progress = out / f"rank{ranks.rank}", progress or Silent()
+        trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)
         if not resume:
             _write_config(run, out)
         elif checkpoint.steps(trainer.root):
@@ -74,21 +78,34 @@ def train(
 
 
 def _make_trainer(
-    run: RunConfig, motion: Motion, out: Path, limits: Limits, threads: int, progress: Progress | None
+    run: RunConfig,
+    motion: Motion,
+    out: Path,
+    limits: Limits,
+    threads: int,
+    progress: Progress | None,
+    ranks: Ranks,
 ) -> Trainer:
     preset = run.preset
     env = make_env(
-        run.clip, preset.env, preset.num_envs, seed=run.seed, threads=threads, engine=run.engine, device=run.device
+        run.clip,
+        preset.env,
+        preset.num_envs,
+        seed=run.seed,
+        threads=threads,
+        first_env=ranks.rank * preset.num_envs,
+        engine=run.engine,
+        device=run.device,
     )
     settings = preset.algorithm(run.algorithm)
     return Trainer(
         env,
-        make_learner(env, preset.policy, settings.update, run.seed),
+        make_learner(env, preset.policy, settings.update, run.seed, ranks),
         settings.rollout,
         dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
         out=out,
         seed=run.seed,
-        evaluate=_evaluation(run, threads),
+        evaluate=_evaluation(run, threads) if ranks.first else None,
         spec=make_spec(
             run.clip,
             motion.character,

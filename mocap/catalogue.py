@@ -1,13 +1,17 @@
 """The named clips: what there is, where it lies, under which licence, and how to get it.
 
-A clip is looked for in ``$MIMIC_MOCAP`` (or its subfolder ``deepmimic``), inside an installed pybullet_data, in the
-cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``), and downloaded into the cache when it is nowhere. Only bytes with the
-catalogue's sha256 are taken for a named clip; any other file is named by its path.
+A clip is looked for in ``$MIMIC_MOCAP`` (or its subfolder ``deepmimic``), inside an installed pybullet_data, and in the
+cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). Where it is nowhere its stand-in is taken, an authored gait, and that
+is said; a clip without one is downloaded into the cache. Clips of the non-commercial licence are downloaded by
+:func:`fetch_clips` only, when the licence has been accepted. Only bytes with the catalogue's sha256 are taken for a
+named clip; any other file is named by its path.
 """
 
 import hashlib
 import importlib.util
 import os
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +23,7 @@ from characters.strict_config import build, read_yaml
 from mocap.fetch import Opener, fetch, open_https, show_licence
 from mocap.formats import read_bytes, read_motion
 from mocap.formats.deepmimic import read_deepmimic, read_table
+from mocap.gaits import author_gait
 from mocap.mirror import mirror
 from mocap.motion import Motion
 
@@ -28,11 +33,26 @@ class ClipConfig:
     """One clip as the YAML has it; ``download_sha256`` where the file to download is another one."""
 
     character: str
-    file: str
-    sha256: str
     licence: str
+    file: str | None = None
+    sha256: str | None = None
+    seconds: float | None = None
+    gait: str | None = None
+    stand_in: str | None = None
     download_sha256: str | None = None
     mirrored: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.gait is None) == (self.file is None) or (self.file is None) != (self.sha256 is None):
+            raise ValueError("a clip has a gait, or a file with its sha256")
+
+
+@dataclass(frozen=True)
+class LicenceConfig:
+    """What an owner allows, in a sentence, and whether the clip may be passed on with a product."""
+
+    text: str
+    may_ship: bool
 
 
 @dataclass(frozen=True)
@@ -40,35 +60,49 @@ class CatalogueConfig:
     """catalogue.yaml, key by key."""
 
     base_url: str
-    licences: dict[str, str]
+    licences: dict[str, LicenceConfig]
     clips: dict[str, ClipConfig]
 
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """A named clip: ``sha256`` holds every content it may have, the last one being that of the download."""
+    """A named clip: ``sha256`` holds every content it may have, the last one being that of the download.
+
+    A clip with a ``gait`` is made by the program: it has no file, no hash and no address.
+    """
 
     name: str
     character: str
     file: str
     sha256: tuple[str, ...]
     licence: str
+    may_ship: bool
     url: str
     mirrored: bool
+    seconds: float | None = None
+    gait: str | None = None
+    stand_in: str | None = None
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """A line of the listing; what only the file can tell is None where there is no file yet."""
+    """A line of the listing; what only the file can tell is None where there is no file yet.
+
+    ``where`` is the file, the address it may be fetched from, or "authored"; ``stand_in`` is what is played under this
+    name while the file is not here.
+    """
 
     name: str
     character: str
     licence: str
+    may_ship: bool
+    synthetic: bool
     available: bool
     where: str
     frames: int | None
     duration_s: float | None
     loop: bool | None
+    stand_in: str | None
 
 
 class _Found(NamedTuple):
@@ -87,24 +121,76 @@ def resolve(name: str) -> ClipEntry:
     if name not in catalogue.clips:
         raise InputError(f"no clip '{name}'; {nearest(name, catalogue.clips)}")
     clip = catalogue.clips[name]
-    hashes = (clip.sha256, clip.download_sha256) if clip.download_sha256 else (clip.sha256,)
-    licence, url = catalogue.licences[clip.licence], catalogue.base_url + clip.file
-    return ClipEntry(name, clip.character, clip.file, hashes, licence, url, clip.mirrored)
+    licence = catalogue.licences[clip.licence]
+    return ClipEntry(
+        name=name,
+        character=clip.character,
+        file=clip.file or "",
+        sha256=tuple(hash_ for hash_ in (clip.sha256, clip.download_sha256) if hash_),
+        licence=licence.text,
+        may_ship=licence.may_ship,
+        url=catalogue.base_url + clip.file if clip.file else "",
+        mirrored=clip.mirrored,
+        seconds=clip.seconds,
+        gait=clip.gait,
+        stand_in=clip.stand_in,
+    )
 
 
 def load_clip(name: str, opener: Opener = open_https) -> Motion:
-    """The motion of a named clip, downloaded if need be, or of the clip file at a path.
+    """The motion of a named clip, or of the clip file at a path.
 
+    A clip that is not on this machine is replaced by its stand-in, which is said on stderr, or downloaded.
     Raises InputError for an unknown name or a clip that cannot be had, ClipError for a broken file.
     """
     if Path(name).suffix or os.sep in name:
-        return replace(read_motion(name), source=name, license="not stated")
+        motion = read_motion(name)
+        return replace(motion, source=name, license=motion.license or "not stated")
     entry = resolve(name)
-    found = _find(entry) or _download(entry, opener)
+    if entry.gait:
+        return replace(author_gait(entry.gait), license=entry.licence)
+    found = _find(entry)
+    if not found and entry.stand_in:
+        _say_stand_in(name, entry.stand_in)
+        return load_clip(entry.stand_in, opener)
+    if not found and entry.character == "dog":
+        raise InputError(
+            f"clip '{name}' is not on this machine: run_mimic.py fetch {name} shows its licence and gets it"
+        )
+    found = found or _download(entry, opener)
     character = load_character(entry.character)
     motion = read_deepmimic(found.data, character, name)
     motion = replace(motion, source=str(found.path), license=entry.licence)
     return mirror(motion, character) if entry.mirrored else motion
+
+
+def fetch_clips(names: Sequence[str], accept_licence: bool, opener: Opener = open_https) -> list[ClipInfo]:
+    """Get named clips, or "all", onto this machine; those that are here already are left alone.
+
+    The licences come first: without ``accept_licence`` nothing is downloaded. Raises InputError for an unknown name, a
+    licence that was not accepted, or a clip that cannot be had.
+    """
+    entries = [resolve(name) for name in (clip_names() if "all" in names else dict.fromkeys(names))]
+    wanted = [entry for entry in entries if not entry.gait and not _find(entry)]
+    if wanted and not accept_licence:
+        licences = dict.fromkeys(entry.licence for entry in wanted)
+        terms = "; ".join(f"{_names_under(wanted, text)}: {text}" for text in licences)
+        raise InputError(f"nothing was downloaded. The licence of {terms}. If you accept it add --accept-licence")
+    for entry in wanted:
+        _download(entry, opener)
+    return [_info(entry) for entry in entries]
+
+
+def _names_under(entries: Sequence[ClipEntry], licence: str) -> str:
+    return ", ".join(entry.name for entry in entries if entry.licence == licence)
+
+
+@cache  # once a process and clip
+def _say_stand_in(name: str, stand_in: str) -> None:
+    advice = f"run_mimic.py fetch {name} gets the recording"
+    print(
+        f"clip '{name}': the recording is not here; using '{stand_in}', which is synthetic ({advice})", file=sys.stderr
+    )
 
 
 def list_clips() -> list[ClipInfo]:
@@ -113,12 +199,29 @@ def list_clips() -> list[ClipInfo]:
 
 
 def _info(entry: ClipEntry) -> ClipInfo:
+    def info(where: str, available: bool, frames: int | None, seconds: float | None, loop: bool | None) -> ClipInfo:
+        return ClipInfo(
+            name=entry.name,
+            character=entry.character,
+            licence=entry.licence,
+            may_ship=entry.may_ship,
+            synthetic=entry.gait is not None,
+            available=available,
+            where=where,
+            frames=frames,
+            duration_s=seconds,
+            loop=loop,
+            stand_in=entry.stand_in,
+        )
+
+    if entry.gait:
+        motion = author_gait(entry.gait)
+        return info("authored", True, motion.num_frames, motion.duration, motion.loop)
     found = _find(entry)
     if not found:
-        return ClipInfo(entry.name, entry.character, entry.licence, False, entry.url, None, None, None)
+        return info(entry.url, False, None, entry.seconds, None)
     table = read_table(found.data, entry.name)
-    where, frames = str(found.path), len(table.rows)
-    return ClipInfo(entry.name, entry.character, entry.licence, True, where, frames, table.duration, table.loop)
+    return info(str(found.path), True, len(table.rows), table.duration, table.loop)
 
 
 def _find(entry: ClipEntry) -> _Found | None:

@@ -42,7 +42,8 @@ class ReadOptions:
         up, forward: an axis of the file, "y" or "-z".
         fps: frames a second.
         root: name of the figure, where a file has several.
-        body: path of a body model, for files that need one (SMPL).
+        take: name of the animation, where a file has several.
+        skeleton: path of the file that has the bones, where the motion's has not: an ASF, a SMPL body model.
     """
 
     unit: str | None = None
@@ -50,7 +51,8 @@ class ReadOptions:
     forward: str | None = None
     fps: float | None = None
     root: str | None = None
-    body: str | None = None
+    take: str | None = None
+    skeleton: str | None = None
 
     def __post_init__(self) -> None:
         if self.unit is not None:
@@ -65,12 +67,13 @@ class ReadOptions:
 
 
 class Stated(NamedTuple):
-    """What a file or its format says itself; None where it does not."""
+    """What a file or its format says itself, None where it does not; ``usual_...`` is what most such files have."""
 
     unit: str | None = None
     up: str | None = None
     forward: str | None = None
-    fps: Assumption | None = None
+    usual_up: str = "y"
+    usual_unit: str = "cm"
 
 
 NO_OPTIONS, NOTHING = ReadOptions(), Stated()
@@ -238,6 +241,7 @@ def _plain(name: str) -> str:
     """A name in lower case with the sides of its words kept apart, prefixes cut: ``mixamorig:LeftUpLeg`` ->
     ``left_up_leg``."""
     name = re.split(r"[:|]", name)[-1] or name
+    name = re.sub(r"(?<=[A-Za-z0-9])_0\d+$", "", name)  # what some exporters number all bones with
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
@@ -249,11 +253,11 @@ def _settle(
     stated: Stated,
     warnings: tuple[str, ...],
 ) -> Reading:
-    up = _choose(options.up, stated.up) or _guess_up(figure)
+    up = _choose(options.up, stated.up) or _guess_up(figure, stated.usual_up)
     forward = _choose(options.forward, stated.forward)
     if forward is None or forward.value.lstrip("-+") == up.value.lstrip("-+"):
         forward = _guess_forward(figure, _vector(up.value))
-    unit = _choose(options.unit, stated.unit) or _guess_unit(figure)
+    unit = _choose(options.unit, stated.unit) or _guess_unit(figure, stated.usual_unit)
     return Reading(format_name, fps, unit, up, forward, warnings)
 
 
@@ -263,9 +267,9 @@ def _choose(user: str | None, file: str | None) -> Assumption | None:
     return Assumption(file, "file") if file is not None else None
 
 
-def _guess_up(figure: _Figure) -> Assumption:
+def _guess_up(figure: _Figure, usual: str) -> Assumption:
     if not figure.feet or len(figure.feet) == len(figure.plain):
-        return Assumption("y", "guess", "no feet found by name; most files have y up")
+        return Assumption(usual, "guess", "no feet found by name; most such files have it so")
     others = [i for i in range(len(figure.plain)) if i not in figure.feet]
     above = figure.mean_of(others) - figure.mean_of(figure.feet)
     # x up is rare, so it needs more evidence
@@ -293,7 +297,7 @@ def _guess_forward(figure: _Figure, up: Tensor) -> Assumption:
     return Assumption(word, "guess", "from left and right at the first frame")
 
 
-def _guess_unit(figure: _Figure) -> Assumption:
+def _guess_unit(figure: _Figure, usual: str) -> Assumption:
     leg = figure.leg()
     if leg:
         length, where = leg
@@ -304,7 +308,7 @@ def _guess_unit(figure: _Figure) -> Assumption:
         length, expected = float(box.median()), _PERSON_SIZE
         why = f"no legs found by name; the figure is {length:.4g} units large"
     if not 0 < length < math.inf:
-        return Assumption("cm", "guess", "all points are in one place")
+        return Assumption(usual, "guess", "all points are in one place")
     known = [word for word in UNITS if word != "cmu" or figure.of_cmu()]
     unit = min(known, key=lambda word: abs(math.log(length * UNITS[word] / expected)))
     return Assumption(unit, "guess", f"{why}, that is {length * UNITS[unit]:.2f} m")

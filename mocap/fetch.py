@@ -2,13 +2,13 @@
 
 Promises: https from end to end, redirects included; at most ``MAX_BYTES`` are read; a server that stalls or dribbles is
 given up; nothing is found under the file's name unless its sha256 is the expected one, whenever the process may die.
+What had arrived when a download broke off waits in a hidden ``.part`` file beside it, and the next try asks for the rest.
 """
 
 import hashlib
 import http.client
 import os
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 from characters.errors import InputError
 
@@ -35,8 +35,12 @@ class Response(Protocol):
     def geturl(self) -> str:
         """Where it led in the end."""
 
+    @property
+    def status(self) -> int:
+        """The HTTP status: 206 if it begins where it was asked to, 200 if at the beginning."""
 
-Opener = Callable[[str, float], AbstractContextManager[Response]]
+
+Opener = Callable[[str, float, int], AbstractContextManager[Response]]
 
 
 class HttpsRedirects(urllib.request.HTTPRedirectHandler):
@@ -51,9 +55,12 @@ class HttpsRedirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def open_https(url: str, timeout_s: float) -> AbstractContextManager[Response]:
-    """Open an https address with certificates verified."""
-    opened: AbstractContextManager[Response] = urllib.request.build_opener(HttpsRedirects).open(url, timeout=timeout_s)
+def open_https(url: str, timeout_s: float, start: int = 0) -> AbstractContextManager[Response]:
+    """Open an https address with certificates verified, from byte ``start`` on if the server can."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    opened: AbstractContextManager[Response] = urllib.request.build_opener(HttpsRedirects).open(
+        request, timeout=timeout_s
+    )
     return opened
 
 
@@ -66,19 +73,24 @@ def fetch(
     """
     if not url.startswith("https://"):
         raise InputError(f"cannot download {url}: only https addresses are fetched")
+    part = target.with_name(f".{target.name}.{sha256[:16]}.part")
     reason = ""
     for attempt in range(tries):
         if attempt:
             time.sleep(pause_s)
         try:
-            data = _download(url, opener)
+            _download(url, part, opener)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = str(error) or type(error).__name__
+            if isinstance(error, HTTPError) and error.code == 416:  # the part is no beginning of what is there
+                part.unlink(missing_ok=True)
             continue
+        data = _read(part)
         found = hashlib.sha256(data).hexdigest()
         if found == sha256:
-            _publish(data, target)
+            _publish(part, target)
             return
+        part.unlink(missing_ok=True)
         reason = f"its sha256 is {found[:16]}..., expected {sha256[:16]}... ({len(data)} bytes)"
     raise InputError(f"cannot download {url}: {reason}")
 
@@ -89,37 +101,63 @@ def show_licence(licence: str) -> None:
     print(f"licence of the downloaded clips: {licence}", file=sys.stderr)
 
 
-def _download(url: str, opener: Opener) -> bytes:
-    """The bytes at ``url``. Raises OSError for whatever is wrong with them before their content."""
+def _download(url: str, part: Path, opener: Opener) -> None:
+    """The bytes at ``url`` into ``part``, after those that are there. Raises OSError for whatever is wrong with them
+    before their content, InputError where nothing can be written."""
     deadline = time.monotonic() + _DEADLINE_S
-    chunks, size = [], 0
-    with opener(url, _TIMEOUT_S) as response:
+    size = _size(part)
+    with opener(url, _TIMEOUT_S, size) as response, _open(part, append=response.status == 206 and size > 0) as file:
         if not response.geturl().startswith("https://"):
             raise OSError(f"led to {response.geturl()}, which is not https")
+        size = file.tell()
         while chunk := response.read(_CHUNK):
-            chunks.append(chunk)
             size += len(chunk)
             if size > MAX_BYTES:
+                file.truncate(0)
                 raise OSError(f"larger than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
                 raise OSError(f"not finished after {_DEADLINE_S:g} s")
-    return b"".join(chunks)
+            _write(file, chunk, part)
 
 
-def _publish(data: bytes, target: Path) -> None:
-    """Write beside the target and rename, so that the name never shows half a file. Raises InputError."""
-    part = None
+def _size(part: Path) -> int:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
+        return min(part.stat().st_size, MAX_BYTES)
+    except OSError:
+        return 0
+
+
+def _read(part: Path) -> bytes:
+    try:
+        return part.read_bytes()
+    except OSError as error:
+        raise _cannot_write(part, error) from None
+
+
+def _open(part: Path, append: bool) -> IO[bytes]:
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        return part.open("ab" if append else "wb")
+    except OSError as error:
+        raise _cannot_write(part, error) from None
+
+
+def _write(file: IO[bytes], chunk: bytes, part: Path) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise _cannot_write(part, error) from None
+
+
+def _publish(part: Path, target: Path) -> None:
+    """Make sure that the part is on the disk and rename it, so that the name never shows half a file."""
+    try:
+        with part.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
-        part = None
     except OSError as error:
-        raise InputError(f"cannot write {target}: {error}; set MIMIC_CACHE to a folder that can be written") from None
-    finally:
-        if part:
-            os.unlink(part)
+        raise _cannot_write(target, error) from None
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error}; set MIMIC_CACHE to a folder that can be written")

@@ -68,6 +68,12 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
+        ("evaluate --controller walk --push 10,soon", "--push: invalid impulses value: '10,soon'"),
+        ("evaluate --controller walk --push -5", "numbers from 0 to 10000"),
+        ("evaluate --controller walk --push 1e9", "numbers from 0 to 10000"),
+        ("evaluate --controller walk --footfalls x.png", "did you mean '--footfall'"),
+        ("diagnose empty", "empty: not a run folder"),
+        ("curves empty", "empty: no evaluations"),
         ("export --out x", "one of the arguments --controller --clip is required"),
         ("bench sin", "choose from 'sim', 'train'"),
         ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
@@ -99,7 +105,9 @@ def test_clips_are_listed(capsys):
 def test_help_names_every_verb(capsys):
     code, out, _ = call(capsys)
     assert code == 0
-    assert all(verb in out for verb in ("train", "evaluate", "render", "play-clip", "clips", "bench", "doctor"))
+    assert all(
+        verb in out for verb in ("train", "evaluate", "render", "play-clip", "clips", "diagnose", "bench", "doctor")
+    )
 
 
 def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
@@ -131,6 +139,25 @@ def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
     assert (report["clip"], report["character"], report["episodes"]) == ("walk", "humanoid", 2)
     assert {"mean", "std"} == set(report["normalized_return"])
     assert {"survival", "mpjpe_m", "root_error_m", "reward_terms"} <= set(report)
+
+    words = ("--episodes", 2, "--threads", 1, "--seconds", 21, "--json", "e/all.json", "--footfall", "e/feet.png")
+    code, out, _ = call(
+        capsys, "evaluate", "--controller", "walk", *words, "--push", "0,900", "--push-plot", "e/push.png"
+    )
+    assert code == 0 and {"feet.png", "push.png"} <= {path.name for path in Path("e").iterdir()}
+    for part in (
+        "20 to 21 s",
+        "foot skate",
+        "at the limit",
+        "right foot",
+        "order of landing",
+        "900 N·s",
+        "half survive",
+    ):
+        assert part in out
+    report = json.loads(Path("e/all.json").read_text())
+    assert report["episode_s"] == 21.0 and report["push"]["impulse_Ns"] == [0.0, 900.0]
+    assert {"largest_difference", "order", "feet"} <= set(report["footfall"])
 
 
 def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):

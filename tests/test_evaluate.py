@@ -1,12 +1,14 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from puppets import ahead, clip_env, config, gentle_motion, make, shifted
 
 from mimic.env import TrackingEnv
-from mimic.evaluate import _Jerk, evaluate
+from mimic.evaluate import evaluate
+from mimic.quality.meters import Jerk
 
 N, STEPS = 6, 15
 
@@ -107,8 +109,28 @@ def test_two_policies_are_judged_from_the_same_starts():
     assert bool((starts[0] >= 0).all() and (starts[0] < 1.0).all())
 
 
+def test_each_ten_seconds_are_told_apart():
+    never = 10_000
+    falls = torch.tensor([3, 6, 9, never, never, never])
+
+    def change(env, state):
+        change.step += 1
+        return shifted(state, root_pos_w=sunk(falls == change.step))
+
+    change.step = 0
+    env, act = judged(change)
+    env.config = replace(env.config, evaluation_s=25.0)
+    env.set_progress(0)
+    first, second, third = evaluate(env, act)["by_time"]
+    assert [(w["from_s"], w["to_s"]) for w in (first, second, third)] == [(0, 10), (10, 20), (20, 25)]
+    assert first["survival"] == second["survival"] == third["survival"] == 0.5
+    # three episodes go on perfectly, the others had 2, 5 and 8 steps of 300
+    assert first["normalized_return"] == pytest.approx((3 + 15 / 300) / N, abs=1e-6)
+    assert second["normalized_return"] == pytest.approx(0.5, abs=1e-6) == third["normalized_return"]
+
+
 def test_jerk_is_the_third_derivative():
-    jerk, dt = _Jerk(0.1), 0.1
+    jerk, dt = Jerk(0.1), 0.1
     times = torch.arange(8) * dt
     path = torch.stack((2 * times**3, -(times**2), torch.ones(8)), -1)
     found = [float(jerk.next(p.expand(3, 4, 3))[0]) for p in path]
@@ -123,4 +145,7 @@ def test_the_report_has_the_fields_that_scripts_rely_on_and_fits_into_json():
     assert set(report["normalized_return"]) == {"mean", "std"}
     assert set(report["reward_terms"]) == {"pose", "velocity", "end_effector", "root", "com"}
     assert {"survival", "mpjpe_m", "root_error_m", "joint_velocity_error_rad_s", "jerk_m_s3"} <= set(report)
+    assert {"foot_skate_m_s", "foot_depth_m", "torque_mean_share", "torque_by_joint", "by_time"} <= set(report)
+    assert 0.0 < report["torque_mean_share"] < report["torque_peak_share"] <= 1.0
+    assert set(report["torque_by_joint"]) == {joint.name for joint in env.character.joints}
     assert 0.0 < report["normalized_return"]["mean"] <= 1.0

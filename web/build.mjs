@@ -22,7 +22,7 @@ const files = {
   "mujoco.min.js": await bundle("node_modules/@mujoco/mujoco/mujoco.js", ["module", "node:*", "fs", "path", "url"]),
   "mujoco.wasm.gz": gzipSync(read("@mujoco/mujoco/mujoco.wasm"), { level: 9 }),
   "three.LICENSE.txt": read("three/LICENSE"),
-  "mujoco.LICENSE.txt": readFileSync(new URL("../LICENSE", import.meta.url)), // Apache-2.0 too; the package brings no text
+  "mujoco.LICENSE.txt": readFileSync(new URL("../LICENSE", import.meta.url)), // the same licence; npm has no text
 };
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 const manifest = {

@@ -40,6 +40,7 @@ class TrackingEnv:
         training: with the training aids of the configuration (early termination, time-limit curriculum); without,
             episodes of ``evaluation_s`` that only forbidden contact ends early.
         seed: environment ``i``'s start times depend on (seed, i, episode) alone.
+        first_env: number of the first environment, where several processes have some each.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TrackingEnv:
         task: TaskConfig | None = None,
         training: bool = True,
         seed: int = 0,
+        first_env: int = 0,
     ):
         character, device = engine.character, engine.device
         task = task or task_for(motion.name)
@@ -72,6 +74,7 @@ class TrackingEnv:
         # those who need one
         self.by_mask = device.type != "cpu"
         self._env_ids = torch.arange(self.num_envs, device=device)
+        self._first_env = first_env
         self._episode = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._steps = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._step_limit = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
@@ -191,7 +194,7 @@ class TrackingEnv:
         """
         some = rows(chosen)
         if start_times is None:
-            u = counter_uniform(self.seed, self._env_ids[some], self._episode[some])
+            u = counter_uniform(self.seed, self._first_env + self._env_ids[some], self._episode[some])
             start_times = u * self.clock.reference.duration
         put(self._episode, chosen, self._episode[some] + 1)
         put(self._steps, chosen, 0)
@@ -231,10 +234,11 @@ def make_env(
     training: bool = True,
     seed: int = 0,
     threads: int = 0,
+    first_env: int = 0,
     engine: EngineName = "mujoco",
     device: DeviceName = "cpu",
 ) -> TrackingEnv:
     """The environment of a clip by name, on one of the engines; ``threads`` 0 means all cores."""
     motion = load_clip(clip)
     simulation = make_engine(load_character(motion.character), num_envs, threads, engine, device)
-    return TrackingEnv(motion, simulation, config, training=training, seed=seed)
+    return TrackingEnv(motion, simulation, config, training=training, seed=seed, first_env=first_env)

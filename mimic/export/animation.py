@@ -10,9 +10,9 @@ from characters.errors import InputError, nearest
 from mimic.env import task_for
 from mimic.export.bvh import character_bvh
 from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
-from mimic.export.files import make_folder, write_bytes
+from mimic.export.files import distinct, make_folder, write_bytes
 from mimic.export.glb import character_glb
-from mimic.export.record import record
+from mimic.export.record import Recording, record
 from mimic.export.replay import export_replay
 from mimic.export.usd import write_usd
 from mimic.skill import Skill
@@ -74,8 +74,7 @@ def skill_animation(skill: Skill, cut: Cut) -> Animation:
     if cycle_wanted:
         wanted = max(2 * clip.duration, min(_CYCLES * clip.duration, _LONGEST_S)) + 0.1
     recording = record(skill, wanted)
-    notes = [f"it {recording.ended}"] if recording.ended and "over" not in recording.ended else []
-    motion = recording.simulated
+    notes, motion = _shortened(recording), recording.simulated
     if cycle_wanted:
         motion = best_cycle(motion, character, recording.cycle_s)
     elif cut.seconds is not None and cut.seconds < motion.duration:
@@ -83,25 +82,29 @@ def skill_animation(skill: Skill, cut: Cut) -> Animation:
     return _finish(motion, character, cut, recording.turns, notes)
 
 
-def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> int:
-    """A page that plays a clip, a short cycle several times; its size in bytes. Raises InputError."""
+def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> str:
+    """A page that plays a clip, a short cycle several times; a line on it. Raises InputError."""
     motion = load_clip(name)
     if seconds is None and motion.loop:
         seconds = motion.duration * math.ceil(SHORTEST_REPLAY_S / motion.duration)
     animation = clip_animation(name, Cut(fps, seconds))
-    return export_replay([animation.motion], animation.character, out, animation.motion.license)
+    size = export_replay([animation.motion], animation.character, out, animation.motion.license)
+    return f"{animation.motion.duration:.2f} s, {size / 1e6:.1f} MB"
 
 
-def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> int:
-    """A page that plays a simulation (ten seconds unless told) beside its reference; its size. Raises InputError."""
+def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> str:
+    """A page that plays a simulation (ten seconds unless told) beside its reference; a line on it. Raises InputError."""
     recording = record(skill, seconds or REPLAY_S)
     character = load_character(recording.simulated.character)
     motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
-    return export_replay(motions, character, out, motions[0].license)
+    size = export_replay(motions, character, out, motions[0].license)
+    return "; ".join([f"{motions[0].duration:.2f} s, {size / 1e6:.1f} MB", *_shortened(recording)])
 
 
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
     """Write them below ``out``: one GLB a character with all its motions, one BVH and one USD a motion.
+
+    Motions of one name are numbered.
 
     Raises:
         InputError: an unknown format, USD without usd-core, a folder that cannot be written.
@@ -109,6 +112,8 @@ def write_animations(animations: Sequence[Animation], formats: Sequence[str], ou
     for name in formats:
         if name not in FORMATS:
             raise InputError(f"no animation format '{name}'; {nearest(name, FORMATS)}")
+    names = distinct([animation.motion.name for animation in animations])
+    animations = [replace(a, motion=replace(a.motion, name=n)) for a, n in zip(animations, names, strict=True)]
     make_folder(out)
     written = []
     if "glb" in formats:
@@ -128,6 +133,11 @@ def write_animations(animations: Sequence[Animation], formats: Sequence[str], ou
 
 def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
     write_bytes(path, character_bvh(motion, character))
+
+
+def _shortened(recording: Recording) -> list[str]:
+    """A note, if the simulation was not what was hoped for."""
+    return [f"it {recording.ended}"] if recording.fell else []
 
 
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:

@@ -1,6 +1,8 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and names for them."""
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from characters.errors import InputError
@@ -23,3 +25,28 @@ def write_bytes(path: Path, data: bytes) -> None:
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names in their order, a number added to each that has been there before.
+
+    >>> distinct(["walk", "walk", "run"])
+    ['walk', 'walk-2', 'run']
+    """
+    found: list[str] = []
+    for name in names:
+        number, candidate = 1, name
+        while candidate in found:
+            number += 1
+            candidate = f"{name}-{number}"
+        found.append(candidate)
+    return found
+
+
+def in_address(name: str) -> str:
+    """The name with nothing in it that has a meaning in a web address.
+
+    >>> in_address("who? me")
+    'who__me'
+    """
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)

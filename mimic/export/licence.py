@@ -29,7 +29,7 @@ def provenance(skill: Skill, motion: Motion) -> dict[str, Any]:
     clip = {
         "name": short_name(skill.clip),
         "source": _source(skill.clip),
-        "sha256": hashlib.sha256(Path(motion.source).read_bytes()).hexdigest() if motion.source else None,
+        "sha256": _sha256(motion.source),
         "licence": clip_licence,
         "commercial_use": commercial_use(clip_licence),
     }
@@ -47,6 +47,11 @@ def provenance(skill: Skill, motion: Motion) -> dict[str, Any]:
         "character_and_code": "Apache-2.0 (mimic)",
         "warning": _warning(commercial_use(clip_licence), commercial_use(own)),
     }
+
+
+def _sha256(source: str) -> str | None:
+    """Of the file a motion was read from; None where it was not read from one."""
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
 
 
 def _source(clip: str) -> str:

@@ -34,7 +34,8 @@ _TEXT = """# {clip}, a mimic controller for the {character}
     mcs -out:check.exe players/MimicController.cs players/Check.cs && mono check.exe .    # or dotnet
     godot3-server --no-window -s players/check.gd . # Godot 3; see samples/godot for Godot 4
 
-Each recomputes testvectors.json from the plain numbers and says how far off it is.
+The first plays the recorded two seconds again in MuJoCo, the others recompute testvectors.json from the plain numbers;
+each says how far off it is. players/rollout.cpp plays the two seconds in C++.
 
 ## One control step ({hz:g} Hz; physics at {sim_hz:g} Hz)
 

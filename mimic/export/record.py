@@ -26,6 +26,7 @@ class Recording:
         cycle_s: length of one cycle of the clip [s].
         turns: the clip goes on at the heading it has reached.
         ended: why it is shorter than was asked for, or None.
+        fell: whether the reason is a fall, or a simulation that broke.
     """
 
     simulated: Motion
@@ -33,6 +34,7 @@ class Recording:
     cycle_s: float
     turns: bool
     ended: str | None
+    fell: bool
 
 
 class _Recorder(MujocoEngine):
@@ -60,12 +62,13 @@ def record(skill: Skill, seconds: float) -> Recording:
     env = TrackingEnv(motion, engine, config, training=False)
     obs = env.reset(torch.zeros(1, dtype=torch.float64, device=env.device))
     states, references = [engine.read()], [env.clock.sample().state]
-    ended = None
+    ended, fell = None, False
     for _ in range(max(1, round(seconds / env.control_dt))):
         engine.states.clear()
         step = env.step(skill.policy.mean(obs))
         obs, end = step.obs, int(step.end[0])
         if end in _FELL:
+            fell = True
             ended = f"{_FELL[end]} after {(len(references) - 1) * env.control_dt:.2f} s"
             break
         states += engine.states
@@ -82,6 +85,7 @@ def record(skill: Skill, seconds: float) -> Recording:
         cycle_s=motion.duration,
         turns=env.task.sync_root_yaw,
         ended=ended,
+        fell=fell,
     )
 
 

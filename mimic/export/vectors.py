@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimic.env import TrackingEnv
+from mimic.env import End, TrackingEnv
 from mimic.env.clock import Placement
+from mimic.export.frames import FRAMES, Frame
 from mimic.export.layout import to_mujoco
 from mimic.export.tensors import exact, short
 from mimic.learn.policy import GaussianPolicy
@@ -30,9 +31,24 @@ def test_vectors(skill: Skill) -> dict[str, Any]:
     return {
         "tolerance": TOLERANCE,
         "meaning": "states: clock and raw state in; observation, action, servo target and motor torque out. rollout: "
-        "start at row 0, then a control step a row; `time` is simulated, `qpos` what MuJoCo gave.",
+        "start at row 0, then a control step a row; `time` is simulated, `qpos` what MuJoCo gave; not `whole` where the "
+        "character fell. frames: a point and a turn in the axes of each engine.",
         "states": _states(skill),
         "rollout": _rollout(skill),
+        "frames": [_in_frame(frame) for frame in FRAMES.values()],
+    }
+
+
+def _in_frame(frame: Frame) -> dict[str, Any]:
+    """A point ahead, above and to the right of the origin, and a turn, in the axes of an engine."""
+    point, quat = np.array([0.5, -1.25, 2.0]), np.array([0.5, -0.1, 0.7, 0.5])
+    return {
+        "engine": frame.name,
+        "vector": point.tolist(),
+        "quaternion": quat.tolist(),
+        "position": frame.position(point).tolist(),
+        "angular": frame.angular(point).tolist(),
+        "rotation": frame.rotation(quat).tolist(),
     }
 
 
@@ -75,17 +91,16 @@ def _record(env: TrackingEnv, policy: GaussianPolicy, start: float) -> dict[str,
     obs = env.reset(torch.tensor([start], dtype=torch.float64))
     rows = _look(env, policy, [0])
     steps = round(ROLLOUT_S / env.control_dt)
-    ended = False
+    end = int(End.NONE)
     for _ in range(steps):
         step = env.step(policy.mean(obs))
-        obs = step.obs
-        if bool(step.end[0] != 0):
-            ended = True
+        obs, end = step.obs, int(step.end[0])
+        if end != End.NONE:
             break
         rows += _look(env, policy, [0])
     for index, row in enumerate(rows):
         row["time"] = index * env.control_dt
-    return {"whole": not ended, "rows": rows}
+    return {"whole": end not in (End.FAIL, End.DIVERGED), "rows": rows}
 
 
 def _look(env: TrackingEnv, policy: GaussianPolicy, ids: Any) -> list[dict[str, Any]]:

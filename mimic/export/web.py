@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from characters.errors import InputError
+from mimic.export.files import distinct, in_address
 from mimic.export.glb import character_glb
 from mimic.export.licence import provenance
 from mimic.export.plain import plain_files
@@ -21,6 +21,7 @@ _PARTS = {
     "index.html": "page/live.html",
     "style.css": "page/style.css",
     "live.js": "page/live.js",
+    "skill.js": "page/skill.js",
     "stage.js": "page/stage.js",
     "evaluator.js": "players/mimic.mjs",
     "three.min.js": "vendor/three.min.js",
@@ -36,7 +37,7 @@ def export_web(skills: Sequence[Skill], out: Path) -> int:
     """Write the folder; an earlier one there is replaced. Returns its size in bytes.
 
     Raises:
-        InputError: two skills of one name; ``out`` holds something else, or cannot be written.
+        InputError: ``out`` holds something else, or cannot be written.
     """
     files = web_files(skills)
     write_folder(out, files)
@@ -46,17 +47,14 @@ def export_web(skills: Sequence[Skill], out: Path) -> int:
 def web_files(skills: Sequence[Skill]) -> dict[str, bytes]:
     """Every file by its path, ``manifest.json`` first: it says what belongs to the folder."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
-    entries: list[dict[str, str | None]] = []
-    for skill in skills:
-        env = skill.make_env(1, threads=1)
-        name = env.motion.name
-        if any(entry["name"] == name for entry in entries):
-            raise InputError(f"two skills are called '{name}'; a page needs different names")
-        folder = f"skills/{name}"
-        files |= {f"{folder}/{part}": data for part, data in plain_files(skill, env).items()}
+    envs = [skill.make_env(1, threads=1) for skill in skills]
+    names = distinct([in_address(env.motion.name) for env in envs])
+    entries = []
+    for name, skill, env in zip(names, skills, envs, strict=True):
+        files |= {f"skills/{name}/{part}": data for part, data in plain_files(skill, env).items()}
         files[f"{env.character.name}.glb"] = character_glb(env.character)
         warning = provenance(skill, env.motion)["warning"]
-        entries.append({"name": name, "folder": folder, "character": env.character.name, "warning": warning})
+        entries.append({"name": name, "folder": f"skills/{name}", "character": env.character.name, "warning": warning})
     files["skills.json"] = json_bytes({"skills": entries})
     listing = {"format": "mimic web page", "files": sorted(files)}
     return {"manifest.json": (json.dumps(listing, indent=1) + "\n").encode(), **files}

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from characters.errors import InputError
+from mimic.export.files import make_folder, write_bytes
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
 
@@ -43,14 +44,8 @@ def write_zip(out: Path, files: Mapping[str, bytes]) -> None:
             entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.external_attr, entry.create_system = 0o644 << 16, 3
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
-    temporary = out.with_name(f".tmp-{os.getpid()}-{out.name}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+    make_folder(out.parent)
+    write_bytes(out, buffer.getvalue())
 
 
 def refuse_strange(out: Path) -> None:

@@ -77,7 +77,7 @@ class AWR(Learner):
     def weights(self, targets: Targets) -> Tensor:
         """Regression weights (M,), standardised over all valid transitions."""
         quantity = targets.advantage if self.config.weight_mode == "exp" else targets.returns
-        standardized = standardize(quantity, targets.valid)
+        standardized = standardize(quantity, targets.valid, self.ranks)
         return advantage_weights(standardized, self.config.temperature, self.config.weight_clip)
 
     def _actor_rows(self, replay: Replay, targets: Targets) -> Tensor:
@@ -92,7 +92,9 @@ class AWR(Learner):
             return _RegressionLoss(weight, action, self.policy.std)
         current = self.config.anchor == "current"
         anchor = (self._means(obs) if current else replay.mean.flatten(0, 1)).index_select(0, targets.rows)
-        return _RegressionLoss(weight, shifted_goal(action, anchor, weight, weight[rows].mean()), self.policy.std)
+        return _RegressionLoss(
+            weight, shifted_goal(action, anchor, weight, self.ranks.mean(weight[rows].mean())), self.policy.std
+        )
 
     @torch.no_grad()
     def _means(self, obs: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mimic.learn.optim import GuardedOptimizer, LearnerDiverged, OptimizerKind
 from mimic.learn.policy import Critic, GaussianPolicy, gaussian_kl
+from mimic.learn.ranks import ALONE, Ranks
 from mimic.learn.replay import Replay
 from mimic.learn.returns import ClipEndValue, explained_variance, next_values, td_lambda_return
 
@@ -84,15 +85,17 @@ class Learner:
         generator: torch.Generator,
         action_low: Tensor,
         action_high: Tensor,
+        ranks: Ranks = ALONE,
     ) -> None:
+        self.ranks = ranks
         self.policy, self.critic, self.config, self.generator = policy, critic, config, generator
         self.action_low, self.action_high = action_low, action_high
         self._dtype = update_dtype(config.precision, action_low.device)
         self.actor_optimizer = GuardedOptimizer(
-            policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm
+            policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, ranks
         )
         self.critic_optimizer = GuardedOptimizer(
-            critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm
+            critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm, ranks
         )
 
     def update(self, replay: Replay) -> dict[str, float]:
@@ -139,7 +142,8 @@ class Learner:
         losses: list[Tensor] = []
         config = self.config
         rows = targets.valid.nonzero().squeeze(-1)
-        for index in minibatches(rows, config.critic_batch, config.critic_passes, config.critic_steps, self.generator):
+        pieces = self._pieces(rows, config.critic_batch)
+        for index in minibatches(rows, pieces, config.critic_passes, config.critic_steps, self.generator):
             with self._fast():
                 prediction = self.critic.unscaled(obs.index_select(0, targets.rows[index]))
             loss = 0.5 * (prediction.float() - goal[index]).square().mean()
@@ -161,17 +165,17 @@ class Learner:
         update's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
         """
         config, losses, kl, passes = self.config, [], 0.0, 0
-        kl_rows = self._kl_rows(replay)
+        kl_rows, pieces = self._kl_rows(replay), self._pieces(rows, config.actor_batch)
         before = self._means_at(replay, kl_rows)
         for _ in range(1 if config.actor_steps else config.actor_passes):
-            for index in minibatches(rows, config.actor_batch, 1, config.actor_steps, self.generator):
+            for index in minibatches(rows, pieces, 1, config.actor_steps, self.generator):
                 with self._fast():
                     mean = self.policy.mean_of_normalized(obs.index_select(0, targets.rows[index])).float()
                 loss = loss_of(index, mean)
                 self.actor_optimizer.step(loss + config.bound_weight * self.bound_loss(mean))
                 losses.append(loss.detach())
             passes += 1
-            kl = float(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean())
+            kl = float(self.ranks.mean(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean()))
             if config.target_kl and kl > 2.0 * config.target_kl:
                 break
         self._steer(kl)
@@ -248,6 +252,10 @@ class Learner:
         elif kl < 0.5 * target:
             optimizer.lr = min(self.config.lr_max, optimizer.lr * _LR_FACTOR)
 
+    def _pieces(self, rows: Tensor, batch: int) -> int:
+        """Minibatches of nearly equal size close to ``batch``, no small rest left; as many on every process."""
+        return self.ranks.agreed(max(1, round(rows.numel() / batch)))
+
     def _lr_tensor(self) -> Tensor:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
 
@@ -263,14 +271,10 @@ def update_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and fast) else torch.float32
 
 
-def minibatches(rows: Tensor, batch: int, passes: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Shuffled pieces of ``rows`` (M,): ``passes`` times over all, or ``steps`` pieces if that is not 0.
-
-    Each pass is cut into pieces of nearly equal size close to ``batch``, so that no small rest makes a noisy step.
-    """
+def minibatches(rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Shuffled ``rows`` (M,) in so many ``pieces``: ``passes`` times over all, or ``steps`` pieces if that is not 0."""
     if rows.numel() == 0:
         return
-    pieces = max(1, round(rows.numel() / batch))
     remaining = steps or passes * pieces
     while remaining > 0:
         order = torch.randperm(rows.numel(), generator=generator, device=rows.device)
@@ -278,11 +282,13 @@ def minibatches(rows: Tensor, batch: int, passes: int, steps: int, generator: to
         remaining -= pieces
 
 
-def standardize(advantage: Tensor, valid: Tensor) -> Tensor:
-    """Advantage (M,) minus its mean, over its standard deviation + 1e-5, both over the valid entries.
+def standardize(advantage: Tensor, valid: Tensor, ranks: Ranks = ALONE) -> Tensor:
+    """Advantage (M,) minus its mean, over its standard deviation + 1e-5, both over the valid entries of all processes.
 
     Moments are float64, so that even 1e30 does not overflow.
     """
     chosen = advantage[valid].double()
-    std = chosen.std(unbiased=False) + _EPS
-    return ((advantage.double() - chosen.mean()) / std).to(advantage.dtype)
+    count = ranks.total(torch.tensor(chosen.numel(), dtype=torch.float64, device=chosen.device))
+    mean = ranks.total(chosen.sum()) / count
+    std = (ranks.total((chosen - mean).square().sum()) / count).sqrt() + _EPS
+    return ((advantage.double() - mean) / std).to(advantage.dtype)

@@ -7,6 +7,8 @@ how the samples were cut into batches beyond float64 rounding; ``forward`` uses 
 import torch
 from torch import Tensor, nn
 
+from mimic.learn.ranks import ALONE, Ranks
+
 
 class RunningNormalizer(nn.Module):
     """``clamp((x - mean) / max(std, std_floor), +-clip)`` per entry; passthrough entries come out unchanged.
@@ -58,15 +60,19 @@ class RunningNormalizer(nn.Module):
         return (self.m2 / self.count.clamp(min=1.0)).sqrt().clamp(min=self.std_floor)
 
     @torch.no_grad()
-    def update(self, obs: Tensor) -> None:
-        """Take in samples ``obs`` (M, D). Raises ValueError on a non-finite one: it would stay in the mean for ever."""
-        if obs.shape[0] == 0 or (self.max_samples and float(self.count) >= self.max_samples):
+    def update(self, obs: Tensor, ranks: Ranks = ALONE) -> None:
+        """Take in samples ``obs`` (M, D), and those of the other processes, exactly as if they were one batch.
+
+        Raises ValueError on a non-finite one: it would stay in the mean for ever.
+        """
+        count = int(ranks.total(torch.tensor(obs.shape[0], device=obs.device)))
+        if count == 0 or (self.max_samples and float(self.count) >= self.max_samples):
             return
         if not bool(obs.isfinite().all()):
             raise ValueError("a non-finite observation was about to enter the normaliser")
         batch = obs.to(torch.float64)
-        batch_mean = batch.mean(0)
-        self.merge(batch.shape[0], batch_mean, (batch - batch_mean).square_().sum(0))
+        batch_mean = ranks.total(batch.sum(0)) / count
+        self.merge(count, batch_mean, ranks.total((batch - batch_mean).square_().sum(0)))
 
     @torch.no_grad()
     def merge(self, count: int, mean: Tensor, m2: Tensor) -> None:

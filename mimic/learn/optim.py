@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mimic.learn.ranks import ALONE, Ranks
+
 OptimizerKind = Literal["adam", "sgd", "muon"]
 
 _MAX_FAILURES_IN_A_ROW = 3
@@ -33,8 +35,10 @@ class GuardedOptimizer:
         lr: float,
         momentum: float = 0.9,
         max_grad_norm: float = 0.0,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.parameters = list(parameters)
+        self.ranks = ranks
         self.max_grad_norm = max_grad_norm
         self.skipped = 0
         self.in_a_row = 0
@@ -69,9 +73,11 @@ class GuardedOptimizer:
         """Descend ``loss`` once; False if the step was skipped."""
         self._forget_gradients()
         torch.autograd.backward(loss)
+        self.ranks.average_gradients(self.parameters)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        if not bool((norm + loss.detach()).isfinite()):
+        # the norm is of gradients that all processes share: so is what it decides
+        if not bool(norm.isfinite()) or (self.ranks.size == 1 and not bool(loss.detach().isfinite())):
             self._forget_gradients()
             self._count_failure(float(loss.detach()), float(norm))
             return False

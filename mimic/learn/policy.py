@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from characters.errors import CheckpointError
 from mimic.learn.normalizer import RunningNormalizer
+from mimic.learn.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,17 @@ class GaussianPolicy(nn.Module):
         result: Tensor = self.net(normalized)
         return result
 
-    def sample(self, obs: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """A random action (N, A), and the mean (N, A) it was drawn around."""
+    def sample(
+        self, obs: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE
+    ) -> tuple[Tensor, Tensor]:
+        """A random action (N, A), and the mean (N, A) it was drawn around.
+
+        Of several processes with the same generator each takes its own share of one draw.
+        """
         mean = self.mean(obs)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        return mean + self.std * noise, mean
+        shape = (ranks.size * mean.shape[0], mean.shape[1])
+        noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)
+        return mean + self.std * ranks.mine(noise), mean
 
     def log_prob(self, action: Tensor, mean: Tensor) -> Tensor:
         """Log density (N,) of ``action`` (N, A) around ``mean`` (N, A) with the present std."""

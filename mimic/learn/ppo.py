@@ -33,7 +33,7 @@ class PPO(Learner):
         """One iteration of PPO on the newest iteration."""
         obs = self.normalized(replay)
         targets = self.targets(replay, obs, replay.slots(replay.steps))
-        advantage = standardize(targets.advantage, targets.valid)
+        advantage = standardize(targets.advantage, targets.valid, self.ranks)
         if self.config.advantage_clip:
             advantage = advantage.clamp(-self.config.advantage_clip, self.config.advantage_clip)
         critic_loss = self.fit_critic(obs, targets)

@@ -43,6 +43,19 @@ def describe(row: Mapping[str, float], eta_s: float) -> str:
     return "  ".join(parts)
 
 
+class Silent:
+    """Nothing: for all but the first of several processes."""
+
+    def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        """Show nothing."""
+
+    def say(self, line: str) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
 class PlainProgress:
     """A line at most every ten seconds, and for every evaluation."""
 

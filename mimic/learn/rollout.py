@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mimic.learn.policy import GaussianPolicy
+from mimic.learn.ranks import ALONE, Ranks
 from mimic.learn.replay import Replay
 from mimic.learn.vec_env import End, Step, VecEnv
 
@@ -58,8 +59,8 @@ class EpisodeTracker:
 
     def reset_sums(self) -> None:
         """Start counting afresh; running episodes go on."""
-        # Sums over finished episodes: return, length, and how many.
-        self._finished = torch.zeros(3, dtype=torch.float64, device=self.running.device)
+        # sums over finished episodes: return, length [control steps], and how many
+        self.finished = torch.zeros(3, dtype=torch.float64, device=self.running.device)
         self._ends = torch.zeros(len(End), dtype=torch.int64, device=self.running.device)
         self._kinds = torch.arange(len(End), dtype=torch.int8, device=self.running.device).unsqueeze(1)
         self._info: dict[str, Tensor] = {}
@@ -74,7 +75,7 @@ class EpisodeTracker:
         self.running[0] += reward
         self.running[1] += 1.0
         finished = (ended & ~diverged).double()
-        self._finished += torch.cat([(self.running * finished).sum(1), finished.sum().unsqueeze(0)])
+        self.finished += torch.cat([(self.running * finished).sum(1), finished.sum().unsqueeze(0)])
         self._ends += (step.end == self._kinds).sum(1)
         self.running *= (~ended).double()
         self._reward += reward.mean()
@@ -87,7 +88,7 @@ class EpisodeTracker:
         """Means since ``reset_sums``; ``episode_return`` and ``episode_length`` only if an episode finished."""
         steps = max(1, self._steps)
         result = {"reward": float(self._reward) / steps}
-        total, length, count = self._finished.tolist()
+        total, length, count = self.finished.tolist()
         if count:
             result |= {"episode_return": total / count, "episode_length": length / count}
         result |= {f"ends/{end.name.lower()}": float(self._ends[end]) for end in End if end is not End.NONE}
@@ -111,6 +112,7 @@ def collect(
     steps: int,
     generator: torch.Generator,
     tracker: EpisodeTracker,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Act for ``steps`` control steps with the sampling policy, from ``replay.last_obs`` on, into ``replay``.
 
@@ -118,7 +120,7 @@ def collect(
     """
     for _ in range(steps):
         obs = replay.last_obs
-        action, mean = policy.sample(obs, generator)
+        action, mean = policy.sample(obs, generator, ranks)
         step = env.step(action)
         replay.add(obs, action, mean, policy.std, policy.log_prob(action, mean), step)
         tracker.add(step)
@@ -131,8 +133,8 @@ class OverlappedCollector:
     before the update, so that experience is one update older than in turns, and the result depends on no timing.
     """
 
-    def __init__(self, env: VecEnv, policy: GaussianPolicy, steps: int) -> None:
-        self._env, self._steps = env, steps
+    def __init__(self, env: VecEnv, policy: GaussianPolicy, steps: int, ranks: Ranks = ALONE) -> None:
+        self._env, self._steps, self._ranks = env, steps, ranks
         self.acting = copy.deepcopy(policy)
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
         self._pool = ThreadPoolExecutor(1, "learn")
@@ -151,7 +153,7 @@ class OverlappedCollector:
         self._fresh.last_obs.copy_(replay.last_obs)
         learning = self._pool.submit(learn)
         try:
-            collect(self._env, self.acting, self._fresh, self._steps, generator, tracker)
+            collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
         finally:
             begin = time.monotonic()
             result = learning.result()

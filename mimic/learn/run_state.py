@@ -30,9 +30,11 @@ class Counters:
     seconds: float = 0.0
     episode_steps: float = 0.0  # mean length of training episodes, smoothed over iterations
 
-    def follow_episodes(self, length: float) -> None:
-        """Take in the mean length of the episodes that finished in an iteration [control steps]."""
-        self.episode_steps += (length - self.episode_steps) * (_FOLLOW if self.episode_steps else 1.0)
+    def follow_episodes(self, finished: Tensor) -> None:
+        """Take in the episodes that finished in an iteration, as `EpisodeTracker.finished` sums them up."""
+        _, steps, count = finished.tolist()
+        if count:
+            self.episode_steps += (steps / count - self.episode_steps) * (_FOLLOW if self.episode_steps else 1.0)
 
 
 @dataclass

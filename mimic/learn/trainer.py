@@ -27,6 +27,7 @@ from mimic.learn.vec_env import VecEnv
 
 CHECKPOINTS = "ckpt"
 CURVE_FILE = "learning_curve.png"
+_REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM")
 
 Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
 
@@ -88,7 +89,9 @@ class Trainer:
         replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
-        self._beside = OverlappedCollector(env, learner.policy, rollout.steps) if rollout.overlap else None
+        self.ranks = learner.ranks
+        self._beside = OverlappedCollector(env, learner.policy, rollout.steps, self.ranks) if rollout.overlap else None
+        self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()
         self._started = False  # episodes are under way, in this process or before
 
@@ -103,9 +106,9 @@ class Trainer:
                     policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
                     begin = time.monotonic()
                     metrics = self._collect_and_learn() | self.state.tracker.metrics()
-                    counters.follow_episodes(metrics.get("episode_length", counters.episode_steps))
+                    counters.follow_episodes(self.ranks.total(self.state.tracker.finished))
                     counters.iteration += 1
-                    counters.samples += self.rollout.steps * env.num_envs
+                    counters.samples += self._samples_an_iteration
                     metrics |= self._rate(begin) | self._evaluate_if_due()
                     self._record(log, metrics)
                     self._save_if_due(log, self._new_best(metrics))
@@ -119,6 +122,8 @@ class Trainer:
     def resume(self) -> checkpoint.Checkpoint:
         """Take up the newest sound checkpoint of ``out``. Raises CheckpointError if there is none that fits."""
         found = checkpoint.latest(self.root)
+        if found.step != self.ranks.agreed(found.step):
+            raise CheckpointError(f"{self.root}: the processes of this run have saved different iterations")
         for line in (*found.warnings, *self.state.load(found)):
             self.progress.say(line)
         self._started = True
@@ -147,20 +152,22 @@ class Trainer:
         return log
 
     def _stop_reason(self, stop: StopOnSignal) -> str | None:
-        if stop.received is not None:
-            return stop.received.name
-        if self.config.samples and self.state.counters.samples >= self.config.samples:
-            return "samples"
+        """Why to stop now: the first process's reason, if there are several."""
+        reason = 0
         if self.config.minutes and time.monotonic() - self._begin >= 60.0 * self.config.minutes:
-            return "minutes"
-        return None
+            reason = _REASONS.index("minutes")
+        if self.config.samples and self.state.counters.samples >= self.config.samples:
+            reason = _REASONS.index("samples")
+        if stop.received is not None:
+            reason = _REASONS.index(stop.received.name)
+        return _REASONS[self.ranks.agreed(reason)]
 
     def _collect_and_learn(self) -> dict[str, float]:
         """An iteration of experience and an update: in turns, or side by side if the rollout says so."""
         state, policy = self.state, self.learner.policy
         if self._beside:
             return self._beside.collect(self._learn, policy, state.replay, state.explore, state.tracker)
-        collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker)
+        collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
         return self._learn()
 
     def _learn(self) -> dict[str, float]:
@@ -172,7 +179,7 @@ class Trainer:
         # The first iteration only measures observations.
         metrics = self.learner.update(replay) if float(normalizer.count) else {}
         slots = replay.slots(self.rollout.steps)
-        normalizer.update(replay.obs[slots][replay.valid[slots]])
+        normalizer.update(replay.obs[slots][replay.valid[slots]], self.ranks)
         if self.state.average:
             self.state.average.update(self.learner.policy)
         return metrics | {"update_s": time.monotonic() - begin}
@@ -180,7 +187,7 @@ class Trainer:
     def _rate(self, begin: float) -> dict[str, float]:
         passed = time.monotonic() - begin
         self.state.counters.seconds += passed
-        return {"iteration_s": passed, "samples_per_s": self.rollout.steps * self.env.num_envs / max(passed, 1e-9)}
+        return {"iteration_s": passed, "samples_per_s": self._samples_an_iteration / max(passed, 1e-9)}
 
     def _evaluate_if_due(self) -> dict[str, float]:
         counters, every = self.state.counters, self.config.evaluate_every
@@ -226,7 +233,8 @@ class Trainer:
 
     def _save_if_due(self, log: MetricsLog, new_best: float | None) -> None:
         """Save on a new best score or when it is time; a failure is said, and tried again when due next."""
-        if new_best is None and time.monotonic() < self._next_save:
+        due = new_best is not None or time.monotonic() >= self._next_save
+        if not self.ranks.agreed(due):
             return
         try:
             self._save(log, new_best)

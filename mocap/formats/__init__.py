@@ -7,24 +7,64 @@ from pathlib import Path
 from characters.character import Character
 from characters.errors import ClipError, nearest
 from mocap.conventions import NO_OPTIONS, ReadOptions
+from mocap.formats import clip_npz, keypoints, smpl
+from mocap.formats.acclaim import find_asf, read_amc
 from mocap.formats.bvh import read_bvh
+from mocap.formats.c3d import read_c3d
 from mocap.formats.deepmimic import read_deepmimic
+from mocap.formats.gltf import read_gltf
+from mocap.formats.robot_csv import read_robot_csv
 from mocap.formats.strict_json import MAX_BYTES
+from mocap.formats.strict_npz import read_arrays
 from mocap.motion import Motion
 from mocap.skeleton import Clip
 
 Reader = Callable[[bytes, Path, ReadOptions], Clip]
 
 
-def _bvh(data: bytes, path: Path, options: ReadOptions) -> Clip:
-    return read_bvh(data, path.stem, options)
+def _read_text(data: bytes, path: Path, options: ReadOptions) -> Clip:
+    """DeepMimic's JSON, or rows of numbers."""
+    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if start in (b"{", b"["):
+        return read_deepmimic(data, None, path.stem)
+    if start not in [bytes([byte]) for byte in b"+-.0123456789"]:
+        raise ClipError(f"{path.stem}: neither a DeepMimic clip (JSON) nor rows of key points (numbers)")
+    return keypoints.read_keypoint_text(data, path.stem, options)
 
 
-def _deepmimic(data: bytes, path: Path, options: ReadOptions) -> Clip:
-    return read_deepmimic(data, None, path.stem)
+def _read_npz(data: bytes, path: Path, options: ReadOptions) -> Clip:
+    """Our own clips, SMPL, or world poses, by the names of the arrays."""
+    arrays = read_arrays(data, path.stem)
+    if clip_npz.is_ours(arrays):
+        return clip_npz.from_arrays(arrays, path.stem)
+    if "poses" in arrays:
+        model = read_bytes(Path(options.skeleton), 400_000_000) if options.skeleton is not None else None
+        return smpl.from_arrays(arrays, path.stem, options, model)
+    if "positions" in arrays:
+        return keypoints.from_arrays(arrays, path.stem, options)
+    found = ", ".join(sorted(arrays)[:8]) or "nothing"
+    raise ClipError(
+        f"{path.stem}: no motion that is known: it holds {found}; SMPL has poses, recordings have positions"
+    )
 
 
-READERS: dict[str, Reader] = {".bvh": _bvh, ".txt": _deepmimic}
+READERS: dict[str, Reader] = {
+    ".amc": lambda data, path, options: read_amc(data, path.stem, read_bytes(find_asf(path, options)), options),
+    ".bvh": lambda data, path, options: read_bvh(data, path.stem, options),
+    ".c3d": lambda data, path, options: read_c3d(data, path.stem, options),
+    ".csv": lambda data, path, options: read_robot_csv(data, path.stem, options),
+    ".glb": lambda data, path, options: read_gltf(data, path.stem, options, path.parent),
+    ".gltf": lambda data, path, options: read_gltf(data, path.stem, options, path.parent),
+    ".npz": _read_npz,
+    ".txt": _read_text,
+}
+# what people try, and what to do instead
+_ELSEWHERE = {
+    ".fbx": "open it in Blender and export it as .bvh or .glb",
+    ".asf": "an ASF has only bones; give the .amc beside it",
+    ".pkl": "a pickle may run programs and is never opened; save the motion as .npz",
+    ".trc": "convert it to .c3d",
+}
 
 
 def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
@@ -35,6 +75,8 @@ def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if suffix in _ELSEWHERE:
+        raise ClipError(f"{path}: '{suffix}' files are not read; {_ELSEWHERE[suffix]}")
     if suffix not in READERS:
         raise ClipError(f"{path}: no reader for '{path.suffix}' files; {nearest(suffix, READERS)}")
     return READERS[suffix](read_bytes(path), path, options)
@@ -57,13 +99,13 @@ def read_motion(path: Path | str, character: Character | None = None) -> Motion:
     return clip
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
     """The whole file, if it is a plain one of a size a clip may have. Raises ClipError."""
     try:
         if not path.is_file():
             raise ClipError(f"{path}: no such file")
-        if path.stat().st_size > MAX_BYTES:
-            raise ClipError(f"{path}: larger than {MAX_BYTES} bytes, the most a clip may have")
+        if path.stat().st_size > most:
+            raise ClipError(f"{path}: larger than {most} bytes, the most a clip may have")
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ClipError(f"{path}: cannot be read ({error})") from None

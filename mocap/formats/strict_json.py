@@ -11,18 +11,18 @@ from characters.errors import ClipError
 
 MAX_BYTES = 64_000_000
 MAX_VALUES = 3_000_000  # a parsed value costs up to 64 bytes: this and the next are limits on memory
-MAX_KEYS = 1_000
+MAX_KEYS = 10_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def parse_json(data: bytes, where: str) -> Any:
+def parse_json(data: bytes, where: str, max_keys: int = MAX_KEYS, encoding: str = "ascii") -> Any:
     """The value in ``data``; ``where`` names it in errors. Raises ClipError, with the line wherever there is one."""
     if len(data) > MAX_BYTES:
         raise ClipError(f"{where}: larger than {MAX_BYTES} bytes, the most a clip may have")
-    if data.count(b",") >= MAX_VALUES or data.count(b":") > MAX_KEYS:
-        raise ClipError(f"{where}: more than {MAX_VALUES} values or {MAX_KEYS} keys, the most a clip may have")
+    if data.count(b",") >= MAX_VALUES or data.count(b":") > max_keys:
+        raise ClipError(f"{where}: more than {MAX_VALUES} values or {max_keys} keys, the most a clip may have")
     try:
-        text = data.removeprefix(_BYTE_ORDER_MARK).decode("ascii")
+        text = data.removeprefix(_BYTE_ORDER_MARK).decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ClipError(f"{where}: line {line}: not plain text (byte {data[error.start]:#04x})") from None

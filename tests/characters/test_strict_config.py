@@ -8,6 +8,7 @@ import pytest
 
 from characters.character import CharacterConfig, load_character
 from characters.errors import ConfigError
+from characters.roles import ROLES
 from characters.strict_config import build, parse_yaml, read_yaml, replace, to_dict
 from mimic.config import Preset, load_preset
 from mimic.env.reward import TERMS, Reward
@@ -16,7 +17,8 @@ CONFIGS = [
     *((load_character(name).model_path.with_suffix(".yaml"), CharacterConfig) for name in ("humanoid", "dog")),
     *((Path(f"mimic/presets/{name}.yaml").absolute(), Preset) for name in ("fast", "paper")),
 ]
-NAMES = {joint.name for name in ("humanoid", "dog") for joint in load_character(name).joints} | set(TERMS)
+NAMES = {joint.name for name in ("humanoid", "dog") for joint in load_character(name).joints}
+NAMES |= {*TERMS, *ROLES}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ import pytest
 import torch
 
 from characters import Kinematics, load_character
+from characters.rotations import quat_rotate
 from mimic.env.reference import sample_motion
+from mimic.render.meshes import mesh_of
+from mimic.render.scene import Figure, Pose, visual_geoms
 from mocap.motion import Motion
 
 CHARACTERS = ("humanoid", "dog")
@@ -23,6 +26,18 @@ def node(script: str, *words: object) -> str:
     done = subprocess.run(["node", str(path), *map(str, words)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def drawn_vertices(motion: Motion, frame: int) -> np.ndarray:
+    """(V, 3) [m] in glTF's axes: every vertex of the meshes that the videos would show of a frame."""
+    character = load_character(motion.character)
+    state = sample_motion(motion, character, motion.times[frame : frame + 1])
+    bodies = Kinematics(character, dtype=torch.float64).forward(state)
+    figure = Figure(visual_geoms(character.mj_model(), [body.name for body in character.bodies]))
+    found = []
+    for geom, pos, quat in zip(figure.geoms, *figure.place(Pose.of(bodies)), strict=True):
+        found.append(quat_rotate(quat, torch.from_numpy(mesh_of(geom).vertices)) + pos)
+    return torch.cat(found).numpy()[:, [1, 2, 0]]
 
 
 def body_positions(motion: Motion) -> np.ndarray:

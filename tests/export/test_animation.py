@@ -66,7 +66,7 @@ def test_the_first_seconds_of_a_skill_are_the_recording_and_three_js_sees_them(t
         "animations"
     ][0]
     np.testing.assert_allclose(found["keys"], times, atol=1e-6)
-    assert np.abs(np.array(found["positions"]) - expected).max() < 1e-3
+    assert np.abs(np.array(found["bones"]) - expected).max() < 1e-3
 
 
 def test_every_format_of_a_clip(clip, tmp_path, capsys):
@@ -98,9 +98,9 @@ def test_a_clip_that_loops_goes_on_for_as_long_as_asked(clip):
 def test_several_motions_share_one_glb(clip, tmp_path):
     first = clip_animation(clip, Cut())
     other = replace(first, motion=replace(first.motion, name="other"))
-    (path,) = write_animations([first, other], ["glb"], tmp_path)
+    (path,) = write_animations([first, other, first], ["glb"], tmp_path)
     assert path.name == "humanoid.glb"
-    assert [animation["name"] for animation in animations(path)] == ["sway", "other"]
+    assert [animation["name"] for animation in animations(path)] == ["sway", "other", "sway-2"]
 
 
 def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
@@ -120,6 +120,8 @@ def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
         ("--animation gbl --out x", "no animation format 'gbl'; did you mean 'glb'"),
         ("--animation glb --fps 0 --out x", "'0' must be above 0"),
         ("--animation glb --out sway.txt/x", "cannot be made"),
+        ("--animation glb --zip --out x", "--zip is for the controller bundle"),
+        ("--replay x.html --in-place", "--in-place is for --animation"),
         ("--web x", "--web needs --controller"),
         ("--replay sway.txt/x.html", "cannot be made"),
     ],

@@ -4,11 +4,13 @@ import bundles
 import numpy as np
 import pytest
 import torch
+from puppets import gentle_motion
 from states import random_quat
 
 from characters import CharacterState, Kinematics, load_character
 from characters.rotations import quat_from_rotvec, quat_rotate
 from mimic.export.frames import FRAMES, conventions
+from mimic.export.skin import build_poses
 
 ENGINES = pytest.mark.parametrize("frame", FRAMES.values(), ids=lambda frame: frame.name)
 
@@ -100,3 +102,11 @@ def test_a_wave_of_the_right_arm_is_on_the_right(frame):
 
 def test_the_bundle_says_it(files):
     assert bundles.part(files, "conventions.json")["engines"] == conventions()["engines"]
+
+
+def test_the_gltf_frame_is_the_one_that_the_glb_is_written_in():
+    motion = gentle_motion("humanoid", turn=0.8)
+    poses = build_poses(motion, load_character("humanoid"))
+    np.testing.assert_allclose(poses.root, FRAMES["gltf"].position(motion.root_pos_w.numpy()), atol=1e-9)
+    ours = FRAMES["gltf"].rotation(motion.root_quat_w.numpy())
+    assert np.abs((poses.rotations[:, 0] * ours).sum(-1)).min() > 1 - 1e-9

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from motion_samples import random_motion
-from reading import CHARACTERS, body_positions, node
+from reading import CHARACTERS, body_positions, drawn_vertices, node
 
 from characters import load_character
 from characters.errors import ClipError, InputError
@@ -37,7 +37,10 @@ def test_three_js_reads_frames_times_and_joint_positions(name, tmp_path):
         found = read[index]["animations"][index]
         assert found["name"] == motion.name
         np.testing.assert_allclose(found["keys"], motion.times, atol=1e-6)
-        assert np.abs(np.array(found["positions"]) - body_positions(motion)).max() < 1e-5
+        assert np.abs(np.array(found["bones"]) - body_positions(motion)).max() < 1e-5
+        for frame in (0, 5):
+            drawn = drawn_vertices(motion, frame)[::100]
+            assert np.abs(np.array(found["vertices"][frame]) - drawn).max() < 1e-5, "the skin is what the videos show"
 
 
 @pytest.mark.parametrize("name", CHARACTERS)

@@ -9,18 +9,20 @@ from puppets import config
 from test_web import TOLERANCE, drift, python_rollout
 
 from mimic.export.web import export_web
-from mimic.skill import load_skill
+from mimic.skill import load_skill, shipped_skills
 
 SMALL = (420, 320)  # software drawing takes its time
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The page with the shipped cartwheel and a dog that has learnt nothing."""
-    clip_or_skip("cartwheel")
+    """The page with every skill that ships and a dog that has learnt nothing."""
+    skills = [load_skill(name) for name in ("cartwheel", *(set(shipped_skills()) - {"cartwheel"}))]
+    for skill in skills:
+        clip_or_skip(skill.clip)
     folder = tmp_path_factory.mktemp("page")
     dog = bundles.untrained(folder, "dog", config(), name="dog_stands", duration=0.8)
-    export_web([load_skill("cartwheel"), dog], folder / "web")
+    export_web([*skills, dog], folder / "web")
     with served(folder / "web") as url, chromium(folder, SMALL) as browser:
         browser.url = url
         browser.open(f"{url}/")
@@ -65,6 +67,15 @@ def test_the_character_stays_up_for_the_skills_length(page):
         f"(s => (s.time > {cycle} || s.fallen) && [s.time, s.fallen])(mimic.page.skill)", seconds=90
     )
     assert time > cycle and fallen is None
+
+
+@pytest.mark.parametrize("name", shipped_skills())
+def test_every_skill_that_ships_stays_up_and_looks_alive(page, name):
+    page.run(f"mimic.page.playing = false; mimic.page.choose('{name}').then(() => true)")
+    found = page.run("mimic.rollout(mimic.page.skill.controller.reference.duration)")
+    assert found["fallen"] is None and np.ptp(np.array(found["rows"]), axis=0).max() > 0.1
+    page.run("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")
+    assert page.picture()[:220].astype(float).std(axis=(0, 1)).max() > 10, "not blank"
 
 
 def test_its_rollout_is_pythons(page):

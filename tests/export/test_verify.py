@@ -9,6 +9,7 @@ import sys
 import zipfile
 
 import bundles
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -207,6 +208,17 @@ def test_nan_in_the_weights_is_refused(bundle):
         verify(bundle)
 
 
+def test_numbers_too_large_to_compute_with_are_refused_without_a_murmur(bundle, capsys):
+    data = bytearray((bundle / "weights.bin").read_bytes())
+    data[8000:40000] = np.full(8000, 3e38, "<f4").tobytes()
+    reseal(bundle, "weights.bin", bytes(data))
+    assert run_mimic.main(["verify", str(bundle)]) == 2
+    error = capsys.readouterr().err
+    assert "from the recorded vectors" in error and error.count("\n") == 1
+    change(bundle, "testvectors.json", lambda vectors: vectors["states"][0]["qpos"].__setitem__(2, 1e300))
+    assert run_mimic.main(["verify", str(bundle)]) == 2
+
+
 def test_names_that_leave_the_bundle_are_refused(bundle, tmp_path):
     (tmp_path / "outside.txt").write_text("secret")
     manifest = json.loads((bundle / "manifest.json").read_text())
@@ -314,3 +326,20 @@ def test_a_manifest_that_is_no_manifest_is_refused(bundle):
         with pytest.raises(BundleError):
             open_bundle(bundle)
         assert play(bundle).returncode == 2
+
+
+def test_a_network_that_would_fill_the_memory_is_refused_before_it_runs(bundle):
+    """Small constants, one of ten million numbers by another: the shapes are added up before anything is computed."""
+    column, row = (helper.make_tensor(name, TensorProto.FLOAT, [2, 1], [1, 1]) for name in ("c", "r"))
+    nodes, left, right = [], "c", "r"
+    for index in range(24):
+        nodes.append(helper.make_node("Concat", [left, left], [f"l{index}"], axis=0))
+        nodes.append(helper.make_node("Concat", [right, right], [f"r{index}"], axis=0))
+        left, right = f"l{index}", f"r{index}"
+    nodes.append(helper.make_node("Transpose", [right], ["t"]))
+    nodes.append(helper.make_node("MatMul", [left, "t"], ["big"]))
+    nodes.append(helper.make_node("Identity", ["obs"], ["action"]))
+    model = network(*nodes, initializer=[column, row])
+    reseal(bundle, "policy.onnx", model.SerializeToString())
+    with pytest.raises(BundleError, match=r"policy\.onnx: .* numbers at once"):
+        verify(bundle)

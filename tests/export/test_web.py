@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from dataclasses import replace
 
 import bundles
 import numpy as np
@@ -78,7 +77,7 @@ def test_vendored_files_are_those_that_were_built():
 def test_the_page_names_no_other_place(tmp_path):
     skill = bundles.untrained(tmp_path, "humanoid")
     files = web_files([skill])
-    for name in ("index.html", "live.js", "stage.js", "style.css"):
+    for name in ("index.html", "live.js", "skill.js", "stage.js", "style.css"):
         text = files[name].decode()
         assert not re.search(r"(https?:)?//[\w-]+\.[a-z]", text), name
         for part in re.findall(r'(?:src|href)="([^"]+)"|: "\./([^"]+)"', text):
@@ -99,7 +98,7 @@ def test_an_earlier_page_is_replaced_and_nothing_else_is(tmp_path):
         export_web([skill], out)
 
 
-def test_two_skills_of_one_name_are_refused(tmp_path):
-    skill = bundles.untrained(tmp_path, "humanoid")
-    with pytest.raises(InputError, match="two skills are called 'gentle'"):
-        web_files([skill, replace(skill)])
+def test_two_skills_of_one_clip_are_numbered_and_odd_names_are_made_addresses(tmp_path):
+    skill = bundles.untrained(tmp_path, "humanoid", name="who? me")
+    entries = json.loads(web_files([skill, skill])["skills.json"])["skills"]
+    assert [entry["folder"] for entry in entries] == ["skills/who__me", "skills/who__me-2"]

@@ -16,19 +16,20 @@ def _rng() -> torch.Generator:
 
 
 @pytest.mark.parametrize("count, batch, pieces", [(100, 10, 10), (105, 10, 10), (5, 10, 1), (17, 8, 2)])
-def test_a_pass_visits_every_row_once(count, batch, pieces):
+def test_a_pass_visits_every_row_once(make_trainer, count, batch, pieces):
+    assert make_trainer().learner._pieces(torch.arange(count), batch) == pieces
     rows = torch.arange(count) * 7
-    found = list(minibatches(rows, batch, 1, 0, _rng()))
+    found = list(minibatches(rows, pieces, 1, 0, _rng()))
     assert len(found) == pieces
     assert sorted(torch.cat(found).tolist()) == rows.tolist()
     assert max(len(x) for x in found) - min(len(x) for x in found) <= 1
 
 
 def test_steps_count_minibatches_over_as_many_passes_as_it_takes():
-    found = list(minibatches(torch.arange(30), 10, 99, 7, _rng()))
+    found = list(minibatches(torch.arange(30), 3, 99, 7, _rng()))
     assert len(found) == 7
     assert sorted(torch.cat(found[3:6]).tolist()) == list(range(30))
-    assert list(minibatches(torch.arange(0), 10, 1, 0, _rng())) == []
+    assert list(minibatches(torch.arange(0), 1, 1, 0, _rng())) == []
 
 
 def test_standardised_over_the_valid_only_and_safe_for_any_size():

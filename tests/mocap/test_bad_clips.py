@@ -82,7 +82,7 @@ def test_numbers_python_takes_and_json_does_not_name_their_line(number):
         (with_frames([[0.1] + [0.0] * 43] * 2), "row 1, column 5: 0 starts a quaternion"),
         (with_frames([[0.1] * 44] * 2, ["wrap"]), "Loop is a list; "),
         (b"[" * 100_000, "nested too deep"),
-        (b'{"a":' * 100_000, "or 1000 keys"),
+        (b'{"a":' * 100_000, "or 10000 keys"),
         (b"[" * 100 + b"]" * 100, "found a list"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,

@@ -1,6 +1,7 @@
 """The catalogue finds each clip where it is, takes no other bytes for it, and downloads what is nowhere."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from functools import partial
@@ -9,19 +10,23 @@ from pathlib import Path
 import pytest
 import torch
 
+import run_mimic
 from characters import character_names, load_character
 from characters.errors import ClipError, InputError
 from mocap import catalogue
-from mocap.catalogue import clip_names, list_clips, load_clip, resolve
+from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, resolve
 from mocap.fetch import fetch, show_licence
 from mocap.formats.deepmimic import write_deepmimic
 from tests.mocap.test_fetch import Server
 from tests.motion_samples import clip_or_skip, random_motion
 
 HUMANOID = (
-    "backflip cartwheel crawl dance_a dance_b getup_facedown getup_faceup jump kick punch roll run spin spinkick walk"
+    "backflip cartwheel crawl dance_a dance_b getup_facedown getup_faceup jump kick punch roll run spin spinkick walk "
+    "dance_spin jog sideflip stealthy_walk zombie_walk"
 )
 DOG = "canter trot pace dog_spin turn"
+AUTHORED = "canter-authored trot-authored pace-authored turn-authored walk-authored"
+RECORDED = (HUMANOID + " " + DOG).split()
 
 
 @pytest.fixture
@@ -41,14 +46,15 @@ def walk_bytes() -> bytes:
 
 
 def test_names():
-    assert clip_names() == sorted((HUMANOID + " " + DOG).split())
-    for name in clip_names():
+    assert clip_names() == sorted((*RECORDED, *AUTHORED.split()))
+    for name in RECORDED:
         entry = resolve(name)
         assert entry.character == ("dog" if name in DOG.split() else "humanoid")
         assert entry.character in character_names()
         assert entry.url.startswith("https://raw.githubusercontent.com/xbpeng/DeepMimic/1f915c52fcd4b95b5f5f15b759ae")
         assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in entry.sha256)
         assert ("CC BY-NC 4.0" in entry.licence) == (entry.character == "dog")
+        assert not entry.may_ship
 
 
 def test_unknown_names_hint_at_the_nearest():
@@ -56,13 +62,14 @@ def test_unknown_names_hint_at_the_nearest():
         load_clip("cartwel")
 
 
-@pytest.mark.parametrize("name", (HUMANOID + " " + DOG).split())
+@pytest.mark.parametrize("name", RECORDED)
 def test_every_clip_loads(name):
     motion, _ = clip_or_skip(name)
     info = next(info for info in list_clips() if info.name == name)
     assert info.available and Path(info.where).is_file()
     assert (info.frames, info.loop) == (motion.num_frames, motion.loop)
     assert info.duration_s == pytest.approx(motion.duration)
+    assert resolve(name).seconds == pytest.approx(motion.duration, rel=1e-3)
     assert motion.source == info.where and motion.license == info.licence
     assert hashlib.sha256(Path(info.where).read_bytes()).hexdigest() in resolve(name).sha256
 
@@ -95,13 +102,13 @@ def test_a_folder_that_is_not_there_is_said(monkeypatch):
 
 def test_what_is_nowhere_is_downloaded_once(empty_machine, walk_bytes, capsys):
     show_licence.cache_clear()
-    assert not any(info.available for info in list_clips())
+    assert {info.name for info in list_clips() if info.available} == set(AUTHORED.split())
     server = Server(walk_bytes)
     assert load_clip("walk", server).num_frames == 39
     assert Path(load_clip("walk", server).source) == empty_machine / "cache" / "deepmimic" / "humanoid3d_walk.txt"
     assert server.requests == 1
     assert capsys.readouterr().err.count("licence of the downloaded clips: published in an MIT repository") == 1
-    assert [info.name for info in list_clips() if info.available] == ["walk"]
+    assert [info.name for info in list_clips() if info.available and not info.synthetic] == ["walk"]
 
 
 def test_a_damaged_cache_is_downloaded_anew(empty_machine, walk_bytes):
@@ -115,10 +122,70 @@ def test_a_damaged_cache_is_downloaded_anew(empty_machine, walk_bytes):
 def test_without_a_network_it_says_what_to_set(empty_machine):
     with pytest.raises(
         InputError,
-        match=r"clip 'trot' is not on this machine.*set MIMIC_MOCAP to a folder that has dog3d_trot.txt",
+        match=r"clip 'walk' is not on this machine.*set MIMIC_MOCAP to a folder that has humanoid3d_walk.txt",
     ):
-        load_clip("trot", Server(b"<html>captive portal</html>"))
+        load_clip("walk", Server(b"<html>captive portal</html>"))
     assert not list(empty_machine.rglob("*.txt"))
+
+
+@pytest.mark.parametrize("name", ["canter", "trot", "pace", "turn"])
+def test_a_dog_s_recording_that_is_not_here_is_replaced_by_an_authored_gait_and_that_is_said(
+    name, empty_machine, capsys
+):
+    catalogue._say_stand_in.cache_clear()
+    server = Server(b"")
+    motion = load_clip(name, server)
+    assert (motion.name, motion.character, motion.loop) == (f"{name}-authored", "dog", True)
+    assert "synthetic" in motion.source and "synthetic" in motion.license
+    said = capsys.readouterr().err
+    assert f"clip '{name}': the recording is not here; using '{name}-authored', which is synthetic" in said
+    assert f"run_mimic.py fetch {name}" in said
+    assert server.requests == 0
+    info = next(info for info in list_clips() if info.name == name)
+    assert not info.available and info.stand_in == f"{name}-authored" and info.duration_s
+    own = next(info for info in list_clips() if info.name == f"{name}-authored")
+    assert own.available and own.synthetic and own.may_ship and own.duration_s == pytest.approx(motion.duration)
+
+
+def test_a_non_commercial_clip_without_a_stand_in_is_not_downloaded_unasked(empty_machine):
+    server = Server(b"")
+    with pytest.raises(InputError, match=r"run_mimic.py fetch dog_spin shows its licence and gets it"):
+        load_clip("dog_spin", server)
+    assert server.requests == 0
+
+
+def test_fetching_shows_the_licence_first(empty_machine, walk_bytes):
+    server = Server(walk_bytes)
+    with pytest.raises(InputError, match=r"nothing was downloaded. .*walk: published in an MIT.*trot: CC BY-NC 4.0"):
+        fetch_clips(["walk", "trot"], False, server)
+    assert server.requests == 0 and not list(empty_machine.rglob("*.txt"))
+    (info,) = fetch_clips(["walk", "walk"], True, server)
+    assert info.available and Path(info.where).read_bytes() == walk_bytes and server.requests == 1
+    assert fetch_clips(["walk"], False, server)[0].available  # what is here needs no leave
+    assert fetch_clips(["trot-authored"], False, server)[0].where == "authored"
+    assert server.requests == 1
+    with pytest.raises(InputError, match="no clip 'wlk'; did you mean 'walk'"):
+        fetch_clips(["wlk"], True, server)
+
+
+def test_fetching_all_takes_what_is_missing(empty_machine, walk_bytes, monkeypatch):
+    asked: list[str] = []
+    monkeypatch.setattr(catalogue, "_download", lambda entry, opener: asked.append(entry.name))
+    fetch_clips(["all"], True, Server(walk_bytes))
+    assert sorted(asked) == sorted(RECORDED)
+
+
+def test_the_verb_lists_and_fetches(empty_machine, capsys):
+    assert run_mimic.main(["fetch", "canter"]) == 2
+    assert "add --accept-licence" in capsys.readouterr().err
+    assert run_mimic.main(["fetch", "canter-authored"]) == 0
+    assert capsys.readouterr().out == "canter-authored: authored\n"
+    assert run_mimic.main(["clips", "--json"]) == 0
+    listed = {info["name"]: info for info in json.loads(capsys.readouterr().out)}
+    assert listed["canter"]["where"].startswith("https://") and not listed["canter"]["may_ship"]
+    assert all(info["duration_s"] > 0 and info["licence"] and info["character"] for info in listed.values())
+    assert run_mimic.main(["clips"]) == 0
+    assert "not here: canter-authored instead" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["humanoid", "dog"])

@@ -38,14 +38,19 @@ PUBLISHED = {
     "spin": (107, 4.4167, (-0.117, 0.000, -2.443), 20.2, 0.654, 1.041),
     "spinkick": (78, 1.2833, (-0.400, 0.000, -0.275), 3.6, 0.724, 1.113),
     "walk": (39, 1.2666, (1.239, 0.000, 0.000), 6.8, 0.847, 0.874),
+    "dance_spin": (122, 1.0083, (0.101, 0.000, 0.052), 0.0, 0.808, 0.833),
+    "jog": (26, 0.8333, (2.333, 0.000, 0.000), 6.4, 0.802, 0.937),
+    "sideflip": (40, 2.4375, (0.857, 0.000, -1.272), 0.0, 0.608, 1.417),
+    "stealthy_walk": (97, 4.0000, (1.586, -0.005, 0.000), 0.0, 0.650, 0.727),
+    "zombie_walk": (102, 1.6834, (1.121, 0.000, 0.000), -5.4, 0.834, 0.888),
 }
 
 
 def test_the_published_table_covers_every_clip():
-    assert sorted(PUBLISHED) == CLIPS
+    assert sorted(PUBLISHED) == [name for name in CLIPS if not name.endswith("-authored")]
 
 
-@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_clips_are_as_published(name):
     motion, _ = clip_or_skip(name)
     frames, duration, (x, y, z), turn, low, high = PUBLISHED[name]
@@ -80,7 +85,7 @@ def test_what_is_written_is_read_back(name):
     assert ((motion.joint_quat * again.joint_quat).sum(-1).abs() - 1).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("name", [name for name in CLIPS if name != "turn"])
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "turn"])
 def test_real_files_survive_the_round_trip(name):
     motion, character = clip_or_skip(name)
     written = write_deepmimic(motion, character)

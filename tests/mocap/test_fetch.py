@@ -27,11 +27,13 @@ class Server:
     """Stands in for the network: serves each item in turn, bytes as content and exceptions as they are."""
 
     def __init__(self, *items: object, url: str = URL):
-        self.items, self.url, self.requests = list(items), url, 0
+        self.items, self.url, self.requests, self.status = list(items), url, 0, 200
+        self.starts: list[int] = []
 
-    def __call__(self, url: str, timeout_s: float) -> "Server":
+    def __call__(self, url: str, timeout_s: float, start: int) -> "Server":
         assert timeout_s == 30.0
         self.requests += 1
+        self.starts.append(start)
         self.item = self.items.pop(0) if len(self.items) > 1 else self.items[0]
         if isinstance(self.item, URLError):
             raise self.item
@@ -60,7 +62,7 @@ def endless():
 
 
 class Endless(Server):
-    def __call__(self, url: str, timeout_s: float) -> Server:
+    def __call__(self, url: str, timeout_s: float, start: int) -> Server:
         self.requests += 1
         self.rest = endless()
         return self
@@ -103,7 +105,9 @@ def test_bad_downloads_are_refused(server, complaint, tmp_path):
     with pytest.raises(InputError, match=complaint):
         fetch(URL, SHA256, target, server, pause_s=0)
     assert server.requests == 3
-    assert not list(tmp_path.rglob("*.*"))
+    assert not target.exists()
+    left = list(tmp_path.rglob("*.part"))
+    assert all(path.read_bytes() == GOOD[: path.stat().st_size] for path in left)  # a beginning, or nothing
 
 
 def test_good_bytes_arrive_at_the_third_try(tmp_path):
@@ -111,6 +115,54 @@ def test_good_bytes_arrive_at_the_third_try(tmp_path):
     fetch(URL, SHA256, tmp_path / "a" / "clip.txt", server, pause_s=0)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["clip.txt"]
     assert (tmp_path / "a" / "clip.txt").read_bytes() == GOOD
+
+
+class Resuming(Server):
+    """A server that goes on where it is asked to, and hangs up after so many bytes."""
+
+    def __init__(self, content: bytes, hang_up_after: int):
+        super().__init__(content)
+        self.content, self.hang_up_after = content, hang_up_after
+
+    def __call__(self, url: str, timeout_s: float, start: int) -> Server:
+        super().__call__(url, timeout_s, start)
+        if start >= len(self.content):
+            raise HTTPError(url, 416, "Range Not Satisfiable", Message(), None)
+        self.status = 206 if start else 200
+        piece = self.content[start : start + self.hang_up_after]
+        broken: list[object] = [] if start + len(piece) == len(self.content) else [ConnectionResetError("reset")]
+        self.rest = iter([piece, *broken])
+        return self
+
+
+def test_a_broken_download_goes_on_where_it_stopped(tmp_path):
+    server = Resuming(GOOD, 90_000)
+    fetch(URL, SHA256, tmp_path / "clip.txt", server, pause_s=0)
+    assert server.starts == [0, 90_000, 180_000]
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.txt"]
+
+
+def test_the_next_process_goes_on_too(tmp_path):
+    with pytest.raises(InputError, match="reset"):
+        fetch(URL, SHA256, tmp_path / "clip.txt", Resuming(GOOD, 50_000), pause_s=0)
+    assert not (tmp_path / "clip.txt").exists()
+    server = Resuming(GOOD, 90_000)
+    fetch(URL, SHA256, tmp_path / "clip.txt", server, pause_s=0)
+    assert server.starts == [150_000]
+    assert (tmp_path / "clip.txt").read_bytes() == GOOD
+
+
+@pytest.mark.parametrize("rubbish", [b"rubbish", b"x" * (len(GOOD) + 5), GOOD])
+def test_a_part_that_is_no_beginning_is_thrown_away(tmp_path, rubbish):
+    (tmp_path / f".clip.txt.{SHA256[:16]}.part").write_bytes(rubbish)
+    fetch(URL, SHA256, tmp_path / "clip.txt", Resuming(GOOD, 10**9), pause_s=0)
+    assert (tmp_path / "clip.txt").read_bytes() == GOOD
+
+
+def test_a_server_that_cannot_resume_starts_over(tmp_path):
+    (tmp_path / f".clip.txt.{SHA256[:16]}.part").write_bytes(GOOD[:999])
+    fetch(URL, SHA256, tmp_path / "clip.txt", Server(GOOD), pause_s=0)
+    assert (tmp_path / "clip.txt").read_bytes() == GOOD
 
 
 def test_a_failed_download_leaves_an_older_file_alone(tmp_path):
@@ -162,7 +214,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         fetch(URL, SHA256, tmp_path / "clip.txt", Server(GOOD), pause_s=0)
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "clip.txt").exists()
 
 
 def test_killed_half_way_leaves_nothing_under_the_name(tmp_path):

@@ -3,21 +3,15 @@ import {
   BufferGeometry, Line, LineBasicMaterial, Mesh, MeshBasicMaterial, Plane, Raycaster, SphereGeometry, Vector2, Vector3,
 } from "three";
 import loadMujoco from "mujoco";
-import { loadController } from "evaluator";
+import { Skill, bytesOf } from "skill";
 import { Figure, Stage } from "stage";
 
-const FALLEN_S = 1.4; // so long a fallen character is left lying
 const PUSH_S = 0.15; // a tap pushes for so long [s] ...
 const PUSH = 3.3; // ... with so much [N for every kg], which is half a metre a second
 const PULL = 18; // a drag pulls with [N for every kg and metre]
 const MOST_BEHIND_S = 0.1; // a slow machine plays slowly rather than in jumps
 
 const $ = (id) => document.getElementById(id);
-const bytesOf = async (path) => {
-  const answer = await fetch(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${answer.statusText}`);
-  return answer.arrayBuffer();
-};
 
 /** The bytes of a .gz file, whether or not the server unpacked it on the way. */
 async function unpacked(path) {
@@ -25,68 +19,6 @@ async function unpacked(path) {
   const [a, b] = new Uint8Array(bytes, 0, 2);
   if (a !== 0x1f || b !== 0x8b) return bytes;
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-}
-
-/** One skill: its controller, its physics, and where it is. */
-class Skill {
-  static async load(mujoco, entry) {
-    const read = (name) => bytesOf(`${entry.folder}/${name}`);
-    const [controller, xml] = await Promise.all([loadController(read), read("character.xml")]);
-    return new Skill(mujoco, entry, controller, new TextDecoder().decode(xml));
-  }
-
-  constructor(mujoco, entry, controller, xml) {
-    Object.assign(this, { mujoco, entry, controller });
-    this.model = mujoco.MjModel.from_xml_string(xml);
-    this.data = new mujoco.MjData(this.model);
-    this.mass = controller.skeleton.mass;
-    this.restart();
-  }
-
-  restart(clipTime = 0) {
-    const { qpos, qvel, clock } = this.controller.startState(clipTime);
-    this.mujoco.mj_resetData(this.model, this.data);
-    this.data.qpos.set(qpos);
-    this.data.qvel.set(qvel);
-    this.mujoco.mj_forward(this.model, this.data);
-    Object.assign(this, { clock, time: 0, substep: 0, fallen: null, fallenAt: 0, over: false, force: null });
-  }
-
-  /** One physics step, the control step included where one is due. */
-  step() {
-    const { controller, data, model } = this;
-    if (this.substep === 0) this.target = controller.control(data.qpos, data.qvel, this.clock);
-    data.ctrl.set(controller.motors(this.target, data.qpos, data.qvel));
-    this.#applyForce();
-    this.mujoco.mj_step(model, data);
-    this.time += controller.simDt;
-    this.substep = (this.substep + 1) % controller.substeps;
-    if (this.substep) return;
-    this.over = controller.advance(this.clock, data.qpos);
-    const body = this.fallen ? null : controller.fallen(data.qpos);
-    if (body) [this.fallen, this.fallenAt] = [body, this.time];
-  }
-
-  get done() {
-    return this.over || (this.fallen !== null && this.time - this.fallenAt > FALLEN_S);
-  }
-
-  /** Pull at a point of a body: `body` of skeleton.json, `at` and `force` [N] in the world, z up. */
-  push(body, at, force, seconds = Infinity) {
-    this.force = { body, at, force, until: this.time + seconds };
-  }
-
-  #applyForce() {
-    const { data, force } = this;
-    data.xfrc_applied.fill(0);
-    if (!force) return;
-    if (this.time >= force.until) return void (this.force = null);
-    const id = force.body + 1; // MuJoCo's first body is the world
-    const arm = force.at.map((x, k) => x - data.xipos[3 * id + k]);
-    const [fx, fy, fz] = force.force;
-    const torque = [arm[1] * fz - arm[2] * fy, arm[2] * fx - arm[0] * fz, arm[0] * fy - arm[1] * fx];
-    data.xfrc_applied.set([fx, fy, fz, ...torque], 6 * id);
-  }
 }
 
 class Page {
@@ -218,16 +150,18 @@ class Page {
   #wirePush() {
     const canvas = $("view");
     const ray = new Raycaster();
-    this.handle = new Mesh(new SphereGeometry(0.035, 16, 12), new MeshBasicMaterial({ color: 0xffb020, depthTest: false }));
+    const bright = { color: 0xffb020, depthTest: false };
+    this.handle = new Mesh(new SphereGeometry(0.035, 16, 12), new MeshBasicMaterial(bright));
     this.handle.visible = false;
     this.handle.renderOrder = 9;
-    this.string = new Line(new BufferGeometry(), new LineBasicMaterial({ color: 0xffb020, depthTest: false }));
+    this.string = new Line(new BufferGeometry(), new LineBasicMaterial(bright));
     Object.assign(this.string, { visible: false, frustumCulled: false, renderOrder: 8 });
     this.stage.scene.add(this.handle, this.string);
     const aim = (event) => {
       const box = canvas.getBoundingClientRect();
-      const at = new Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
-      ray.setFromCamera(at, this.stage.camera);
+      const across = (event.clientX - box.left) / box.width;
+      const down = (event.clientY - box.top) / box.height;
+      ray.setFromCamera(new Vector2(2 * across - 1, 1 - 2 * down), this.stage.camera);
     };
     canvas.addEventListener("pointerdown", (event) => {
       aim(event);
@@ -236,8 +170,8 @@ class Page {
       this.stage.controls.enabled = false;
       canvas.setPointerCapture(event.pointerId);
       const view = this.stage.camera.getWorldDirection(new Vector3());
-      this.grab = { ...hit, since: performance.now(), plane: new Plane().setFromNormalAndCoplanarPoint(view, hit.point) };
-      this.grab.goal = hit.point.clone();
+      const plane = new Plane().setFromNormalAndCoplanarPoint(view, hit.point);
+      this.grab = { ...hit, plane, goal: hit.point.clone(), since: performance.now() };
     }, { capture: true });
     canvas.addEventListener("pointermove", (event) => {
       if (!this.grab) return;

@@ -10,7 +10,7 @@ const HORIZON = new Color(0xe9eff4);
 const ZENITH = new Color(0x9dbfe3);
 const GROUND = new Color(0xbcc5cd);
 const GHOST = new Color(0x4d9eff);
-const FOLLOW_S = 0.35; // the camera is this far behind, in time
+const FOLLOW_S = 0.3; // how slowly the camera takes to a new speed
 
 export class Stage {
   constructor(canvas) {
@@ -23,8 +23,11 @@ export class Stage {
     this.camera = new PerspectiveCamera(36, 1, 0.05, 120);
     this.controls = new OrbitControls(this.camera, canvas);
     Object.assign(this.controls, {
-      enableDamping: true, dampingFactor: 0.08, minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, enablePan: false,
+      enableDamping: true, dampingFactor: 0.08, enablePan: false,
+      minDistance: 1.2, maxDistance: 14, maxPolarAngle: 1.53, // never from below the ground
     });
+    this.velocity = new Vector3();
+    Object.assign(this, { ratio: Math.min(devicePixelRatio, 2), since: 0, pictures: 0 });
     this.#light();
     this.#ground();
     this.#sky();
@@ -34,7 +37,7 @@ export class Stage {
 
   resize() {
     const { clientWidth: width, clientHeight: height } = this.renderer.domElement;
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.ratio);
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / Math.max(1, height);
     this.camera.fov = this.camera.aspect < 1 ? 52 : 36; // a phone held upright sees as much from side to side
@@ -46,19 +49,22 @@ export class Stage {
     const { target } = this.controls;
     target.copy(at);
     const flat = Math.cos(elevation) * distance;
-    this.camera.position.set(
-      target.x + flat * Math.sin(azimuth), target.y + distance * Math.sin(elevation), target.z + flat * Math.cos(azimuth),
-    );
+    const arm = new Vector3(flat * Math.sin(azimuth), distance * Math.sin(elevation), flat * Math.cos(azimuth));
+    this.camera.position.copy(target).add(arm);
     this.controls.update();
     this.#centre(target);
   }
 
-  /** Move camera, sun and ground along with a point on the ground; dt [s] since the last time. */
+  /** Move camera, sun and ground along with a point; dt [s] since the last time, a second or more: at once. */
   follow(point, dt) {
-    const share = 1 - Math.exp(-dt / FOLLOW_S);
     const { target } = this.controls;
-    const step = new Vector3(point.x - target.x, 0, point.z - target.z);
-    if (step.length() < 6) step.multiplyScalar(share); // farther is a restart: jump
+    const way = new Vector3(point.x - target.x, 0, point.z - target.z);
+    const keep = dt < 1 && way.length() < 6 ? Math.exp(-dt / FOLLOW_S) : 0; // farther is a restart
+    // a filter that knows speed too, so that it does not lag behind a canter (critically damped alpha-beta)
+    const step = this.velocity.clone().multiplyScalar(keep && dt);
+    const missed = way.sub(step);
+    this.velocity.addScaledVector(missed, (1 - keep) ** 2 / Math.max(dt, 1e-3)).multiplyScalar(keep ? 1 : 0);
+    step.addScaledVector(missed, 1 - keep ** 2);
     target.add(step);
     this.camera.position.add(step);
     this.#centre(target);
@@ -91,6 +97,18 @@ export class Stage {
   draw() {
     this.controls.update();
     this.renderer.render(this.scene, this.camera);
+    this.#spare(performance.now());
+  }
+
+  /** Where pictures come slowly, a screen of many small pixels gets fewer of its own. */
+  #spare(now) {
+    this.pictures += 1;
+    if (now - this.since < 2000) return;
+    const slow = this.since && this.pictures < 50 && this.ratio > 1;
+    [this.since, this.pictures] = [now, 0];
+    if (!slow) return;
+    this.ratio = Math.max(1, this.ratio * 0.75);
+    this.resize();
   }
 
   #centre(at) {
@@ -118,7 +136,8 @@ export class Stage {
     material.onBeforeCompile = (shader) => {
       shader.vertexShader = shader.vertexShader
         .replace("#include <common>", "#include <common>\nvarying vec3 floorAt;")
-        .replace("#include <begin_vertex>", "#include <begin_vertex>\nfloorAt = (modelMatrix * vec4(position, 1.0)).xyz;");
+        .replace("#include <begin_vertex>", `#include <begin_vertex>
+          floorAt = (modelMatrix * vec4(position, 1.0)).xyz;`);
       shader.fragmentShader = shader.fragmentShader
         .replace("#include <common>", `#include <common>
           varying vec3 floorAt;

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { argv, exit } from "node:process";
-import { convert, loadController, normalize, SCHEMA_VERSION } from "./mimic.mjs";
+import { convert, loadController, SCHEMA_VERSION } from "./mimic.mjs";
 
 const bundle = argv[2] ?? ".";
 const json = async (name) => JSON.parse(await readFile(join(bundle, name), "utf8"));
@@ -39,11 +39,16 @@ for (const row of vectors.rollout.rows.slice(1)) {
   controller.advance(clock, row.qpos);
   compare("clock", [clock.clipTime, ...clock.origin, clock.yaw], [row.clip_time, ...row.origin, row.yaw]);
 }
-for (const engine of Object.values((await json("conventions.json")).engines)) {
-  const [point, quat] = [[0.3, -1.2, 2.0], normalize([0.4, -0.2, 0.7, 0.1])];
-  compare("frames", convert.positionBack(engine, convert.position(engine, point)), point);
-  compare("frames", convert.angularBack(engine, convert.angular(engine, point)), point);
-  compare("frames", convert.rotationBack(engine, convert.rotation(engine, quat)), quat);
+const { engines } = await json("conventions.json");
+for (const row of vectors.frames) {
+  const engine = engines[row.engine];
+  const { vector, quaternion } = row;
+  compare("frames", convert.position(engine, vector), row.position);
+  compare("frames", convert.angular(engine, vector), row.angular);
+  compare("frames", convert.rotation(engine, quaternion), row.rotation);
+  compare("frames", convert.positionBack(engine, row.position), vector);
+  compare("frames", convert.angularBack(engine, row.angular), vector);
+  compare("frames", convert.rotationBack(engine, row.rotation), quaternion);
 }
 
 for (const [what, error] of Object.entries(worst)) console.log(`${what.padEnd(12)} ${error.toExponential(2)}`);

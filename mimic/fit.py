@@ -1,0 +1,55 @@
+"""A motion file onto a character: read, retargeted, judged."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from characters.character import Character, load_character
+from mocap.conventions import NO_OPTIONS, ReadOptions
+from mocap.formats import read_clip
+from mocap.motion import Motion
+from mocap.skeleton import Clip
+from retarget.mapping import read_map
+from retarget.pipeline import Options, retarget
+from retarget.report import Card, make_card
+from retarget.user_character import user_character
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A retargeted motion with its character and report card."""
+
+    motion: Motion
+    character: Character
+    card: Card
+
+
+def fit(
+    file: Path,
+    character: str,
+    out: Path,
+    options: Options,
+    reading: ReadOptions = NO_OPTIONS,
+    map_file: Path | None = None,
+) -> Fitted:
+    """Read and retarget. ``character`` is a name, or a figure's own MJCF or YAML, whose copy is put beside ``out``.
+
+    Raises InputError: anything wrong with the file, the map or the character.
+    """
+    names = read_map(map_file) if map_file else None
+    clip = read_clip(file, reading)
+    figure = _character(character, out)
+    result = retarget(clip, figure, options, names)
+    return Fitted(result.motion, figure, make_card(result.motion, figure, result.targets, result.notes))
+
+
+def card_of(clip: Clip) -> Card | None:
+    """The report card of a clip that is a motion of one of our characters."""
+    if not isinstance(clip, Motion):
+        return None
+    return make_card(clip, load_character(clip.character))
+
+
+def _character(name: str, out: Path) -> Character:
+    if not name.endswith((".xml", ".mjcf", ".yaml", ".yml")):
+        return load_character(name)
+    return user_character(Path(name), out.parent)

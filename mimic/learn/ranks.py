@@ -1,0 +1,81 @@
+"""Processes that train one policy together, each with environments and a replay of its own (``torchrun``).
+
+Gradients are averaged and moments summed over all of them, so that every process holds the same networks at all times
+and the result is that of one process with all the environments, up to the order of sums. A `Ranks` of one process does
+nothing at no cost, and is what everything has by default.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's place among those that train together."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that evaluates, logs and speaks."""
+        return self.rank == 0
+
+    def total(self, value: Tensor) -> Tensor:
+        """Sum of ``value`` over all processes."""
+        if self.size == 1:
+            return value
+        summed = value.detach().clone()
+        dist.all_reduce(summed)
+        return summed
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean of ``value`` over all processes."""
+        return self.total(value) / self.size
+
+    def agreed(self, number: int) -> int:
+        """The first process's number, on every process: what depends on a clock or a signal is decided there."""
+        if self.size == 1:
+            return number
+        told = torch.tensor([number], device=_device())
+        dist.broadcast(told, 0)
+        return int(told)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace the gradients by their mean over all processes, in one message."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in gradients])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for gradient, piece in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
+            gradient.copy_(piece.view_as(gradient))
+
+    def mine(self, rows: Tensor) -> Tensor:
+        """This process's share of ``rows``, of which every process has equally many."""
+        each = len(rows) // self.size
+        return rows[self.rank * each : (self.rank + 1) * each]
+
+
+ALONE = Ranks()
+
+
+def join() -> Ranks:
+    """Join the processes that ``torchrun`` started, over NCCL on GPUs and gloo elsewhere; alone without it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return ALONE
+    if not dist.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return Ranks(dist.get_rank(), dist.get_world_size())
+
+
+def _device() -> str:
+    return "cuda" if dist.get_backend() == "nccl" else "cpu"

@@ -1,0 +1,65 @@
+"""A run's best checkpoint as a controller folder of its own: small, evaluated, and with its history.
+
+What ships in ``mimic/controllers`` was made this way. The history is what the run's own files say: the whole
+configuration, seed, samples, hours and the machine that packs it.
+"""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from characters.errors import CheckpointError, InputError
+from characters.strict_config import to_dict
+from mimic import checkpoint
+from mimic.job import evaluate_skill
+from mimic.sealed import read_sealed
+from mimic.skill import find_skill, load_skill
+from mimic.training import read_run
+
+META_FILE = "meta.json"
+
+
+def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str, Any]:
+    """Evaluate the best checkpoint of the run in folder ``run`` and write it as controller ``out``; its evaluation.
+
+    Raises:
+        InputError: ``out`` exists already.
+        CheckpointError: ``run`` holds no run with a sound checkpoint.
+    """
+    if out.exists():
+        raise InputError(f"{out}: exists already; choose another --out, or move it away")
+    config = read_run(run)
+    skill = load_skill(str(find_skill(str(run))))
+    report = evaluate_skill(skill, episodes, threads)
+    del report["controller"]
+    preset = to_dict(config.preset)
+    training = {
+        "samples": _counters(skill.path).get("samples"),
+        "hours": round(float(_counters(skill.path).get("seconds", 0.0)) / 3600.0, 2),
+        "machine": _machine(),
+        "seed": config.seed,
+        "num_envs": config.preset.num_envs,
+        "policy": preset["policy"],
+        **to_dict(config.preset.algorithm(config.algorithm)),
+    }
+    spec = {**skill.spec, "training": training, "evaluation": report}
+    checkpoint.save_controller(out, skill.policy.state_dict(), spec)
+    return {**report, "controller": str(out)}
+
+
+def _counters(folder: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads(read_sealed(folder, [META_FILE])[META_FILE])
+        return dict(meta["counters"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / META_FILE}: does not say how far training got ({error})") from None
+
+
+def _machine() -> str:
+    """The machine in words, as far as it concerns speed."""
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{platform.machine()}, {os.cpu_count()} cores{gpu}, {platform.system()}"

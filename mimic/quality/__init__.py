@@ -1,0 +1,1 @@
+"""What is measured of a performance beside its reward: errors, feet, motors, footfalls, pushes."""

@@ -1,0 +1,293 @@
+"""glTF and GLB: the bones of a skin (or the nodes that an animation moves) through one animation.
+
+A node's place follows from translation, rotation (x, y, z, w) and scale, each from its own sampler or at rest; nodes
+above the bones, scaled and turned armatures, are part of the world. Scales go into the places of the bones, which then
+move without one. The samplers' own times are sampled at one even rate: the keys' where they are even, 30 otherwise.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from characters.errors import ClipError, nearest
+from characters.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate, quat_slerp
+from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, quat_from_matrix, settle_skeleton
+from mocap.formats.gltf_file import GltfFile
+from mocap.formats.strict_json import describe
+from mocap.skeleton import Assumption, Skeleton, SkeletonMotion
+
+_MAX_NODES, _MAX_FRAMES = 5_000, 200_000
+_MAX_SECONDS = 36_000.0
+_WIDTH = {"translation": 3, "rotation": 4, "scale": 3}
+_SPARSE_FPS, _LEAST_FPS = 30.0, 20.0
+# metres are the standard's too, but files of centimetres are common
+_BY_THE_STANDARD = Stated(up="y", usual_unit="m")
+
+
+@dataclass
+class _Node:
+    """A node at rest."""
+
+    name: str
+    parent: int
+    translation: Tensor
+    rotation: Tensor
+    scale: Tensor
+
+
+@dataclass
+class _Sampler:
+    """Keys of one property of one node: values (K, W), or (K, 3, W) with tangents."""
+
+    times: Tensor
+    values: Tensor
+    method: str
+
+
+@dataclass
+class _Take:
+    """One animation: (node, property) -> keys."""
+
+    name: str
+    samplers: dict[tuple[int, str], _Sampler] = field(default_factory=dict)
+
+
+def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder: Path | None = None) -> SkeletonMotion:
+    """The motion of one animation; ``folder`` is where separate buffers lie. Raises ClipError, never anything else."""
+    file = GltfFile(data, name, folder)
+    nodes = _nodes(file)
+    skins = _skins(file, len(nodes))
+    animations = file.list("animations")
+    if not animations:
+        found = f"a skeleton of {len(skins[0])} bones" if skins else f"{len(nodes)} nodes and no skeleton"
+        raise ClipError(f"{name}: has {found}, but no animation")
+    titles = [entry["name"] if isinstance(entry.get("name"), str) else f"{i}" for i, entry in enumerate(animations)]
+    warnings = []
+    if options.take is not None and options.take not in titles:
+        raise ClipError(f"{name}: no animation '{options.take}'; {nearest(options.take, titles)}")
+    chosen = 0 if options.take is None else titles.index(options.take)
+    if options.take is None and len(titles) > 1:
+        warnings.append(
+            f"took '{titles[0]}' of {len(titles)} animations: {', '.join(titles)} (choose with --take NAME)"
+        )
+    take = _take(file, animations[chosen], titles[chosen], len(nodes))
+    bones = _bones(skins, take, nodes, options.root, name)
+    start, fps = _rate(take, options, name)
+    end = max(float(sampler.times[-1]) for sampler in take.samplers.values())
+    frames = int((end - start) * float(fps.value) + 1e-3) + 1
+    if frames > _MAX_FRAMES or end - start > _MAX_SECONDS:
+        raise ClipError(f"{name}: an animation of {end - start:g} s is longer than can be read")
+    times = start + torch.arange(frames, dtype=torch.float64) / float(fps.value)
+    skeleton = _skeleton(nodes, bones)
+    quat, pos = _local(nodes, bones, skeleton.parents, take, times)
+    return settle_skeleton(name, "glTF", skeleton, quat, pos, fps, options, _BY_THE_STANDARD, warnings=tuple(warnings))
+
+
+def _nodes(file: GltfFile) -> list[_Node]:
+    """All nodes at rest. Raises ClipError for a node that hangs on two others, or on itself."""
+    entries = file.list("nodes")
+    if not 0 < len(entries) <= _MAX_NODES:
+        raise ClipError(f"{file.name}: {len(entries)} nodes; 1 to {_MAX_NODES} can be read")
+    parents = [-1] * len(entries)
+    for parent, entry in enumerate(entries):
+        children = entry.get("children", [])
+        for child in children if isinstance(children, list) else [children]:
+            i = file.index(child, len(entries), "nodes")
+            if parents[i] >= 0 or i == parent:
+                raise ClipError(f"{file.name}: node {i} hangs on two nodes")
+            parents[i] = parent
+    for node in range(len(entries)):
+        above, steps = parents[node], 0
+        while above >= 0:
+            above, steps = parents[above], steps + 1
+            if steps > len(entries):
+                raise ClipError(f"{file.name}: nodes hang on one another in a circle")
+    names: list[str] = []
+    taken: set[str] = set()
+    for i, entry in enumerate(entries):
+        title = entry["name"] if isinstance(entry.get("name"), str) and entry["name"] else f"node{i}"
+        names.append(title if title not in taken else f"{title}#{i}")
+        taken.add(names[-1])
+    if len(taken) < len(names):
+        raise ClipError(f"{file.name}: nodes' names cannot be told apart")
+    return [_Node(names[i], parents[i], *_rest(file, entry)) for i, entry in enumerate(entries)]
+
+
+def _rest(file: GltfFile, entry: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
+    """Translation (3), rotation (4) wxyz and scale (3) of a node at rest."""
+    matrix = file.floats(entry, "matrix", 16)
+    if matrix is not None:
+        columns = torch.tensor(matrix, dtype=torch.float64).reshape(4, 4)
+        scale = columns[:3, :3].norm(dim=-1)
+        turn = (columns[:3, :3] / scale.clamp_min(1e-12)[:, None]).T
+        if scale.min() < 1e-9 or torch.linalg.det(turn) < 0.5:
+            raise ClipError(f"{file.name}: a node's matrix is flat, mirrored or skewed")
+        return columns[3, :3], quat_from_matrix(turn), scale
+    translation = file.floats(entry, "translation", 3) or (0.0, 0.0, 0.0)
+    rotation = file.floats(entry, "rotation", 4) or (0.0, 0.0, 0.0, 1.0)
+    scale = file.floats(entry, "scale", 3) or (1.0, 1.0, 1.0)
+    xyzw = torch.tensor(rotation, dtype=torch.float64)
+    if not 0.5 < float(xyzw.norm()) < 2.0:
+        raise ClipError(f"{file.name}: a node's rotation {describe(list(rotation))} is no unit quaternion")
+    return _tensor(translation), quat_normalize(xyzw[[3, 0, 1, 2]]), _tensor(scale)
+
+
+def _skins(file: GltfFile, count: int) -> list[list[int]]:
+    skins = []
+    for skin in file.list("skins"):
+        joints = skin.get("joints")
+        if not isinstance(joints, list) or not joints:
+            raise ClipError(f"{file.name}: a skin without joints")
+        skins.append([file.index(joint, count, "nodes") for joint in joints])
+    return skins
+
+
+def _take(file: GltfFile, animation: dict[str, Any], title: str, count: int) -> _Take:
+    take = _Take(title)
+    channels, samplers = animation.get("channels"), animation.get("samplers")
+    if not isinstance(channels, list) or not isinstance(samplers, list):
+        raise ClipError(f"{file.name}: animation '{title}' has no channels or no samplers")
+    for channel in channels:
+        target = channel.get("target") if isinstance(channel, dict) else None
+        if not isinstance(target, dict):
+            raise ClipError(f"{file.name}: animation '{title}' has a channel without a target")
+        path = target.get("path")
+        if not isinstance(path, str) or path not in _WIDTH or "node" not in target:
+            continue  # morph weights, or the target of an extension
+        node = file.index(target["node"], count, "nodes")
+        sampler = samplers[file.index(channel.get("sampler"), len(samplers), "samplers")]
+        if not isinstance(sampler, dict):
+            raise ClipError(f"{file.name}: animation '{title}' has a sampler that is not an object")
+        take.samplers[node, path] = _sampler(file, sampler, path)
+    if not take.samplers:
+        raise ClipError(f"{file.name}: animation '{title}' moves no node; morph targets are not read")
+    return take
+
+
+def _sampler(file: GltfFile, sampler: dict[str, Any], path: str) -> _Sampler:
+    method = sampler.get("interpolation", "LINEAR")
+    if method not in ("LINEAR", "STEP", "CUBICSPLINE"):
+        raise ClipError(f"{file.name}: interpolation {describe(method)}; valid: CUBICSPLINE, LINEAR, STEP")
+    times = torch.from_numpy(file.accessor(sampler.get("input"), "SCALAR")[:, 0])
+    values = torch.from_numpy(file.accessor(sampler.get("output"), f"VEC{_WIDTH[path]}"))
+    per_key = 3 if method == "CUBICSPLINE" else 1
+    if not len(times) or len(values) != per_key * len(times) or (times.diff() <= 0).any():
+        raise ClipError(f"{file.name}: {len(times)} keys and {len(values)} values do not go together, or times fall")
+    if times[0] < -_MAX_SECONDS or times[-1] > _MAX_SECONDS:
+        raise ClipError(f"{file.name}: keys beyond {_MAX_SECONDS:g} s")
+    if path == "rotation":
+        values = values[:, [3, 0, 1, 2]]
+    if per_key == 3:
+        values = values.reshape(len(times), 3, -1)
+    if path == "rotation":
+        norm = (values[:, 1] if per_key == 3 else values).norm(dim=-1)
+        if (norm < 0.5).any() or (norm > 2.0).any():
+            raise ClipError(f"{file.name}: a rotation's keys are no unit quaternions")
+    return _Sampler(times, values, str(method))
+
+
+def _bones(skins: list[list[int]], take: _Take, nodes: list[_Node], root: str | None, name: str) -> list[int]:
+    """The nodes that are bones, parents first: the skin that the animation moves most, or all nodes that it moves."""
+    moved = {node for node, _ in take.samplers}
+    bones = set(max(skins, key=lambda joints: len(moved & set(joints)))) if skins else set()
+    if not bones & moved:
+        bones = moved
+    if root is not None:
+        names = [node.name for node in nodes]
+        if root not in names:
+            raise ClipError(f"{name}: no node '{root}'; {nearest(root, names)}")
+        bones = {bone for bone in bones if names.index(root) in _chain(nodes, bone)}
+        if not bones:
+            raise ClipError(f"{name}: no bones below '{root}'")
+    return sorted(bones, key=lambda bone: (len(_chain(nodes, bone)), bone))
+
+
+def _chain(nodes: list[_Node], node: int) -> list[int]:
+    """The node and all that it hangs on."""
+    chain = [node]
+    while nodes[chain[-1]].parent >= 0:
+        chain.append(nodes[chain[-1]].parent)
+    return chain
+
+
+def _rate(take: _Take, options: ReadOptions, name: str) -> tuple[float, Assumption]:
+    """Time of the first key [s], and the frame rate."""
+    start = min(float(sampler.times[0]) for sampler in take.samplers.values())
+    longest = max((sampler.times for sampler in take.samplers.values()), key=len)
+    if options.fps is not None:
+        return start, Assumption(f"{options.fps!r}", "user")
+    step = float(longest.diff().median()) if len(longest) > 1 else 0.0
+    uneven = len(longest) > 1 and float((longest.diff() - step).abs().max()) > 0.1 * step
+    if step <= 0 or uneven or 1 / step < _LEAST_FPS:
+        return start, Assumption(f"{_SPARSE_FPS!r}", "guess", "the keys are sparse or uneven")
+    return start, frame_rate(step, options, name)
+
+
+def _skeleton(nodes: list[_Node], bones: list[int]) -> Skeleton:
+    index = {bone: i for i, bone in enumerate(bones)}
+    parents = tuple(next((index[n] for n in _chain(nodes, bone)[1:] if n in index), -1) for bone in bones)
+    rest, offsets = _local(nodes, bones, parents, _Take("rest"), torch.zeros(1, dtype=torch.float64))
+    return Skeleton(tuple(nodes[bone].name for bone in bones), parents, offsets[0], rest[0])
+
+
+def _local(
+    nodes: list[_Node], bones: list[int], parents: tuple[int, ...], take: _Take, times: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(T, J, 4) wxyz and (T, J, 3) of the bones in their parents' frames, roots in the world, without scale."""
+    worlds: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # place, matrix with scale, rotation without
+
+    def world(node: int) -> tuple[Tensor, Tensor, Tensor]:
+        for step in reversed(_chain(nodes, node)):
+            if step in worlds:
+                continue
+            entry = nodes[step]
+            t = _sample(take.samplers.get((step, "translation")), entry.translation, times)
+            r = quat_normalize(_sample(take.samplers.get((step, "rotation")), entry.rotation, times))
+            s = _sample(take.samplers.get((step, "scale")), entry.scale, times)
+            matrix = torch.stack([quat_rotate(r, axis.expand(len(r), 3)) for axis in torch.eye(3).double()], -1)
+            matrix = matrix * s[:, None, :]
+            if entry.parent >= 0:
+                above_t, above_m, above_r = worlds[entry.parent]
+                t = above_t + (above_m @ t[..., None])[..., 0]
+                matrix, r = above_m @ matrix, quat_mul(above_r, r)
+            worlds[step] = (t, matrix, r)
+        return worlds[node]
+
+    quat, pos = [], []
+    for bone, parent in zip(bones, parents, strict=True):
+        place, _, turn = world(bone)
+        if parent >= 0:
+            above, _, above_turn = world(bones[parent])
+            place, turn = quat_rotate(quat_conj(above_turn), place - above), quat_mul(quat_conj(above_turn), turn)
+        quat.append(quat_normalize(turn))
+        pos.append(place)
+    return torch.stack(quat, 1), torch.stack(pos, 1)
+
+
+def _sample(sampler: _Sampler | None, rest: Tensor, at: Tensor) -> Tensor:
+    """(T, W) of a property at the times ``at``; before the first and after the last key it stands still."""
+    if sampler is None:
+        return rest.expand(len(at), -1)
+    times, values, method = sampler.times, sampler.values, sampler.method
+    before = (torch.searchsorted(times, at + 1e-9, right=True) - 1).clamp(0, len(times) - 1)
+    after = (before + 1).clamp_max(len(times) - 1)
+    span = (times[after] - times[before])[:, None]
+    share = ((at - times[before])[:, None] / torch.where(span > 0, span, torch.ones_like(span))).clamp(0.0, 1.0)
+    if method == "STEP":
+        return values[before]
+    if method == "CUBICSPLINE":
+        u, u2, u3 = share, share**2, share**3
+        p0, m0 = values[before, 1], values[before, 2] * span
+        p1, m1 = values[after, 1], values[after, 0] * span
+        return (2 * u3 - 3 * u2 + 1) * p0 + (u3 - 2 * u2 + u) * m0 + (3 * u2 - 2 * u3) * p1 + (u3 - u2) * m1
+    if values.shape[-1] == 4:
+        a, b = quat_normalize(values[before]), quat_normalize(values[after])
+        return quat_slerp(a, b, share[:, 0])
+    return values[before] + share * (values[after] - values[before])
+
+
+def _tensor(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)

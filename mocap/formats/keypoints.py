@@ -1,0 +1,142 @@
+"""Key points of dog recordings: rows of numbers as text (motion_imitation), and archives of world poses (MANN).
+
+The text has three coordinates for each of the MANN dog's 27 points a row, y up, metres, at 60 frames a second. The archive has world positions and quaternions (x, y, z, w) of named joints with
+``parent_indices``; 100STYLE takes come in the same form. Its ``parent_names`` is pickled and is never looked at.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from characters.errors import ClipError
+from characters.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate
+from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_points, settle_skeleton
+from mocap.formats.strict_npz import numbers, read_arrays, scalar, words
+from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row
+from mocap.skeleton import Assumption, KeypointMotion, Skeleton, SkeletonMotion
+
+_TEXT_FPS = 60.0
+_MAX_BONES, _MAX_FRAMES = 2_000, 1_000_000
+# name: parent, in the order of the MANN recordings
+DOG_POINTS = {
+    "Hips": None,
+    "Spine": "Hips",
+    "Spine1": "Spine",
+    "Neck": "Spine1",
+    "Head": "Neck",
+    "HeadSite": "Head",
+    "LeftShoulder": "Spine1",
+    "LeftArm": "LeftShoulder",
+    "LeftForeArm": "LeftArm",
+    "LeftHand": "LeftForeArm",
+    "LeftHandSite": "LeftHand",
+    "RightShoulder": "Spine1",
+    "RightArm": "RightShoulder",
+    "RightForeArm": "RightArm",
+    "RightHand": "RightForeArm",
+    "RightHandSite": "RightHand",
+    "LeftUpLeg": "Hips",
+    "LeftLeg": "LeftUpLeg",
+    "LeftFoot": "LeftLeg",
+    "LeftFootSite": "LeftFoot",
+    "RightUpLeg": "Hips",
+    "RightLeg": "RightUpLeg",
+    "RightFoot": "RightLeg",
+    "RightFootSite": "RightFoot",
+    "Tail": "Hips",
+    "Tail1": "Tail",
+    "Tail1Site": "Tail1",
+}
+
+
+def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> KeypointMotion:
+    """The points in a text file, numbers separated by commas, blanks or both. Raises ClipError naming the line."""
+    rows: list[list[float]] = []
+    for line_number, line in enumerate(decode(data, name).split("\n"), 1):
+        where = f"{name}: line {line_number}"
+        if not line.strip():
+            continue
+        cells = line.strip().removesuffix(",").split(",")
+        row = [value for cell in cells for value in _cell(cell, where)]
+        if len(row) != 3 * len(DOG_POINTS):
+            raise ClipError(
+                f"{where} has {len(row)} numbers; the {len(DOG_POINTS)} key points of a dog have three each"
+            )
+        rows.append(row)
+        if len(rows) * len(row) > MAX_NUMBERS:
+            raise ClipError(f"{name}: more than {MAX_NUMBERS} numbers, the most a clip may have")
+    if not rows:
+        raise ClipError(f"{name}: has no rows of numbers")
+    pos = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), -1, 3)
+    names = tuple(DOG_POINTS)
+    parents = tuple(-1 if parent is None else names.index(parent) for parent in DOG_POINTS.values())
+    fps = Assumption(f"{_TEXT_FPS!r}", "guess", "what the dog recordings have; the file has no rate")
+    if options.fps is not None:
+        fps = Assumption(f"{options.fps!r}", "user")
+    seen = torch.ones(pos.shape[:2], dtype=torch.bool)
+    stated = Stated(unit="m", up="y")
+    return settle_points(name, "key points (text)", names, pos, seen, fps, options, stated, parents)
+
+
+def read_pose_npz(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion | KeypointMotion:
+    """The skeleton in an archive of world poses. Raises ClipError."""
+    return from_arrays(read_arrays(data, name), name, options)
+
+
+def from_arrays(
+    arrays: dict[str, np.ndarray[Any, Any]], name: str, options: ReadOptions = NO_OPTIONS
+) -> SkeletonMotion | KeypointMotion:
+    """The motion in the arrays of an archive with ``positions`` and ``bone_names``; key points where it has no
+    quaternions. Raises ClipError."""
+    if missing := sorted({"positions", "bone_names", "framerate"} - arrays.keys()):
+        raise ClipError(f"{name}: has no {', '.join(missing)}")
+    names = words(arrays["bone_names"], f"{name}: bone_names")
+    if len(names) > _MAX_BONES:
+        raise ClipError(f"{name}: more than {_MAX_BONES} bones")
+    pos = numbers(arrays["positions"], (None, len(names), 3), f"{name}: positions")
+    if not 1 <= len(pos) <= _MAX_FRAMES or not names:
+        raise ClipError(f"{name}: {len(pos)} frames of {len(names)} bones; at least one of each is needed")
+    rate = scalar(arrays["framerate"], f"{name}: framerate")
+    fps = frame_rate(1 / rate if rate > 0 else 0.0, options, name)
+    parents = _parents(arrays, names, name)
+    stated = Stated(unit="m", up="y")
+    if "quaternions" not in arrays:
+        seen = torch.ones(pos.shape[:2], dtype=torch.bool)
+        return settle_points(name, "key points (npz)", names, pos, seen, fps, options, stated, parents)
+    xyzw = numbers(arrays["quaternions"], (len(pos), len(names), 4), f"{name}: quaternions")
+    if ((xyzw.norm(dim=-1) - 1).abs() > 0.01).any():
+        raise ClipError(f"{name}: quaternions are not of unit length")
+    quat_w = quat_normalize(xyzw[..., [3, 0, 1, 2]])
+    quat, local = _local(pos, quat_w, parents)
+    # a skeleton without a rest pose of its own rests as it is at first
+    skeleton = Skeleton(names, parents, local[0].clone(), quat[0].clone())
+    return settle_skeleton(name, "world poses (npz)", skeleton, quat, local, fps, options, stated)
+
+
+def _local(pos_w: Tensor, quat_w: Tensor, parents: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Poses in the parents' frames from poses in the world, (T, J, 4) and (T, J, 3)."""
+    quat, pos = quat_w.clone(), pos_w.clone()
+    bones = [b for b, p in enumerate(parents) if p >= 0]
+    above = [parents[b] for b in bones]
+    back = quat_conj(quat_w[:, above])
+    quat[:, bones] = quat_normalize(quat_mul(back, quat_w[:, bones]))
+    pos[:, bones] = quat_rotate(back, pos_w[:, bones] - pos_w[:, above])
+    return quat, pos
+
+
+def _parents(arrays: dict[str, np.ndarray[Any, Any]], names: tuple[str, ...], name: str) -> tuple[int, ...]:
+    if "parent_indices" not in arrays:
+        raise ClipError(f"{name}: has no parent_indices")
+    indices = numbers(arrays["parent_indices"], (len(names),), f"{name}: parent_indices").tolist()
+    if any(p != int(p) or not -1 <= p < b for b, p in enumerate(indices)):
+        raise ClipError(f"{name}: parent_indices must name a bone before each, or -1")
+    return tuple(int(p) for p in indices)
+
+
+def _cell(cell: str, where: str) -> list[float]:
+    values = number_row(cell, where)
+    if not values:
+        raise ClipError(f"{where}: nothing between two commas")
+    return values

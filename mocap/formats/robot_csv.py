@@ -1,0 +1,112 @@
+"""Robot trajectories as comma-separated rows, as Unitree's retargeted LaFAN1 has them: root position, root quaternion
+(x, y, z, w), then one angle [rad] a joint; z up, metres, 30 frames a second.
+
+The columns have no names, so the robot is known by their number: 36 are the 29-joint Unitree G1. The bones between the
+joints are not in the file either; :data:`G1` has them in round figures, good for pictures and retargeting.
+"""
+
+from typing import NamedTuple
+
+import torch
+
+from characters.errors import ClipError
+from characters.rotations import quat_from_axis_angle, quat_mul, quat_normalize
+from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, settle_skeleton
+from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row
+from mocap.skeleton import Assumption, Skeleton, SkeletonMotion
+
+_FPS = 30.0
+_MAX_ANGLE = 100.0  # [rad]
+
+
+class RobotJoint(NamedTuple):
+    """A hinge: the joint it hangs on, its place in that joint's frame [m], its axis, and a fixed turn before it."""
+
+    parent: str
+    offset: tuple[float, float, float]
+    axis: str
+    pitched: float = 0.0  # [rad] about y
+
+
+def _leg(side: str, sign: int) -> dict[str, RobotJoint]:
+    return {
+        f"{side}_hip_pitch": RobotJoint("pelvis", (0.0, sign * 0.064, -0.103), "y"),
+        f"{side}_hip_roll": RobotJoint(f"{side}_hip_pitch", (0.0, sign * 0.052, -0.030), "x", -0.175),
+        f"{side}_hip_yaw": RobotJoint(f"{side}_hip_roll", (0.025, 0.0, -0.124), "z"),
+        f"{side}_knee": RobotJoint(f"{side}_hip_yaw", (-0.078, sign * 0.002, -0.177), "y", 0.175),
+        f"{side}_ankle_pitch": RobotJoint(f"{side}_knee", (0.0, 0.0, -0.300), "y"),
+        f"{side}_ankle_roll": RobotJoint(f"{side}_ankle_pitch", (0.0, 0.0, -0.018), "x"),
+    }
+
+
+def _arm(side: str, sign: int) -> dict[str, RobotJoint]:
+    return {
+        f"{side}_shoulder_pitch": RobotJoint("waist_pitch", (0.004, sign * 0.100, 0.238), "y"),
+        f"{side}_shoulder_roll": RobotJoint(f"{side}_shoulder_pitch", (0.0, sign * 0.038, -0.014), "x"),
+        f"{side}_shoulder_yaw": RobotJoint(f"{side}_shoulder_roll", (0.0, sign * 0.006, -0.103), "z"),
+        f"{side}_elbow": RobotJoint(f"{side}_shoulder_yaw", (0.016, 0.0, -0.081), "y"),
+        f"{side}_wrist_roll": RobotJoint(f"{side}_elbow", (0.100, sign * 0.002, -0.010), "x"),
+        f"{side}_wrist_pitch": RobotJoint(f"{side}_wrist_roll", (0.038, 0.0, 0.0), "y"),
+        f"{side}_wrist_yaw": RobotJoint(f"{side}_wrist_pitch", (0.046, 0.0, 0.0), "z"),
+    }
+
+
+# in the order of the columns
+G1 = {
+    **_leg("left", 1),
+    **_leg("right", -1),
+    "waist_yaw": RobotJoint("pelvis", (-0.004, 0.0, 0.0), "z"),
+    "waist_roll": RobotJoint("waist_yaw", (0.0, 0.0, 0.035), "x"),
+    "waist_pitch": RobotJoint("waist_roll", (0.0, 0.0, 0.019), "y"),
+    **_arm("left", 1),
+    **_arm("right", -1),
+}
+ROBOTS = {7 + len(G1): ("Unitree G1", G1)}
+
+
+def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion:
+    """The robot's motion as bones that turn. Raises ClipError naming the line."""
+    rows: list[list[float]] = []
+    for line_number, line in enumerate(decode(data, name).split("\n"), 1):
+        where = f"{name}: line {line_number}"
+        if not line.strip():
+            continue
+        cells = [number_row(cell, where) for cell in line.strip().removesuffix(",").split(",")]
+        if any(len(cell) != 1 for cell in cells):
+            raise ClipError(f"{where}: expected one number between two commas")
+        if len(cells) not in ROBOTS or (rows and len(cells) != len(rows[0])):
+            known = ", ".join(f"{robot} {width}" for width, (robot, _) in ROBOTS.items())
+            raise ClipError(f"{where}: {len(cells)} numbers; rows of a known robot have ({known})")
+        rows.append([cell[0] for cell in cells])
+        if len(rows) * len(cells) > MAX_NUMBERS:
+            raise ClipError(f"{name}: more than {MAX_NUMBERS} numbers, the most a clip may have")
+    if not rows:
+        raise ClipError(f"{name}: has no rows of numbers")
+    table = torch.tensor(rows, dtype=torch.float64)
+    robot, joints = ROBOTS[table.shape[1]]
+    if ((table[:, 3:7].norm(dim=-1) - 1).abs() > 0.05).any():
+        raise ClipError(f"{name}: columns 4 to 7 are no unit quaternion (x, y, z, w) of the root")
+    if (table[:, 7:].abs() > _MAX_ANGLE).any():
+        raise ClipError(f"{name}: an angle is more than {_MAX_ANGLE:g} rad")
+    names = ("pelvis", *joints)
+    offsets = torch.tensor([(0.0, 0.0, 0.0), *(joint.offset for joint in joints.values())], dtype=torch.float64)
+    rest, quat = [_turn("y", torch.zeros(1, dtype=torch.float64))], [quat_normalize(table[:, [6, 3, 4, 5]])]
+    for column, joint in enumerate(joints.values(), 7):
+        rest.append(_turn("y", table.new_tensor([joint.pitched])))
+        quat.append(quat_mul(rest[-1].expand(len(table), 4), _turn(joint.axis, table[:, column])))
+    pos = offsets.repeat(len(table), 1, 1)
+    pos[:, 0] = table[:, :3]
+    parents = (-1, *(names.index(joint.parent) for joint in joints.values()))
+    skeleton = Skeleton(names, parents, offsets, torch.cat(rest))
+    fps = Assumption(f"{_FPS!r}", "guess", "what retargeted LaFAN1 has; the file has no rate")
+    if options.fps is not None:
+        fps = Assumption(f"{options.fps!r}", "user")
+    warnings = (f"{table.shape[1]} columns are taken for a {robot}; its bones are round figures",)
+    stacked = torch.stack(quat, 1)
+    return settle_skeleton(name, "robot CSV", skeleton, stacked, pos, fps, options, Stated("m", "z"), warnings)
+
+
+def _turn(axis: str, angle: torch.Tensor) -> torch.Tensor:
+    """(T, 4) wxyz about an axis word by angles (T,) [rad]."""
+    unit = angle.new_tensor([axis == a for a in "xyz"])
+    return quat_from_axis_angle(unit.expand(len(angle), 3), angle)

@@ -1,0 +1,131 @@
+"""When a foot, paw or hand stands on the ground, from how low and how slow it is; and where it then has to stay."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+MAX_SPEED = 0.2  # [m/s] of a joint that stands, at the character's size
+MAX_RISE = 0.04  # [m] above the height at which it usually stands
+_STRETCH = 2.0  # [m] of floor needed to tell that it is tilted
+_LEAST_SLOPE, _MOST_SLOPE = 0.005, 0.1
+_ROLL = 0.12  # of the body's speed
+_GAP_S = 0.05  # shorter interruptions are none
+_SHORTEST_S = 0.09  # shorter contacts are none
+_LEASH = 0.03  # [m] a foot may wander about the place where it stands
+
+
+def speed(pos: Tensor, times: Tensor) -> Tensor:
+    """Speed (T,) [m/s] of a point (T, 3): the slower of the steps before and after each frame."""
+    step = pos.diff(dim=0).norm(dim=-1) / times.diff()
+    return torch.minimum(torch.cat((step[:1], step)), torch.cat((step, step[-1:])))
+
+
+def standing_level(pos: Tensor, times: Tensor) -> float:
+    """Height [m] at which a point (T, 3) usually is when it stands: low among the frames where it is slow."""
+    slow = speed(pos, times) < MAX_SPEED
+    heights = pos[slow, 2] if slow.sum() >= 5 else pos[:, 2]
+    return float(heights.quantile(0.1))
+
+
+def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tensor:
+    """Height (T, J) [m] of the floor under points (T, J, 3) by a plane through feet (T, 3) that stand; 0 if it is level.
+
+    Only a floor that is plainly tilted, over a stretch of two metres or more, is believed to be; CMU's is in places.
+    """
+    rows, heights = [], []
+    for foot in feet:
+        still = foot[speed(foot, times) < MAX_SPEED]
+        if len(still) >= 10:
+            low = still[still[:, 2] < still[:, 2].median() + MAX_RISE]
+            rows.append(low[:, :2])
+            heights.append(low[:, 2] - low[:, 2].mean())
+    if not rows:
+        return torch.zeros_like(points[..., 0])
+    # every foot has its own height: subtract its mean place too, then one slope serves all
+    place = torch.cat([row - row.mean(0) for row in rows])
+    height = torch.cat(heights)
+    spread = torch.linalg.svdvals(place)[0] / len(place) ** 0.5
+    if spread < _STRETCH / 4:
+        return torch.zeros_like(points[..., 0])
+    # across a straight path nothing is known of the slope: a little damping keeps it at 0
+    damped = place.T @ place + 0.1 * len(place) * torch.eye(2, dtype=torch.float64)
+    slope = torch.linalg.solve(damped, place.T @ height)
+    left = (height - place @ slope).square().mean()
+    if left > 0.6 * height.square().mean() or not _LEAST_SLOPE < slope.norm() < _MOST_SLOPE:
+        return torch.zeros_like(points[..., 0])
+    return points[..., :2] @ slope
+
+
+def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor) -> Tensor:
+    """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed.
+
+    ``pace`` (T,) [m/s] is how fast the body travels: a standing foot of a fast one rolls faster and is blurred more.
+    """
+    flags = (speed(pos, times) < MAX_SPEED + _ROLL * pace) & (pos[:, 2] < level + rise)
+    dt = float(times.diff().median())
+    flags = _remove_short(flags, False, round(_GAP_S / dt))
+    return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
+
+
+def intervals(flags: Tensor) -> list[tuple[int, int]]:
+    """Runs of raised flags as (first, last + 1)."""
+    edges = torch.cat((flags.new_zeros(1), flags, flags.new_zeros(1))).int().diff().nonzero()[:, 0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def anchors(flags: Tensor, pos: Tensor) -> Tensor:
+    """(T, 3): the mean place of the point during each contact, its own place elsewhere.
+
+    A foot that shuffles while it stands drags its place along, as on a leash, so that it neither jumps nor slides more
+    than it must.
+    """
+    fixed = pos.clone()
+    for first, last in intervals(flags):
+        span = pos[first:last]
+        mean = span.mean(0)
+        if bool(((span[:, :2] - mean[:2]).norm(dim=-1) <= _LEASH).all()):
+            fixed[first:last] = mean
+        else:
+            fixed[first:last] = (_drag(span) + _drag(span.flip(0)).flip(0)) / 2
+    return fixed
+
+
+def _drag(path: Tensor) -> Tensor:
+    """Follows a path (T, 3) at the end of a leash on the ground."""
+    points = path.tolist()
+    x, y, _ = points[0]
+    dragged = []
+    for px, py, pz in points:
+        dx, dy = px - x, py - y
+        pull = max(0.0, 1 - _LEASH / max(math.hypot(dx, dy), 1e-12))
+        x, y = x + pull * dx, y + pull * dy
+        dragged.append((x, y, pz))
+    return path.new_tensor(dragged)
+
+
+def blend_offset(offset: Tensor, flags: Tensor, frames: int) -> Tensor:
+    """An offset (T, 3) that holds during contacts, faded out over so many frames before and after each."""
+    result = torch.where(flags[:, None], offset, torch.zeros_like(offset))
+    for first, last in intervals(~flags):
+        away = torch.arange(first, last)
+        if first > 0:
+            result[first:last] += offset[first - 1] * _fade((away - first + 1).double() / frames)[:, None]
+        if last < len(flags):
+            result[first:last] += offset[last] * _fade((last - away).double() / frames)[:, None]
+    return result
+
+
+def _fade(x: Tensor) -> Tensor:
+    x = x.clamp(max=1.0)
+    return 1 - x * x * (3 - 2 * x)
+
+
+def _remove_short(flags: Tensor, value: bool, shortest: int) -> Tensor:
+    """Runs of ``value`` shorter than so many frames are turned over; those at the ends of the clip are left."""
+    result = flags.clone()
+    for first, last in intervals(flags if value else ~flags):
+        if last - first < shortest and first > 0 and last < len(flags):
+            result[first:last] = not value
+    return result

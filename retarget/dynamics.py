@@ -1,0 +1,138 @@
+"""What a motion asks of the character's motors: inverse dynamics, with the ground carrying what it can.
+
+Accelerations are those of a cubic fitted to each tenth of a second, since differences of recorded frames are noise. The
+ground pushes, within its friction, at every point that touches it; pushes are shared out so that the root is carried
+first and the joints spared second. Inertias are those of the collision primitives at the bodies' masses.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from scipy.signal import savgol_filter
+from torch import Tensor
+
+from characters.character import Character, Geom
+from characters.rotations import cross, quat_conj, quat_mul, quat_rotate, quat_rotate_inverse, quat_to_rotvec
+from mocap.motion import Motion
+from retarget.figure import Figure
+from retarget.posture import BodyPoses, Chain, Posture
+
+_GRAVITY = 9.81
+_FRICTION = 0.81
+_WINDOW_S = 0.1
+_TOUCH = 0.02  # [m] of the ground
+_RATE_HZ = 30.0
+_JOINTS_SHARE = 0.1  # of a joint at its limit against the root carrying the whole weight
+
+
+@dataclass(frozen=True, eq=False)
+class Effort:
+    """Torques the motion needs at F of its frames.
+
+    Attributes:
+        frames: (F,) which.
+        load: (F, J) torque over its limit; 1 is all a joint has.
+        unsupported: (F,) force on the root that neither motors nor ground supply, in body weights.
+    """
+
+    frames: Tensor
+    load: Tensor
+    unsupported: Tensor
+
+
+def effort(motion: Motion, character: Character) -> Effort:
+    """Inverse dynamics at about 30 frames a second."""
+    chain, figure = Chain(character), Figure(character)
+    bodies = chain.forward(Posture.of(motion))
+    needed = _generalised_forces(chain, bodies, motion)
+    frames = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _RATE_HZ)))
+    surface = figure.surface
+    points = chain.points(bodies, surface.body, surface.at)[frames]
+    points[..., 2] -= surface.radius
+    rows = torch.stack(chain.point_rows(bodies_at(bodies, frames), points, surface.body), -1)  # (F, D - 3, S, 3)
+    touching = points[..., 2] < _TOUCH
+    limits = np.concatenate([np.full(j.dof.stop - j.dof.start, j.torque_limit) for j in character.joints])
+    weight = character.mass * _GRAVITY
+    scale = np.concatenate((np.full(6, 1 / weight), _JOINTS_SHARE / limits))
+    left = np.stack(
+        [_carried(needed[t].numpy(), rows[i].numpy(), touching[i].numpy(), scale) for i, t in enumerate(frames)]
+    )
+    torque = torch.from_numpy(left[:, 6:])
+    load = torch.stack([torque[:, j.dof].norm(dim=-1) / j.torque_limit for j in character.joints], 1)
+    return Effort(frames, load, torch.from_numpy(np.linalg.norm(left[:, :3], axis=1)) / weight)
+
+
+def bodies_at(bodies: BodyPoses, frames: Tensor) -> BodyPoses:
+    """Some of the frames."""
+    return BodyPoses(bodies.pos[frames], bodies.quat[frames], bodies.axes[frames])
+
+
+def _generalised_forces(chain: Chain, bodies: BodyPoses, motion: Motion) -> Tensor:
+    """(T, D) what must act on the root [N, N·m] and joint axes [N·m] for the bodies to move as they do."""
+    character = chain.character
+    com_b = torch.tensor([b.com for b in character.bodies], dtype=torch.float64)
+    mass = torch.tensor([b.mass for b in character.bodies], dtype=torch.float64)
+    com = bodies.pos + quat_rotate(bodies.quat, com_b.expand_as(bodies.pos))
+    dt = 1 / motion.fps
+    force = _smooth(com, dt, 2) * mass[:, None]
+    force[..., 2] += _GRAVITY * mass
+    step = quat_to_rotvec(quat_mul(bodies.quat[1:], quat_conj(bodies.quat[:-1]))) / dt
+    spin = _smooth(torch.cat((step, step[-1:])), dt, 0)
+    inertia = torch.stack([_inertia(b.geom, b.mass) for b in character.bodies])
+    local = quat_rotate_inverse(bodies.quat, spin)
+    momentum = quat_rotate(bodies.quat, torch.einsum("bij,tbj->tbi", inertia, local))
+    torque = _smooth(momentum, dt, 1)
+    pivots = torch.cat((bodies.pos[:, :1].expand(-1, 3, -1), bodies.pos[:, chain.dof_body]), 1)
+    # sums over the bodies that a joint carries: of forces, and of their moments about the origin
+    carried = chain.moves.to(force)
+    total = torch.einsum("bd,tbi->tdi", carried, force)
+    moment = torch.einsum("bd,tbi->tdi", carried, cross(com, force) + torque)
+    about = moment - cross(pivots, total)
+    return torch.cat((force.sum(1), (chain.turning_axes(bodies) * about).sum(-1)), 1)
+
+
+def _carried(
+    needed: NDArray[np.float64], rows: NDArray[np.float64], touching: NDArray[np.bool_], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What remains of the needed forces (D,) once the ground has pushed as well as it can."""
+    if not touching.any():
+        return needed
+    turning = rows[:, touching]  # (D - 3, P, 3)
+    moving = np.broadcast_to(np.eye(3)[:, None], (3, turning.shape[1], 3))
+    jacobian = np.concatenate((moving, turning))
+    edges = np.array([[_FRICTION, 0, 1], [-_FRICTION, 0, 1], [0, _FRICTION, 1], [0, -_FRICTION, 1]]).T
+    pushes = (jacobian @ edges).reshape(len(needed), -1)
+    try:
+        strength, _ = nnls(pushes * scale[:, None], needed * scale, maxiter=20 * pushes.shape[1])
+    except RuntimeError:  # did not converge: the ground is then taken not to help
+        return needed
+    return needed - pushes @ strength
+
+
+def _smooth(values: Tensor, dt: float, derivative: int) -> Tensor:
+    """A derivative of cubics fitted to windows of a tenth of a second, or of five frames."""
+    window = max(5, 2 * round(_WINDOW_S / dt / 2) + 1)
+    window = min(window, len(values) - 1 + len(values) % 2)
+    order = min(3, window - 1)
+    if derivative > order:
+        return torch.zeros_like(values)
+    return torch.from_numpy(savgol_filter(values.numpy(), window, order, deriv=derivative, delta=dt, axis=0))
+
+
+def _inertia(geom: Geom, mass: float) -> Tensor:
+    """(3, 3) of a solid primitive about its centre, in the body's frame [kg·m²]."""
+    if geom.shape == "sphere":
+        return torch.eye(3, dtype=torch.float64) * 0.4 * mass * geom.size[0] ** 2
+    if geom.shape == "capsule":
+        x = y = geom.size[0] * 0.87
+        z = geom.size[1] + 0.6 * geom.size[0]
+        diagonal = [(y * y + 4 / 3 * z * z) / 4, (x * x + 4 / 3 * z * z) / 4, x * y / 1.5]
+    else:
+        x, y, z = geom.size
+        diagonal = [(y * y + z * z) / 3, (x * x + z * z) / 3, (x * x + y * y) / 3]
+    quat = torch.tensor(geom.quat, dtype=torch.float64).expand(3, 4)
+    axes = quat_rotate(quat, torch.eye(3, dtype=torch.float64))  # rows: the primitive's axes
+    return mass * axes.T @ torch.diag(torch.tensor(diagonal, dtype=torch.float64)) @ axes

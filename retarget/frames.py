@@ -1,0 +1,73 @@
+"""Orientations out of directions, and out of a recording's own joint rotations once the two have been compared.
+
+A frame is made from two directions of a segment; the same two directions on the character at rest give its frame there,
+and the turn from one to the other is the orientation of the character's body. Where the recording has rotations, the
+constant turn between them and such frames is averaged over the clip (``calibrate``): this is what replaces the rotation
+offsets that are made by hand elsewhere, and it holds where directions say nothing, as on a straight limb.
+"""
+
+import torch
+from torch import Tensor
+
+from characters.rotations import quat_conj, quat_mul, quat_normalize
+
+
+def unit(v: Tensor) -> Tensor:
+    """Directions (..., 3) of length one; a zero vector stays zero."""
+    return v / v.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+
+
+def orthogonal(v: Tensor, axis: Tensor) -> Tensor:
+    """The part of v (..., 3) at right angles to the unit ``axis``."""
+    return v - (v * axis).sum(-1, keepdim=True) * axis
+
+
+def frame(first: Tensor, second: Tensor) -> Tensor:
+    """Matrix (..., 3, 3) of columns: ``first``, ``second`` made orthogonal to it, and their cross product."""
+    x = unit(first)
+    y = unit(orthogonal(second.expand_as(first), x))
+    return torch.stack((x, y, torch.linalg.cross(x, y)), -1)
+
+
+def turn_between(at_rest: Tensor, now: Tensor) -> Tensor:
+    """Quaternions (..., 4) that turn the frame ``at_rest`` (3, 3) into frames ``now`` (..., 3, 3)."""
+    return quat_from_matrix(now @ at_rest.transpose(-1, -2))
+
+
+def arc(a: Tensor, b: Tensor) -> Tensor:
+    """The shortest turn (..., 4) of directions a (..., 3) to directions b."""
+    a, b = unit(a), unit(b)
+    half = unit(a + b)
+    return torch.cat(((half * a).sum(-1, keepdim=True), torch.linalg.cross(a, half)), -1)
+
+
+def quat_from_matrix(m: Tensor) -> Tensor:
+    """Quaternions (..., 4) wxyz of rotation matrices (..., 3, 3), by the largest of the four components."""
+    d = torch.diagonal(m, dim1=-2, dim2=-1)
+    trace = d.sum(-1, keepdim=True)
+    squares = torch.cat((1 + trace, 1 + 2 * d - trace), -1).clamp_min(0.0)  # four times each component's square
+    w = torch.stack((m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]), -1)
+    s = m + m.transpose(-1, -2)
+    rows = torch.stack(
+        (
+            torch.cat((squares[..., :1], w), -1),
+            torch.stack((w[..., 0], squares[..., 1], s[..., 0, 1], s[..., 0, 2]), -1),
+            torch.stack((w[..., 1], s[..., 0, 1], squares[..., 2], s[..., 1, 2]), -1),
+            torch.stack((w[..., 2], s[..., 0, 2], s[..., 1, 2], squares[..., 3]), -1),
+        ),
+        -2,
+    )
+    best = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
+    return quat_normalize(rows.gather(-2, best)[..., 0, :])
+
+
+def average_quat(quats: Tensor, weights: Tensor) -> Tensor:
+    """The mean rotation (4,) of quaternions (T, 4) with weights (T,): the largest eigenvector of their outer products."""
+    moments = torch.einsum("t,ti,tj->ij", weights, quats, quats)
+    return torch.linalg.eigh(moments).eigenvectors[:, -1]
+
+
+def calibrate(recorded: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Recorded rotations (T, 4) times the constant turn that brings them nearest to ``wanted`` (T, 4), on the whole."""
+    weights = torch.ones(len(recorded), dtype=recorded.dtype) if weights is None else weights
+    return quat_mul(recorded, average_quat(quat_mul(quat_conj(recorded), wanted), weights).expand_as(recorded))

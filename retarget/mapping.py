@@ -1,0 +1,204 @@
+"""Which joint of a recording is which part of a body: from its names, the tree they hang in, and the bones' lengths.
+
+Hands and feet are recognised by name; everything between them and the trunk follows from the tree, because "Shoulder"
+is a collar bone in one studio and an upper arm in the next. A skeleton without telling names is read by its shape
+(``shape.py``). A YAML of ``role: joint`` lines overrides any of it.
+"""
+
+from collections.abc import Mapping as MappingOf
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from characters.errors import ClipError, ConfigError, nearest
+from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES
+from characters.strict_config import read_yaml
+from retarget.names import sense
+from retarget.shape import limbs_by_shape
+from retarget.tree import Tree
+
+_MAX_LINES = 40
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """Joints by role, and what about it is worth saying.
+
+    Attributes:
+        joints: role -> index of the joint.
+        spine: joints from the pelvis to the chest, both included.
+        notes: what was guessed or left out, in words.
+    """
+
+    joints: dict[str, int]
+    spine: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def map_skeleton(
+    names: Sequence[str], parents: Sequence[int], pos_w: Tensor, override: MappingOf[str, str] | None = None
+) -> Mapping:
+    """Find the roles of a skeleton's joints.
+
+    Args:
+        names: the J joints' names.
+        parents: index of each joint's parent, -1 for the root; parents come first.
+        pos_w: (T, J, 3) [m], z up.
+        override: role -> joint name, taken as it is.
+
+    Raises:
+        ClipError: roles that nothing works without cannot be placed; the message holds the YAML to start from.
+        ConfigError: ``override`` names a role or joint that does not exist.
+    """
+    tree = Tree.of(parents, pos_w)
+    given = _given(override or {}, names)
+    joints, notes = dict(given), list[str]()
+    _place_limb_ends(joints, names, tree, pos_w, notes)
+    for side in SIDES:
+        _walk_up(joints, side, ARM, tree, names)
+        _walk_up(joints, side, LEG, tree, names)
+    _place_trunk(joints, tree, names)
+    _place_extremities(joints, tree, names)
+    joints.update(given)
+    missing = [role for role in NEEDED if role not in joints]
+    if missing:
+        raise ClipError(_help_out(missing, joints, names))
+    spine = tuple(tree.path(joints["pelvis"], joints["chest"])) or (joints["pelvis"], joints["chest"])
+    if not given:
+        _swap_mistaken_sides(joints, pos_w, notes)
+    return Mapping(joints, spine, tuple(notes))
+
+
+def read_map(path: Path | str) -> dict[str, str]:
+    """A YAML of ``role: joint name`` lines. Raises ConfigError: a bad file, an unknown role, more than 40 lines."""
+    data = read_yaml(path)
+    if len(data) > _MAX_LINES:
+        raise ConfigError(f"{path}: {len(data)} lines; a map has at most {_MAX_LINES}")
+    for role, joint in data.items():
+        if role not in ROLES:
+            raise ConfigError(f"{path}: no role '{role}'; {nearest(role, ROLES)}")
+        if not isinstance(joint, str):
+            raise ConfigError(f"{path}: {role}: expected a joint's name, found {joint!r}")
+    return data
+
+
+def map_yaml(joints: MappingOf[str, int], names: Sequence[str], roles: Sequence[str] = NEEDED) -> str:
+    """A map file with what is known and a blank for what is not, to be completed by hand."""
+    lines = [f'{role}: "{names[joints[role]]}"' if role in joints else f"{role}: # ?" for role in roles]
+    return "\n".join(lines)
+
+
+def _given(override: MappingOf[str, str], names: Sequence[str]) -> dict[str, int]:
+    for role, name in override.items():
+        if name not in names:
+            raise ConfigError(f"map: {role}: no joint '{name}'; {nearest(name, names)}")
+    return {role: list(names).index(name) for role, name in override.items()}
+
+
+def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, pos_w: Tensor, notes: list[str]) -> None:
+    """Wrists and ankles, by name, or by the skeleton's shape where no name tells."""
+    senses = [sense(name) for name in names]
+    for side in SIDES:
+        for part in ("wrist", "ankle"):
+            found = [j for j, s in enumerate(senses) if (s.part, s.side) == (part, side) and not s.aside]
+            if found and f"{side}_{part}" not in joints:
+                joints[f"{side}_{part}"] = min(found, key=lambda j: tree.depth[j])
+    ends = [f"{side}_{part}" for side in SIDES for part in ("wrist", "ankle")]
+    if not any(end in joints for end in ends):
+        guessed = limbs_by_shape(tree, pos_w)
+        joints.update({role: j for role, j in guessed.items() if role not in joints})
+        if guessed:
+            notes.append("no joint's name tells a hand or a foot: placed by the skeleton's shape; check left and right")
+
+
+def _walk_up(joints: dict[str, int], side: str, limb: Sequence[str], tree: Tree, names: Sequence[str]) -> None:
+    """From the end of a limb towards the trunk: one joint a bone, twist joints and bones of no length passed over."""
+    base, middle, end = (f"{side}_{part}" for part in limb[:3])
+    other = f"{'right' if side == 'left' else 'left'}_{limb[2]}"
+    if end not in joints or other not in joints:
+        return
+    trunk = tree.common_ancestor(joints[end], joints[other])
+    chain = [joints[end]]
+    for j in tree.upwards(joints[end]):
+        if j == trunk:
+            break
+        if not sense(names[j]).aside and tree.distance(chain[-1], j) > tree.smallest_bone:
+            chain.append(j)
+    for role, j in zip((middle, base), chain[1:], strict=False):
+        joints.setdefault(role, j)
+    if limb is ARM and len(chain) > 3:
+        joints.setdefault(f"{side}_clavicle", chain[3])
+
+
+def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:
+    for role, part in (("pelvis", "hip"), ("chest", "shoulder")):
+        pair = [joints.get(f"{side}_{part}") for side in SIDES]
+        if role not in joints and pair[0] is not None and pair[1] is not None and pair[0] != pair[1]:
+            joints[role] = tree.common_ancestor(pair[0], pair[1])
+    if "chest" not in joints or "pelvis" not in joints:
+        return
+    pelvis, chest = joints["pelvis"], joints["chest"]
+    limbs = {j for role, j in joints.items() if role.startswith(SIDES)}
+    between = tree.path(pelvis, chest)
+    if len(between) > 1:
+        joints.setdefault("spine", between[1])
+    necks = [c for c in tree.children[chest] if not limbs & {c, *tree.below(c)} and tree.reach[c] > 0]
+    named = [c for c in necks if any(sense(names[j]).part in ("neck", "head") for j in (c, *tree.below(c)))]
+    if named or necks:
+        neck = max(named or necks, key=lambda c: tree.reach[c])
+        chain = [neck, *tree.longest_below(neck)]
+        heads = [j for j in chain if sense(names[j]).part == "head" and not sense(names[j]).aside] or chain[1:2]
+        joints.setdefault("neck", neck)
+        joints.setdefault("head", heads[0] if heads else neck)
+        if chain.index(joints["head"]) + 1 < len(chain) if joints["head"] in chain else False:
+            joints.setdefault(
+                "head_end", chain[-1] if sense(names[chain[-1]]).aside else chain[chain.index(joints["head"]) + 1]
+            )
+
+
+def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:
+    """Toes, fingers and the tail."""
+    for side in SIDES:
+        for part, tip in (("ankle", "toe"), ("wrist", "finger")):
+            end = joints.get(f"{side}_{part}")
+            if end is None:
+                continue
+            below = [c for c in tree.below(end) if tree.distance(c, end) > tree.smallest_bone]
+            named = [c for c in below if sense(names[c]).part == tip] or [c for c in below if tree.parents[c] == end]
+            if named:
+                nearest_first = min(named, key=lambda c: (tree.depth[c], "thumb" in names[c].lower()))
+                joints.setdefault(f"{side}_{tip}", nearest_first)
+    tails = [j for j, name in enumerate(names) if sense(name).part == "tail" and not sense(name).side]
+    if tails:
+        first = min(tails, key=lambda j: tree.depth[j])
+        for role, j in zip(("tail", "tail1", "tail_end"), [first, *tree.longest_below(first)], strict=False):
+            joints.setdefault(role, j)
+
+
+def _swap_mistaken_sides(joints: dict[str, int], pos_w: Tensor, notes: list[str]) -> None:
+    """Feet point forward: where they point backward, the recording has left and right mixed up."""
+    pos = pos_w.mean(0) if False else pos_w[:: max(1, len(pos_w) // 200)]
+    if not all(f"{side}_toe" in joints for side in SIDES):
+        return
+    lateral = pos[:, joints["left_hip"]] - pos[:, joints["right_hip"]]
+    up = pos[:, joints["chest"]] - pos[:, joints["pelvis"]]
+    up = up + pos[:, joints["left_shoulder"]] + pos[:, joints["right_shoulder"]] - 2 * pos[:, joints["chest"]]
+    forward = torch.linalg.cross(lateral, up)
+    toes = sum(pos[:, joints[f"{side}_toe"]] - pos[:, joints[f"{side}_ankle"]] for side in SIDES)
+    share = float(((forward * toes).sum(-1) > 0).double().mean())
+    if share < 0.2:
+        notes.append("left and right are swapped in this recording (its feet point backwards): swapped back")
+        for role in [r for r in joints if r.startswith("left_")]:
+            twin = "right_" + role.removeprefix("left_")
+            if twin in joints:
+                joints[role], joints[twin] = joints[twin], joints[role]
+
+
+def _help_out(missing: Sequence[str], joints: MappingOf[str, int], names: Sequence[str]) -> str:
+    return (
+        f"cannot tell which joints these are: {', '.join(missing)}. Put the lines below into a file, complete them and "
+        f"give it with --map FILE.\njoints: {', '.join(names)}\n\n{map_yaml(joints, names)}"
+    )

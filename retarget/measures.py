@@ -1,0 +1,186 @@
+"""Figures about a motion of a character, and about how near it comes to what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from characters.character import Character
+from characters.rotations import heading_angle, quat_angle, quat_conj, quat_from_yaw, quat_mul, quat_to_rotvec
+from mocap.motion import Motion
+from retarget.collision import self_collision
+from retarget.contacts import find_contact, speed
+from retarget.dynamics import Effort, bodies_at, effort
+from retarget.figure import Figure
+from retarget.goals import Sole, soles
+from retarget.posture import BodyPoses, Chain, Posture
+from retarget.targets import Targets
+
+_LIMIT_RAD = 0.01  # beyond a hinge's range, that is a hit
+_JUMP_DEG, _LEEWAY_DEG = 30.0, 10.0  # a frame; more than the recorded bones turn
+_STEP_S = 1 / 60
+_CHECK_HZ = 30.0
+_STAND = 0.03  # [m] above ground
+
+
+@dataclass(frozen=True, eq=False)
+class Stance:
+    """One foot's soles over time, all (T,): height of the lowest [m], horizontal speed [m/s] since the frame before, and
+    whether it stands."""
+
+    role: str
+    height: Tensor
+    speed: Tensor
+    flags: Tensor
+
+    @property
+    def held(self) -> Tensor:
+        """(T,) bool: it stands, and did so in the frame before."""
+        return self.flags & torch.cat((self.flags[:1], self.flags[:-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """Everything that the report card judges, curves over the T frames included.
+
+    Attributes:
+        error: role -> (T,) [m] to what was aimed at; empty without a recording.
+        stances: one a foot, paw or hand.
+        lowest: (T,) [m] height of the lowest point of the body.
+        limit_hits: (T,) bool.
+        collisions: (F,) bool at about 30 frames a second.
+        acceleration: (T,) [m/s²], the greatest of all bodies.
+        jumps: (T - 1,) [deg] greatest turn of a joint, at most 30 where the recorded bones turn within 10 as much.
+        seam: 'pose_deg' and 'velocity_rad_s' between the end and the start, or None where the motion is no loop.
+        effort: torques.
+    """
+
+    motion: Motion
+    error: dict[str, Tensor]
+    stances: list[Stance]
+    lowest: Tensor
+    limit_hits: Tensor
+    collisions: Tensor
+    acceleration: Tensor
+    jumps: Tensor
+    seam: dict[str, float] | None
+    effort: Effort
+
+
+def measure(motion: Motion, character: Character, targets: Targets | None = None) -> Measures:
+    """All measures of a motion; with ``targets`` also its distance from them, frame by frame."""
+    figure, chain = Figure(character), Chain(character)
+    posture = Posture.of(motion)
+    bodies = chain.forward(posture)
+    surface = figure.surface
+    heights = chain.points(bodies, surface.body, surface.at)[..., 2] - surface.radius
+    some = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _CHECK_HZ)))
+    return Measures(
+        motion=motion,
+        error=_errors(figure, chain, bodies, targets),
+        stances=[_stance(sole, chain, bodies, motion.times) for sole in _soles(figure, chain, bodies, motion, targets)],
+        lowest=heights.amin(1),
+        limit_hits=_limit_hits(chain, posture),
+        collisions=self_collision(chain, bodies_at(bodies, some)),
+        acceleration=_acceleration(bodies.pos, motion.times),
+        jumps=_jumps(chain, posture, targets),
+        seam=_seam(motion) if motion.loop else None,
+        effort=effort(motion, character),
+    )
+
+
+def _errors(figure: Figure, chain: Chain, bodies: BodyPoses, targets: Targets | None) -> dict[str, Tensor]:
+    if targets is None or len(targets) != len(bodies.pos):
+        return {}
+    points = chain.points(bodies, figure.body, figure.at)
+    # the motion starts above the origin, the recording anywhere
+    shift = (targets.pos["pelvis"] - points[:, figure.roles.index("pelvis")]).median(0).values
+    shift[2] = 0.0
+    return {
+        role: (points[:, k] + shift - targets.pos[role]).norm(dim=-1)
+        for k, role in enumerate(figure.roles)
+        if role in targets.pos
+    }
+
+
+def _soles(figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion, targets: Targets | None) -> list[Sole]:
+    """With a recording, when its feet stand; without, when the motion's own are low and slow."""
+    if targets is not None and len(targets) == motion.num_frames:
+        return soles(figure, targets)
+    pace = speed(motion.root_pos_w * torch.tensor([1.0, 1.0, 0.0]), motion.times)
+    found = []
+    for name in figure.character.config.allowed_contacts:
+        role = next((r for r in figure.roles if figure.body_of(r) == figure.character.body_index(name)), None)
+        if role is None:
+            continue
+        surface = figure.sole(role)
+        points = chain.points(bodies, surface.body, surface.at)
+        points[..., 2] -= surface.radius
+        for p in range(len(surface.at)):
+            flags = find_contact(points[:, p], motion.times, 0.0, _STAND, pace)
+            found.append(Sole(role, surface.pick(p), flags))
+    return found
+
+
+def _stance(sole: Sole, chain: Chain, bodies: BodyPoses, times: Tensor) -> Stance:
+    points = chain.points(bodies, sole.surface.body, sole.surface.at)
+    along = (points[1:, :, :2] - points[:-1, :, :2]).norm(dim=-1).mean(1) / times.diff()
+    height = (points[..., 2] - sole.surface.radius).amin(1)
+    return Stance(sole.role, height, torch.cat((along[:1], along)), sole.flags)
+
+
+def _limit_hits(chain: Chain, posture: Posture) -> Tensor:
+    hinges = [joint for joint in chain.character.joints if joint.kind == "hinge"]
+    angles = chain.hinge_angles(posture)
+    hits = torch.zeros(len(posture), dtype=torch.bool)
+    for joint, angle in zip(hinges, angles.unbind(1), strict=True):
+        if joint.range is not None:
+            low, high = joint.range
+            middle = (low + high) / 2
+            near = torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
+            hits |= (near < low - _LIMIT_RAD) | (near > high + _LIMIT_RAD)
+    return hits
+
+
+def _acceleration(pos: Tensor, times: Tensor) -> Tensor:
+    """(T,) [m/s²] over two steps of a sixtieth of a second or one frame: shorter ones are the recording's noise."""
+    step = max(1, round(_STEP_S / float(times.diff().median())))
+    if len(pos) < 2 * step + 1:
+        return torch.zeros(len(pos), dtype=torch.float64)
+    dt = (times[2 * step :] - times[: -2 * step]) / 2
+    second = pos[2 * step :] - 2 * pos[step:-step] + pos[: -2 * step]
+    inner = second.norm(dim=-1).amax(1) / dt.square()
+    return torch.cat((inner[:1].expand(step), inner, inner[-1:].expand(step)))
+
+
+def _jumps(chain: Chain, posture: Posture, targets: Targets | None) -> Tensor:
+    turned = torch.rad2deg(quat_angle(posture.joint_quat[1:], posture.joint_quat[:-1]))
+    if targets is not None and len(targets) == len(posture):
+        for b, body in enumerate(chain.character.bodies):
+            if body.joint is None or b not in targets.turned:
+                continue
+            own = torch.rad2deg(targets.turned[b][1:])
+            explained = turned[:, body.joint] < own + _LEEWAY_DEG
+            turned[:, body.joint] = torch.where(
+                explained, turned[:, body.joint].clamp(max=_JUMP_DEG), turned[:, body.joint]
+            )
+    return turned.amax(1)
+
+
+def _seam(motion: Motion) -> dict[str, float]:
+    """Differences between the last frame and the first, and between the velocities there; turning cycles turned back."""
+    root, joints, dt = motion.root_quat_w, motion.joint_quat, motion.times.diff()
+    yaw = heading_angle(quat_mul(root[-1], quat_conj(root[0])))
+    end = quat_mul(quat_conj(quat_from_yaw(yaw)), root[-1])
+    pose = torch.cat((quat_angle(joints[-1], joints[0]), quat_angle(end, root[0])[None]))
+    pairs = [(joints[0], joints[1], dt[0]), (joints[-2], joints[-1], dt[-1])]
+    rates = [quat_mul(quat_conj(a), b) for a, b, _ in pairs]
+    velocity = [quat_to_rotvec(rate) / pair[2] for rate, pair in zip(rates, pairs, strict=True)]
+    return {
+        "pose_deg": round(float(torch.rad2deg(pose).max()), 2),
+        "velocity_rad_s": round(float((velocity[1] - velocity[0]).norm(dim=-1).max()), 2),
+        "turn_deg": round(float(torch.rad2deg(yaw)), 1),
+        "height_mm": round(1000 * float(motion.root_pos_w[-1, 2] - motion.root_pos_w[0, 2]), 1),
+    }

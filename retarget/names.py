@@ -1,0 +1,97 @@
+"""What a joint's name says: words, a side, a part of the body. Every studio has its own; the words are few."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+Side = Literal["left", "right", ""]
+
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_SIDES: dict[str, Side] = {"left": "left", "l": "left", "lft": "left", "right": "right", "r": "right", "rgt": "right"}
+
+_PARTS: dict[str, tuple[str, ...]] = {
+    "wrist": ("wrist", "hand"),
+    "finger": ("finger", "fingers", "paw"),
+    "elbow": ("elbow", "forearm", "lowerarm", "radius", "ulna"),
+    "shoulder": ("shoulder", "upperarm", "uparm", "humerus", "arm", "shoulde"),
+    "clavicle": ("clavicle", "collar", "scapula"),
+    "ankle": ("ankle", "foot"),
+    "toe": ("toe", "toes", "toebase", "ball"),
+    "knee": ("knee", "calf", "shin", "tibia", "lowerleg", "leg"),
+    "hip": ("hip", "thigh", "upleg", "upperleg", "femur"),
+    "pelvis": ("hips", "pelvis"),
+    "spine": ("spine", "back", "chest", "torso", "thorax", "abdomen", "ab", "lowerback", "upperback", "waist"),
+    "neck": ("neck", "lowerneck", "upperneck"),
+    "head": ("head", "skull"),
+    "tail": ("tail",),
+}
+# joints beside the chain: fingers, faces, halves of a twisted bone, controls
+_ASIDE = frozenset(
+    [
+        "thumb",
+        "index",
+        "middle",
+        "ring",
+        "pinky",
+        "little",
+        "finger",
+        "fingers",
+        "eye",
+        "eyes",
+        "jaw",
+        "mouth",
+        "ear",
+        "ears",
+        "end",
+        "site",
+        "nub",
+        "roll",
+        "twist",
+        "helper",
+        "pole",
+        "target",
+        "ik",
+        "prop",
+        "weapon",
+        "breast",
+        "metacarpal",
+    ]
+)
+_PART_OF = {word: part for part, words in _PARTS.items() for word in words}
+
+
+class NameSense(NamedTuple):
+    """What a name says: ``part`` is a role without its side, or '' for a name that says nothing."""
+
+    part: str
+    side: Side
+    aside: bool  # beside the chain: a finger, an eye, a twist helper
+
+
+def sense(name: str) -> NameSense:
+    """Read one joint's name.
+
+    >>> sense("mixamorig7:LeftForeArm")
+    NameSense(part='elbow', side='left', aside=False)
+    """
+    words = [word.lower() for word in _WORDS.findall(name.rsplit(":", 1)[-1])]
+    side: Side = next((_SIDES[word] for word in words if word in _SIDES), "")
+    words = [word for word in words if word not in _SIDES]
+    if not side:  # lfemur, rclavicle
+        for i, word in enumerate(words):
+            if word[:1] in ("l", "r") and (word[1:] in _PART_OF or word[1:] in _ASIDE) and word not in _PART_OF:
+                side, words[i] = _SIDES[word[0]], word[1:]
+                break
+    # pairs first: "upper arm" is more than "arm"
+    joined = ["".join(pair) for pair in itertools.pairwise(words)]
+    part = next((_PART_OF[word] for word in (*joined, *words) if word in _PART_OF), "")
+    return NameSense(part, side, any(word in _ASIDE for word in words))
+
+
+def common_prefix(names: Sequence[str]) -> str:
+    """What all names begin with, up to a separator, such as ``Bip01 ``; it says nothing about a joint."""
+    first, last = min(names), max(names)
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    cut = max(first[:same].rfind(mark) for mark in (":", "_", " ", "."))
+    return first[: cut + 1]

@@ -1,0 +1,225 @@
+"""From a recording to a motion of a character, in the order that things happen.
+
+The joints are given roles, the recording is scaled to the character and searched for contacts as a whole; then the
+frames that are wanted, and some on each side of them, are solved together. Cutting a clip elsewhere therefore changes
+nothing in the middle of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from characters.character import Character, load_character
+from characters.errors import ClipError
+from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere, quat_slerp
+from mocap.mirror import mirror
+from mocap.motion import Motion
+from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
+from retarget.figure import Figure
+from retarget.goals import first_posture, make_goals
+from retarget.ground import lift_penetration
+from retarget.loop import close_loop, find_cycle, turn_of
+from retarget.mapping import map_skeleton
+from retarget.posture import Chain, Posture
+from retarget.solver import Solver, SolverConfig
+from retarget.source import Source
+from retarget.targets import Targets, make_targets
+
+_MARGIN = 20  # frames solved beyond each end of what is wanted: more than the solver's sweeps reach
+_SAME_M = 1e-4  # bones this alike are the same bone
+_SAME_RAD = 1e-3  # a hinge that turns about nothing else
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to take of a recording and what to make of it.
+
+    Attributes:
+        start, end: of the part that is wanted [s]; the whole by default.
+        loop: close it into a cycle; without ``start`` or ``end`` the best one is looked for.
+        mirror: swap left and right.
+        speed: times as fast.
+        fps: frame rate of the result [1/s]; the recording's by default.
+    """
+
+    start: float | None = None
+    end: float | None = None
+    loop: bool = False
+    mirror: bool = False
+    speed: float = 1.0
+    fps: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Retargeted:
+    """A motion, what it was aimed at frame by frame (None where it was taken over as it is), and notes in words."""
+
+    motion: Motion
+    targets: Targets | None
+    notes: tuple[str, ...]
+
+
+def retarget(
+    clip: Motion | SkeletonMotion | KeypointMotion,
+    character: Character,
+    options: Options | None = None,
+    names: MappingOf[str, str] | None = None,
+    settings: SolverConfig | None = None,
+) -> Retargeted:
+    """A clip of any skeleton as a motion of ``character``; ``names`` overrides the mapping (role -> joint).
+
+    A clip of the same skeleton keeps every joint rotation as it is.
+
+    Raises:
+        ClipError: the recording is no body, is broken, or has no frames where they are wanted.
+        InputError: the character has no key bodies.
+    """
+    options = options or Options()
+    same = _taken_over(clip, character)
+    if same is not None:
+        motion, said = same, "the skeleton is the character's own: joint rotations are taken over"
+        if options.fps is not None:
+            motion = _resampled(motion, options.fps / options.speed)
+        first, last = _span(motion.times, options, motion.name)
+        if (first, last) != (0, motion.num_frames - 1):
+            motion = _cut(motion, first, last)
+        return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
+    source = Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
+    if options.fps is not None:
+        source = source.resampled(options.fps / options.speed)
+    mapping = map_skeleton(source.names, source.parents, source.pos_w, names)
+    figure = Figure(character)
+    targets = make_targets(figure, source, mapping)
+    first, last = _span(source.times, options, source.name)
+    posture = solve(figure, targets, settings, slice(first, last + 1))
+    motion = _as_motion(source, character, posture, targets.times[first : last + 1])
+    targets = targets.cut(first, last)
+    notes = list(mapping.notes)
+    if options.loop and options.start is None and options.end is None:
+        a, b = find_cycle(motion, character)
+        notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
+        motion, targets = _cut(motion, a, b), targets.cut(a, b)
+    finished = _finished(motion, character, options, lift=True)
+    turn = turn_of(finished)
+    if options.loop and abs(turn) > 1.0:
+        notes.append(f"each cycle turns by {turn:.0f} degrees; training keeps the first heading unless told otherwise")
+    targets = replace(targets, times=targets.times / options.speed)
+    return Retargeted(finished, None if options.mirror else targets, tuple(notes))
+
+
+def solve(figure: Figure, targets: Targets, settings: SolverConfig | None = None, span: slice = slice(None)) -> Posture:
+    """Poses for the frames ``span`` of the targets, all at once; some more on each side are solved with them."""
+    chain = Chain(figure.character)
+    first, last, _ = span.indices(len(targets))
+    begin, stop = max(0, first - _MARGIN), min(len(targets), last + _MARGIN)
+    goals = make_goals(figure, chain, targets)[begin:stop]
+    start = first_posture(figure, chain, targets)[begin:stop]
+    return Solver(figure, chain, settings).solve(goals, start)[first - begin : last - begin]
+
+
+def _span(times: Tensor, options: Options, name: str) -> tuple[int, int]:
+    """First and last frame that are wanted. Raises ClipError where there are not two."""
+    start, end = options.start or 0.0, float(times[-1]) if options.end is None else options.end
+    inside = ((times >= start - 1e-6) & (times <= end + 1e-6)).nonzero()[:, 0]
+    if len(inside) < 2:
+        raise ClipError(f"{name}: no two frames between {start:g} s and {end:g} s; it lasts {float(times[-1]):.2f} s")
+    return int(inside[0]), int(inside[-1])
+
+
+def _as_motion(source: Source, character: Character, posture: Posture, times: Tensor) -> Motion:
+    return Motion(
+        name=source.name,
+        character=character.name,
+        joint_names=tuple(joint.name for joint in character.joints),
+        times=times - times[0],
+        root_pos_w=posture.root_pos,
+        root_quat_w=quat_hemisphere(posture.root_quat),
+        joint_quat=quat_hemisphere(posture.joint_quat),
+        loop=False,
+        source=source.source,
+        license=source.license,
+    )
+
+
+def _finished(motion: Motion, character: Character, options: Options, lift: bool) -> Motion:
+    """Mirrored, at its speed, closed, out of the ground, and starting above the origin."""
+    if options.mirror:
+        motion = mirror(motion, character)
+    if options.speed != 1.0:
+        motion = replace(motion, times=motion.times / options.speed)
+    if options.loop:
+        motion = close_loop(motion)
+    if lift:
+        motion = lift_penetration(motion, character)
+    origin = motion.root_pos_w[0] * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    return replace(motion, root_pos_w=motion.root_pos_w - origin)
+
+
+def _cut(motion: Motion, first: int, last: int) -> Motion:
+    span = slice(first, last + 1)
+    return replace(
+        motion,
+        times=motion.times[span] - motion.times[first],
+        root_pos_w=motion.root_pos_w[span],
+        root_quat_w=motion.root_quat_w[span],
+        joint_quat=motion.joint_quat[span],
+        loop=False,
+    )
+
+
+def _taken_over(clip: Motion | SkeletonMotion | KeypointMotion, character: Character) -> Motion | None:
+    """The clip as a motion of the character, joint by joint, where its skeleton is the character's own."""
+    if isinstance(clip, Motion):
+        return clip if clip.character == character.name else None
+    if isinstance(clip, KeypointMotion):
+        return None
+    own, other = character_skeleton(character), clip.skeleton
+    if own.names != other.names or own.parents != other.parents:
+        return None
+    offset = other.offsets.clone()
+    offset[0] = own.offsets[0]
+    moved = clip.pos - offset
+    moved[:, 0] = 0.0
+    if (offset - own.offsets).abs().max() > _SAME_M or moved.abs().max() > _SAME_M or clip.num_frames < 2:
+        return None
+    quats = []
+    for b, body in enumerate(character.bodies):
+        if body.joint is None:
+            continue
+        joint, quat = character.joints[body.joint], clip.quat[:, b]
+        if joint.kind == "hinge":
+            axis = quat.new_tensor(joint.axis)
+            angle = 2 * torch.atan2(quat[:, 1:] @ axis, quat[:, 0])
+            turned = quat_from_axis_angle(axis.expand(len(angle), 3), angle)
+            if quat_angle(turned, quat).max() > _SAME_RAD:
+                return None
+            quat = turned
+        quats.append(quat)
+    order = [body.joint for body in character.bodies if body.joint is not None]
+    joint_quat = torch.stack([quats[order.index(j)] for j in range(len(character.joints))], 1)
+    posture = Posture(clip.pos[:, 0], clip.quat[:, 0], joint_quat)
+    source = Source(clip.name, other.names, other.parents, clip.times, clip.pos, None, clip.source, clip.license)
+    return _as_motion(source, character, posture, clip.times)
+
+
+def _as_skeleton(motion: Motion) -> SkeletonMotion:
+    return character_motion_as_skeleton(motion, load_character(motion.character))
+
+
+def _resampled(motion: Motion, fps: float) -> Motion:
+    """The motion at another frame rate: positions lerped, rotations slerped, the last frame kept."""
+    count = max(2, round(motion.duration * fps) + 1)
+    times = torch.linspace(0, motion.duration, count, dtype=torch.float64)
+    row = (torch.searchsorted(motion.times, times, right=True) - 1).clamp(0, motion.num_frames - 2)
+    share = (times - motion.times[row]) / (motion.times[row + 1] - motion.times[row])
+    return replace(
+        motion,
+        times=times,
+        root_pos_w=torch.lerp(motion.root_pos_w[row], motion.root_pos_w[row + 1], share[:, None]),
+        root_quat_w=quat_hemisphere(quat_slerp(motion.root_quat_w[row], motion.root_quat_w[row + 1], share)),
+        joint_quat=quat_hemisphere(quat_slerp(motion.joint_quat[row], motion.joint_quat[row + 1], share[:, None])),
+    )

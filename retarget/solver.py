@@ -1,0 +1,284 @@
+"""Inverse kinematics of a whole clip at once: every sweep is one damped Gauss-Newton step of all frames together.
+
+Neighbouring frames are coupled by what each frame gains from lying between the two beside it. The coupling passes one
+frame further with every sweep, so what happens at a frame depends on nothing further away than the number of sweeps:
+a clip cut elsewhere keeps its middle. The normal equations are formed in float32, several hundred frames a batch, from
+residuals in float64; the poses stay float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from characters.character import Joint
+from characters.rotations import (
+    quat_angle,
+    quat_conj,
+    quat_from_axis_angle,
+    quat_mul,
+    quat_normalize,
+    quat_rotate,
+    quat_slerp,
+    quat_to_rotvec,
+)
+from retarget.contacts import intervals
+from retarget.figure import Figure
+from retarget.goals import Goals
+from retarget.posture import BodyPoses, Chain, Posture
+
+_STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
+_MENDS = 8  # more sweeps at most, of frames that are still in the ground
+_JUMP, _AROUND = 0.5, 4  # [rad] of a joint between two frames, and the frames on each side that are then solved again
+_STIFFER = 0.3  # smooth_turn meanwhile
+_SUNK = 0.001  # [m] so deep is in the ground
+_TOUCHING = 0.003  # [m] in the last sweeps, points this near to the ground are held there rather than let through
+
+
+@dataclass(frozen=True)
+class SolverConfig:
+    """How the solver weighs and how long it goes on.
+
+    Attributes:
+        sweeps: Gauss-Newton steps.
+        smooth_turn, smooth_move: weight of lying between one's neighbours [m/rad], [1].
+        ground: weight of a point below the ground.
+        damping: weight of a step, against overshooting [m/rad].
+        largest_step: of any angle in one sweep [rad].
+    """
+
+    sweeps: int = 6
+    smooth_turn: float = 0.05
+    smooth_move: float = 0.3
+    ground: float = 25.0
+    damping: float = 0.01
+    largest_step: float = 0.7
+    batch: int = 256
+
+
+class Solver:
+    """Brings the figure's points to their goals."""
+
+    def __init__(self, figure: Figure, chain: Chain, config: SolverConfig | None = None):
+        self.figure, self.chain = figure, chain
+        self.config = config or SolverConfig()
+        self._limits = _Limits(chain)
+
+    def solve(self, goals: Goals, start: Posture) -> Posture:
+        """Poses from a start to the goals."""
+        posture = self._limits.clamp(start)
+        everything = torch.arange(len(posture))
+        for sweep in range(self.config.sweeps):
+            near = _TOUCHING if sweep >= self.config.sweeps - 2 else 0.0
+            posture = self._sweep(goals, posture, everything, near)
+        held = goals
+        for _ in range(_MENDS):
+            heights = self._heights(self.chain.forward(posture))
+            sunk = (heights < -_SUNK).any(1)
+            if not bool(sunk.any()):
+                break
+            # what has been below once is held at the ground, lest it goes up and down for ever
+            held = replace(held, floor=held.floor | ((heights < 0) & sunk[:, None]))
+            posture = self._sweep(held, posture, sunk.nonzero()[:, 0], 0.0)
+        return self._without_jumps(goals, posture)
+
+    def _without_jumps(self, goals: Goals, posture: Posture) -> Posture:
+        """Where a joint jumps between two frames: the frames around solved again from a way that leads across.
+
+        Neighbours may have settled in different poses that are equally good. Jumps that are aimed at are left.
+        """
+        steps = quat_angle(posture.joint_quat[1:], posture.joint_quat[:-1]).amax(1)
+        jumps = (steps > _JUMP) & (quat_angle(goals.quat[1:], goals.quat[:-1]).amax(1) < _JUMP)
+        if not bool(jumps.any()):
+            return posture
+        across = Posture(posture.root_pos, posture.root_quat.clone(), posture.joint_quat.clone())
+        chosen = torch.zeros(len(posture), dtype=torch.bool)
+        for frame in jumps.nonzero()[:, 0].tolist():
+            first, last = max(0, frame - _AROUND), min(len(posture) - 1, frame + 1 + _AROUND)
+            share = torch.linspace(0, 1, last - first + 1, dtype=torch.float64)
+            ends = posture.joint_quat[first], posture.joint_quat[last]
+            across.joint_quat[first : last + 1] = quat_slerp(ends[0][None], ends[1][None], share[:, None])
+            chosen[first + 1 : last] = True
+        frames = chosen.nonzero()[:, 0]
+        stiffer = Solver(self.figure, self.chain, replace(self.config, smooth_turn=_STIFFER))
+        for _ in range(self.config.sweeps):
+            across = stiffer._sweep(goals, across, frames, _TOUCHING)
+        calmer = quat_angle(across.joint_quat[1:], across.joint_quat[:-1]).amax(1)
+        for first, last in intervals(chosen):
+            span = slice(max(0, first - 1), last)
+            if bool(calmer[span].amax() >= steps[span].amax()):
+                chosen[first:last] = False
+        kept = chosen[:, None]
+        return Posture(
+            torch.where(kept, across.root_pos, posture.root_pos),
+            torch.where(kept, across.root_quat, posture.root_quat),
+            torch.where(kept[..., None], across.joint_quat, posture.joint_quat),
+        )
+
+    def _sweep(self, goals: Goals, posture: Posture, frames: Tensor, near: float) -> Posture:
+        """One step of the chosen frames."""
+        between = _between_neighbours(posture)
+        step = torch.zeros(len(posture), self.chain.num_dof, dtype=torch.float64)
+        for batch in torch.split(frames, self.config.batch):
+            step[batch] = self._step(goals, posture, between, batch, near)
+        return self._limits.clamp(self.chain.retract(posture, step))
+
+    def _step(self, goals: Goals, posture: Posture, between: Posture, frames: Tensor, near: float) -> Tensor:
+        """One step (F, D) of a batch of frames."""
+        chain, config = self.chain, self.config
+        here = posture[frames]
+        bodies = chain.forward(here)
+        rows, residuals = self._point_rows(goals, bodies, frames)
+        for more, residual in (self._ground_rows(goals, bodies, frames, near), self._turn_rows(goals, bodies, frames)):
+            if more is not None and residual is not None:
+                rows.append(more)
+                residuals.append(residual)
+        jacobian = torch.cat(rows, 2)  # (T, D, R), transposed
+        residual = torch.cat(residuals, 1).float()
+        hessian = jacobian @ jacobian.transpose(1, 2)
+        gradient = (jacobian @ residual[..., None])[..., 0]
+        wish = chain.difference(here, between[frames]).float()
+        smooth = torch.full((chain.num_dof,), config.smooth_turn**2)
+        smooth[:3] = config.smooth_move**2
+        held = ((frames > 0) & (frames < len(posture) - 1)).float()[:, None]
+        gradient = gradient + held * smooth * wish
+        diagonal = hessian.diagonal(dim1=1, dim2=2)
+        diagonal += held * smooth + config.damping**2
+        step = _solve(hessian, gradient)
+        beyond = self._limits.excess(here, step)
+        frames_beyond = beyond.any(1).nonzero()[:, 0]
+        if len(frames_beyond):  # once more, with the hinges that would leave their range led to its end
+            step[frames_beyond] = self._limits.led(
+                here[frames_beyond], step[frames_beyond], hessian[frames_beyond], gradient[frames_beyond]
+            )
+        step = step.double()
+        return step * (config.largest_step / step[:, 3:].abs().amax(1, keepdim=True)).clamp(max=1.0)
+
+    def _point_rows(self, goals: Goals, bodies: BodyPoses, frames: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        points = self.chain.points(bodies, goals.body, goals.at)
+        weight = goals.weight[frames]
+        residual = weight[..., None] * (goals.place[frames] - points)
+        rows = []
+        single = _single(bodies)
+        shares = weight.float()[:, None]
+        for axis, turning in enumerate(self.chain.point_rows(single, points.float(), goals.body)):
+            moving = torch.zeros(len(weight), 3, weight.shape[1])
+            moving[:, axis] = 1.0
+            rows.append(torch.cat((moving, turning), 1) * shares)
+        return rows, list(residual.unbind(-1))
+
+    def _ground_rows(
+        self, goals: Goals, bodies: BodyPoses, frames: Tensor, near: float
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Rows for the points that should be at the ground, and for those that are below it in some frame."""
+        surface = self.figure.surface
+        height = self._heights(bodies)
+        wrong = (height < near) | goals.floor[frames]
+        used = wrong.any(0)
+        if not used.any():
+            return None, None
+        body, at = surface.body[used], surface.at[used]
+        weight = self.config.ground * wrong[:, used]
+        points = self.chain.points(bodies, body, at).float()
+        _, _, turning = self.chain.point_rows(_single(bodies), points, body)
+        moving = torch.zeros(len(points), 3, len(body))
+        moving[:, 2] = 1.0
+        return torch.cat((moving, turning), 1) * weight.float()[:, None], -weight * height[:, used]
+
+    def _heights(self, bodies: BodyPoses) -> Tensor:
+        """Heights above ground of all points of the figure's surface, (F, S) [m]."""
+        surface = self.figure.surface
+        up = bodies.pos.new_tensor([0.0, 0.0, 1.0]).expand_as(bodies.pos)
+        up_b = quat_rotate(quat_conj(bodies.quat), up)  # the world's z axis in each body's frame
+        return bodies.pos[:, surface.body, 2] + (up_b[:, surface.body] * surface.at).sum(-1) - surface.radius
+
+    def _turn_rows(self, goals: Goals, bodies: BodyPoses, frames: Tensor) -> tuple[Tensor, Tensor]:
+        error = quat_to_rotvec(quat_mul(goals.quat[frames], quat_conj(bodies.quat[:, goals.turned])))
+        residual = (goals.turn_weight[:, None] * error).flatten(1)
+        axes = self.chain.turning_axes(_single(bodies))
+        mask = self.chain.moves[goals.turned].T.float() * goals.turn_weight.float()
+        turning = axes[:, :, None, :] * mask[..., None]
+        still = torch.zeros(len(axes), 3, residual.shape[1])
+        return torch.cat((still, turning.flatten(2)), 1), residual
+
+
+class _Limits:
+    """The hinges' ranges: a step ends at their ends, and what rounding leaves beyond is clamped."""
+
+    def __init__(self, chain: Chain):
+        joints = chain.character.joints
+        self.rows = [(j, joint) for j, joint in enumerate(joints) if joint.kind == "hinge" and joint.range]
+        self.chain = chain
+
+    def clamp(self, posture: Posture) -> Posture:
+        """The posture with every hinge inside its range, a hair away from its ends."""
+        joint_quat = posture.joint_quat.clone()
+        for j, joint in self.rows:
+            axis = joint_quat.new_tensor(joint.axis)
+            angle = _angle(joint_quat[:, j], axis, joint.range)
+            joint_quat[:, j] = quat_from_axis_angle(axis.expand(len(angle), 3), angle.clamp(*_inside(joint.range)))
+        return Posture(posture.root_pos, posture.root_quat, joint_quat)
+
+    def excess(self, posture: Posture, step: Tensor) -> Tensor:
+        """(T, H) bool: hinges that a step (T, D) would take out of their range."""
+        columns = []
+        for j, joint in self.rows:
+            low, high = _inside(joint.range)
+            angle = self._angle_of(posture, j, joint) + step[:, 6 + joint.dof.start]
+            columns.append((angle < low) | (angle > high))
+        return torch.stack(columns, 1) if columns else torch.zeros(len(step), 0, dtype=torch.bool)
+
+    def led(self, posture: Posture, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
+        """The step anew, with the hinges that ``step`` would take out of their range going to its end and no further."""
+        hessian, gradient = hessian.clone(), gradient.clone()
+        for j, joint in self.rows:
+            column = 6 + joint.dof.start
+            low, high = _inside(joint.range)
+            angle = self._angle_of(posture, j, joint)
+            wish = angle + step[:, column]
+            out = (wish < low) | (wish > high)
+            to_end = wish.clamp(low, high) - angle
+            hessian[:, column, column] += _STIFF * out
+            gradient[:, column] += _STIFF * out * to_end.float()
+        return _solve(hessian, gradient)
+
+    def _angle_of(self, posture: Posture, j: int, joint: Joint) -> Tensor:
+        return _angle(posture.joint_quat[:, j], posture.joint_quat.new_tensor(joint.axis), joint.range)
+
+
+def _solve(hessian: Tensor, gradient: Tensor) -> Tensor:
+    return torch.cholesky_solve(gradient[..., None], torch.linalg.cholesky(hessian))[..., 0]
+
+
+def _inside(limits: tuple[float, float] | None) -> tuple[float, float]:
+    low, high = limits or (-torch.pi, torch.pi)
+    margin = min(1e-3, 0.01 * (high - low))
+    return low + margin, high - margin
+
+
+def _angle(quat: Tensor, axis: Tensor, limits: tuple[float, float] | None) -> Tensor:
+    """A hinge's angle (T,), of all that are the same turn the one nearest to the middle of its range."""
+    middle = sum(limits) / 2 if limits else 0.0
+    angle = 2 * torch.atan2(quat[:, 1:] @ axis, quat[:, 0])
+    return torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
+
+
+def _between_neighbours(posture: Posture) -> Posture:
+    """Each frame as the mean of the two beside it; the first and the last as they are."""
+
+    def middle(q: Tensor) -> Tensor:
+        before, after = q[:-2], q[2:]
+        after = torch.where((before * after).sum(-1, keepdim=True) < 0, -after, after)
+        return torch.cat((q[:1], quat_normalize(before + after), q[-1:]))
+
+    if len(posture) < 3:
+        return posture
+    pos = posture.root_pos
+    mean = torch.cat((pos[:1], (pos[:-2] + pos[2:]) / 2, pos[-1:]))
+    return Posture(mean, middle(posture.root_quat), middle(posture.joint_quat))
+
+
+def _single(bodies: BodyPoses) -> BodyPoses:
+    return BodyPoses(bodies.pos.float(), bodies.quat, bodies.axes.float())

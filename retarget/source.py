@@ -1,0 +1,82 @@
+"""A recording as retargeting sees it: joints in space, z up, metres, whatever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from characters.errors import ClipError
+from characters.rotations import quat_hemisphere, quat_slerp
+from mocap.skeleton import KeypointMotion, SkeletonMotion
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """T frames of J joints, float64.
+
+    Attributes:
+        name: of the clip.
+        names: the J joints.
+        parents: index of each joint's parent, -1 for the root, parents first.
+        times: (T,) [s], growing from 0.
+        pos_w: (T, J, 3) [m].
+        quat_w: (T, J, 4) wxyz, or None where only positions were recorded.
+        license: what its owner allows.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    times: Tensor
+    pos_w: Tensor
+    quat_w: Tensor | None
+    source: str = ""
+    license: str = ""
+
+    @staticmethod
+    def of(clip: SkeletonMotion | KeypointMotion) -> Source:
+        """From what a reader made; the tips of bones become joints of their own. Raises ClipError: gaps, one frame."""
+        if clip.num_frames < 2:
+            raise ClipError(f"{clip.name}: {clip.num_frames} frame; a movement has at least two")
+        if isinstance(clip, KeypointMotion):
+            if not clip.seen.all():
+                lost = [name for name, seen in zip(clip.names, clip.seen.all(0).tolist(), strict=True) if not seen]
+                raise ClipError(f"{clip.name}: points are out of sight in some frames: {', '.join(lost[:8])}")
+            parents = clip.parents or (-1,) * len(clip.names)
+            return Source(clip.name, clip.names, parents, clip.times, clip.pos_w, None, clip.source, clip.license)
+        skeleton = clip.skeleton
+        pos, quat = clip.bones_w()
+        tips = list(skeleton.tip_parents)
+        names = (*skeleton.names, *(f"{skeleton.names[parent]}_End" for parent in tips))
+        pos, quat = torch.cat((pos, clip.tips_w()), 1), torch.cat((quat, quat[:, tips]), 1)
+        parents = (*skeleton.parents, *tips)
+        return Source(clip.name, names, parents, clip.times, pos, quat, clip.source, clip.license)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def fps(self) -> float:
+        """Mean frame rate [1/s]."""
+        return (len(self) - 1) / float(self.times[-1])
+
+    def cut(self, first: int, last: int) -> Source:
+        """Frames ``first`` to ``last``, both included, starting at time 0."""
+        span = slice(first, last + 1)
+        quat = None if self.quat_w is None else self.quat_w[span]
+        return replace(self, times=self.times[span] - self.times[first], pos_w=self.pos_w[span], quat_w=quat)
+
+    def resampled(self, fps: float) -> Source:
+        """At ``fps`` [1/s]: positions lerped, rotations slerped; up to a frame shorter at the end."""
+        count = int(float(self.times[-1]) * fps + 1e-6) + 1
+        times = torch.arange(max(count, 2), dtype=torch.float64) / fps
+        times = times.clamp(max=float(self.times[-1]))
+        row = (torch.searchsorted(self.times, times, right=True) - 1).clamp(0, len(self) - 2)
+        share = (times - self.times[row]) / (self.times[row + 1] - self.times[row])
+        pos = torch.lerp(self.pos_w[row], self.pos_w[row + 1], share[:, None, None])
+        quat = None
+        if self.quat_w is not None:
+            quat = quat_hemisphere(quat_slerp(self.quat_w[row], self.quat_w[row + 1], share[:, None]))
+        return replace(self, times=times, pos_w=pos, quat_w=quat)

@@ -1,0 +1,54 @@
+"""A character of the user's own, from an MJCF: its key bodies from a short YAML, or guessed from its bodies' names."""
+
+from pathlib import Path
+
+import torch
+
+from characters.character import Character, KeyBody, load_character
+from characters.errors import ClipError, ConfigError
+from characters.import_mjcf import body_tree, import_mjcf, read_user_yaml
+from characters.roles import ROLES
+from characters.strict_config import read_yaml
+from retarget.mapping import map_skeleton
+
+_YAML = (".yaml", ".yml")
+
+
+def user_character(path: Path, folder: Path) -> Character:
+    """The character of an MJCF, of a short YAML beside one, or of a whole character YAML.
+
+    What is made of an MJCF is written into a folder of its own below ``folder``, where clips will look for it.
+
+    Raises:
+        InputError: not a figure that can be used.
+        ConfigError: bodies that cannot be placed; the message holds the YAML to start from.
+    """
+    if path.suffix in _YAML:
+        if "mass_kg" in read_yaml(path):
+            return load_character(str(path.resolve()))
+        user = read_user_yaml(path)
+        model, keys = path.parent / user.model, user.key_bodies
+        unknown = sorted(set(keys) - set(ROLES))
+        if unknown:
+            raise ConfigError(f"{path}: no role {', '.join(unknown)}; valid: {', '.join(ROLES)}")
+        name = user.name or model.stem
+    else:
+        model, name, keys = path, path.stem, guess_keys(path)
+    return load_character(str(import_mjcf(model, keys, folder, name)))
+
+
+def guess_keys(model: Path) -> dict[str, KeyBody]:
+    """Key bodies from the names of an MJCF's bodies. Raises ConfigError with the YAML to complete."""
+    names, parents, places = body_tree(model)
+    try:
+        mapping = map_skeleton(names, parents, torch.from_numpy(places)[None])
+    except ClipError as error:
+        text = str(error).split("\n\n")[-1]
+        lines = [line if line.endswith("?") else line.replace(": ", ": {body: ") + "}" for line in text.splitlines()]
+        body = "\n".join("  " + line for line in lines)
+        raise ConfigError(
+            f"{model}: cannot tell which bodies these roles have; write a YAML beside it, complete it and give it as "
+            f"--character FILE.yaml (at: [x, y, z] names a point of a body that has no joint there).\nbodies: "
+            f"{', '.join(names)}\n\nmodel: {model.name}\nkey_bodies:\n{body}"
+        ) from None
+    return {role: KeyBody(names[j]) for role, j in mapping.joints.items()}
