@@ -115,20 +115,18 @@ def test_two_seconds_of_the_cartwheel_stay_within_five_centimetres(device):
             assert float(distance.max()) < 0.05
 
 
-def test_the_dog_after_its_clip_stays_within_five_centimetres_until_it_falls():
+def test_the_dog_after_its_clip_stays_within_two_centimetres():
+    """Without a controller, so that small differences grow: for as long as nobody falls."""
     clip_or_skip("trot")
     config, n = load_preset("fast").env, 4
     envs = [make_env("trot", config, n, training=False, threads=1, engine=name) for name in ("mujoco", "warp")]
     for env in envs:
         env.reset(torch.linspace(0, 0.9, n, dtype=torch.float64) * env.motion.duration)
-    up, steps = torch.ones(n, dtype=torch.bool), 0
-    for _ in range(60):
+    for _ in range(10):
         ends = [env.step(torch.zeros(n, env.act_dim)).end for env in envs]
-        up &= (ends[0] == 0) & (ends[1] == 0)
-        distance = (envs[0].bodies.pos_w - envs[1].bodies.pos_w).norm(dim=-1).amax(1)
-        assert float(distance[up].sum()) < 0.05 * int(up.sum()) or not bool(up.any())
-        steps += int(up.sum())
-    assert steps > 5 * n
+        assert not any(bool(end.any()) for end in ends)
+        distance = (envs[0].bodies.pos_w - envs[1].bodies.pos_w).norm(dim=-1)
+        assert float(distance.max()) < 0.02
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
