@@ -310,11 +310,14 @@ def do_diagnose(args: argparse.Namespace) -> int:
 def do_bench(args: argparse.Namespace) -> int:
     """Measure speed as ratios within one run."""
     from mimic.bench import bench_sim
+    from mimic.bench_retarget import bench_retarget
     from mimic.bench_train import bench_train
     from mimic.config import load_preset
     from mimic.job import write_json
 
-    if args.what == "sim":
+    if args.what == "retarget":
+        report = bench_retarget(args.character, args.clip)
+    elif args.what == "sim":
         report = bench_sim(args.character, load_preset(args.preset), args.num_envs or 4096, args.threads, args.pybullet)
     else:
         size = (f"num_envs={args.num_envs}",) if args.num_envs else ()

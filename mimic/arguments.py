@@ -171,6 +171,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     bench = verb("bench", "measure speed")
     bench.add_argument("what", choices=("sim", "train", "retarget"), help="environment, training, or retargeting")
+    bench.add_argument("--clip", type=Path, metavar="FILE", help="what to retarget (default: a clip at hand, enlarged)")
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")
