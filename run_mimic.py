@@ -262,7 +262,7 @@ def do_retarget(args: argparse.Namespace) -> int:
     from retarget.pipeline import Options
     from retarget.report_html import card_html
 
-    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.fps)
+    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps)
     fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
     make_folder(args.out.parent)
     write_bytes(args.out, write_clip_npz(fitted.motion))

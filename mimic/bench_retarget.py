@@ -34,8 +34,9 @@ from retarget.targets import Targets, make_targets
 _ROUNDS = 3
 _STEPS, _NEAR, _LEAST_GAIN, _DAMPING = 20, 1e-4, 1e-3, 1e-3
 _PEER_FRAMES = 300
+_FRAMES = 1000  # at least
 _TALLER = 1.07  # a figure of our own, made another one
-_CLIPS = {"humanoid": ("dance_a", "walk"), "dog": ("turn", "trot")}
+_CLIPS = {"humanoid": ("walk", "run"), "dog": ("trot", "pace")}
 
 
 def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, Any]:
@@ -81,14 +82,19 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
 
 
 def _another_body(character: Character) -> Clip:
-    """A clip at hand, on a skeleton of the same names that is seven per cent larger."""
+    """Cycles of a clip at hand, on a skeleton of the same names that is seven per cent larger."""
     here = {info.name for info in list_clips() if info.character == character.name and info.available}
     name = next((name for name in _CLIPS.get(character.name, ()) if name in here), None)
     if name is None:
         raise InputError(f"no clip of the {character.name} is on this machine: give one with --clip FILE")
     clip = character_motion_as_skeleton(load_clip(name), character)
     skeleton = replace(clip.skeleton, offsets=clip.skeleton.offsets * _TALLER)
-    return replace(clip, skeleton=skeleton, pos=clip.pos * _TALLER)
+    cycles = -(-_FRAMES // (clip.num_frames - 1))
+    way = (clip.pos[-1, 0] - clip.pos[0, 0]) * torch.tensor([1.0, 1.0, 0.0])
+    pos = torch.cat([clip.pos[:-1]] * cycles)
+    pos[:, 0] += torch.arange(cycles).repeat_interleave(clip.num_frames - 1)[:, None] * way
+    times = torch.arange(len(pos), dtype=torch.float64) / clip.fps
+    return replace(clip, skeleton=skeleton, times=times, pos=pos * _TALLER, quat=torch.cat([clip.quat[:-1]] * cycles))
 
 
 def _mink_loop(figure: Figure, targets: Targets, goals: Goals, start: Posture, frames: slice, early: bool) -> Posture:
