@@ -127,7 +127,7 @@ def test_feet_in_the_air_and_on_the_ground_are_told_apart():
 
 
 def test_spans_that_are_not_there_are_refused():
-    with pytest.raises(ClipError, match="no two frames between 7 s and 9 s; it lasts 1.5"):
+    with pytest.raises(ClipError, match="no two frames between 7 s and 9 s"):
         retarget(foreign(stepping()), HUMANOID, Options(start=7.0, end=9.0))
 
 
