@@ -25,6 +25,7 @@ def do_job(args: argparse.Namespace) -> int:
     from mimic.skill import short_name
     from mimic.tables import print_evaluation
 
+    _take_what_is_here(args)
     out = args.out or Path("out") / short_name(args.clip)
     report = run_job(_new_run(args), out, args.minutes, args.seconds, args.threads, say)
     paths = {"controller": report.controller, "evaluation": report.evaluation_path, "video": report.video or "none"}
@@ -37,6 +38,7 @@ def do_train(args: argparse.Namespace) -> int:
     from mimic.skill import RUNS, last_run, short_name
     from mimic.training import Limits, read_run, train
 
+    _take_what_is_here(args)
     if args.resume:
         out = args.out or last_run(args.clip) or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
         run = read_run(out)
@@ -338,6 +340,15 @@ def do_doctor(args: argparse.Namespace) -> int:
     else:
         print_report(report)
     return 0
+
+
+def _take_what_is_here(args: argparse.Namespace) -> None:
+    """Name the clip's stand-in instead where the recording is not on this machine: what is made is called after it."""
+    from mocap.catalogue import name_here
+
+    asked, args.clip = args.clip, name_here(args.clip)
+    if args.clip != asked:
+        say(f"the recording '{asked}' is not here (fetch {asked} gets it); '{args.clip}' is authored, not captured")
 
 
 def _new_run(args: argparse.Namespace) -> "RunConfig":

@@ -95,7 +95,7 @@ def _print_pushes(report: Mapping[str, Any]) -> None:
     title = f"pushed once, and not down {report['watched_s']:g} s later"
     print_table(title, ("impulse", "change of speed", "episodes", "survival"), rows, numeric=(0, 1, 2, 3))
     half = report["half_survive_Ns"]
-    print("half survive: " + ("not reached" if half is None else f"{half:.0f} N·s") + "\n")
+    print("half survive: " + ("no size tried" if half is None else f"{half:.0f} N·s") + "\n")
 
 
 def _print_footfall(report: Mapping[str, Any]) -> None:

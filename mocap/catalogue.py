@@ -164,6 +164,14 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     return mirror(motion, character) if entry.mirrored else motion
 
 
+def name_here(name: str) -> str:
+    """What ``load_clip`` would take for ``name`` on this machine: the name of its stand-in, or the name itself."""
+    if Path(name).suffix or os.sep in name:
+        return name
+    entry = resolve(name)
+    return entry.stand_in if entry.stand_in and not _find(entry) else name
+
+
 def fetch_clips(names: Sequence[str], accept_licence: bool, opener: Opener = open_https) -> list[ClipInfo]:
     """Get named clips, or "all", onto this machine; those that are here already are left alone.
 

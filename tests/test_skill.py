@@ -131,3 +131,11 @@ def test_no_such_controller_is_one_clear_line(tmp_path, name):
 
 def test_a_clip_file_gives_its_name_without_the_folder():
     assert (short_name("walk"), short_name("/data/my walk.txt")) == ("walk", "my walk")
+
+
+def test_a_skill_of_a_recording_does_not_run_on_its_stand_in(tmp_path, monkeypatch):
+    monkeypatch.delenv("MIMIC_MOCAP", raising=False)
+    monkeypatch.setenv("MIMIC_CACHE", str(tmp_path / "cache"))
+    found = load_skill(str(controller(tmp_path / "c", clip="trot", character="dog")))
+    with pytest.raises(InputError, match=r"'trot', which is not here; run_mimic\.py fetch trot gets it"):
+        found.make_env(2)

@@ -65,6 +65,11 @@ class Evidence:
         return None if len(values) < _MIN_ROWS else statistics.median(values[-max(_MIN_ROWS, len(values) // 10) :])
 
     @property
+    def section(self) -> str:
+        """Where the algorithm's settings are in a preset: RWR's are AWR's."""
+        return "awr" if self.config.algorithm == "rwr" else self.config.algorithm
+
+    @property
     def update(self) -> Any:
         """The algorithm's update settings."""
         return self.config.preset.algorithm(self.config.algorithm).update

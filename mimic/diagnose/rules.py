@@ -39,7 +39,7 @@ def simulation_breaks(e: Evidence) -> Finding | None:
         (
             "smaller physics steps: simulation.sim_dt and substeps in the character's YAML",
             "less stiff motors: kp and kd there, or --set env.action.ball_scale=0.5",
-            "less noise: --set " + e.config.algorithm + ".rollout.std_start=0.1",
+            "less noise: --set " + e.section + ".rollout.std_start=0.1",
         ),
         min(1.0, 0.5 + 5 * broken / ends),
     )
@@ -57,8 +57,8 @@ def few_samples_decide(e: Evidence) -> Finding | None:
         f"(effective sample share; 80 % is usual). The policy copies a few lucky moments. Temperature is {temperature:g}, "
         f"the preset has {e.usual('update.temperature'):g}.",
         (
-            f"a higher temperature: --set {e.config.algorithm}.update.temperature=2",
-            f"a lower cap on weights: --set {e.config.algorithm}.update.weight_clip=20",
+            f"a higher temperature: --set {e.section}.update.temperature=2",
+            f"a lower cap on weights: --set {e.section}.update.weight_clip=20",
         ),
         0.95 if share < 0.03 else 0.6,
     )
@@ -75,7 +75,7 @@ def weights_are_yes_or_no(e: Evidence) -> Finding | None:
         f"AWR's weights have become yes or no: {100 * capped:.0f} % of the samples are at the cap of {cap:g}, so that a "
         f"little better and much better count alike, and the rest is thrown away. Temperature is {temperature:g}, the "
         f"preset has {e.usual('update.temperature'):g}.",
-        (f"a higher temperature: --set {e.config.algorithm}.update.temperature=2",),
+        (f"a higher temperature: --set {e.section}.update.temperature=2",),
         0.95 if capped > 0.3 else 0.6,
     )
 
@@ -89,7 +89,7 @@ def all_samples_alike(e: Evidence) -> Finding | None:
         "weights",
         f"Good and bad moments are weighted alike ({100 * share:.1f} % effective sample share; 80 % is usual), so the "
         "policy is taught to do what it did already.",
-        (f"a lower temperature: --set {e.config.algorithm}.update.temperature=2",),
+        (f"a lower temperature: --set {e.section}.update.temperature=2",),
         0.9,
     )
 
@@ -107,9 +107,9 @@ def critic_is_blind(e: Evidence) -> Finding | None:
         f"The critic cannot tell good moments from bad: it explains {100 * max(explained, 0.0):.0f} % of what comes "
         f"(90 % is usual). {why}Without it every advantage is noise.",
         (
-            f"--set {e.config.algorithm}.update.critic_lr={usual:g}"
+            f"--set {e.section}.update.critic_lr={usual:g}"
             if slow
-            else f"more passes: --set {e.config.algorithm}.update.critic_passes={2 * max(1, e.update.critic_passes)}",
+            else f"more passes: --set {e.section}.update.critic_passes={2 * max(1, e.update.critic_passes)}",
             "look at the observation: what decides the return must be in it",
         ),
         0.95 if slow else 0.6,
@@ -128,7 +128,7 @@ def horizon_is_odd(e: Evidence) -> Finding | None:
         "critic",
         f"The policy is made to look {horizon:.2g} s ahead (gamma {e.update.gamma:g}), {how}. Half a second to three "
         "seconds are usual.",
-        (f"--set {e.config.algorithm}.update.gamma=0.95",),
+        (f"--set {e.section}.update.gamma=0.95",),
         0.9,
     )
 
@@ -142,7 +142,7 @@ def noise_is_wide(e: Evidence) -> Finding | None:
         "exploration",
         f"The tries are too wild: noise of {math.degrees(noise):.0f}° on every motor at every step (6° is usual). No "
         f"movement survives it{_trained_s(e)}.",
-        (f"--set {e.config.algorithm}.rollout.std_start=0.1 --set {e.config.algorithm}.rollout.std_end=0.1",),
+        (f"--set {e.section}.rollout.std_start=0.1 --set {e.section}.rollout.std_end=0.1",),
         0.95 if noise > 0.7 else 0.6,
     )
 
@@ -155,7 +155,7 @@ def noise_is_narrow(e: Evidence) -> Finding | None:
     return Finding(
         "exploration",
         f"Nothing new is tried: noise of {math.degrees(noise):.2g}° on the motors (6° is usual).",
-        (f"--set {e.config.algorithm}.rollout.std_start=0.1",),
+        (f"--set {e.section}.rollout.std_start=0.1",),
         0.8,
     )
 
@@ -171,8 +171,8 @@ def steps_overshoot(e: Evidence) -> Finding | None:
         "step size",
         f"Each update changes the policy too much (KL {kl:.2g}; .02 is usual){held}: it forgets more than it learns.",
         (
-            f"smaller steps: --set {e.config.algorithm}.update.actor_lr=1e-5, or a lower lr_min",
-            f"let it steer itself: --set {e.config.algorithm}.update.target_kl=0.015",
+            f"smaller steps: --set {e.section}.update.actor_lr=1e-5, or a lower lr_min",
+            f"let it steer itself: --set {e.section}.update.target_kl=0.015",
         ),
         0.8,
     )
@@ -192,8 +192,8 @@ def steps_vanish(e: Evidence) -> Finding | None:
         "step size",
         f"The policy hardly moves from one update to the next: KL {kl:.1g}; .02 is usual{bound}.",
         (
-            f"--set {e.config.algorithm}.update.actor_lr=1e-4 --set {e.config.algorithm}.update.target_kl=0.015",
-            f"a higher bound: --set {e.config.algorithm}.update.lr_max=1e-2",
+            f"--set {e.section}.update.actor_lr=1e-4 --set {e.section}.update.target_kl=0.015",
+            f"a higher bound: --set {e.section}.update.lr_max=1e-2",
         ),
         0.7,
     )
@@ -207,7 +207,7 @@ def updates_are_skipped(e: Evidence) -> Finding | None:
     return Finding(
         "step size",
         f"{skipped:.0f} updates were thrown away because loss or gradient was not a finite number.",
-        (f"--set {e.config.algorithm}.update.max_grad_norm=1", "smaller actor_lr and critic_lr"),
+        (f"--set {e.section}.update.max_grad_norm=1", "smaller actor_lr and critic_lr"),
         0.7,
     )
 
@@ -335,7 +335,7 @@ def stands_still(e: Evidence) -> Finding | None:
         (
             "another seed: --seed 1",
             f"more experience an update: --num-envs {2 * e.config.preset.num_envs}",
-            f"wider noise at first: --set {e.config.algorithm}.rollout.std_start=0.15",
+            f"wider noise at first: --set {e.section}.rollout.std_start=0.15",
         ),
         0.4,
     )

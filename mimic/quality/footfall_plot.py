@@ -59,7 +59,7 @@ def _draw_average(axes: Axes, found: Footfalls) -> None:
         ref = share_down([feet[f] for feet in found.reference], found.cycle_s)
         edges = np.linspace(0, 1, _BINS + 1)
         axes.stairs(row + 0.1 + 0.8 * ref, edges, baseline=row + 0.1, fill=True, color=_GREY)
-        axes.stairs(row + 0.1 + 0.8 * sim, edges, baseline=row + 0.1, color=_COLOURS[f % len(_COLOURS)], linewidth=1.6)
+        axes.stairs(row + 0.1 + 0.8 * sim, edges, baseline=None, color=_COLOURS[f % len(_COLOURS)], linewidth=1.6)
     axes.set(xlabel="share of the cycle", title="all episodes: how often it is down", xlim=(0, 1))
 
 

@@ -22,7 +22,7 @@ from mimic.evaluate import Act
 
 FIRST_S, LAST_S = 1.0, 3.0  # a push comes at a random time in between...
 WATCHED_S = 5.0  # ... and who is not down so long after it has survived
-_SPEED_STEP, _STEPS = 0.2, 8  # [m/s] between two sizes, and how many beside zero, where none are asked for
+_SPEED_STEP, _STEPS = 0.3, 8  # [m/s] between two sizes, and how many beside zero, where none are asked for
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Plan:
 
 
 def default_impulses(mass: float) -> tuple[float, ...]:
-    """Sizes up to a change of speed of about 1.6 m/s, in steps of a multiple of 5 N·s."""
+    """Sizes up to a change of speed of about 2.5 m/s, in steps of a multiple of 5 N·s."""
     step = 5.0 * max(1, round(_SPEED_STEP * mass / 5.0))
     return tuple(step * k for k in range(_STEPS + 1))
 
@@ -136,7 +136,9 @@ def _report(env: TrackingEnv, plan: Plan, pushed: Tensor, survived: Tensor) -> d
 
 
 def half_point(sizes: Sequence[float], survival: Sequence[float]) -> float | None:
-    """The size at which survival first falls to a half, by linear interpolation; None if it never does."""
+    """The size at which survival first falls to a half, by linear interpolation; None if it never does, or starts below."""
+    if survival[0] <= 0.5:
+        return None
     points = list(zip(sizes, survival, strict=True))
     for (x, above), (y, below) in pairwise(points):
         if above > 0.5 >= below:

@@ -27,7 +27,7 @@ _CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for axis in "XYZ" for kind
 _MAX_JOINTS, _MAX_FRAMES = 2_000, 1_000_000
 _MAX_DEGREES = 1e6
 _MOTION = re.compile(r"^[ \t]*motion[ \t]*$", re.IGNORECASE | re.MULTILINE)
-_FRAMES = re.compile(r"\s*frames\s*:\s*(\S+)\s+frame\s*time\s*:\s*(\S+)[^\n]*", re.IGNORECASE)
+_FRAMES = re.compile(r"\s*frames\s*:\s*(\S+)[^\n]*(?:\s+frame\s*time\s*:\s*(\S+)[^\n]*)?", re.IGNORECASE)
 _WORD = re.compile(r"\s*([{}]|[^\s{}]+)")
 _REST_OF_LINE = re.compile(r"[ \t]*([^\n{]*)")
 
@@ -130,7 +130,7 @@ def read_table(data: bytes, name: str) -> BvhTable:
     where = f"{name}: line {text.count(chr(10), 0, motion.end()) + 2}"
     counts = _FRAMES.match(text, motion.end())
     if not counts:
-        raise ClipError(f"{where}: expected 'Frames: N' and 'Frame Time: SECONDS' after MOTION")
+        raise ClipError(f"{where}: expected 'Frames: N' after MOTION")
     stated = number(counts[1], where)
     if not (0 <= stated <= _MAX_FRAMES and stated == int(stated)):
         raise ClipError(f"{where}: {short(counts[1])} is no number of frames")
@@ -139,7 +139,8 @@ def read_table(data: bytes, name: str) -> BvhTable:
         raise ClipError(f"{name}: no joint has a channel, so nothing moves")
     first_line = text.count("\n", 0, counts.end()) + 1
     rows, warnings = _read_rows(text[counts.end() :], first_line, width, int(stated), name)
-    return BvhTable(joints, number(counts[2], where), rows, warnings)
+    frame_time = number(counts[2], where) if counts[2] else 0.0
+    return BvhTable(joints, frame_time, rows, warnings)
 
 
 def write_table(table: BvhTable) -> bytes:

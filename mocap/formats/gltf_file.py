@@ -67,7 +67,7 @@ class GltfFile:
 
     def index(self, value: object, count: int, what: str) -> int:
         """A whole number below ``count``. Raises ClipError."""
-        if type(value) is not float or value != int(value) or not 0 <= value < count:
+        if type(value) is not float or not 0 <= value < count or value != int(value):
             raise ClipError(f"{self.name}: {describe(value)} is no index into {count} {what}")
         return int(value)
 

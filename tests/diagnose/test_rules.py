@@ -65,7 +65,7 @@ def faults(*args, **options) -> list[tuple[str, float]]:
     return [(finding.fault, finding.certainty) for finding in findings(evidence(*args, **options))]
 
 
-@pytest.mark.parametrize("algorithm", ["awr", "ppo"])
+@pytest.mark.parametrize("algorithm", ["awr", "ppo", "rwr"])
 def test_a_run_that_is_well_has_no_fault(algorithm):
     assert faults(algorithm=algorithm) == []
     assert [fault for fault, _ in faults(samples=300_000, returns=(0.1, 0.2))] == ["patience"]
@@ -121,8 +121,8 @@ def test_every_rule_has_a_case_here_and_is_in_the_table():
 
 
 def test_settings_that_are_advised_exist():
-    cases = test_one_fault_is_found_and_no_other.pytestmark[0].args[1]
-    for *_, options in cases:
+    cases = [options for *_, options in test_one_fault_is_found_and_no_other.pytestmark[0].args[1]]
+    for options in (*cases, cases[2] | {"algorithm": "rwr"}, cases[8] | {"algorithm": "ppo"}):
         for line in (line for finding in findings(evidence(**options)) for line in finding.tries):
             words = line.split()
             for key in (after for word, after in pairwise(words) if word == "--set"):

@@ -177,10 +177,10 @@ def test_rounded_frame_times_mean_the_nearest_common_rate(frame_time, fps):
 
 
 def test_no_frame_time_asks_for_the_rate_and_takes_it():
-    text = edited(("0.01", "0"))
-    with pytest.raises(ClipError, match="frame time of 0 s says nothing; give the rate with --fps"):
-        read(text)
-    assert read(text, replace(METRES, fps=50.0)).fps == pytest.approx(50)
+    for text in (edited(("0.01", "0")), edited(("Frame Time: 0.01\n", ""))):
+        with pytest.raises(ClipError, match="frame time of 0 s says nothing; give the rate with --fps"):
+            read(text)
+        assert read(text, replace(METRES, fps=50.0)).fps == pytest.approx(50)
 
 
 def test_several_figures_are_told_apart_by_name():
@@ -216,7 +216,8 @@ def test_several_figures_are_told_apart_by_name():
         ([("}\nMOTION", "}\n}\nMOTION")], "line 16: did not expect '}' here"),
         ([("Frames: 2", "Frames: two")], "line 17: 'two' is not a number"),
         ([("Frames: 2", "Frames: 2e9")], "line 17: '2e9' is no number of frames"),
-        ([("Frame Time", "Frame Tim")], "line 17: expected 'Frames: N' and 'Frame Time: SECONDS'"),
+        ([("Frame Time", "Frame Tim")], "line 18: 'Frame' is not a number"),
+        ([("Frames:", "Frame:")], "line 17: expected 'Frames: N' after MOTION"),
         ([("0 0 1 10", "0 0 nan 10")], "line 19: 'nan' is not a number"),
         ([("0 0 1 10", "0 0 1e999 10")], "line 19: '1e999' is not finite"),
         ([("0 0 1 10", "0 0 1_0 10")], "line 19: '1_0' is not a number"),
@@ -286,6 +287,17 @@ def test_real_files_round_trip(name):
     order = [back.skeleton.index(bone.strip().replace(" ", "_")) for bone in motion.skeleton.names]
     assert (back.positions_w()[:, order] - motion.positions_w()[:60]).abs().max() < 2e-7
     assert write_bvh(back) == written
+
+
+def test_the_motion_may_sit_on_the_second_joint_and_its_offset_be_stale():
+    """Bandai-Namco's files: a root that never moves, and an OFFSET below it that is no bone."""
+    motion = read_clip(real_file("bvh/dataset-1_run_active_001.bvh"))
+    assert motion.skeleton.names[:2] == ("joint_Root", "Hips")
+    way = (motion.positions_w()[-1] - motion.positions_w()[0]).norm(dim=-1)
+    assert way[0] == 0 and way[1] > 1.0
+    pos = motion.positions_w()
+    knee, hip = motion.skeleton.index("LowerLeg_L"), motion.skeleton.index("UpperLeg_L")
+    assert ((pos[:, knee] - pos[:, hip]).norm(dim=-1)).std() < 1e-3
 
 
 # what a person who looks at these files says about them

@@ -14,7 +14,7 @@ import run_mimic
 from characters import character_names, load_character
 from characters.errors import ClipError, InputError
 from mocap import catalogue
-from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, resolve
+from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, name_here, resolve
 from mocap.fetch import fetch, show_licence
 from mocap.formats.deepmimic import write_deepmimic
 from tests.mocap.test_fetch import Server
@@ -198,3 +198,10 @@ def test_files_are_named_by_their_path(name, tmp_path):
     assert torch.allclose(read.root_pos_w, motion.root_pos_w, atol=1e-12)
     with pytest.raises(ClipError, match=r"absent.txt: no such file"):
         load_clip(str(tmp_path / "absent.txt"))
+
+
+def test_a_recording_that_is_not_here_goes_by_the_name_of_its_stand_in(empty_machine):
+    assert name_here("trot") == "trot-authored" == load_clip("trot").name
+    assert (name_here("trot-authored"), name_here("./my.bvh")) == ("trot-authored", "./my.bvh")
+    with pytest.raises(InputError, match="did you mean 'trot'"):
+        name_here("trott")

@@ -115,6 +115,18 @@ def test_scales_move_the_bones_below():
     assert read(gltf).pos[-1, 1].tolist() == pytest.approx([0, 0.6, 0])
 
 
+def test_every_sampler_has_its_own_times():
+    gltf = Gltf()
+    moved = gltf.accessor([[0, 0, 0], [0, 0, 100]])
+    turns = gltf.accessor([about_y(0), about_y(90), about_y(0)])
+    early, late = gltf.accessor([0.0, 1.0]), gltf.accessor([0.0, 0.5, 2.0])
+    gltf.animate("m", (1, "translation", early, moved, "LINEAR"), (2, "rotation", late, turns, "LINEAR"))
+    motion = read(gltf)
+    assert motion.duration == pytest.approx(2) and motion.pos[-1, 0].tolist() == pytest.approx([0, 0, 1])
+    assert motion.pos[15, 0, 2] == pytest.approx(0.5) and angle(motion.quat[15, 1]) == pytest.approx(90, abs=1e-3)
+    assert angle(motion.quat[-1, 1]) == pytest.approx(0, abs=1e-3)
+
+
 def test_a_node_s_matrix_is_taken_apart():
     gltf = walking_gltf()
     turn = Rotation.from_euler("xyz", [30, 40, 50], degrees=True)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,8 @@ from mimic.env import TrackingEnv
 from mimic.evaluate import evaluate
 from mimic.quality.footfall import FootfallMeter, Footfalls, Stance, Track, compare, track
 from mimic.quality.footfall_plot import draw_footfalls, share_down
+from mocap.gaits import author_gait, gait_at, gait_names
+from mocap.motion import Motion
 
 CYCLE = 0.5
 
@@ -101,21 +105,23 @@ class Late(Puppet):
         self.reset(torch.arange(self.num_envs), self.queue[0])
 
 
-def followed(clip: str, puppet: type = Puppet) -> FootfallMeter:
-    motion, _ = clip_or_skip(clip)
-    n = 4
-    env = TrackingEnv(
-        motion, puppet(load_character(motion.character), n, threads=1), config("evaluation_s=6"), training=False
-    )
+def follow(motion: Motion, puppet: type = Puppet) -> FootfallMeter:
+    """Four puppets that do as the motion for six seconds, watched."""
+    engine = puppet(load_character(motion.character), 4, threads=1)
+    env = TrackingEnv(motion, engine, config("evaluation_s=6"), training=False)
     meter = FootfallMeter(env)
 
     def act(obs):
         env.engine.told = ahead(env)
-        return torch.zeros(n, env.act_dim)
+        return torch.zeros(4, env.act_dim)
 
-    starts = torch.linspace(0, 0.9 * motion.duration, n, dtype=torch.float64)
+    starts = torch.linspace(0, 0.9 * motion.duration, 4, dtype=torch.float64)
     evaluate(env, act, start_times=starts, extra=[meter])
     return meter
+
+
+def followed(clip: str, puppet: type = Puppet) -> FootfallMeter:
+    return follow(clip_or_skip(clip)[0], puppet)
 
 
 @pytest.mark.parametrize("clip", ["walk", "cartwheel", "trot", "canter"])
@@ -162,3 +168,28 @@ def test_an_untrained_policy_can_be_drawn_too(tmp_path):
     assert set(report["footfall"]["feet"]) == {"right_ankle", "left_ankle"}
     draw_footfalls(meter.footfalls(), tmp_path / "feet.png")
     assert Image.open(tmp_path / "feet.png").width > 800
+
+
+PAWS = {"LH": "left_toe", "RH": "right_toe", "LF": "left_finger", "RF": "right_finger"}
+
+
+@pytest.mark.parametrize("name", gait_names())
+def test_the_paws_of_an_authored_gait_are_down_when_its_author_said(name):
+    gait, motion = gait_at(name), author_gait(name)
+    report = follow(motion).report()["footfall"]
+    assert report["cycle_s"] == pytest.approx(gait.stride_s, rel=0.1)
+    late = {}
+    for key, body in PAWS.items():
+        foot = report["feet"][body]
+        (landing,) = foot["landings"]
+        late[key] = (landing["phase"] - gait.contacts[key] + 0.5) % 1 - 0.5
+        duty = gait.duty_fore if key.endswith("F") else gait.duty_hind
+        assert -0.02 < foot["duty"]["reference"] - duty < 0.17, key
+        assert foot["stride_s"]["reference"] == pytest.approx(gait.stride_s, rel=0.02)
+    assert all(-0.1 < value < 0.02 for value in late.values()), "it is taken to have landed when it is low and slow"
+    assert max(late.values()) - min(late.values()) < 0.03, "by as much for each paw"
+    order = sorted(PAWS, key=lambda key: gait.contacts[key])
+    seen = report["order"]["reference"]
+    first = seen.index(PAWS[order[0]])
+    if min(abs(gait.contacts[a] - gait.contacts[b]) for a, b in pairwise(order)) > 0.03:
+        assert seen[first:] + seen[:first] == [PAWS[key] for key in order]
