@@ -35,6 +35,7 @@ def do_job(args: argparse.Namespace) -> int:
 
 def do_train(args: argparse.Namespace) -> int:
     """Train, or go on with a run."""
+    from mimic.sim import check_engine
     from mimic.skill import RUNS, last_run, short_name
     from mimic.training import Limits, read_run, train
 
@@ -45,8 +46,11 @@ def do_train(args: argparse.Namespace) -> int:
         if run.clip != args.clip:
             raise InputError(f"{out}: is a run of '{run.clip}', not of '{args.clip}'")
         changed = args.set or args.seed not in (0, run.seed) or args.num_envs not in (0, run.preset.num_envs)
+        changed = changed or args.engine not in ("mujoco", run.engine) or args.device not in ("cpu", run.device)
         if changed or args.algorithm not in ("awr", run.algorithm):
-            raise InputError("a resumed run goes on as it began: leave out --set, --seed, --num-envs and --algorithm")
+            options = "--set, --seed, --num-envs, --engine, --device and --algorithm"
+            raise InputError(f"a resumed run goes on as it began: leave out {options}")
+        check_engine(run.engine, run.device)
     else:
         run = _new_run(args)
         out = args.out or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
@@ -63,10 +67,12 @@ def do_evaluate(args: argparse.Namespace) -> int:
     from mimic.skill import load_skill
     from mimic.tables import print_evaluation
 
-    skill = load_skill(args.controller)
-    report = evaluate_skill(skill, args.episodes, args.threads, args.seconds, args.footfall)
+    _warn_of_compilation(args)
+    skill, simulator = load_skill(args.controller), (args.engine, args.device)
+    report = evaluate_skill(skill, args.episodes, args.threads, args.seconds, args.footfall, *simulator)
     if args.push is not None or args.push_plot:
-        report["push"] = push_skill(skill, args.episodes, args.threads, args.push or (), args.push_plot)
+        sizes = args.push or ()
+        report["push"] = push_skill(skill, args.episodes, args.threads, sizes, args.push_plot, *simulator)
     if args.json:
         write_json(args.json, report)
     paths = {
@@ -320,7 +326,10 @@ def do_bench(args: argparse.Namespace) -> int:
     if args.what == "retarget":
         report = bench_retarget(args.character, args.clip)
     elif args.what == "sim":
-        report = bench_sim(args.character, load_preset(args.preset), args.num_envs or 4096, args.threads, args.pybullet)
+        _warn_of_compilation(args)
+        simulator = (args.engine, args.device)
+        num_envs = args.num_envs or 4096
+        report = bench_sim(args.character, load_preset(args.preset), num_envs, args.threads, args.pybullet, *simulator)
     else:
         size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
         report = bench_train(args.character, load_preset(args.preset, size), args.algorithm, args.threads)
@@ -354,15 +363,21 @@ def _take_what_is_here(args: argparse.Namespace) -> None:
 def _new_run(args: argparse.Namespace) -> "RunConfig":
     """The run that the arguments describe. Raises InputError for an unknown clip, preset or key."""
     from mimic.config import load_preset
+    from mimic.sim import check_engine
     from mimic.training import RunConfig
     from mocap.catalogue import load_clip
 
     load_clip(args.clip)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     preset = load_preset(args.preset, (*args.set, *size))
-    if args.device == "cuda":
-        raise InputError("--device cuda: the GPU engine is not built yet; use --device cpu")
-    return RunConfig(args.clip, args.algorithm, args.seed, preset)
+    check_engine(args.engine, args.device)
+    _warn_of_compilation(args)
+    return RunConfig(args.clip, args.algorithm, args.seed, preset, args.engine, args.device)
+
+
+def _warn_of_compilation(args: argparse.Namespace) -> None:
+    if args.engine == "warp":
+        print("warp compiles its kernels the first time, which takes a minute or two", file=sys.stderr, flush=True)
 
 
 def _reading_options(args: argparse.Namespace) -> "ReadOptions":

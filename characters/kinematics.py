@@ -57,6 +57,7 @@ class Kinematics:
         # a body that is fixed to its parent reads the identity in the slot after the last joint
         num_joints = len(character.joints)
         self._joint_of_body = torch.tensor([num_joints if b.joint is None else b.joint for b in bodies], device=device)
+        self._identity = tensor([1.0, 0.0, 0.0, 0.0])
         self._joint_axes = _joint_axes(character).to(device, dtype)
         self._below_root = _ancestors(character).to(device, dtype)
 
@@ -67,7 +68,7 @@ class Kinematics:
         body's ancestors, one matrix product each.
         """
         n = len(state)
-        identity = state.joint_quat.new_tensor([1.0, 0.0, 0.0, 0.0]).expand(n, 1, 4)
+        identity = self._identity.expand(n, 1, 4)
         local_quat = torch.cat((state.joint_quat, identity), 1)[:, self._joint_of_body].movedim(-1, 0).contiguous()
         quat = torch.empty_like(local_quat).movedim(0, -1)
         quat[:, 0] = state.root_quat_w

@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from characters.errors import InputError, nearest
 
+ENGINES = ("mujoco", "warp", "bullet")  # as in mimic/sim, which is slow to import
+DEVICES = ("cpu", "cuda")
 Action = Callable[[argparse.Namespace], int]
 
 
@@ -86,6 +88,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     )
     evaluate.add_argument("--push-plot", type=Path, metavar="OUT.png", help="the same as a picture")
     evaluate.add_argument("--footfall", type=Path, metavar="OUT.png", help="which foot is down when, beside the clip")
+    _add_engine(evaluate)
     _add_threads(evaluate)
 
     pack = verb("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
@@ -179,6 +182,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     bench.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
     bench.add_argument("--json", type=Path, metavar="OUT")
+    _add_engine(bench)
     _add_threads(bench)
 
     doctor = verb("doctor", "what this machine can do, and what would help")
@@ -191,7 +195,7 @@ def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--preset", default="fast", help="fast, paper, or a YAML file (default fast)")
     parser.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    _add_engine(parser)
     parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
@@ -214,6 +218,13 @@ def _add_film_options(parser: Parser) -> None:
     parser.add_argument("--size", type=picture_size, default=(1280, 480), metavar="WxH")
     parser.add_argument("--renderer", choices=("auto", "egl", "tiny"), default="auto")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4")
+
+
+def _add_engine(parser: Parser) -> None:
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="mujoco", help="mujoco (CPU, the default), warp (GPU) or bullet (check)"
+    )
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="cuda goes with --engine warp")
 
 
 def _add_threads(parser: Parser) -> None:

@@ -11,7 +11,7 @@ import torch
 from mimic import bench_pybullet
 from mimic.config import Preset
 from mimic.env import make_env
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim import DeviceName, Engine, EngineName
 from mocap.catalogue import list_clips
 
 _ROUNDS = 5
@@ -20,24 +20,29 @@ _CHUNK = 10  # control steps; left alone for longer, characters fall down and co
 _PEER_SECONDS = 5.0
 _CLIP = {"humanoid": "walk", "dog": "trot"}
 _ACTION_STD = 0.05
+_ACTIONS = 64  # random ones, used in turn
 
 
 def bench_sim(
-    character: str, preset: Preset, num_envs: int = 512, threads: int = 0, pybullet: bool = False
+    character: str,
+    preset: Preset,
+    num_envs: int = 512,
+    threads: int = 0,
+    pybullet: bool = False,
+    engine_name: EngineName = "mujoco",
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
-    """Control steps per second of the whole environment and of ``Batch.step`` alone at the same substeps.
+    """Control steps per second of the whole environment and of the simulator alone at the same substeps.
 
     The two are timed in turns, from states of the same rollout; the rates are medians over the turns. With
     ``pybullet`` its DeepMimic environment (one humanoid, one core) is timed as well, before and after.
     """
     peer = [bench_pybullet.measure(_PEER_SECONDS)] if pybullet else []
     clip = clip_of(character)
-    env = make_env(clip, preset.env, num_envs, threads=threads)
+    env = make_env(clip, preset.env, num_envs, threads=threads, engine=engine_name, device=device)
     engine = env.engine
-    if not isinstance(engine, MujocoEngine):
-        raise TypeError("the raw rate is that of mujoco.batch")
     generator = torch.Generator().manual_seed(0)
-    noise = _ACTION_STD * torch.randn(64, num_envs, env.act_dim, generator=generator)
+    noise = _ACTION_STD * torch.randn(_ACTIONS, num_envs, env.act_dim, generator=generator).to(env.device)
     env.reset()
     step = 0
 
@@ -46,9 +51,6 @@ def bench_sim(
         env.step(noise[step % len(noise)])
         step += 1
 
-    def raw_step() -> None:
-        engine.batch.step(nstep=engine.substeps)
-
     for _ in range(30):
         env_step()
     env_rates, raw_rates = [], []
@@ -56,7 +58,7 @@ def bench_sim(
         snapshot = env.state_dict()
         env_rates.append(num_envs * _rate(env_step))
         env.load_state_dict(snapshot)
-        raw_rates.append(num_envs * _rate(raw_step, partial(env.load_state_dict, snapshot)))
+        raw_rates.append(num_envs * _rate(engine.raw_step, partial(env.load_state_dict, snapshot)))
         env.load_state_dict(snapshot)
         for _ in range(10):
             env_step()
@@ -69,8 +71,9 @@ def bench_sim(
         "character": character,
         "clip": clip,
         "num_envs": num_envs,
-        "threads": engine.batch.nthread,
-        "substeps": engine.substeps,
+        "engine": engine_name,
+        "device": torch.cuda.get_device_name(env.device) if env.device.type == "cuda" else device,
+        **_details(engine),
         "env_steps_per_s": round(rate),
         "raw_engine_steps_per_s": round(median(raw_rates)),
         "ratio": round(median(e / r for e, r in zip(env_rates, raw_rates, strict=True)), 3),
@@ -91,9 +94,24 @@ def _rate(call: Callable[[], None], before: Callable[[], None] | None = None) ->
     while passed < _SECONDS:
         if before:
             before()
-        start = time.perf_counter()
+        start = _now()
         for _ in range(_CHUNK):
             call()
-        passed += time.perf_counter() - start
+        passed += _now() - start
         count += _CHUNK
     return count / passed
+
+
+def _now() -> float:
+    """Seconds; what a GPU was told to do is done by then."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _details(engine: Engine) -> dict[str, Any]:
+    """What an engine has to say of itself."""
+    batch, overflows = getattr(engine, "batch", None), getattr(engine, "overflows", None)
+    threads = {} if batch is None else {"threads": batch.nthread}
+    lost = {} if overflows is None else {"overflows": int(overflows)}
+    return {"substeps": engine.substeps, **threads, **lost}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -117,7 +118,10 @@ def _gpu() -> Finding:
     import torch
 
     if torch.cuda.is_available():
-        return _finding("gpu", "ok", f"{torch.cuda.get_device_name(0)} (CUDA {torch.version.cuda})")
+        found = f"{torch.cuda.get_device_name(0)} (CUDA {torch.version.cuda})"
+        if importlib.util.find_spec("mujoco_warp") is None:
+            return _finding("gpu", "note", f"{found}, without the engine that uses it", "pip install '.[gpu]'")
+        return _finding("gpu", "ok", f"{found}: train with --engine warp --device cuda")
     return _finding("gpu", "ok", "none: training runs on the processor, which is what the presets are made for")
 
 

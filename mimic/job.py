@@ -14,12 +14,14 @@ from typing import Any
 from characters import load_character
 from characters.errors import InputError
 from mimic.evaluate import evaluate
+from mimic.learn.policy import on_device
 from mimic.quality.footfall import FootfallMeter
 from mimic.quality.footfall_plot import draw_footfalls
 from mimic.quality.push import default_impulses, push_test
 from mimic.quality.push_plot import draw_pushes
 from mimic.render import RenderReport, draw
 from mimic.render.simulated import simulation_frames
+from mimic.sim import DeviceName, EngineName
 from mimic.skill import RUNS, Skill, find_skill, last_run, load_skill, shipped_skills, short_name
 from mimic.training import Limits, RunConfig, train
 
@@ -50,28 +52,41 @@ def run_job(run: RunConfig, out: Path, minutes: float, seconds: float, threads: 
 
 
 def evaluate_skill(
-    skill: Skill, episodes: int, threads: int = 0, seconds: float = 20.0, footfall: Path | None = None
+    skill: Skill,
+    episodes: int,
+    threads: int = 0,
+    seconds: float = 20.0,
+    footfall: Path | None = None,
+    engine: EngineName = "mujoco",
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """The evaluation of a skill from starts that are the same for everyone.
 
     ``footfall``: where to draw which foot is down when; the figures of it are then in the report as well.
     """
     skill = replace(skill, env_config=replace(skill.env_config, evaluation_s=seconds))
-    env = skill.make_env(episodes, seed=EVALUATION_SEED, threads=threads)
+    env = skill.make_env(episodes, EVALUATION_SEED, threads, engine, device)
     feet = [FootfallMeter(env)] if footfall else []
-    report = {**evaluate(env, skill.policy.mean, extra=feet), "controller": str(skill.path)}
+    report = evaluate(env, on_device(skill.policy, env.device).mean, extra=feet)
+    report |= {"controller": str(skill.path), "engine": engine, "device": device}
     if footfall:
         draw_footfalls(feet[0].footfalls(), footfall)
     return report
 
 
 def push_skill(
-    skill: Skill, episodes: int, threads: int = 0, impulses: Sequence[float] = (), picture: Path | None = None
+    skill: Skill,
+    episodes: int,
+    threads: int = 0,
+    impulses: Sequence[float] = (),
+    picture: Path | None = None,
+    engine: EngineName = "mujoco",
+    device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """How large pushes a skill survives, ``episodes`` of each size: see ``mimic.quality.push.push_test``."""
     sizes = impulses or default_impulses(load_character(skill.spec["character"]).mass)
-    env = skill.make_env(episodes * len(sizes), seed=EVALUATION_SEED, threads=threads)
-    report = push_test(env, skill.policy.mean, sizes)
+    env = skill.make_env(episodes * len(sizes), EVALUATION_SEED, threads, engine, device)
+    report = push_test(env, on_device(skill.policy, env.device).mean, sizes)
     if picture:
         draw_pushes(report, picture, f"{skill.clip} pushed once: {episodes} episodes of each size")
     return report

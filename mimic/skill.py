@@ -15,6 +15,7 @@ from characters.strict_config import build, to_dict
 from mimic import checkpoint
 from mimic.env import EnvConfig, TrackingEnv, make_env
 from mimic.learn.policy import GaussianPolicy, load_policy
+from mimic.sim import DeviceName, EngineName
 from mocap.catalogue import name_here
 
 SHIPPED = Path(__file__).with_name("controllers")
@@ -32,14 +33,24 @@ class Skill:
     env_config: EnvConfig
     spec: dict[str, Any]
 
-    def make_env(self, num_envs: int, seed: int = 0, threads: int = 0) -> TrackingEnv:
-        """The task it was trained for, without training aids. Raises InputError if its clip is not on this machine."""
+    def make_env(
+        self,
+        num_envs: int,
+        seed: int = 0,
+        threads: int = 0,
+        engine: EngineName = "mujoco",
+        device: DeviceName = "cpu",
+    ) -> TrackingEnv:
+        """The task it was trained for, without training aids, in any of the simulators.
+
+        Raises InputError if its clip is not on this machine.
+        """
         if (stand_in := name_here(self.clip)) != self.clip:
             raise InputError(
                 f"{self.path}: trained on the recording '{self.clip}', which is not here; run_mimic.py fetch {self.clip} "
                 f"gets it. '{stand_in}' stands in for the clip, but not for what was learned from it"
             )
-        env = make_env(self.clip, self.env_config, num_envs, training=False, seed=seed, threads=threads)
+        env = make_env(self.clip, self.env_config, num_envs, False, seed, threads, engine=engine, device=device)
         if (env.obs_dim, env.act_dim) != (self.policy.obs_dim, self.policy.act_dim):
             raise CheckpointError(
                 f"{self.path}: made for {self.policy.obs_dim} observations and {self.policy.act_dim} actions, "

@@ -20,11 +20,12 @@ from mimic.config import AlgorithmName, Preset
 from mimic.env import make_env
 from mimic.evaluate import evaluate
 from mimic.learn.build import make_learner
-from mimic.learn.policy import GaussianPolicy
+from mimic.learn.policy import GaussianPolicy, on_device
 from mimic.learn.progress import Progress, Silent
 from mimic.learn.ranks import Ranks, join
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
+from mimic.sim import DeviceName, EngineName
 from mimic.skill import make_spec
 from mocap.catalogue import load_clip
 from mocap.motion import Motion
@@ -42,6 +43,8 @@ class RunConfig:
     algorithm: AlgorithmName
     seed: int
     preset: Preset
+    engine: EngineName = "mujoco"
+    device: DeviceName = "cpu"
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def _make_trainer(
         seed=run.seed,
         threads=threads,
         first_env=ranks.rank * preset.num_envs,
+        engine=run.engine,
+        device=run.device,
     )
     settings = preset.algorithm(run.algorithm)
     return Trainer(
@@ -138,11 +143,11 @@ def _write_config(run: RunConfig, out: Path) -> None:
 
 
 def _evaluation(run: RunConfig, threads: int) -> Evaluate:
-    """Judges a policy in an environment of its own, from the same starts every time."""
+    """Judges a policy in an environment of its own, from the same starts every time; always on the CPU engine."""
     env = make_env(run.clip, run.preset.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + run.seed, threads)
 
     def judge(policy: GaussianPolicy) -> Mapping[str, float]:
-        return summary(evaluate(env, policy.mean))
+        return summary(evaluate(env, on_device(policy, env.device).mean))
 
     return judge
 

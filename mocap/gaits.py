@@ -24,10 +24,10 @@ from mocap.leg_placement import Array, Leg, LegPose, dog_leg, paw_joint, place
 from mocap.motion import Motion
 
 LICENCE = "synthetic: authored for this program from published canine gait figures, not capture; Apache-2.0 as it is"
-_FPS = 60.0
+_FPS = 120.0
 _CENTRE = 0.25  # [m] from the root to the middle of the four legs, which is what follows the path
 _DEGREE = math.pi / 180
-_LANDING = 0.1  # speed of a paw when it lands, in swing lengths a swing
+_LANDING = 0.12  # speed of a paw when it lands, in swing lengths a swing
 _LEGS = {"LH": ("left", False), "RH": ("right", False), "LF": ("left", True), "RF": ("right", True)}
 # of the way a paw stands, how much is ahead of hip or shoulder (McLaughlin & Roush 1995)
 _AHEAD = {True: 0.56, False: 0.36}
@@ -52,6 +52,7 @@ class Gait:
         clearance: how high a paw swings [m].
         spread: added to the distance of the paws from the middle [m].
         lateral_bend: standing bend of the spine into a turn.
+        start: phase of the first frame, where the least happens: a loop's seam is felt where it jerks.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Gait:
     clearance: float
     spread: float = 0.0
     lateral_bend: float = 0.0
+    start: float = 0.0
 
 
 _TROT = Gait(
@@ -95,6 +97,7 @@ _TROT = Gait(
     bend=1.5,
     arched=0.0,
     clearance=0.035,
+    start=0.104,
 )
 GAITS = {
     "trot": _TROT,
@@ -106,7 +109,7 @@ GAITS = {
         duty_fore=0.35,
         duty_hind=0.35,
         contacts={"RH": 0.00, "LH": 0.25, "LF": 0.29, "RF": 0.55},
-        height=0.55,
+        height=0.545,
         bob=0.02,
         bobs=1,
         low=0.42,
@@ -117,6 +120,7 @@ GAITS = {
         bend=6.5,
         arched=0.95,
         clearance=0.06,
+        start=0.79,
     ),
     "walk": replace(
         _TROT,
@@ -133,6 +137,7 @@ GAITS = {
         roll=4.0,
         yaw=4.5,
         clearance=0.025,
+        start=0.27,
     ),
     "pace": replace(
         _TROT,
@@ -146,20 +151,22 @@ GAITS = {
         roll=5.0,
         yaw=2.0,
         clearance=0.03,
+        start=0.125,
     ),
     "turn": replace(
         _TROT,
         name="turn",
         stride_s=30 / 60,
         speed=0.45,
-        yaw_rate=150.0,
+        yaw_rate=140.0,
         duty_fore=0.52,
         duty_hind=0.50,
         height=0.58,
         bob=0.01,
         clearance=0.03,
-        spread=0.015,
+        spread=0.06,
         lateral_bend=18.0,
+        start=0.03,
     ),
 }
 
@@ -195,14 +202,15 @@ def gait_at(name: str, speed: float | None = None, yaw_rate: float | None = None
 
 
 def author_gait(name: str, speed: float | None = None, yaw_rate: float | None = None) -> Motion:
-    """One stride of a gait on the dog, looped, at about 60 frames a second; it starts above the origin, facing x.
+    """One stride of a gait on the dog, looped, at about 120 frames a second; it starts above the origin, facing x.
 
     Raises InputError for an unknown gait, or a speed or rate of turning that its legs cannot keep up with.
     """
     gait = gait_at(name, speed, yaw_rate)
     dog = load_character("dog")
     frames = round(gait.stride_s * _FPS)
-    phase = np.arange(frames + 1) / frames
+    parts = np.arange(frames + 1) / frames
+    phase = gait.start + parts
     trunk = _trunk(gait, phase)
     joints = {joint.name: j for j, joint in enumerate(dog.joints)}
     world = dict(trunk.turns)
@@ -224,7 +232,7 @@ def author_gait(name: str, speed: float | None = None, yaw_rate: float | None = 
         name=f"{name}-authored",
         character=dog.name,
         joint_names=tuple(joints),
-        times=torch.from_numpy(phase * gait.stride_s),
+        times=torch.from_numpy(parts * gait.stride_s),
         root_pos_w=torch.from_numpy(trunk.root - origin[:1]),
         root_quat_w=quat_hemisphere(torch.from_numpy(_quat(world["root"]))),
         joint_quat=quat_hemisphere(torch.from_numpy(quat)),
@@ -298,7 +306,7 @@ def _leg_pose(gait: Gait, dog: Character, key: str, phase: Array, trunk: _Trunk)
     pitch = _PAW_PITCH[fore](_warp(own, duty)) * _DEGREE
     slope = _SLOPE[fore](_warp(own, duty)) * _DEGREE
     paw = paw_joint(leg, edge, paw_yaw, pitch)
-    paw[:, 2] += gait.clearance * (4 * swing * (1 - swing)) ** 2
+    paw[:, 2] += gait.clearance * (4 * swing * (1 - swing)) ** 1.6
     base = trunk.root + _base(dog, leg, trunk)
     forward = trunk.yaw["spine1" if fore else "root"]
     return place(leg, base, forward, paw, slope, paw_yaw, pitch), leg
@@ -339,13 +347,13 @@ def _foothold(gait: Gait, dog: Character, leg: Leg, key: str, stride: Array) -> 
 
 
 def _heading(gait: Gait, phase: Array) -> Array:
-    """[degrees] of the path at a phase, which may be beyond the stride."""
-    return gait.yaw_rate * gait.stride_s * phase
+    """[degrees] of the path at a phase, which may be beyond the stride; zero at the start."""
+    return gait.yaw_rate * gait.stride_s * (phase - gait.start)
 
 
 def _centre(gait: Gait, phase: Array) -> Array:
     """(T, 2) [m] of the path at a phase: a straight line, or a circle."""
-    way, turned = gait.speed * gait.stride_s * phase, _heading(gait, phase) * _DEGREE
+    way, turned = gait.speed * gait.stride_s * (phase - gait.start), _heading(gait, phase) * _DEGREE
     if abs(gait.yaw_rate) < 1e-6:
         return np.stack((way, np.zeros_like(way)), -1)
     radius = gait.speed / (gait.yaw_rate * _DEGREE)
@@ -368,13 +376,13 @@ def _periodic(keys: dict[float, float], smooth: bool) -> "CubicSpline | PchipInt
 
 # how far the segment above the paw leans back [degrees]: in stance from landing to lift-off, then through the swing
 _SLOPE = {
-    True: _periodic({0.0: 30.0, 0.5: 14.0, 1.0: -36.0, 1.3: -86.0, 1.6: -45.0, 1.85: 30.0}, smooth=True),
+    True: _periodic({0.0: 30.0, 0.5: 14.0, 1.0: -34.0, 1.33: -70.0, 1.62: -34.0, 1.86: 31.0}, smooth=True),
     False: _periodic({0.0: 20.0, 0.5: 26.0, 1.0: -10.0, 1.3: -42.0, 1.6: -10.0, 1.85: 18.0}, smooth=True),
 }
 # the paw's own pitch, nose down [degrees]: flat in stance, rolling off at its end, hanging in the swing
 _PAW_PITCH = {
-    True: _periodic({0.0: 0.0, 0.72: 0.0, 1.0: 26.0, 1.3: 75.0, 1.6: 50.0, 1.9: -3.0}, smooth=False),
-    False: _periodic({0.0: 0.0, 0.72: 0.0, 1.0: 26.0, 1.3: 55.0, 1.6: 25.0, 1.9: -3.0}, smooth=False),
+    True: _periodic({0.0: 0.0, 0.72: 0.0, 1.0: 24.0, 1.35: 62.0, 1.65: 36.0, 1.95: 0.0}, smooth=False),
+    False: _periodic({0.0: 0.0, 0.72: 0.0, 1.0: 24.0, 1.35: 48.0, 1.65: 24.0, 1.95: 0.0}, smooth=False),
 }
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from motion_samples import clip_or_skip
 
 import run_mimic
@@ -51,7 +52,9 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --seed 99999999999999999999", "must lie between"),
         ("train --clip walk --threads -1", "must be a number of threads"),
         ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo', 'rwr'"),
-        ("train --clip walk --device cuda", "use --device cpu"),
+        ("train --clip walk --device cuda", "add --engine warp, or use --device cpu"),
+        ("evaluate --controller cartwheel --engine bullet --device cuda", "the bullet engine runs on the CPU only"),
+        ("bench sim --engine physx", "choose from 'mujoco', 'warp', 'bullet'"),
         ("train --clip walk --preset fats", "did you mean 'fast'"),
         ("train --clip walk --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),
         ("train --clip walk --set awr.update.temprature=1", "did you mean 'temperature'"),
@@ -165,6 +168,52 @@ def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):
     assert code == 0 and report == json.loads(Path("bench.json").read_text())
     assert {"env_steps_per_s", "raw_engine_steps_per_s", "ratio", "threads"} <= set(report)
     assert report["threads"] == 1 and report["ratio"] > 0.0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+@pytest.mark.parametrize(
+    "words", ["train --clip cartwheel", "evaluate --controller cartwheel", "bench sim", "--clip cartwheel"]
+)
+def test_a_gpu_that_is_not_there_is_said_to_be_missing(capsys, words):
+    clip_or_skip("cartwheel")
+    code, _, err = call(capsys, *words.split(), "--engine", "warp", "--device", "cuda")
+    assert code == 2 and "torch finds no CUDA device here; use --device cpu" in err and "Traceback" not in err
+
+
+def test_without_warp_the_gpu_engine_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mujoco_warp", None)
+    monkeypatch.delitem(sys.modules, "mimic.sim.warp_engine", raising=False)
+    code, _, err = call(capsys, "evaluate", "--controller", "cartwheel", "--engine", "warp")
+    assert code == 2 and "pip install '.[gpu]'" in err and "Traceback" not in err
+
+
+@pytest.mark.warp
+def test_trained_on_the_gpu_engine_judged_on_all(capsys, monkeypatch):
+    clip_or_skip("walk")
+    pytest.importorskip("mujoco_warp", reason="the GPU engine is an extra: pip install '.[gpu]'")
+    settings = [*TINY, "--set", "trainer.evaluate_every=64", "--set", "env.evaluation_s=0.2"]
+    code, _, _ = call(capsys, "train", "--clip", "walk", "--samples", 128, "--engine", "warp", *settings)
+    config = json.loads(Path("runs/walk-awr/config.json").read_text())
+    rows = [json.loads(line) for line in Path("runs/walk-awr/metrics.jsonl").read_text().splitlines()]
+    assert code == 0 and config["engine"] == "warp" and any("eval/normalized_return" in row for row in rows)
+    code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--engine", "bullet")
+    assert code == 2 and "goes on as it began" in err
+    returned = {}
+    for engine in ("mujoco", "warp"):
+        words = ("--episodes", 2, "--engine", engine, "--json", "e.json")
+        assert call(capsys, "evaluate", "--controller", "walk", *words)[0] == 0
+        report = json.loads(Path("e.json").read_text())
+        assert report["engine"] == engine
+        returned[engine] = report["normalized_return"]["mean"]
+    assert returned["warp"] == pytest.approx(returned["mujoco"], abs=0.05)
+
+    for name, value in (("_SECONDS", 0.01), ("_ROUNDS", 1), ("_CHUNK", 1)):
+        monkeypatch.setattr(f"mimic.bench.{name}", value)
+    for engine in ("warp", "bullet"):
+        code, out, _ = call(capsys, "bench", "sim", "--num-envs", 2, "--engine", engine)
+        report = json.loads(out)
+        assert code == 0 and report["engine"] == engine and report["ratio"] > 0.0
+        assert ("overflows" in report) == (engine == "warp")
 
 
 @pytest.mark.parametrize("algorithm", ["awr", "ppo"])

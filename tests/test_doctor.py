@@ -57,3 +57,14 @@ def test_a_missing_package_and_an_examination_that_fails_are_findings(monkeypatc
     assert "no-such-package" in _finding(report, "packages")["found"]
     assert "no such disk" in _finding(report, "disk")["found"]
     assert "Something is missing" in _printed(report)
+
+
+@pytest.mark.parametrize(
+    ("installed", "state", "word"), [(True, "ok", "--engine warp"), (False, "note", "pip install")]
+)
+def test_a_gpu_is_told_what_would_use_it(monkeypatch, installed, state, word):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda index: "a card")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+    finding = room._gpu()
+    assert finding["state"] == state and word in finding["found"] + finding["do"]

@@ -15,6 +15,7 @@ from characters import CharacterState
 from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
 from mimic.env.reference import Reference, ReferenceSample
 from mimic.env.tasks import TaskConfig
+from mimic.sim.chosen import put
 
 ROUNDING_S = 1e-9  # sums of time steps miss the end of a clip by less
 
@@ -39,6 +40,7 @@ class Clock:
 
     def __init__(self, reference: Reference, task: TaskConfig, num_envs: int, device: torch.device | str = "cpu"):
         self.reference, self.task = reference, task
+        self.looks = torch.device(device).type == "cpu"  # to look whether there is more to do, a GPU would have to wait
         self.now = Placement(
             torch.zeros(num_envs, dtype=torch.float64, device=device),
             torch.zeros(num_envs, 3, device=device),
@@ -46,7 +48,8 @@ class Clock:
         )
         ends = torch.tensor([0.0, reference.duration], dtype=torch.float64, device=device)
         pos, quat = reference.root(ends, torch.zeros(2, 3, device=device), torch.zeros(2, device=device))
-        self.first_pos = pos[0] * torch.tensor([1.0, 1.0, 0.0], device=device)
+        self._ground = torch.tensor([1.0, 1.0, 0.0], device=device)
+        self.first_pos = pos[0] * self._ground
         start, end = heading_angle(quat)
         self.cycle_yaw = end - start if task.sync_root_yaw else torch.zeros_like(end)
 
@@ -56,10 +59,10 @@ class Clock:
         return (self.now.clip_time / self.reference.duration).float()
 
     def reset(self, ids: Tensor, clip_time: Tensor) -> None:
-        """Start the environments ``ids`` at ``clip_time`` [s], the clip at the world's origin."""
-        self.now.clip_time[ids] = clip_time
-        self.now.origin_w[ids] = 0.0
-        self.now.yaw[ids] = 0.0
+        """Start the environments ``ids`` (or a mask: see :func:`put`) at ``clip_time`` [s], the clip at the world's origin."""
+        put(self.now.clip_time, ids, clip_time)
+        put(self.now.origin_w, ids, 0.0)
+        put(self.now.yaw, ids, 0.0)
 
     def advance(self, dt: float, sim: CharacterState) -> Tensor:
         """Move on by dt [s], closing cycles as the task says; (N,) bool: a clip that does not loop is over."""
@@ -75,7 +78,7 @@ class Clock:
             closed.yaw = heading_angle(sim.root_quat_w) - heading_angle(quat)
         if self.task.sync_root_pos:
             pos, _ = self.reference.root(closed.clip_time, torch.zeros_like(closed.origin_w), closed.yaw)
-            closed.origin_w = (sim.root_pos_w - pos) * pos.new_tensor([1.0, 1.0, 0.0])
+            closed.origin_w = (sim.root_pos_w - pos) * self._ground
         self.now = _where(over, closed, now)
         return torch.zeros_like(over)
 
@@ -89,7 +92,7 @@ class Clock:
         # counted, because a broken clip time would never come below the duration
         for _ in range(math.ceil(seconds / self.reference.duration) + 1):
             over = later.clip_time >= self.reference.duration
-            if not bool(over.any()):
+            if self.looks and not bool(over.any()):
                 break
             later = _where(over, self._next_cycle(later), later)
         return later

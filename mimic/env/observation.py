@@ -15,6 +15,7 @@ from characters.errors import ConfigError, nearest
 from characters.rotations import (
     cross,
     heading_angle,
+    quat_conj,
     quat_from_yaw,
     quat_mul,
     quat_rotate_inverse,
@@ -213,4 +214,4 @@ def _example(character: Character, num_targets: int) -> Seen:
 
 def _turned(frame: Tensor, quat_w: Tensor) -> Tensor:
     """quat_w seen from the yaw frame."""
-    return quat_mul(frame * frame.new_tensor([1.0, -1.0, -1.0, -1.0]), quat_w)
+    return quat_mul(quat_conj(frame), quat_w)

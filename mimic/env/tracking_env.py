@@ -22,13 +22,15 @@ from mimic.env.reward import Compared, Reward
 from mimic.env.tasks import TaskConfig, task_for
 from mimic.env.termination import Termination
 from mimic.learn.vec_env import End, Step
-from mimic.sim import Engine, make_engine
+from mimic.sim import DeviceName, Engine, EngineName, make_engine
+from mimic.sim.chosen import put, rows
 from mocap.catalogue import load_clip
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
 
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
+_STATE = ("clip_time", "origin_w", "yaw", "episode", "steps", "step_limit")
 
 
 class TrackingEnv:
@@ -68,6 +70,9 @@ class TrackingEnv:
         self.obs_dim, self.act_dim = self.observation.dim, self.action.dim
         self.unnormalized_obs = self.observation.unnormalized
         self.action_low, self.action_high = -self.action.bound, self.action.bound
+        # a GPU would have to wait for the host to learn who ended: there everybody's new start is worked out, and taken by
+        # those who need one
+        self.by_mask = device.type != "cpu"
         self._env_ids = torch.arange(self.num_envs, device=device)
         self._first_env = first_env
         self._episode = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
@@ -145,9 +150,9 @@ class TrackingEnv:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from what ``state_dict`` gave."""
         now = self.clock.now
-        now.clip_time, now.origin_w, now.yaw = (state[n].clone() for n in ("clip_time", "origin_w", "yaw"))
-        self._episode, self._steps = state["episode"].clone(), state["steps"].clone()
-        self._step_limit = state["step_limit"].clone()
+        mine = {name: state[name].to(self.device, copy=True) for name in _STATE}
+        now.clip_time, now.origin_w, now.yaw = mine["clip_time"], mine["origin_w"], mine["yaw"]
+        self._episode, self._steps, self._step_limit = mine["episode"], mine["steps"], mine["step_limit"]
         prefix = "engine."
         self.engine.restore({n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)})
 
@@ -164,33 +169,40 @@ class TrackingEnv:
     def _end(self, clip_over: Tensor, broken: Tensor) -> Tensor:
         """Why each episode ends at this step, (N,) int8; the later rules outrank the earlier."""
         end = torch.zeros(self.num_envs, dtype=torch.int8, device=self.device)
-        end[self._steps >= self._step_limit] = End.TIMEOUT
-        end[clip_over] = End.CLIP_END
-        end[self.termination.failed(self.sim, self.bodies, self.reference)] = End.FAIL
-        end[broken] = End.DIVERGED
+        end.masked_fill_(self._steps >= self._step_limit, End.TIMEOUT)
+        end.masked_fill_(clip_over, End.CLIP_END)
+        end.masked_fill_(self.termination.failed(self.sim, self.bodies, self.reference), End.FAIL)
+        end.masked_fill_(broken, End.DIVERGED)
         return end
 
     def _restart(self, end: Tensor, obs: Tensor) -> Tensor:
         """Start new episodes where they ended; observations with those rows renewed."""
-        ids = end.nonzero().squeeze(1)
-        if not len(ids):
+        ended = end != End.NONE
+        chosen = ended if self.by_mask else ended.nonzero().squeeze(1)
+        if not self.by_mask and not len(chosen):
             return obs
         obs = obs.clone()
-        obs[ids] = self._observe(ids, self._reset(ids))
+        put(obs, chosen, self._observe(rows(chosen), self._reset(chosen)))
         return obs
 
-    def _reset(self, ids: Tensor, start_times: Tensor | None = None) -> CharacterState:
-        """Reference state initialisation (Peng et al. 2018): pose and velocity of the clip at a random time."""
+    def _reset(self, chosen: Tensor, start_times: Tensor | None = None) -> CharacterState:
+        """Reference state initialisation (Peng et al. 2018): pose and velocity of the clip at a random time.
+
+        Args:
+            chosen: which environments, as indices or a mask (mimic/sim/chosen.py).
+            start_times: [s] of those, if not random.
+        """
+        some = rows(chosen)
         if start_times is None:
-            u = counter_uniform(self.seed, self._first_env + self._env_ids[ids], self._episode[ids])
+            u = counter_uniform(self.seed, self._first_env + self._env_ids[some], self._episode[some])
             start_times = u * self.clock.reference.duration
-        self._episode[ids] += 1
-        self._steps[ids] = 0
-        self._step_limit[ids] = self._new_step_limit
-        self.clock.reset(ids, start_times)
+        put(self._episode, chosen, self._episode[some] + 1)
+        put(self._steps, chosen, 0)
+        put(self._step_limit, chosen, self._new_step_limit)
+        self.clock.reset(chosen, start_times)
         now = self.clock.now
-        start = self.clock.reference.sample(now.clip_time[ids], now.origin_w[ids], now.yaw[ids])
-        self.engine.reset(ids, start.state)
+        start = self.clock.reference.sample(now.clip_time[some], now.origin_w[some], now.yaw[some])
+        self.engine.reset(chosen, start.state)
         return start.state
 
     def _observe(self, ids: Tensor | slice, sim: CharacterState, bodies: BodyState | None = None) -> Tensor:
@@ -223,8 +235,10 @@ def make_env(
     seed: int = 0,
     threads: int = 0,
     first_env: int = 0,
+    engine: EngineName = "mujoco",
+    device: DeviceName = "cpu",
 ) -> TrackingEnv:
-    """The environment of a clip by name, on the CPU engine; ``threads`` 0 means all cores."""
+    """The environment of a clip by name, on one of the engines; ``threads`` 0 means all cores."""
     motion = load_clip(clip)
-    engine = make_engine(load_character(motion.character), num_envs, threads)
-    return TrackingEnv(motion, engine, config, training=training, seed=seed, first_env=first_env)
+    simulation = make_engine(load_character(motion.character), num_envs, threads, engine, device)
+    return TrackingEnv(motion, simulation, config, training=training, seed=seed, first_env=first_env)

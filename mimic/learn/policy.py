@@ -3,6 +3,7 @@
 Initialisation draws from a generator handed in and touches no global random state. Everything is float32.
 """
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -125,6 +126,11 @@ class Critic(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             result: Tensor = self.net[-1](hidden.float()).squeeze(-1)
         return result
+
+
+def on_device(policy: GaussianPolicy, device: torch.device) -> GaussianPolicy:
+    """The policy itself if it is there already, else a copy."""
+    return policy if policy.std.device == device else copy.deepcopy(policy).to(device)
 
 
 def load_policy(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> GaussianPolicy:

@@ -157,6 +157,9 @@ class Replay:
 
 
 def _refuse_non_finite(**tensors: Tensor) -> None:
+    # on a GPU, asking waits: ask once
+    if bool(torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).all()):
+        return
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             env = int((~tensor.isfinite()).reshape(tensor.shape[0], -1).any(1).nonzero()[0])

@@ -62,6 +62,7 @@ class EpisodeTracker:
         # sums over finished episodes: return, length [control steps], and how many
         self.finished = torch.zeros(3, dtype=torch.float64, device=self.running.device)
         self._ends = torch.zeros(len(End), dtype=torch.int64, device=self.running.device)
+        self._kinds = torch.arange(len(End), dtype=torch.int8, device=self.running.device).unsqueeze(1)
         self._info: dict[str, Tensor] = {}
         self._steps = 0
         self._reward = torch.zeros((), dtype=torch.float64, device=self.running.device)
@@ -75,7 +76,7 @@ class EpisodeTracker:
         self.running[1] += 1.0
         finished = (ended & ~diverged).double()
         self.finished += torch.cat([(self.running * finished).sum(1), finished.sum().unsqueeze(0)])
-        self._ends += torch.bincount(step.end.long(), minlength=len(End))
+        self._ends += (step.end == self._kinds).sum(1)
         self.running *= (~ended).double()
         self._reward += reward.mean()
         self._steps += 1

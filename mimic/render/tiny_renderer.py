@@ -20,8 +20,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from mimic.render.backdrop import Backdrop, Look
 from mimic.render.camera import Camera
 from mimic.render.meshes import mesh_of
-from mimic.render.quiet_pybullet import load_pybullet
 from mimic.render.scene import Figure, Pose
+from mimic.sim.quiet_pybullet import load_pybullet
 
 _OVERSAMPLING = 2
 _NEAR, _FAR = 0.5, 80.0  # [m]

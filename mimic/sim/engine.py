@@ -5,7 +5,7 @@ interface: poses go in and out as :class:`CharacterState`, targets as joint rota
 
 Guarantees every engine gives: ``read`` returns fresh tensors on ``device``; copies never influence each other; a copy
 that has become non-finite or absurdly fast is reported by ``failed`` after the very ``step`` in which that happened,
-stays as it is, and leaves the others' results unchanged to the bit.
+stays as it is, and leaves the others' results unchanged to the bit (on a GPU: but for rounding).
 """
 
 from typing import Protocol
@@ -26,9 +26,13 @@ class Engine(Protocol):
     character: Character
     num_envs: int
     device: torch.device
+    substeps: int
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Put the copies ``ids`` (K,) into ``state`` (K rows), at rest with respect to the past."""
+        """Put the copies ``ids`` into ``state``, at rest with respect to the past.
+
+        ``ids`` are indices (K,), with K rows of state; or a mask (N,) bool, with N rows of which those chosen count.
+        """
 
     def set_targets(self, pd_target: Tensor) -> None:
         """Servo targets until the next call, (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
@@ -47,3 +51,6 @@ class Engine(Protocol):
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot as if nothing had happened, to the bit where the engine is deterministic."""
+
+    def raw_step(self) -> None:
+        """The simulator alone: the physics steps of one control step and nothing besides, for measuring."""

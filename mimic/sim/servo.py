@@ -53,11 +53,14 @@ class Servo:
             joint_pos: (N, A) [rad]; the hinges' angles, other columns are not read.
             joint_vel: (N, A) [rad/s].
         """
+        _, limited = self.error_and_torque(ball_quat, joint_pos, joint_vel)
+        return limited, limited + self._kd * joint_vel
+
+    def error_and_torque(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
+        """Error e, (N, A) [rad], and limited servo torque, (N, A) [N·m]; arguments as of :meth:`torques`."""
         error = self._target - joint_pos
         turn = quat_to_rotvec(quat_mul(quat_conj(ball_quat), self._target_quat))
         error[:, self._ball_dofs] = turn.flatten(1)
-        damping = self._kd * joint_vel
-        wanted = self._kp * error - damping
+        wanted = self._kp * error - self._kd * joint_vel
         norm = (wanted.square() @ self._sum_per_joint).sqrt()
-        limited = wanted * (self._limit / norm.clamp_min(self._limit))[:, self._joint_of_dof]
-        return limited, limited + damping
+        return error, wanted * (self._limit / norm.clamp_min(self._limit))[:, self._joint_of_dof]

@@ -105,7 +105,8 @@ class GltfFile:
             values = np.zeros((count, width), component)
         if "sparse" in entry:
             values = self._sparse(entry["sparse"], values)
-        result = values.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # signalling NaNs; refused below
+            result = values.astype(np.float64)
         if entry.get("normalized") is True and component.kind in "iu":
             result = np.maximum(result / np.iinfo(component).max, -1.0)
         if not np.isfinite(result).all():

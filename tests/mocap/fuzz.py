@@ -231,7 +231,7 @@ def targets() -> dict[str, Target]:
         "gltf": Target(lambda data: read_gltf(data, "fuzz"), (gltf.text(),), garble_json),
         "glb": Target(lambda data: read_gltf(data, "fuzz"), (gltf.binary(),), garble_glb),
         "clip npz": Target(lambda data: read_clip_npz(data, "fuzz"), tuple(map(write_clip_npz, clips)), garble_archive),
-        "smpl npz": Target(lambda data: read_smpl(data, "fuzz"), (npz(smpl(72)), npz(smpl(156))), garble_archive),
+        "smpl npz": Target(lambda data: read_smpl(data, "fuzz"), (npz(smpl(72, 2)), npz(smpl(66, 2))), garble_archive),
         "pose npz": Target(lambda data: read_pose_npz(data, "fuzz"), (npz(poses),), garble_archive),
         "key points": Target(lambda data: read_keypoint_text(data, "fuzz"), (rows.encode(),), garble),
         "robot csv": Target(lambda data: read_robot_csv(data, "fuzz"), (robot.encode(),), garble),

@@ -1,0 +1,211 @@
+"""The second opinion: pybullet, for replaying a controller in a simulator it was not trained in.
+
+Every copy has a world of its own, so that none can influence another. The bodies are MuJoCo's exactly
+(``bullet_body.py``); contact, friction, stepping and the way to the servo's torque are Bullet's.
+
+The servo is the one of ``servo.py``, renewed as often as in MuJoCo and handed over in the same two parts, motor and joint
+damping. But Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two
+renewals as keep it stable: 1/25,000 s for the humanoid, 1/80,000 s for the dog. That makes it slow, and it is why this
+is an engine to check with and not one to train in. (Predicting the damping, as stable PD controllers do, takes the
+torque out of a foot on the ground unless the prediction knows the contact.)
+
+What to expect: at 1/120 s MuJoCo's implicit damping acts like added inertia h * kd, at an ankle sixty times the foot's own.
+A controller trained so has learned with it, and does as badly in MuJoCo at 1/3600 s as here (docs/performance.md).
+
+Deterministic; but a snapshot holds pose and velocity, not Bullet's memory of contacts, and so continues closely only.
+"""
+
+import math
+
+import mujoco
+import numpy as np
+import torch
+from torch import Tensor
+
+from characters import Character, CharacterState
+from characters.rotations import cross, quat_rotate, quat_rotate_inverse
+from mimic.sim.bullet_body import add_character, connect, moving_links
+from mimic.sim.chosen import put
+from mimic.sim.coordinates import Coordinates
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+from mimic.sim.quiet_pybullet import load_pybullet
+from mimic.sim.servo import Servo
+
+_SAFETY = 0.8  # of the step beyond which explicit damping oscillates
+_POSES = 16  # in which that step is looked for
+
+
+class BulletEngine:
+    """See :class:`mimic.sim.engine.Engine`.
+
+    Attributes:
+        substeps: how often the servo is renewed in a control step.
+        fine_steps: Bullet's steps between two renewals.
+    """
+
+    def __init__(self, character: Character, num_envs: int):
+        self.character, self.num_envs = character, num_envs
+        self.device = torch.device("cpu")
+        self.substeps = character.simulation.substeps
+        self.fine_steps = math.ceil(character.simulation.sim_dt / stable_step(character))
+        dt = character.simulation.sim_dt / self.fine_steps
+        self._bullet = load_pybullet()
+        self._clients: list[int] = []
+        self._clients += [connect(self._bullet, dt) for _ in range(num_envs)]
+        self._bodies = [add_character(self._bullet, character, client) for client in self._clients]
+        self._fresh = [self._bullet.saveState(physicsClientId=client) for client in self._clients]
+        self._links = moving_links(character)
+        self._index_joints(character)
+        self._com = torch.tensor(character.bodies[0].com, dtype=torch.float64)
+        self._servo = Servo(character, dtype=torch.float64)
+        self._failed = torch.zeros(num_envs, dtype=torch.bool)
+        self._pull()
+
+    def _index_joints(self, character: Character) -> None:
+        model, joints = character.mj_model(visual=False), character.joints
+        addresses = model.jnt_qposadr[1:].tolist()
+        self._coordinates = Coordinates(character, addresses)
+        self._qpos = torch.zeros(self.num_envs, model.nq, dtype=torch.float64)
+        self._qvel = torch.zeros(self.num_envs, model.nv, dtype=torch.float64)
+        balls = [joint.kind == "ball" for joint in joints]
+        self._columns = [slice(a, a + (4 if ball else 1)) for a, ball in zip(addresses, balls, strict=True)]
+
+    def __del__(self) -> None:
+        for client in getattr(self, "_clients", []):
+            self._bullet.disconnect(physicsClientId=client)
+
+    def reset(self, ids: Tensor, state: CharacterState) -> None:
+        """Put copies ``ids`` into ``state``, with no trace of the past."""
+        self._coordinates.write(self._qpos, self._qvel, ids, state)
+        put(self._failed, ids, False)
+        for i in torch.arange(self.num_envs)[ids].tolist():
+            self._push(i)
+
+    def set_targets(self, pd_target: Tensor) -> None:
+        """Servo targets (N, A) [rad] until the next call."""
+        self._servo.set_target(pd_target.double())
+
+    def step(self) -> None:
+        """One control step; the servo's torque is renewed at every physics step."""
+        for _ in range(self.substeps):
+            torque = self._motor_torques()
+            self._failed |= ~self._sane() | ~(torque.abs().amax(1) < math.inf)
+            # Bullet is not asked what comes after nonsense
+            sound = (~self._failed).nonzero().squeeze(1).tolist()
+            for i in sound:
+                self._simulate(i, torque[i].tolist())
+            self._pull(sound)
+        self._failed |= ~self._sane()
+
+    def read(self) -> CharacterState:
+        """Pose and velocity of every copy, float32."""
+        return self._coordinates.read(self._qpos, self._qvel)
+
+    def failed(self) -> Tensor:
+        """(N,) bool: broken since the last reset, by value or by speed."""
+        return self._failed.clone()
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """Pose, velocity and the failure flags."""
+        return {"qpos": self._qpos.clone(), "qvel": self._qvel.clone(), "failed": self._failed.clone()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Continue from a snapshot, with contacts found anew."""
+        self._qpos.copy_(snapshot["qpos"])
+        self._qvel.copy_(snapshot["qvel"])
+        self._failed.copy_(snapshot["failed"])
+        for i in range(self.num_envs):
+            self._push(i)
+
+    def raw_step(self) -> None:
+        """The simulator alone: the physics steps of one control step."""
+        for _ in range(self.substeps):
+            for client in self._clients * self.fine_steps:
+                self._bullet.stepSimulation(physicsClientId=client)
+
+    def _sane(self) -> Tensor:
+        # a NaN compares false, so ask what is good
+        return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
+
+    def _motor_torques(self) -> Tensor:
+        """The servo's torque without its damper, (N, A) [N·m]."""
+        place = self._coordinates
+        ball_quat, joint_pos = place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos).double()
+        return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1]
+
+    def _simulate(self, i: int, torque: list[float]) -> None:
+        """The fine steps of copy i until the servo is renewed."""
+        forces = [torque[joint.dof] for joint in self.character.joints]
+        bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
+        for _ in range(self.fine_steps):
+            # what is not repeated is forgotten
+            bullet.setJointMotorControlMultiDofArray(
+                body, self._links, bullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
+            )
+            bullet.stepSimulation(physicsClientId=client)
+
+    def _pull(self, ids: list[int] | None = None) -> None:
+        """Copy Bullet's state of the copies ``ids`` (all) into qpos and qvel."""
+        bullet, rows = self._bullet, range(self.num_envs) if ids is None else ids
+        base, joints = [], []
+        for i in rows:
+            body, client = self._bodies[i], self._clients[i]
+            base.append(sum(bullet.getBasePositionAndOrientation(body, physicsClientId=client), ()))
+            base[-1] += sum(bullet.getBaseVelocity(body, physicsClientId=client), ())
+            states = bullet.getJointStatesMultiDof(body, self._links, physicsClientId=client)
+            joints.append(([x for s in states for x in _wxyz(s[0])], [x for s in states for x in s[1]]))
+        if not base:
+            return
+        numbers = torch.tensor(np.array(base))
+        pos, quat, linvel, angvel = (numbers[:, c] for c in (slice(3), [6, 3, 4, 5], slice(7, 10), slice(10, 13)))
+        arm = quat_rotate(quat, self._com.expand_as(pos))
+        chosen = torch.tensor(list(rows))
+        joint_pos, joint_vel = (torch.tensor(np.array(part)) for part in zip(*joints, strict=True))
+        self._qpos[chosen] = torch.cat((pos - arm, quat, joint_pos), 1)
+        turn = quat_rotate_inverse(quat, angvel)
+        self._qvel[chosen] = torch.cat((linvel - cross(angvel, arm), turn, joint_vel), 1)
+
+    def _push(self, i: int) -> None:
+        """Put copy i in Bullet into its qpos and qvel, forgetting its contacts."""
+        bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
+        bullet.restoreState(self._fresh[i], physicsClientId=client)
+        pos, quat = self._qpos[i, :3], self._qpos[i, 3:7]
+        arm = quat_rotate(quat, self._com)
+        angvel = quat_rotate(quat, self._qvel[i, 3:6])
+        centre, orientation = (pos + arm).tolist(), quat[[1, 2, 3, 0]].tolist()
+        linvel = (self._qvel[i, :3] + cross(angvel, arm)).tolist()
+        bullet.resetBasePositionAndOrientation(body, centre, orientation, physicsClientId=client)
+        bullet.resetBaseVelocity(body, linvel, angvel.tolist(), physicsClientId=client)
+        joint_pos, joint_vel = self._qpos[i].tolist(), self._qvel[i, 6:].tolist()
+        bullet.resetJointStatesMultiDof(
+            body,
+            self._links,
+            [_xyzw(joint_pos[columns]) for columns in self._columns],
+            [joint_vel[joint.dof] for joint in self.character.joints],
+            physicsClientId=client,
+        )
+
+
+def _wxyz(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Bullet's position of a joint as MuJoCo has it; a hinge's angle as it is."""
+    return values if len(values) == 1 else (values[3], *values[:3])
+
+
+def _xyzw(values: list[float]) -> list[float]:
+    """MuJoCo's position of a joint as Bullet has it; a hinge's angle as it is."""
+    return values if len(values) == 1 else [*values[1:], values[0]]
+
+
+def stable_step(character: Character) -> float:
+    """The longest step [s] with which explicit joint damping stays stable, over some poses, with a margin."""
+    model = character.mj_model(visual=False)
+    data, fastest = mujoco.MjData(model), 0.0
+    random = np.random.default_rng(0)
+    for _ in range(_POSES):
+        mujoco.mj_integratePos(model, data.qpos, random.normal(size=model.nv), 1.0)
+        mujoco.mj_forward(model, data)
+        response = np.zeros((model.nv, model.nv))
+        mujoco.mj_solveM(model, data, response, np.diag(np.sqrt(model.dof_damping)))
+        rates = np.linalg.eigvalsh(np.sqrt(model.dof_damping) * response)
+        fastest = max(fastest, float(rates[-1]))
+    return _SAFETY * 2.0 / fastest

@@ -1,0 +1,181 @@
+"""The GPU engine: ``mujoco_warp``, thousands of worlds side by side, from the same MJCF and YAML as the CPU engine.
+
+State is shared with torch, not copied: ``qpos`` and the rest are Warp's arrays seen as tensors. On CUDA the servo and all
+substeps of a control step are captured once as a CUDA graph, and nothing here waits for the host: ``reset`` takes a
+mask, ``failed`` stays on the device. On the CPU the same code runs plainly: far slower than the CPU engine, but that is
+where it can be tested.
+
+It computes in float32, and on a GPU contacts are found in any order, so it is not reproducible to the bit there.
+Buffers for contacts and constraints hold what the character can have at worst (``buffer_sizes``); should they overflow
+all the same, or the physics break, the worlds concerned are reported by ``failed``, for Warp itself checks nothing.
+"""
+
+from collections.abc import Callable
+
+import mujoco
+import torch
+from torch import Tensor
+
+from characters import Character, CharacterState
+from characters.errors import InputError
+from mimic.sim.chosen import put
+from mimic.sim.coordinates import Coordinates
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+
+try:
+    import mujoco_warp as mjw
+    import warp as wp
+
+    wp.config.log_level = wp.LOG_ERROR
+    wp.init()
+    from mimic.sim.warp_servo import WarpServo
+except ImportError:
+    raise InputError("the warp engine needs mujoco_warp, which is not installed: pip install '.[gpu]'") from None
+
+# contacts of one primitive with the ground, as Warp counts them
+_GROUND_CONTACTS = {"sphere": 1, "capsule": 2, "box": 8}
+_ROWS_A_CONTACT = 4  # of a pyramidal friction cone in three dimensions
+_SELF_CONTACTS_A_BODY = 4  # a guess, for characters that collide with themselves: an overflow is reported
+_LOST = mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ | mjw.OverflowType.BROADPHASE
+_LOST |= mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD
+
+
+class WarpEngine:
+    """See :class:`mimic.sim.engine.Engine`.
+
+    Attributes:
+        overflows: () int64, how often a world has lost contacts or constraints for want of room, since the start.
+    """
+
+    def __init__(
+        self,
+        character: Character,
+        num_envs: int,
+        device: torch.device | str = "cpu",
+        sizes: tuple[int, int] | None = None,
+    ):
+        """``sizes``: contacts and constraint rows a world there is room for, if not what ``buffer_sizes`` says."""
+        self.character, self.num_envs = character, num_envs
+        self.device = torch.device(device)
+        self.substeps = character.simulation.substeps
+        model = character.mj_model(visual=False)
+        model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # Warp never does, and refuses the flag
+        contacts, constraints = sizes or buffer_sizes(character)
+        self._wp_device = wp.device_from_torch(self.device)
+        with wp.ScopedDevice(self._wp_device):
+            self._model = mjw.put_model(model)
+            self._model.opt.warn_overflow = 0  # it is our part to report them
+            if self._wp_device.is_cuda:  # loops within graphs: the solver's early end
+                self._model.opt.graph_conditional = wp.is_conditional_graph_supported()
+            self._data = mjw.make_data(model, nworld=num_envs, nconmax=contacts, njmax=constraints)
+            self._wp_target = wp.zeros((num_envs, character.num_actuated), dtype=float)
+        addresses = model.jnt_qposadr[1:].tolist()
+        self._servo = WarpServo(character, addresses, self._wp_device)
+        self._coordinates = Coordinates(character, addresses, self.device)
+        self._target, self._overflow = wp.to_torch(self._wp_target), wp.to_torch(self._data.overflow)
+        data = self._data
+        # all that one step leaves for the next
+        self._carried = {
+            name: wp.to_torch(getattr(data, name))
+            for name in ("qpos", "qvel", "ctrl", "qacc", "qacc_warmstart", "time")
+        }
+        self._qpos, self._qvel = self._carried["qpos"], self._carried["qvel"]
+        self._failed = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
+        self.overflows = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._on_gpu = self.device.type == "cuda"
+        self._graphs: dict[str, object] = {}
+
+    def reset(self, ids: Tensor, state: CharacterState) -> None:
+        """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
+        for name in ("ctrl", "qacc", "qacc_warmstart", "time"):
+            put(self._carried[name], ids, 0.0)
+        self._coordinates.write(self._qpos, self._qvel, ids, state)
+        put(self._failed, ids, False)
+
+    def set_targets(self, pd_target: Tensor) -> None:
+        """Servo targets (N, A) [rad] until the next call."""
+        self._target.copy_(pd_target)
+
+    def step(self) -> None:
+        """One control step; the servo's torque is renewed at every physics step."""
+        before = self._sane()  # a quaternion of 1e30 would be normalised to nothing, and pass
+        self._run("control", self._control)
+        lost = (self._overflow & int(_LOST)) != 0
+        self.overflows += lost.sum()
+        self._overflow.zero_()
+        self._failed |= lost | ~(before & self._sane())
+
+    def read(self) -> CharacterState:
+        """Pose and velocity of every copy, float32."""
+        return self._coordinates.read(self._qpos, self._qvel)
+
+    def failed(self) -> Tensor:
+        """(N,) bool: broken since the last reset, by value, by speed, or by lost contacts."""
+        return self._failed.clone()
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """All that one step leaves for the next, and the failure flags."""
+        return {name: value.clone() for name, value in self._carried.items()} | {"failed": self._failed.clone()}
+
+    def restore(self, snapshot: dict[str, Tensor]) -> None:
+        """Continue from a snapshot; to the bit on the CPU only."""
+        for name, value in self._carried.items():
+            value.copy_(snapshot[name])
+        self._failed.copy_(snapshot["failed"])
+        self._overflow.zero_()
+
+    def raw_step(self) -> None:
+        """The simulator alone: the physics steps of one control step."""
+        self._run("raw", self._raw)
+
+    def _sane(self) -> Tensor:
+        # a NaN compares false, so ask what is good
+        return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
+
+    def _control(self) -> None:
+        data = self._data
+        for _ in range(self.substeps):
+            self._servo.launch(self._wp_target, data.qpos, data.qvel, data.ctrl)
+            mjw.step(self._model, data)
+
+    def _raw(self) -> None:
+        for _ in range(self.substeps):
+            mjw.step(self._model, self._data)
+
+    def _run(self, name: str, kernels: Callable[[], None]) -> None:
+        """Launch ``kernels``: on CUDA as one graph, captured at the first call."""
+        if not self._on_gpu:
+            with wp.ScopedDevice(self._wp_device):
+                kernels()
+            return
+        if name not in self._graphs:
+            self._graphs[name] = self._capture(kernels)
+        wp.capture_launch(self._graphs[name], stream=self._torch_stream())
+
+    def _capture(self, kernels: Callable[[], None]) -> object:
+        """``kernels`` as a CUDA graph; run once before, which compiles and loads all of them."""
+        start = self.snapshot()
+        torch.cuda.synchronize(self.device)
+        with wp.ScopedDevice(self._wp_device):
+            kernels()
+            with wp.ScopedCapture(device=self._wp_device) as capture:
+                kernels()
+        wp.synchronize_device(self._wp_device)
+        self.restore(start)
+        return capture.graph
+
+    def _torch_stream(self) -> object:
+        """The stream torch works on now, so that the graph keeps its place among torch's kernels."""
+        stream = torch.cuda.current_stream(self.device)
+        if getattr(self, "_stream_handle", None) != stream.cuda_stream:
+            self._stream, self._stream_handle = wp.stream_from_torch(stream), stream.cuda_stream
+        return self._stream
+
+
+def buffer_sizes(character: Character) -> tuple[int, int]:
+    """Contacts and constraint rows that one world can have at worst: every body wholly in the ground, every limit met."""
+    contacts = sum(_GROUND_CONTACTS[body.geom.shape] for body in character.bodies)
+    if character.simulation.self_collision:
+        contacts += _SELF_CONTACTS_A_BODY * len(character.bodies)
+    limits = sum(joint.range is not None for joint in character.joints)
+    return contacts, _ROWS_A_CONTACT * contacts + limits
