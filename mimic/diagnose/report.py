@@ -6,7 +6,8 @@ from typing import Any
 
 from mimic.diagnose.evidence import Evidence, changed_settings
 from mimic.diagnose.falls import BEFORE_S, Falls
-from mimic.diagnose.rules import Finding, findings
+from mimic.diagnose.finding import Finding
+from mimic.diagnose.rules import findings
 from mimic.quality.feet import label
 
 _TERMS = {"pose": "pose", "velocity": "speed of the joints", "end_effector": "hands and feet", "root": "root"}

@@ -1,310 +1,13 @@
 """What may be at fault when a run does not learn: one function a fault, and the table of them.
 
 A rule looks at the evidence and answers with a finding, or with None if nothing speaks for its fault. To add one, write
-the function and put it into ``RULES``. Thresholds are those beyond which a run was never seen to learn; in between, the
+the function, here or in the file of its kind, and put it into ``RULES``. Thresholds are those beyond which a run was never seen to learn; in between, the
 certainty (0 to 1) says how much to make of it.
 """
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from characters import load_character
+from mimic.diagnose import body_rules, learning_rules
 from mimic.diagnose.evidence import Evidence
-from mimic.quality.feet import label
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A fault: which part has it, what shows it, what to try."""
-
-    fault: str  # critic, weights, exploration, step size, simulation, clip, motors, reward, patience
-    what: str
-    tries: tuple[str, ...]
-    certainty: float
-
-
-Rule = Callable[[Evidence], Finding | None]
-
-
-def simulation_breaks(e: Evidence) -> Finding | None:
-    """Simulations that diverge: NaN, or faster than anything moves."""
-    broken, ends = (sum(sum(e.values(f"ends/{end}")) for end in kinds) for kinds in (("diverged",), _ENDS))
-    if not ends or broken / ends < 0.01:
-        return None
-    return Finding(
-        "simulation",
-        f"The simulation itself breaks: {100 * broken / ends:.0f} % of the episodes end in numbers that are not finite, or "
-        "faster than 100 m/s. What the policy learns from the rest has little to do with the movement.",
-        (
-            "smaller physics steps: simulation.sim_dt and substeps in the character's YAML",
-            "less stiff motors: kp and kd there, or --set env.action.ball_scale=0.5",
-            "less noise: --set " + e.section + ".rollout.std_start=0.1",
-        ),
-        min(1.0, 0.5 + 5 * broken / ends),
-    )
-
-
-def few_samples_decide(e: Evidence) -> Finding | None:
-    """AWR's weights have collapsed onto a handful of samples."""
-    share = e.recent("ess")
-    if share is None or share >= 0.1:
-        return None
-    temperature = getattr(e.update, "temperature", math.nan)
-    return Finding(
-        "weights",
-        f"Almost all experience is thrown away: the weights of AWR leave {100 * share:.2g} % of the samples to learn from "
-        f"(effective sample share; 80 % is usual). The policy copies a few lucky moments. Temperature is {temperature:g}, "
-        f"the preset has {e.usual('update.temperature'):g}.",
-        (
-            f"a higher temperature: --set {e.section}.update.temperature=2",
-            f"a lower cap on weights: --set {e.section}.update.weight_clip=20",
-        ),
-        0.95 if share < 0.03 else 0.6,
-    )
-
-
-def weights_are_yes_or_no(e: Evidence) -> Finding | None:
-    """AWR's weights are all at their cap or at nothing."""
-    capped = e.recent("weight_clipped")
-    if capped is None or capped < 0.15:
-        return None
-    temperature, cap = getattr(e.update, "temperature", math.nan), getattr(e.update, "weight_clip", math.nan)
-    return Finding(
-        "weights",
-        f"AWR's weights have become yes or no: {100 * capped:.0f} % of the samples are at the cap of {cap:g}, so that a "
-        f"little better and much better count alike, and the rest is thrown away. Temperature is {temperature:g}, the "
-        f"preset has {e.usual('update.temperature'):g}.",
-        (f"a higher temperature: --set {e.section}.update.temperature=2",),
-        0.95 if capped > 0.3 else 0.6,
-    )
-
-
-def all_samples_alike(e: Evidence) -> Finding | None:
-    """AWR's weights are all the same: the policy is taught to do what it does."""
-    share = e.recent("ess")
-    if share is None or share <= 0.995:
-        return None
-    return Finding(
-        "weights",
-        f"Good and bad moments are weighted alike ({100 * share:.1f} % effective sample share; 80 % is usual), so the "
-        "policy is taught to do what it did already.",
-        (f"a lower temperature: --set {e.section}.update.temperature=2",),
-        0.9,
-    )
-
-
-def critic_is_blind(e: Evidence) -> Finding | None:
-    """The critic does not foresee returns, so that advantages are noise. Early on none does."""
-    explained = e.recent("explained_variance")
-    lr, usual = e.update.critic_lr, e.usual("update.critic_lr")
-    slow = lr < 0.01 * usual
-    if explained is None or explained >= 0.3 or (e.samples < 200_000 and not slow):
-        return None
-    why = f"Its step size (critic_lr {lr:g}; the preset has {usual:g}) is too small to move it. " if slow else ""
-    return Finding(
-        "critic",
-        f"The critic cannot tell good moments from bad: it explains {100 * max(explained, 0.0):.0f} % of what comes "
-        f"(90 % is usual). {why}Without it every advantage is noise.",
-        (
-            f"--set {e.section}.update.critic_lr={usual:g}"
-            if slow
-            else f"more passes: --set {e.section}.update.critic_passes={2 * max(1, e.update.critic_passes)}",
-            "look at the observation: what decides the return must be in it",
-        ),
-        0.95 if slow else 0.6,
-    )
-
-
-def horizon_is_odd(e: Evidence) -> Finding | None:
-    """The discount makes the policy blind to the next moment, or has it look further than can be foreseen."""
-    dt = load_character(e.trial.report["character"]).simulation.control_dt if e.trial else 1 / 30
-    horizon = dt / (1.0 - e.update.gamma)
-    if 0.2 <= horizon <= 10.0:
-        return None
-    short = horizon < 0.2
-    how = "so a fall a moment later costs nothing" if short else "further than anything here can be foreseen"
-    return Finding(
-        "critic",
-        f"The policy is made to look {horizon:.2g} s ahead (gamma {e.update.gamma:g}), {how}. Half a second to three "
-        "seconds are usual.",
-        (f"--set {e.section}.update.gamma=0.95",),
-        0.9,
-    )
-
-
-def noise_is_wide(e: Evidence) -> Finding | None:
-    """Exploration shakes the character out of every pose before a pose can be judged."""
-    noise = _noise_rad(e)
-    if noise is None or not _too_wide(e):
-        return None
-    return Finding(
-        "exploration",
-        f"The tries are too wild: noise of {math.degrees(noise):.0f}° on every motor at every step (6° is usual). No "
-        f"movement survives it{_trained_s(e)}.",
-        (f"--set {e.section}.rollout.std_start=0.1 --set {e.section}.rollout.std_end=0.1",),
-        0.95 if noise > 0.7 else 0.6,
-    )
-
-
-def noise_is_narrow(e: Evidence) -> Finding | None:
-    """Nothing new is tried."""
-    noise = _noise_rad(e)
-    if noise is None or noise >= 0.01:
-        return None
-    return Finding(
-        "exploration",
-        f"Nothing new is tried: noise of {math.degrees(noise):.2g}° on the motors (6° is usual).",
-        (f"--set {e.section}.rollout.std_start=0.1",),
-        0.8,
-    )
-
-
-def steps_overshoot(e: Evidence) -> Finding | None:
-    """Each update carries the policy too far for what it learned to hold."""
-    kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
-    pinned = bool(update.target_kl) and lr is not None and lr <= 1.01 * update.lr_min
-    if kl is None or (kl <= 0.3 and not pinned):
-        return None
-    held = f" although its step size is already at the lower bound ({lr:g})" if pinned else ""
-    return Finding(
-        "step size",
-        f"Each update changes the policy too much (KL {kl:.2g}; .02 is usual){held}: it forgets more than it learns.",
-        (
-            f"smaller steps: --set {e.section}.update.actor_lr=1e-5, or a lower lr_min",
-            f"let it steer itself: --set {e.section}.update.target_kl=0.015",
-        ),
-        0.8,
-    )
-
-
-def steps_vanish(e: Evidence) -> Finding | None:
-    """The policy hardly moves."""
-    kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
-    at_top = bool(update.target_kl) and lr is not None and lr >= 0.99 * update.lr_max and update.lr_max > update.lr_min
-    still = kl is not None and kl < (0.25 * update.target_kl or 1e-4)
-    if _too_wide(e):  # the KL is counted in units of the noise
-        return None
-    if kl is None or not still or not (at_top or not update.target_kl or (lr is not None and lr < 1e-6)):
-        return None
-    bound = f" and its step size is at the upper bound ({lr:g})" if at_top else f" (actor_lr {lr:g})"
-    return Finding(
-        "step size",
-        f"The policy hardly moves from one update to the next: KL {kl:.1g}; .02 is usual{bound}.",
-        (
-            f"--set {e.section}.update.actor_lr=1e-4 --set {e.section}.update.target_kl=0.015",
-            f"a higher bound: --set {e.section}.update.lr_max=1e-2",
-        ),
-        0.7,
-    )
-
-
-def updates_are_skipped(e: Evidence) -> Finding | None:
-    """Losses or gradients were not finite."""
-    skipped = max(e.values("skipped_updates"), default=0.0)
-    if not skipped:
-        return None
-    return Finding(
-        "step size",
-        f"{skipped:.0f} updates were thrown away because loss or gradient was not a finite number.",
-        (f"--set {e.section}.update.max_grad_norm=1", "smaller actor_lr and critic_lr"),
-        0.7,
-    )
-
-
-def reward_is_dead(e: Evidence) -> Finding | None:
-    """A term of the reward is so strict that nothing the policy does changes it."""
-    if _too_wide(e):
-        return None
-    values = {name: e.recent(f"info/{name}") for name in e.config.preset.env.reward.terms}
-    dead = [name for name, value in values.items() if value is not None and value < 0.02]
-    if not dead:
-        return None
-    name = dead[0]
-    return Finding(
-        "reward",
-        f"The reward for '{name}' is nought whatever the character does ({values[name]:.3f} of 1): it is too strict to "
-        "teach anything from here.",
-        (f"a gentler scale: --set env.reward.terms.{name}.scale={e.config.preset.env.reward.terms[name].scale / 4:g}",),
-        0.5,
-    )
-
-
-def clip_touches_what_it_may_not(e: Evidence) -> Finding | None:
-    """The clip itself breaks the rule that ends an episode."""
-    if not e.clip.forbidden:
-        return None
-    body, share = max(e.clip.forbidden.items(), key=lambda item: item[1])
-    return Finding(
-        "clip",
-        f"The clip itself touches the ground with the {label(body)} ({100 * share:.0f} % of its time), which counts as a "
-        "fall: whoever performs it well fails.",
-        (
-            f"allow it: a line for the clip in mimic/env/tasks.yaml, allowed_contacts: [{body}]",
-            "or raise it in the clip",
-        ),
-        min(0.95, 0.5 + 5 * share),
-    )
-
-
-def clip_sinks(e: Evidence) -> Finding | None:
-    """The clip runs below the ground, and is not lifted."""
-    if e.clip.sinks_m < 0.03 or e.config.preset.env.lift_penetration:
-        return None
-    return Finding(
-        "clip",
-        f"The clip sinks {100 * e.clip.sinks_m:.0f} cm into the ground and is not lifted: episodes that start there are "
-        "thrown out by the ground.",
-        ("--set env.lift_penetration=true",),
-        0.9,
-    )
-
-
-def clip_asks_too_much(e: Evidence) -> Finding | None:
-    """The clip needs more torque than the character's motors have."""
-    joint, (share, peak, when) = max(e.clip.torque.items(), key=lambda item: item[1][0])
-    if share < 0.15:
-        return None
-    return Finding(
-        "clip",
-        f"The clip asks for more than the motors have: the {label(joint)} would need up to {peak:.1f} times its torque "
-        f"limit (at {when:.2f} s) and is above the limit {100 * share:.0f} % of the time, by a rough estimate.",
-        (
-            "a slower or smoother clip; a clip of a figure of this size and weight",
-            f"a stronger joint: torque_limit of {joint} in the character's YAML",
-        ),
-        min(0.9, 2 * share),
-    )
-
-
-def clip_hovers(e: Evidence) -> Finding | None:
-    """The clip is in the air without falling."""
-    if e.clip.hovers_share < 0.2:
-        return None
-    return Finding(
-        "clip",
-        f"The clip hovers: {100 * e.clip.hovers_share:.0f} % of the time no part is within 6 cm of the ground, and yet it "
-        "does not fall as gravity would have it. Nobody can follow that.",
-        ("lower the clip to the ground where it stands; check its scale and frame rate",),
-        min(0.8, e.clip.hovers_share),
-    )
-
-
-def motors_are_weak(e: Evidence) -> Finding | None:
-    """Joints are at their limit nearly always, and far from where they should be."""
-    if not e.trial or e.trial.falls is None:
-        return None
-    joints = e.trial.report["torque_by_joint"]
-    worst = max(joints, key=lambda name: joints[name]["at_limit"])
-    if joints[worst]["at_limit"] < 0.7:
-        return None
-    return Finding(
-        "motors",
-        f"The motor of the {label(worst)} gives all it has {100 * joints[worst]['at_limit']:.0f} % of the time: there is "
-        "nothing left to balance with.",
-        ("a higher torque_limit in the character's YAML, or a lighter movement",),
-        0.5,
-    )
+from mimic.diagnose.finding import Finding, Rule
 
 
 def too_early(e: Evidence) -> Finding | None:
@@ -341,25 +44,24 @@ def stands_still(e: Evidence) -> Finding | None:
     )
 
 
-_ENDS = ("fail", "timeout", "clip_end", "diverged")
 RULES: tuple[Rule, ...] = (
-    simulation_breaks,
-    few_samples_decide,
-    weights_are_yes_or_no,
-    all_samples_alike,
-    critic_is_blind,
-    horizon_is_odd,
-    noise_is_wide,
-    noise_is_narrow,
-    steps_overshoot,
-    steps_vanish,
-    updates_are_skipped,
-    reward_is_dead,
-    clip_touches_what_it_may_not,
-    clip_sinks,
-    clip_asks_too_much,
-    clip_hovers,
-    motors_are_weak,
+    body_rules.simulation_breaks,
+    learning_rules.few_samples_decide,
+    learning_rules.weights_are_yes_or_no,
+    learning_rules.all_samples_alike,
+    learning_rules.critic_is_blind,
+    learning_rules.horizon_is_odd,
+    learning_rules.noise_is_wide,
+    learning_rules.noise_is_narrow,
+    learning_rules.steps_overshoot,
+    learning_rules.steps_vanish,
+    learning_rules.updates_are_skipped,
+    learning_rules.reward_is_dead,
+    body_rules.clip_touches_what_it_may_not,
+    body_rules.clip_sinks,
+    body_rules.clip_asks_too_much,
+    body_rules.clip_hovers,
+    body_rules.motors_are_weak,
     too_early,
     stands_still,
 )
@@ -369,22 +71,3 @@ def findings(e: Evidence) -> list[Finding]:
     """What the rules found, the surest first."""
     found = [finding for rule in RULES if (finding := rule(e)) is not None]
     return sorted(found, key=lambda finding: -finding.certainty)
-
-
-def _noise_rad(e: Evidence) -> float | None:
-    """Exploration noise on a ball joint's target [rad]."""
-    std = e.recent("std")
-    return None if std is None else std * e.config.preset.env.action.ball_scale
-
-
-def _too_wide(e: Evidence) -> bool:
-    noise = _noise_rad(e)
-    return noise is not None and noise > 0.35
-
-
-def _trained_s(e: Evidence) -> str:
-    trained = e.recent("episode_length")
-    if trained is None or e.trial is None:
-        return ""
-    untouched = e.trial.report["mean_steps"]
-    return f": episodes last {trained / 30:.1f} s with it, {untouched / 30:.1f} s without"

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mimic.picture import new_figure, save_picture
-from mimic.quality.footfall import Array, Footfalls, Track
+from mimic.quality.tracks import Array, Footfalls, Track
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#b5438f", "#7570b3", "#666666")
 _GREY = "#b0b0b0"

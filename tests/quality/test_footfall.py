@@ -10,8 +10,10 @@ from puppets import Puppet, ahead, clip_env, config
 from characters import load_character
 from mimic.env import TrackingEnv
 from mimic.evaluate import evaluate
-from mimic.quality.footfall import FootfallMeter, Footfalls, Stance, Track, compare, track
+from mimic.quality.footfall import FootfallMeter
+from mimic.quality.footfall_compare import compare
 from mimic.quality.footfall_plot import draw_footfalls, share_down
+from mimic.quality.tracks import Footfalls, Stance, Track, track
 from mocap.gaits import author_gait, gait_at, gait_names
 from mocap.motion import Motion
 
@@ -184,7 +186,7 @@ def test_the_paws_of_an_authored_gait_are_down_when_its_author_said(name):
         (landing,) = foot["landings"]
         late[key] = (landing["phase"] - gait.contacts[key] + 0.5) % 1 - 0.5
         duty = gait.duty_fore if key.endswith("F") else gait.duty_hind
-        assert -0.02 < foot["duty"]["reference"] - duty < 0.17, key
+        assert -0.02 < foot["duty"]["reference"] - duty < 0.2, key
         assert foot["stride_s"]["reference"] == pytest.approx(gait.stride_s, rel=0.02)
     assert all(-0.1 < value < 0.02 for value in late.values()), "it is taken to have landed when it is low and slow"
     assert max(late.values()) - min(late.values()) < 0.03, "by as much for each paw"
