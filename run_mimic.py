@@ -270,7 +270,7 @@ def do_retarget(args: argparse.Namespace) -> int:
     from retarget.pipeline import Options
     from retarget.report_html import card_html
 
-    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.fps)
+    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps)
     fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
     make_folder(args.out.parent)
     write_bytes(args.out, write_clip_npz(fitted.motion))
@@ -318,11 +318,14 @@ def do_diagnose(args: argparse.Namespace) -> int:
 def do_bench(args: argparse.Namespace) -> int:
     """Measure speed as ratios within one run."""
     from mimic.bench import bench_sim
+    from mimic.bench_retarget import bench_retarget
     from mimic.bench_train import bench_train
     from mimic.config import load_preset
     from mimic.job import write_json
 
-    if args.what == "sim":
+    if args.what == "retarget":
+        report = bench_retarget(args.character, args.clip)
+    elif args.what == "sim":
         _warn_of_compilation(args)
         simulator = (args.engine, args.device)
         num_envs = args.num_envs or 4096

@@ -144,7 +144,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     inspect.add_argument("--html", type=Path, metavar="OUT")
 
     fit = verb("retarget", "fit a motion file onto a character, with a report card")
-    fit.add_argument("file", type=Path, metavar="FILE")
+    fit.add_argument("file", type=Path, metavar="FILE", help="any motion file, or a name from `run_mimic.py clips`")
     fit.add_argument("--character", required=True, metavar="NAME|MJCF", help="humanoid, dog, or your own MJCF or YAML")
     fit.add_argument("--map", type=Path, metavar="YAML", help="role: joint lines that override the mapping")
     fit.add_argument("--out", type=Path, required=True, metavar="OUT.npz", help="a clip for --clip OUT.npz")
@@ -157,6 +157,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
         "--loop", action="store_true", help="close it into a cycle, of --start to --end or the best there is"
     )
     fit.add_argument("--mirror", action="store_true", help="swap left and right")
+    fit.add_argument("--repair", action="store_true", help="mend a clip that is the character's own already")
     fit.add_argument("--speed", type=positive, default=1.0, help="times as fast")
     fit.add_argument("--fps", type=positive, help="frame rate of the result (default: the file's)")
     add_reading_options(fit, fps="--source-fps")
@@ -174,6 +175,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     bench = verb("bench", "measure speed")
     bench.add_argument("what", choices=("sim", "train", "retarget"), help="environment, training, or retargeting")
+    bench.add_argument("--clip", type=Path, metavar="FILE", help="what to retarget (default: a clip at hand, enlarged)")
     bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid")
     bench.add_argument("--num-envs", type=whole, default=0, help="default: 4096 for sim, the preset's for train")
     bench.add_argument("--preset", default="fast")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from characters.character import Character, load_character
+from mocap.catalogue import clip_names, load_clip
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.formats import read_clip
 from mocap.motion import Motion
@@ -36,7 +37,8 @@ def fit(
     Raises InputError: anything wrong with the file, the map or the character.
     """
     names = read_map(map_file) if map_file else None
-    clip = read_clip(file, reading)
+    named = not file.suffix and str(file) in clip_names()
+    clip = load_clip(str(file)) if named else read_clip(file, reading)
     figure = _character(character, out)
     result = retarget(clip, figure, options, names)
     return Fitted(result.motion, figure, make_card(result.motion, figure, result.targets, result.notes))

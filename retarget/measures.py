@@ -170,17 +170,17 @@ def _jumps(chain: Chain, posture: Posture, targets: Targets | None) -> Tensor:
 
 
 def _seam(motion: Motion) -> dict[str, float]:
-    """Differences between the last frame and the first, and between the velocities there; turning cycles turned back."""
+    """Differences between the last frame and the first, and in velocity beyond what happens between other frames."""
     root, joints, dt = motion.root_quat_w, motion.joint_quat, motion.times.diff()
     yaw = heading_angle(quat_mul(root[-1], quat_conj(root[0])))
     end = quat_mul(quat_conj(quat_from_yaw(yaw)), root[-1])
     pose = torch.cat((quat_angle(joints[-1], joints[0]), quat_angle(end, root[0])[None]))
-    pairs = [(joints[0], joints[1], dt[0]), (joints[-2], joints[-1], dt[-1])]
-    rates = [quat_mul(quat_conj(a), b) for a, b, _ in pairs]
-    velocity = [quat_to_rotvec(rate) / pair[2] for rate, pair in zip(rates, pairs, strict=True)]
+    velocity = quat_to_rotvec(quat_mul(quat_conj(joints[:-1]), joints[1:])) / dt[:, None, None]
+    usual = velocity.diff(dim=0).norm(dim=-1).amax(0) if len(velocity) > 1 else torch.zeros(joints.shape[1])
+    across = ((velocity[0] - velocity[-1]).norm(dim=-1) - usual).clamp_min(0.0)
     return {
         "pose_deg": round(float(torch.rad2deg(pose).max()), 2),
-        "velocity_rad_s": round(float((velocity[1] - velocity[0]).norm(dim=-1).max()), 2),
+        "velocity_rad_s": round(float(across.max()), 2),
         "turn_deg": round(float(torch.rad2deg(yaw)), 1),
         "height_mm": round(1000 * float(motion.root_pos_w[-1, 2] - motion.root_pos_w[0, 2]), 1),
     }

@@ -43,6 +43,7 @@ class Options:
         loop: close it into a cycle; without ``start`` or ``end`` the best one is looked for.
         mirror: swap left and right.
         speed: times as fast.
+        repair: solve a clip of the character's own skeleton too, so that its feet stand and keep out of the ground.
         fps: frame rate of the result [1/s]; the recording's by default.
     """
 
@@ -51,6 +52,7 @@ class Options:
     loop: bool = False
     mirror: bool = False
     speed: float = 1.0
+    repair: bool = False
     fps: float | None = None
 
 
@@ -79,7 +81,7 @@ def retarget(
         InputError: the character has no key bodies.
     """
     options = options or Options()
-    same = _taken_over(clip, character)
+    same = None if options.repair else _taken_over(clip, character)
     if same is not None:
         motion, said = same, "the skeleton is the character's own: joint rotations are taken over"
         if options.fps is not None:

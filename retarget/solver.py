@@ -33,6 +33,7 @@ _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
 _MENDS = 8  # more sweeps at most, of frames that are still in the ground
 _JUMP, _AROUND = 0.5, 4  # [rad] of a joint between two frames, and the frames on each side that are then solved again
 _STIFFER = 0.3  # smooth_turn meanwhile
+_SETTLED_AFTER, _SETTLED = 2, 0.01  # sweeps of all frames; [rad] or [m] a frame that moved less in one is done
 _SUNK = 0.001  # [m] so deep is in the ground
 _TOUCHING = 0.003  # [m] in the last sweeps, points this near to the ground are held there rather than let through
 
@@ -69,10 +70,14 @@ class Solver:
     def solve(self, goals: Goals, start: Posture) -> Posture:
         """Poses from a start to the goals."""
         posture = self._limits.clamp(start)
-        everything = torch.arange(len(posture))
+        moving = torch.arange(len(posture))
         for sweep in range(self.config.sweeps):
-            near = _TOUCHING if sweep >= self.config.sweeps - 2 else 0.0
-            posture = self._sweep(goals, posture, everything, near)
+            near = _TOUCHING if sweep >= _SETTLED_AFTER else 0.0
+            before = posture
+            posture = self._sweep(goals, posture, moving, near)
+            if sweep >= _SETTLED_AFTER:
+                step = self.chain.difference(before[moving], posture[moving])
+                moving = moving[step.abs().amax(1) > _SETTLED]
         held = goals
         for _ in range(_MENDS):
             heights = self._heights(self.chain.forward(posture))
@@ -120,10 +125,20 @@ class Solver:
     def _sweep(self, goals: Goals, posture: Posture, frames: Tensor, near: float) -> Posture:
         """One step of the chosen frames."""
         between = _between_neighbours(posture)
-        step = torch.zeros(len(posture), self.chain.num_dof, dtype=torch.float64)
+        parts = []
         for batch in torch.split(frames, self.config.batch):
-            step[batch] = self._step(goals, posture, between, batch, near)
-        return self._limits.clamp(self.chain.retract(posture, step))
+            step = self._step(goals, posture, between, batch, near)
+            parts.append(self._limits.clamp(self.chain.retract(posture[batch], step)))
+        if not parts:
+            return posture
+        fields = [
+            torch.cat([getattr(part, name) for part in parts]) for name in ("root_pos", "root_quat", "joint_quat")
+        ]
+        if len(frames) == len(posture):
+            return Posture(*fields)
+        whole = Posture(posture.root_pos.clone(), posture.root_quat.clone(), posture.joint_quat.clone())
+        whole.root_pos[frames], whole.root_quat[frames], whole.joint_quat[frames] = fields
+        return whole
 
     def _step(self, goals: Goals, posture: Posture, between: Posture, frames: Tensor, near: float) -> Tensor:
         """One step (F, D) of a batch of frames."""

@@ -346,8 +346,8 @@ class _Builder:
         expected = unit(orthogonal(expected, upper))
         folded = (upper * lower).sum(-1, keepdim=True) < 0
         agreement = _smoothstep(((seen * expected).sum(-1, keepdim=True) + 0.3) / 0.6)
-        agree = torch.where(folded, 1.0, torch.maximum(agreement, _smoothstep((bend - 0.35) / 0.25)))
-        trust = _smoothstep(torch.where(folded, (bend - 0.03) / 0.1, (bend - 0.1) / 0.25)) * agree
+        agree = torch.where(folded, 1.0, torch.maximum(agreement, _smoothstep((bend - 0.4) / 0.3)))
+        trust = _smoothstep(torch.where(folded, (bend - 0.03) / 0.1, (bend - 0.15) / 0.35)) * agree
         return unit(torch.lerp(expected, seen, trust)), axis0
 
     def _foot(self, side: str, outward: Tensor) -> None:

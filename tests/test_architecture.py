@@ -82,6 +82,7 @@ def test_only_the_simulation_knows_the_physics_engines():
         "mimic.sim",
         "mimic.bench",
         "mimic.bench_pybullet",
+        "mimic.bench_retarget",
         "mimic.doctor",
         "mimic.export",
         DRAWING,
