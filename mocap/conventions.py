@@ -101,7 +101,7 @@ def frame_rate(frame_time: float, options: ReadOptions, name: str) -> Assumption
     near = min(_RATES, key=lambda known: abs(known - rate))
     if abs(near - rate) > _RATE_TOLERANCE * near:
         return Assumption(f"{rate!r}", "file", f"frame time {frame_time:g} s")
-    return Assumption(f"{near!r}", "file", f"frame time {frame_time!r} s is {rate:.3f} a second")
+    return Assumption(f"{near!r}", "file", f"frame time {frame_time:.10g} s is {rate:.3f} a second")
 
 
 def settle_skeleton(

@@ -23,7 +23,7 @@ from characters.rotations import quat_hemisphere
 from mocap.leg_placement import Array, Leg, LegPose, dog_leg, paw_joint, place
 from mocap.motion import Motion
 
-LICENCE = "synthetic: authored for this program from published canine gait figures, not capture; Apache-2.0 as it is"
+LICENCE = "Apache-2.0 as this program; synthetic: authored from published canine gait figures, not capture"
 _FPS = 120.0
 _CENTRE = 0.25  # [m] from the root to the middle of the four legs, which is what follows the path
 _DEGREE = math.pi / 180

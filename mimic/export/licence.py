@@ -28,7 +28,7 @@ def provenance(skill: Skill, motion: Motion) -> dict[str, Any]:
     own = str(spec.get("clip_license") or clip_licence)
     clip = {
         "name": short_name(skill.clip),
-        "source": _source(skill.clip),
+        "source": motion.source if "(synthetic)" in motion.source else _source(skill.clip),
         "sha256": _sha256(motion.source),
         "licence": clip_licence,
         "commercial_use": commercial_use(clip_licence),

@@ -10,6 +10,8 @@ import torch
 from characters import CharacterState, Kinematics, load_character
 from characters.errors import InputError
 from characters.rotations import heading_angle, quat_angle, quat_from_yaw, quat_mul, quat_rotate
+from mimic.export.licence import commercial_use
+from mocap.catalogue import resolve
 from mocap.gaits import GAITS, LICENCE, author_gait, gait_at, gait_names
 from mocap.leg_placement import dog_leg
 from mocap.mirror import mirror
@@ -183,7 +185,8 @@ def test_labelled_synthetic():
     for name in gait_names():
         motion = author_gait(name)
         assert motion.name == f"{name}-authored" and "synthetic" in motion.source
-        assert motion.license == LICENCE and "not capture" in LICENCE
+        assert motion.license == LICENCE == resolve(motion.name).licence and "not capture" in LICENCE
+        assert commercial_use(motion.license) == "allowed" and resolve(motion.name).may_ship
 
 
 @pytest.mark.parametrize(
