@@ -136,3 +136,9 @@ def test_every_file_named_in_the_text_exists():
     assert named
     missing = [name for name in sorted(named) if not any((ROOT / base / name).exists() for base in ("", "mimic"))]
     assert not missing, f"ARCHITECTURE.md names what is not there: {', '.join(missing)}"
+
+
+def test_no_two_test_files_have_one_name():
+    """Pytest imports test files by their bare names: two of one name, and nothing is collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
