@@ -164,7 +164,7 @@ def figures_for(
     if not with_reference:
         return (Figure(geoms),)
     if view == "ghost":
-        ghost = Figure(tinted(geoms, GHOST_TINT, 0.85), GHOST_OPACITY, label="reference (mocap)")
+        ghost = Figure(tinted(geoms, GHOST_TINT, 0.85), GHOST_OPACITY, label="reference")
         return (Figure(geoms, label="simulation"), ghost)
-    reference = Figure(tinted(geoms, REFERENCE_TINT, 0.6), offset=reference_offset, label="reference (mocap)")
+    reference = Figure(tinted(geoms, REFERENCE_TINT, 0.6), offset=reference_offset, label="reference")
     return (Figure(geoms, label="simulation"), reference)
