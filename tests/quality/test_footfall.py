@@ -184,7 +184,7 @@ def test_the_paws_of_an_authored_gait_are_down_when_its_author_said(name):
     for key, body in PAWS.items():
         foot = report["feet"][body]
         (landing,) = foot["landings"]
-        late[key] = (landing["phase"] - gait.contacts[key] + 0.5) % 1 - 0.5
+        late[key] = (landing["phase"] + gait.start - gait.contacts[key] + 0.5) % 1 - 0.5
         duty = gait.duty_fore if key.endswith("F") else gait.duty_hind
         assert -0.02 < foot["duty"]["reference"] - duty < 0.2, key
         assert foot["stride_s"]["reference"] == pytest.approx(gait.stride_s, rel=0.02)
