@@ -9,7 +9,7 @@ from mocap.catalogue import clip_names, resolve
 from mocap.motion import Motion
 
 CommercialUse = Literal["allowed", "not allowed", "unclear"]
-_FREE = ("cc0", "public domain", "cc by 4.0", "mit license", "apache-2.0")
+_FREE = ("cc0", "public domain", "cc by 4.0", "mit license", "apache-2.0", "synthetic: authored for this program")
 _NOT_FREE = ("non-commercial", "noncommercial", "by-nc")
 
 

@@ -19,6 +19,7 @@ from mimic.export.tensors import pack, unpack
 from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
 from mimic.export.write import write_folder
 from mimic.skill import load_skill
+from mocap.catalogue import resolve
 from tests.test_packaging import PROJECT
 
 
@@ -173,3 +174,7 @@ def test_the_skeleton_is_the_characters_joint_by_joint(files):
     assert [joint["qpos"] for joint in skeleton["joints"]] == model.jnt_qposadr[1:].tolist()
     assert [joint["qvel"] for joint in skeleton["joints"]] == model.jnt_dofadr[1:].tolist()
     assert files["character.glb"][:4] == b"glTF"
+
+
+def test_the_authored_gaits_are_free():
+    assert commercial_use(resolve("trot-authored").licence) == "allowed"
