@@ -235,15 +235,14 @@ def do_fetch(args: argparse.Namespace) -> int:
 def do_inspect(args: argparse.Namespace) -> int:
     """Say what a motion file holds."""
     from mimic.export.files import write_bytes
-    from mimic.fit import card_of
+    from mimic.fit import card_of, clip_of
     from mimic.inspect_page import inspect_page
     from mimic.job import write_json
     from mimic.tables import print_card, print_description
     from mocap.describe import describe, stick_figure
-    from mocap.formats import read_clip
     from retarget.report_html import card_html
 
-    clip = read_clip(args.file, _reading_options(args))
+    clip = clip_of(args.file, _reading_options(args))
     report = describe(clip)
     print_description(report)
     card = card_of(clip)

@@ -138,7 +138,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     )
 
     inspect = verb("inspect", "what a motion file holds, and what was guessed about it")
-    inspect.add_argument("file", type=Path, metavar="FILE")
+    inspect.add_argument("file", type=Path, metavar="FILE", help="a motion file, or a name from `run_mimic.py clips`")
     add_reading_options(inspect)
     inspect.add_argument("--json", type=Path, metavar="OUT")
     inspect.add_argument("--html", type=Path, metavar="OUT")

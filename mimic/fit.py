@@ -1,7 +1,9 @@
 """A motion file onto a character: read, retargeted, judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from characters.character import Character, load_character
 from mocap.catalogue import clip_names, load_clip
@@ -10,6 +12,7 @@ from mocap.formats import read_clip
 from mocap.motion import Motion
 from mocap.skeleton import Clip
 from retarget.mapping import read_map
+from retarget.mend import mend
 from retarget.pipeline import Options, retarget
 from retarget.report import Card, make_card
 from retarget.user_character import user_character
@@ -37,18 +40,35 @@ def fit(
     Raises InputError: anything wrong with the file, the map or the character.
     """
     names = read_map(map_file) if map_file else None
-    named = not file.suffix and str(file) in clip_names()
-    clip = load_clip(str(file)) if named else read_clip(file, reading)
+    clip = clip_of(file, reading)
     figure = _character(character, out)
     result = retarget(clip, figure, options, names)
     return Fitted(result.motion, figure, make_card(result.motion, figure, result.targets, result.notes))
 
 
+def clip_of(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
+    """A motion file, or a clip by its name in the catalogue. Raises InputError."""
+    named = not file.suffix and str(file) in clip_names()
+    return load_clip(str(file)) if named else read_clip(file, reading)
+
+
 def card_of(clip: Clip) -> Card | None:
-    """The report card of a clip that is a motion of one of our characters."""
+    """The report card of a clip that is a motion of one of our characters, with a note on what training makes of it."""
     if not isinstance(clip, Motion):
         return None
-    return make_card(clip, load_character(clip.character))
+    character = load_character(clip.character)
+    card = make_card(clip, character)
+    return card if card.verdict == "pass" else replace(card, notes=(*card.notes, _when_trained(clip, character)))
+
+
+def _when_trained(clip: Motion, character: Character) -> str:
+    mended = mend(clip, character)
+    card = make_card(mended, character)
+    left = "; ".join(f"{check.label}: {check.value:g} {check.unit}" for check in card.checks if check.verdict != "pass")
+    how = "lifts this clip out of the ground (solving it anew makes it no better)"
+    if not torch.equal(mended.joint_quat, clip.joint_quat):
+        how = "mends this clip when it loads it: feet are held where they stand, a loop is closed"
+    return f"training {how}. What it then has: {card.verdict}" + (f" ({left})" if left else "")
 
 
 def _character(name: str, out: Path) -> Character:

@@ -1,4 +1,4 @@
-"""Closes a motion into a cycle: finds where it comes back to itself, and blends pose and velocity across the seam."""
+"""Closes a motion into a cycle: finds where it comes back to itself, blends pose and velocity across the seam, unrolls it."""
 
 from dataclasses import replace
 
@@ -14,6 +14,7 @@ from characters.rotations import (
     quat_from_yaw,
     quat_mul,
     quat_normalize,
+    quat_rotate,
     quat_rotate_inverse,
     quat_to_rotvec,
 )
@@ -100,6 +101,51 @@ def close_loop(motion: Motion) -> Motion:
     closed_root[-1], closed_joints[-1] = quat_mul(turn, closed_root[0]), closed_joints[0]
     closed_pos[-1, 2] = closed_pos[0, 2]
     return replace(motion, root_pos_w=closed_pos, root_quat_w=closed_root, joint_quat=closed_joints, loop=True)
+
+
+def unroll(motion: Motion, cycles: int) -> Motion:
+    """So many cycles of a closed motion, one after the other, each going on from where the one before it ended."""
+    last = motion.num_frames - 1
+    step = _between_cycles(motion)
+    rows = torch.arange(cycles * last + 1)
+    cycle, frame = rows // last, rows % last
+    times, pos, quat = (
+        motion.times[frame] + cycle * motion.duration,
+        motion.root_pos_w[frame],
+        motion.root_quat_w[frame],
+    )
+    for k in range(1, cycles + 1):
+        later = (cycle >= k)[:, None]
+        moved_pos, moved_quat = _moved(step, pos, quat)
+        pos, quat = torch.where(later, moved_pos, pos), torch.where(later, moved_quat, quat)
+    return replace(
+        motion, times=times, root_pos_w=pos, root_quat_w=quat, joint_quat=motion.joint_quat[frame], loop=False
+    )
+
+
+def rolled_back(motion: Motion, like: Motion, cycles: int) -> Motion:
+    """A cycle cut from ``unroll(like, ...)`` after so many others, back at the place of the first; closed exactly."""
+    turn, along = step = _between_cycles(like)
+    pos, quat, joints = motion.root_pos_w, motion.root_quat_w, motion.joint_quat.clone()
+    back = quat_conj(turn), -quat_rotate_inverse(turn, along)
+    for _ in range(cycles):
+        pos, quat = _moved(back, pos, quat)
+    pos[-1:], quat[-1:] = _moved(step, pos[:1], quat[:1])
+    joints[-1] = joints[0]
+    return replace(motion, root_pos_w=pos, root_quat_w=quat, joint_quat=joints, loop=True)
+
+
+def _between_cycles(motion: Motion) -> tuple[Tensor, Tensor]:
+    """What takes the first frame of a closed motion to its last: a turn about z (4,), then a displacement (3,)."""
+    root = motion.root_quat_w
+    turn = quat_from_yaw(heading_angle(quat_mul(root[-1], quat_conj(root[0]))))
+    pos = motion.root_pos_w
+    return turn, (pos[-1] - quat_rotate(turn, pos[0])) * torch.tensor([1.0, 1.0, 0.0])
+
+
+def _moved(step: tuple[Tensor, Tensor], pos: Tensor, quat: Tensor) -> tuple[Tensor, Tensor]:
+    turn, along = step
+    return quat_rotate(turn.expand(len(pos), 4), pos) + along, quat_mul(turn.expand_as(quat), quat)
 
 
 def turn_of(motion: Motion) -> float:

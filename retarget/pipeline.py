@@ -15,15 +15,15 @@ from torch import Tensor
 
 from characters.character import Character, load_character
 from characters.errors import ClipError
-from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere, quat_slerp
+from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere, quat_rotate, quat_slerp
 from mocap.mirror import mirror
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
 from retarget.figure import Figure
 from retarget.goals import first_posture, make_goals
 from retarget.ground import lift_penetration
-from retarget.loop import close_loop, find_cycle, turn_of
-from retarget.mapping import map_skeleton
+from retarget.loop import close_loop, find_cycle, rolled_back, turn_of, unroll
+from retarget.mapping import Mapping, map_skeleton
 from retarget.posture import Chain, Posture
 from retarget.solver import Solver, SolverConfig
 from retarget.source import Source
@@ -89,12 +89,15 @@ def retarget(
         first, last = _span(motion.times, options, motion.name)
         if (first, last) != (0, motion.num_frames - 1):
             motion = _cut(motion, first, last)
+        if options.loop:
+            motion = close_loop(motion)
         return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
-    source = Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
+    figure = Figure(character)
+    own = clip if isinstance(clip, Motion) and clip.character == character.name else None
+    source = _own_source(own, figure) if own else Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
-    mapping = map_skeleton(source.names, source.parents, source.pos_w, names)
-    figure = Figure(character)
+    mapping = _own_mapping(figure) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
     targets = make_targets(figure, source, mapping)
     first, last = _span(source.times, options, source.name)
     posture = solve(figure, targets, settings, slice(first, last + 1))
@@ -105,6 +108,8 @@ def retarget(
         a, b = find_cycle(motion, character)
         notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
         motion, targets = _cut(motion, a, b), targets.cut(a, b)
+    if options.loop:
+        motion, targets = _settled(close_loop(motion), targets, figure, settings)
     finished = _finished(motion, character, options, lift=True)
     turn = turn_of(finished)
     if options.loop and abs(turn) > 1.0:
@@ -121,6 +126,38 @@ def solve(figure: Figure, targets: Targets, settings: SolverConfig | None = None
     goals = make_goals(figure, chain, targets)[begin:stop]
     start = first_posture(figure, chain, targets)[begin:stop]
     return Solver(figure, chain, settings).solve(goals, start)[first - begin : last - begin]
+
+
+def _settled(motion: Motion, targets: Targets, figure: Figure, settings: SolverConfig | None) -> tuple[Motion, Targets]:
+    """A closed motion solved once more between cycles of itself: closing it has moved feet that stand.
+
+    The targets come back with the contacts of the cycle.
+    """
+    last = motion.num_frames - 1
+    before = -(-_MARGIN // last)  # cycles
+    source = _own_source(unroll(motion, 2 * before + 1), figure)
+    again = make_targets(figure, source, _own_mapping(figure))
+    span = slice(before * last, (before + 1) * last + 1)
+    posture = solve(figure, again, settings, span)
+    closed = rolled_back(_as_motion(source, figure.character, posture, motion.times), motion, before)
+    contact = {role: flags[span] for role, flags in again.contact.items()}
+    return closed, replace(targets, contact=contact)
+
+
+def _own_source(motion: Motion, figure: Figure) -> Source:
+    """A motion of the figure's own as a recording of its key bodies."""
+    bodies = Chain(figure.character).forward(Posture.of(motion))
+    pos = bodies.pos[:, figure.body] + quat_rotate(bodies.quat[:, figure.body], figure.at)
+    parents = (-1,) * len(figure.roles)
+    quat = bodies.quat[:, figure.body]
+    return Source(motion.name, figure.roles, parents, motion.times, pos, quat, motion.source, motion.license)
+
+
+def _own_mapping(figure: Figure) -> Mapping:
+    """Every key body is itself."""
+    joints = {role: index for index, role in enumerate(figure.roles)}
+    spine = [joints[role] for role in ("pelvis", "spine", "chest") if role in joints]
+    return Mapping(joints, tuple(spine), ())
 
 
 def _span(times: Tensor, options: Options, name: str) -> tuple[int, int]:
@@ -148,13 +185,11 @@ def _as_motion(source: Source, character: Character, posture: Posture, times: Te
 
 
 def _finished(motion: Motion, character: Character, options: Options, lift: bool) -> Motion:
-    """Mirrored, at its speed, closed, out of the ground, and starting above the origin."""
+    """Mirrored, at its speed, out of the ground, and starting above the origin."""
     if options.mirror:
         motion = mirror(motion, character)
     if options.speed != 1.0:
         motion = replace(motion, times=motion.times / options.speed)
-    if options.loop:
-        motion = close_loop(motion)
     if lift:
         motion = lift_penetration(motion, character)
     origin = motion.root_pos_w[0] * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)

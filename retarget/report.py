@@ -53,7 +53,7 @@ THRESHOLDS: dict[str, Threshold] = {
         "cm/s",
         3.0,
         8.0,
-        "retarget it with run_mimic.py retarget, which holds standing feet",
+        "run_mimic.py retarget holds standing feet (--repair where the skeleton is the character's own)",
     ),
     "penetration": Threshold(
         "depth below the ground",

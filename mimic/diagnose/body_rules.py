@@ -44,7 +44,7 @@ def clip_touches_what_it_may_not(e: Evidence) -> Finding | None:
 
 def clip_sinks(e: Evidence) -> Finding | None:
     """The clip runs below the ground, and is not lifted."""
-    if e.clip.sinks_m < 0.03 or e.config.preset.env.lift_penetration:
+    if e.clip.sinks_m < 0.03 or e.config.preset.env.lift_penetration or e.config.preset.env.repair:
         return None
     return Finding(
         "clip",

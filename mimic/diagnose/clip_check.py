@@ -30,7 +30,7 @@ class ClipCheck:
 
     Attributes:
         sinks_m: how deep the recording goes below the ground [m].
-        forbidden: body that may not touch the ground but does in the lifted clip -> share of the time.
+        forbidden: body that may not touch the ground but does in the clip as asked for -> share of the time.
         torque: joint -> (share of the time above the limit, largest share of the limit, when [s]), worst first.
         hovers_share: of the time that the clip is in the air without falling as gravity would have it.
     """
@@ -41,9 +41,11 @@ class ClipCheck:
     hovers_share: float
 
 
-def check_clip(motion: Motion, character: Character, task: TaskConfig, contact_height: float) -> ClipCheck:
-    """Look at a clip as it was recorded, and as it is once lifted out of the ground."""
-    lifted = lift_penetration(motion, character)
+def check_clip(
+    motion: Motion, character: Character, task: TaskConfig, contact_height: float, asked: Motion | None = None
+) -> ClipCheck:
+    """Look at a clip as it was recorded, and as it is ``asked`` for: by default, lifted out of the ground."""
+    lifted = asked or lift_penetration(motion, character)
     count = max(2 * _APART + 3, round(lifted.duration / _STEP_S) + 1)
     times = torch.linspace(0, lifted.duration, count, dtype=torch.float64)
     kinematics = Kinematics(character, dtype=torch.float64)

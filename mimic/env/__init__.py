@@ -2,7 +2,7 @@
 
 from mimic.env.config import EnvConfig
 from mimic.env.tasks import TaskConfig, task_for
-from mimic.env.tracking_env import TrackingEnv, make_env
+from mimic.env.tracking_env import TrackingEnv, make_env, prepared
 from mimic.learn.vec_env import End, Step
 
-__all__ = ["End", "EnvConfig", "Step", "TaskConfig", "TrackingEnv", "make_env", "task_for"]
+__all__ = ["End", "EnvConfig", "Step", "TaskConfig", "TrackingEnv", "make_env", "prepared", "task_for"]

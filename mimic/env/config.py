@@ -74,7 +74,11 @@ class TimeLimitConfig:
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only."""
+    """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only.
+
+    The clip is ``lift_penetration``: lifted out of the ground; ``repair``: that, and mended where its report card says it
+    needs it (retarget/mend.py).
+    """
 
     observation: ObservationConfig
     reward: RewardConfig
@@ -83,3 +87,4 @@ class EnvConfig:
     time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)
     evaluation_s: float = 20.0
     lift_penetration: bool = True
+    repair: bool = False

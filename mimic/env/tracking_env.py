@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from characters import BodyState, CharacterState, Kinematics, load_character
+from characters import BodyState, Character, CharacterState, Kinematics, load_character
 from characters.rotations import quat_from_yaw
 from mimic.env.action import Action
 from mimic.env.clock import Clock
@@ -27,6 +27,7 @@ from mimic.sim.chosen import put, rows
 from mocap.catalogue import load_clip
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
+from retarget.mend import mend
 
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
@@ -59,7 +60,7 @@ class TrackingEnv:
         self.training, self.seed = training, seed
         self.num_envs, self.device = engine.num_envs, device
         self.control_dt = character.simulation.control_dt
-        self.motion = lift_penetration(motion, character) if config.lift_penetration else motion
+        self.motion = prepared(motion, character, config)
         self.kinematics = Kinematics(character, device)
         self.clock = Clock(Reference(self.motion, character, device), task, self.num_envs, device)
         self.action = Action(config.action, character, device)
@@ -225,6 +226,13 @@ class TrackingEnv:
         time, origin_w, yaw = ahead.clip_time[ids], ahead.origin_w[ids], ahead.yaw[ids]
         pos, quat = self.clock.reference.root(time, origin_w, yaw)
         return Target(pos, quat, self.clock.reference.pd_target(time))
+
+
+def prepared(motion: Motion, character: Character, config: EnvConfig) -> Motion:
+    """The clip as the environment has it imitated."""
+    if config.repair:
+        return mend(motion, character)
+    return lift_penetration(motion, character) if config.lift_penetration else motion
 
 
 def make_env(

@@ -95,7 +95,11 @@ def test_a_run_that_is_well_has_no_fault(algorithm):
         ("step size", "12 updates", {"log": {"skipped_updates": 12.0}}),
         ("reward", "'velocity'", {"log": {"info/velocity": 0.001}}),
         ("clip", "right knee", {"clip": {"forbidden": {"right_knee": 0.2}}}),
-        ("clip", "sinks 7 cm", {"clip": {"sinks_m": 0.07}, "settings": ("env.lift_penetration=false",)}),
+        (
+            "clip",
+            "sinks 7 cm",
+            {"clip": {"sinks_m": 0.07}, "settings": ("env.lift_penetration=false", "env.repair=false")},
+        ),
         ("clip", "left knee", {"clip": {"torque": DOABLE | {"left_knee": (0.4, 3.0, 0.5)}}}),
         ("clip", "hovers", {"clip": {"hovers_share": 0.5}}),
         ("motors", "all it has", {"at_limit": 0.9}),

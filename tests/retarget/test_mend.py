@@ -1,0 +1,74 @@
+"""Mending a clip of one's own skeleton: feet stand, the loop closes, and what needs no mending is left alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from characters import load_character
+from characters.errors import ClipError
+from characters.rotations import quat_angle, quat_mul
+from mocap.gaits import author_gait
+from mocap.motion import Motion
+from retarget.loop import close_loop, unroll
+from retarget.mend import faults, mend
+from retarget.report import make_card
+
+DOG, HUMANOID = load_character("dog"), load_character("humanoid")
+
+
+def skating(motion: Motion, speed: float) -> Motion:
+    """The gait with its root, and so its standing feet, carried along at ``speed`` [m/s]."""
+    along = motion.times[:, None] * torch.tensor([speed, 0.0, 0.0], dtype=torch.float64)
+    return replace(motion, root_pos_w=motion.root_pos_w + along)
+
+
+def value(motion: Motion, name: str) -> float:
+    return next(check.value for check in make_card(motion, DOG).checks if check.name == name)
+
+
+@pytest.fixture(scope="module")
+def walk() -> Motion:
+    return author_gait("walk")
+
+
+def test_a_clip_that_passes_is_left_alone(walk):
+    assert make_card(walk, DOG).verdict == "pass"
+    mended = mend(walk, DOG)
+    assert torch.equal(mended.joint_quat, walk.joint_quat) and torch.equal(mended.times, walk.times)
+
+
+def test_feet_that_skate_stand(walk):
+    broken = skating(walk, 0.12)
+    mended = mend(broken, DOG)
+    assert value(broken, "foot_skate") > 8.0 > 3.0 > value(mended, "foot_skate")
+    assert faults(make_card(mended, DOG)) < faults(make_card(broken, DOG))
+    assert mended.loop and torch.equal(mended.times, broken.times)
+    assert (mended.root_pos_w - broken.root_pos_w).norm(dim=-1).max() < 0.05
+
+
+def test_a_loop_that_jumps_is_closed(walk):
+    bent = walk.joint_quat.clone()
+    knee = DOG.joint_index(next(j.name for j in DOG.joints if j.kind == "hinge"))
+    angle = torch.linspace(0.0, 0.4, walk.num_frames, dtype=torch.float64) / 2
+    axis = torch.tensor(DOG.joints[knee].axis, dtype=torch.float64)
+    turn = torch.cat((angle.cos()[:, None], angle.sin()[:, None] * axis), 1)
+    bent[:, knee] = quat_mul(bent[:, knee], turn)
+    broken = replace(walk, joint_quat=bent)
+    mended = mend(broken, DOG)
+    seam = quat_angle(mended.joint_quat[0], mended.joint_quat[-1]).max()
+    assert quat_angle(broken.joint_quat[0], broken.joint_quat[-1]).max() > 0.3 > 1e-6 > seam
+
+
+def test_unrolling_goes_on_from_where_a_cycle_ended(walk):
+    closed = close_loop(walk)
+    twice, last = unroll(closed, 2), closed.num_frames - 1
+    assert twice.num_frames == 2 * last + 1 and twice.duration == pytest.approx(2 * closed.duration)
+    step = closed.root_pos_w[-1] - closed.root_pos_w[0]
+    assert torch.allclose(twice.root_pos_w[last:], closed.root_pos_w + step * torch.tensor([1.0, 1.0, 0.0]), atol=1e-9)
+    assert quat_angle(twice.root_quat_w[last:], closed.root_quat_w).max() < 1e-6
+
+
+def test_a_clip_of_another_character_is_refused(walk):
+    with pytest.raises(ClipError, match="dog"):
+        mend(walk, HUMANOID)
