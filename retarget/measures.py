@@ -20,6 +20,7 @@ from retarget.targets import Targets
 
 _LIMIT_RAD = 0.01  # beyond a hinge's range, that is a hit
 _JUMP_DEG, _LEEWAY_DEG = 30.0, 10.0  # a frame; more than the recorded bones turn
+_JUMP_S = 1 / 30
 _STEP_S = 1 / 60
 _CHECK_HZ = 30.0
 _STAND = 0.03  # [m] above ground
@@ -52,7 +53,7 @@ class Measures:
         limit_hits: (T,) bool.
         collisions: (F,) bool at about 30 frames a second.
         acceleration: (T,) [m/s²], the greatest of all bodies.
-        jumps: (T - 1,) [deg] greatest turn of a joint, at most 30 where the recorded bones turn within 10 as much.
+        jumps: (T - 1,) [deg] greatest turn of a joint in a frame (or 1/30 s, if that is shorter), at most 30 where the recorded bones turn within 10 as much.
         seam: 'pose_deg' and 'velocity_rad_s' between the end and the start, or None where the motion is no loop.
         effort: torques.
     """
@@ -85,7 +86,7 @@ def measure(motion: Motion, character: Character, targets: Targets | None = None
         limit_hits=_limit_hits(chain, posture),
         collisions=self_collision(chain, bodies_at(bodies, some)),
         acceleration=_acceleration(bodies.pos, motion.times),
-        jumps=_jumps(chain, posture, targets),
+        jumps=_jumps(chain, posture, motion.times, targets),
         seam=_seam(motion) if motion.loop else None,
         effort=effort(motion, character),
     )
@@ -155,8 +156,10 @@ def _acceleration(pos: Tensor, times: Tensor) -> Tensor:
     return torch.cat((inner[:1].expand(step), inner, inner[-1:].expand(step)))
 
 
-def _jumps(chain: Chain, posture: Posture, targets: Targets | None) -> Tensor:
+def _jumps(chain: Chain, posture: Posture, times: Tensor, targets: Targets | None) -> Tensor:
+    # where frames are further apart than a thirtieth of a second: the turn in that time
     turned = torch.rad2deg(quat_angle(posture.joint_quat[1:], posture.joint_quat[:-1]))
+    turned = turned * (_JUMP_S / times.diff().clamp(min=_JUMP_S))[:, None]
     if targets is not None and len(targets) == len(posture):
         for b, body in enumerate(chain.character.bodies):
             if body.joint is None or b not in targets.turned:

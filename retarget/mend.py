@@ -1,7 +1,7 @@
 """Mends a character's own clip before it is trained on: published clips skate, sink and jump where they loop.
 
-The clip is solved once more towards itself with its feet held where they stand, closed if it loops, and taken if its
-report card is better than that of the clip as it was.
+The clip is solved once more towards itself, with its feet held where they stand and the loop closed. That, or the clip
+with its loop closed alone, is taken if its report card is better than that of the clip as it was.
 """
 
 from dataclasses import replace
@@ -10,6 +10,7 @@ from hashlib import sha256
 from characters.character import Character
 from mocap.motion import Motion, check_character
 from retarget.ground import lift_penetration
+from retarget.loop import close_loop
 from retarget.pipeline import Options, retarget
 from retarget.report import Card, make_card
 
@@ -28,7 +29,7 @@ def mend(motion: Motion, character: Character) -> Motion:
     if key not in _mended:
         while len(_mended) >= _KEPT:
             _mended.pop(next(iter(_mended)))
-        _mended[key] = _better(lift_penetration(motion, character), motion, character)
+        _mended[key] = _best(motion, character)
     return _mended[key]
 
 
@@ -38,18 +39,22 @@ def faults(card: Card) -> tuple[int, int]:
     return verdicts.count("fail"), len(verdicts) - verdicts.count("pass")
 
 
-def _better(lifted: Motion, motion: Motion, character: Character) -> Motion:
-    as_it_was = faults(make_card(lifted, character))
-    if as_it_was == (0, 0):
+def _best(motion: Motion, character: Character) -> Motion:
+    lifted = lift_penetration(motion, character)
+    card = make_card(lifted, character)
+    if card.verdict == "pass":
         return lifted
-    options = Options(repair=True, loop=motion.loop, start=0.0)
-    solved = retarget(motion, character, options)
-    if faults(make_card(solved.motion, character, solved.targets)) >= as_it_was:
-        return lifted
+    candidates = [(faults(card), lifted)]
+    if motion.loop:
+        closed = lift_penetration(close_loop(motion), character)
+        candidates.append((faults(make_card(closed, character)), closed))
+    solved = retarget(motion, character, Options(repair=True, loop=motion.loop, start=0.0))
+    # the solver starts its motions above the origin
     origin = motion.root_pos_w[:1] * motion.root_pos_w.new_tensor([1.0, 1.0, 0.0])
-    return replace(
-        solved.motion, root_pos_w=solved.motion.root_pos_w + origin, source=motion.source, license=motion.license
-    )
+    standing = replace(solved.motion, root_pos_w=solved.motion.root_pos_w + origin)
+    candidates.append((faults(make_card(standing, character, solved.targets)), standing))
+    best = min(candidates, key=lambda candidate: candidate[0])[1]  # of equals, what changes least
+    return replace(best, name=motion.name, source=motion.source, license=motion.license)
 
 
 def _fingerprint(motion: Motion) -> str:
