@@ -1,4 +1,4 @@
-"""Prints the table of docs/retargeting.md: ``python -m mimic.retarget_table CHARACTER FILE...``."""
+"""Prints the tables of docs/retargeting.md: ``python -m mimic.retarget_table CHARACTER FILE...``, or ``named``."""
 
 import sys
 from collections.abc import Sequence
@@ -7,21 +7,50 @@ import torch
 
 from characters.character import load_character
 from characters.errors import InputError
+from mocap.catalogue import clip_names, load_clip
 from mocap.formats import read_clip
-from retarget.pipeline import retarget
-from retarget.report import make_card
+from retarget.figure import Figure
+from retarget.mend import mend
+from retarget.pipeline import own_keypoints, retarget
+from retarget.report import Card, make_card
 
 _HEADER = (
     "| clip | frames | error mean, p95 [cm] | skate [cm/s] | depth [mm] | float [mm] | limit hits | jumps | card |"
 )
 
 
+_NAMED_HEADER = "| clip | card as published | card as trained on | moved [cm] | what is left |"
+
+
+def named() -> int:
+    """One row a named clip: its report card as published, and as mended when training loads it."""
+    _head(_NAMED_HEADER)
+    for name in clip_names():
+        motion = load_clip(name)
+        character = load_character(motion.character)
+        figure, mended = Figure(character), mend(motion, character)
+        before, after = make_card(motion, character), make_card(mended, character)
+        moved = (own_keypoints(mended, figure) - own_keypoints(motion, figure)).norm(dim=-1).mean()
+        print(f"| {name} | {before.verdict} | {after.verdict} | {100 * moved:.1f} | {_doubts(after)} |", flush=True)
+    return 0
+
+
+def _doubts(card: Card) -> str:
+    return ", ".join(f"{c.label} {c.value:.0f} {c.unit}" for c in card.checks if c.verdict != "pass")
+
+
+def _head(columns: str) -> None:
+    print(columns)
+    print("|--" * (columns.count("|") - 1) + "|")
+
+
 def main(argv: Sequence[str]) -> int:
     """One row a file; a file that cannot be used says why."""
     torch.set_num_threads(1)
+    if list(argv) == ["named"]:
+        return named()
     character = load_character(argv[0])
-    print(_HEADER)
-    print("|--" * (_HEADER.count("|") - 1) + "|")
+    _head(_HEADER)
     for file in argv[1:]:
         try:
             result = retarget(read_clip(file), character)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from characters.character import Character, load_character
 from characters.errors import ClipError
-from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere, quat_rotate, quat_slerp
+from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere, quat_slerp
 from mocap.mirror import mirror
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
@@ -144,12 +144,16 @@ def _settled(motion: Motion, targets: Targets, figure: Figure, settings: SolverC
     return closed, replace(targets, contact=contact)
 
 
+def own_keypoints(motion: Motion, figure: Figure) -> Tensor:
+    """Places of the figure's key bodies in a motion of its own, (T, K, 3) [m]."""
+    chain = Chain(figure.character)
+    return chain.points(chain.forward(Posture.of(motion)), figure.body, figure.at)
+
+
 def _own_source(motion: Motion, figure: Figure) -> Source:
     """A motion of the figure's own as a recording of its key bodies."""
-    bodies = Chain(figure.character).forward(Posture.of(motion))
-    pos = bodies.pos[:, figure.body] + quat_rotate(bodies.quat[:, figure.body], figure.at)
-    parents = (-1,) * len(figure.roles)
-    quat = bodies.quat[:, figure.body]
+    quat = Chain(figure.character).forward(Posture.of(motion)).quat[:, figure.body]
+    pos, parents = own_keypoints(motion, figure), (-1,) * len(figure.roles)
     return Source(motion.name, figure.roles, parents, motion.times, pos, quat, motion.source, motion.license)
 
 
