@@ -110,7 +110,7 @@ class Late(Puppet):
 def follow(motion: Motion, puppet: type = Puppet) -> FootfallMeter:
     """Four puppets that do as the motion for six seconds, watched."""
     engine = puppet(load_character(motion.character), 4, threads=1)
-    env = TrackingEnv(motion, engine, config("evaluation_s=6"), training=False)
+    env = TrackingEnv(motion, engine, config("evaluation_s=6", "repair=false"), training=False)
     meter = FootfallMeter(env)
 
     def act(obs):

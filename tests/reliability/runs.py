@@ -40,6 +40,7 @@ class Recipe:
             "policy.actor_sizes=[16]",
             "policy.critic_sizes=[16]",
             "env.evaluation_s=0.3",
+            "env.repair=false",
             "trainer.checkpoint_minutes=0",
             "trainer.tensorboard=false",
             f"trainer.evaluate_every={5 * self.steps * ENVS}",
