@@ -53,7 +53,8 @@ class Measures:
         limit_hits: (T,) bool.
         collisions: (F,) bool at about 30 frames a second.
         acceleration: (T,) [m/s²], the greatest of all bodies.
-        jumps: (T - 1,) [deg] greatest turn of a joint in a frame (or 1/30 s, if that is shorter), at most 30 where the recorded bones turn within 10 as much.
+        jumps: (T - 1,) [deg] greatest turn of a joint in a frame (or in 1/30 s, if that is shorter), at most 30 where the
+            recorded bones turn within 10 as much.
         seam: 'pose_deg' and 'velocity_rad_s' between the end and the start, or None where the motion is no loop.
         effort: torques.
     """

@@ -8,11 +8,13 @@ import torch
 from characters import load_character
 from characters.errors import ClipError
 from characters.rotations import quat_angle, quat_mul
+from mocap.catalogue import list_clips, load_clip
 from mocap.gaits import author_gait
 from mocap.motion import Motion
+from retarget.ground import lift_penetration
 from retarget.loop import close_loop, unroll
 from retarget.mend import faults, mend
-from retarget.report import make_card
+from retarget.report import Card, make_card
 
 DOG, HUMANOID = load_character("dog"), load_character("humanoid")
 
@@ -72,3 +74,15 @@ def test_unrolling_goes_on_from_where_a_cycle_ended(walk):
 def test_a_clip_of_another_character_is_refused(walk):
     with pytest.raises(ClipError, match="dog"):
         mend(walk, HUMANOID)
+
+
+@pytest.mark.parametrize("name", [clip.name for clip in list_clips() if clip.available and not clip.synthetic])
+def test_a_named_clip_fails_nothing_that_it_passed(name):
+    motion = load_clip(name)
+    character = load_character(motion.character)
+    lifted, mended = (make_card(m, character) for m in (lift_penetration(motion, character), mend(motion, character)))
+    assert failing(mended) <= failing(lifted) and faults(mended) <= faults(lifted)
+
+
+def failing(card: Card) -> set[str]:
+    return {check.name for check in card.checks if check.verdict == "fail"}
