@@ -72,6 +72,8 @@ def train(
             trainer.resume()
         else:
             trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
+    if stop.received == signal.SIGINT:
+        raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
     if stop.received is not None:
         signal.raise_signal(stop.received)
     return trainer.train()

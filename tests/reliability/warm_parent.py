@@ -7,6 +7,7 @@ once and ``{"code": ...}`` at the end, negative for a signal. Nothing here start
 
 import json
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -44,6 +45,7 @@ def _run(request: dict[str, object]) -> NoReturn:
     os.dup2(log, 1)
     os.dup2(log, 2)
     code = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     try:
         os.chdir(str(request["cwd"]))
         code = run_mimic.main([str(word) for word in request["argv"]])  # type: ignore[attr-defined]
