@@ -73,17 +73,23 @@ class JointConfig:
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """Time stepping and contact settings: physics runs at ``sim_dt`` [s], ``substeps`` of them a control step."""
+    """Time stepping and contact settings: physics runs at ``sim_dt`` [s], ``substeps`` of them a control step.
+
+    ``armature_s`` [s]: a joint's rotor has the inertia kd * armature_s [kg·m²], which is what keeps the servo stable
+    at time steps up to ``armature_s`` (mimic/sim/servo.py).
+    """
 
     sim_dt: float = 1 / 120
     substeps: int = 4
-    integrator: Literal["euler", "implicitfast"] = "implicitfast"
+    armature_s: float = 1 / 120
     solver_iterations: int = 10
     self_collision: bool = False
 
     def __post_init__(self) -> None:
         if self.sim_dt <= 0 or min(self.substeps, self.solver_iterations) < 1:
             raise ValueError("sim_dt must be above 0, substeps and solver_iterations at least 1")
+        if self.armature_s < self.sim_dt * (1 - 1e-9):
+            raise ValueError(f"armature_s must be at least sim_dt, which is {self.sim_dt:g}: the servo would be unstable")
 
     @property
     def control_dt(self) -> float:
@@ -161,9 +167,8 @@ class Character:
         return _index(name, [joint.name for joint in self.joints], f"{self.name} has no moving joint")
 
     def mj_model(self, visual: bool = True) -> mujoco.MjModel:
-        """A fresh MuJoCo model with a torque motor on every actuated axis and kd as the joints' damping.
+        """A fresh MuJoCo model with a torque motor on every actuated axis, and the joints' damping kd and armature.
 
-        Damping in the joint is integrated implicitly, which is what keeps the servo stable at 1/120 s and coarser.
         ``visual=False`` leaves out geoms that are only looked at: they would cost a tenth of the simulation's time.
         """
         sim = self.simulation
@@ -171,25 +176,21 @@ class Character:
         spec.compiler.discardvisual = not visual
         spec.option.timestep = sim.sim_dt
         spec.option.iterations = sim.solver_iterations
-        spec.option.integrator = {
-            "euler": mujoco.mjtIntegrator.mjINT_EULER,
-            "implicitfast": mujoco.mjtIntegrator.mjINT_IMPLICITFAST,
-        }[sim.integrator]
-        spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        spec.option.integrator = mujoco.mjtIntegrator.mjINT_EULER
+        spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_EULERDAMP | mujoco.mjtDisableBit.mjDSBL_AUTORESET
         if sim.self_collision:
             for geom in (g for g in spec.geoms if g.conaffinity == 1):
                 geom.contype = 1
         for joint in self.joints:
+            moving = spec.joint(joint.name)
+            moving.damping = [joint.kd, 0.0, 0.0]
+            moving.armature = joint.kd * sim.armature_s
             for axis in range(joint.dof.stop - joint.dof.start):
                 actuator = spec.add_actuator(name=f"{joint.name}_{axis}", target=joint.name)
                 actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
                 actuator.gear = [float(i == axis) for i in range(6)]
                 actuator.set_to_motor()
-        model = spec.compile()
-        for joint in self.joints:
-            address = model.joint(joint.name).dofadr[0]
-            model.dof_damping[address : address + joint.dof.stop - joint.dof.start] = joint.kd
-        return model
+        return spec.compile()
 
 
 def character_names() -> list[str]:

@@ -79,18 +79,24 @@ def control(env: TrackingEnv) -> dict[str, Any]:
         "control_hz": 1.0 / simulation.control_dt,
         "sim_dt": simulation.sim_dt,
         "substeps": simulation.substeps,
-        "integrator": simulation.integrator,
+        "integrator": "euler",
         "solver_iterations": simulation.solver_iterations,
         "self_collision": simulation.self_collision,
         "joints": [
-            {"name": joint.name, "kp": joint.kp, "kd": joint.kd, "torque_limit": joint.torque_limit}
+            {
+                "name": joint.name,
+                "kp": joint.kp,
+                "kd": joint.kd,
+                "torque_limit": joint.torque_limit,
+                "armature": joint.kd * simulation.armature_s,
+            }
             for joint in character.joints
         ],
         "servo": {
             "error": "rotation vector of conj(joint rotation) * exp(target), in the child's axes; target - angle of a hinge",
             "torque": "kp * error - kd * velocity, scaled down so that its norm over the joint keeps to torque_limit",
             "motor": "torque + kd * velocity: what a motor is given where the engine damps the joint by kd itself, "
-            "implicitly, as character.xml does",
+            "as character.xml does; its joints have `armature` [kg m2] besides, a rotor's inertia, which keeps that stable",
             "renewed": "at every physics step",
         },
         "action": {

@@ -1,4 +1,4 @@
-"""character.xml: the character as one MuJoCo file that needs no other, motors, damping and settings inside.
+"""character.xml: the character as one MuJoCo file that needs no other, motors, damping, armature and settings inside.
 
 Made from the character's own XML text, so no number is rounded; compiled, it is the very model that ``mj_model`` builds.
 """
@@ -20,10 +20,11 @@ def character_mjcf(character: Character) -> bytes:
         for offset, child in enumerate(scene):
             root.insert(at + offset, child)
     _set_options(root, character)
-    damping = {joint.name: joint.kd for joint in character.joints}
+    joints = {joint.name: joint for joint in character.joints}
     for element in root.iter("joint"):
-        if element.get("name") in damping:
-            element.set("damping", repr(float(damping[element.attrib["name"]])))
+        if joint := joints.get(element.get("name", "")):
+            element.set("damping", repr(float(joint.kd)))
+            element.set("armature", repr(float(joint.kd * character.simulation.armature_s)))
     if character.simulation.self_collision:
         for element in root.iter("geom"):
             if element.get("class") == "collision":
@@ -45,8 +46,9 @@ def _set_options(root: ET.Element, character: Character) -> None:
         option = ET.SubElement(root, "option")
     option.set("timestep", repr(simulation.sim_dt))
     option.set("iterations", str(simulation.solver_iterations))
-    option.set("integrator", {"euler": "Euler", "implicitfast": "implicitfast"}[simulation.integrator])
+    option.set("integrator", "Euler")
     flag = option.find("flag")
     if flag is None:
         flag = ET.SubElement(option, "flag")
+    flag.set("eulerdamp", "disable")
     flag.set("autoreset", "disable")

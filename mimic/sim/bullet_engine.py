@@ -199,6 +199,7 @@ def _xyzw(values: list[float]) -> list[float]:
 def stable_step(character: Character) -> float:
     """The longest step [s] with which explicit joint damping stays stable, over some poses, with a margin."""
     model = character.mj_model(visual=False)
+    model.dof_armature[:] = 0.0
     data, fastest = mujoco.MjData(model), 0.0
     random = np.random.default_rng(0)
     for _ in range(_POSES):

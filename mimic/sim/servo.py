@@ -2,16 +2,19 @@
 
 A joint's torque is kp * e - kd * v with e the rotation vector from the joint to its target in the child's frame
 (the error of DeepMimic's stable PD controller; Tan, Liu and Turk 2011), scaled down to the joint's torque limit if its
-norm exceeds it. The engine integrates the damping -kd * v implicitly, as joint damping, so what it is given is
+norm exceeds it. The engine has the damping -kd * v in the joint, so the motor is given
 
     motor = limited(kp * e - kd * v) + kd * v.
 
-Below the limit that is the plain implicit servo. At the limit the two damping terms cancel up to the change of v
-within one physics step, h * kd * dv, which acts like added inertia: limited and stable at once. (kp and kv in one
-clamped MuJoCo actuator blow up at 1/240 s; a clamp on the kp part alone lets the sum pass the limit.)
+Such a servo is far too quick for a light foot: with h the physics step, h * kd is sixty times the foot's inertia. Taking
+the damping at the end of the step (implicitly, as stable PD controllers and MuJoCo do) puts h * kd beside the inertia,
 
-What is limited is the torque asked for at the start of a physics step. The joint receives -kd * dv besides, which
-brakes, vanishes with the step, and passes the limit in about 1 % of the samples at 1/120 s (tests/sim/test_servo.py).
+    (M + h * kd) dv / h = torque at the start of the step,
+
+but only after contact has been solved with M alone: contact forces are meant for a foot of M and act on M + h * kd, far
+too weak to stop it. Feet sank in by 16 mm and slid at half a metre a second, however hard the contact. So the same
+inertia is part of the character, as the armature kd * armature_s of its joints (a rotor's): contact knows of it, the
+damping may be explicit, the torque keeps to its limit exactly, and finer steps simulate the same character.
 """
 
 import torch
@@ -46,7 +49,7 @@ class Servo:
         self._target_quat = quat_from_rotvec(pd_target[:, self._ball_dofs].view(len(pd_target), -1, 3))
 
     def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
-        """Limited servo torque and what to give a motor beside an implicit damper kd, each (N, A) [N·m].
+        """Limited servo torque and what to give a motor beside a damper kd, each (N, A) [N·m].
 
         Args:
             ball_quat: (N, J_ball, 4) wxyz of the ball joints, in joint order.

@@ -54,7 +54,7 @@ def test_the_yaml_reaches_the_joints(name):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_every_actuated_axis_has_a_motor_of_its_own_and_the_servos_damping(name):
+def test_every_actuated_axis_has_a_motor_of_its_own_the_servos_damping_and_an_armature(name):
     character, model = load_character(name), load_character(name).mj_model()
     assert model.nu == character.num_actuated
     data = mujoco.MjData(model)
@@ -63,24 +63,26 @@ def test_every_actuated_axis_has_a_motor_of_its_own_and_the_servos_damping(name)
     np.testing.assert_allclose(data.qfrc_actuator, [0] * 6 + list(data.ctrl))
     kd = [joint.kd for joint in character.joints for _ in range(joint.dof.start, joint.dof.stop)]
     np.testing.assert_allclose(model.dof_damping, [0] * 6 + kd)
+    np.testing.assert_allclose(model.dof_armature, [0] * 6 + [damping / 120 for damping in kd])
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
 def test_leaving_the_looks_out_changes_no_physics(name):
     whole, bare = load_character(name).mj_model(), load_character(name).mj_model(visual=False)
     assert bare.ngeom == len(load_character(name).bodies) + 1 < whole.ngeom
-    for field in ("body_mass", "body_inertia", "body_ipos", "body_iquat", "dof_damping", "jnt_range", "qpos0"):
+    for field in ("body_mass", "body_inertia", "body_ipos", "body_iquat", "dof_damping", "dof_armature", "jnt_range", "qpos0"):
         np.testing.assert_allclose(getattr(whole, field), getattr(bare, field), atol=1e-12, err_msg=field)
 
 
-@pytest.mark.parametrize("integrator", ["euler", "implicitfast"])
-def test_the_simulation_settings_reach_the_model(integrator):
+def test_the_simulation_settings_reach_the_model():
     character = load_character("dog")
-    settings = replace(character.simulation, sim_dt=0.002, solver_iterations=7, integrator=integrator)
+    settings = replace(character.simulation, sim_dt=0.002, solver_iterations=7, armature_s=0.003)
     model = replace(character, config=replace(character.config, simulation=settings)).mj_model()
     assert (model.opt.timestep, model.opt.iterations) == (0.002, 7)
-    assert model.opt.integrator == getattr(mujoco.mjtIntegrator, f"mjINT_{integrator.upper()}")
-    assert model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_AUTORESET
+    np.testing.assert_allclose(model.dof_armature, 0.003 * model.dof_damping)
+    assert model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
+    for bit in (mujoco.mjtDisableBit.mjDSBL_AUTORESET, mujoco.mjtDisableBit.mjDSBL_EULERDAMP):
+        assert model.opt.disableflags & bit
 
 
 @pytest.mark.parametrize("touches", [False, True])
@@ -135,7 +137,7 @@ def test_a_character_of_the_users_own_is_loaded_by_path(copy):
         ("left_wrist", "left_wist", "humanoid.yaml", "no body 'left_wist'; did you mean 'left_wrist'"),
         ("model: humanoid.xml", "model: ../scene.xml", "humanoid.yaml", "must be a file beside it"),
         ("model: humanoid.xml", "model: none.xml", "humanoid.yaml", "must be a file beside it"),
-        ("integrator: implicitfast", "integrator: implicit", "humanoid.yaml", "did you mean 'implicitfast'"),
+        ("armature_s: 0.0083", "armature_s: 0.0013", "humanoid.yaml", "armature_s must be at least sim_dt"),
         ("kp: 1000", "kp: -1000", "humanoid.yaml", "kp and torque_limit must be above 0"),
         ("sim_dt: 0.0", "sim_dt: -0.0", "humanoid.yaml", "sim_dt must be above 0"),
         ("substeps: 4", "substeps: 0", "humanoid.yaml", "substeps and solver_iterations at least 1"),

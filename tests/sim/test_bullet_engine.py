@@ -76,6 +76,7 @@ def test_the_same_torques_give_mujocos_accelerations(name):
     """Gravity, masses, frames, joint axes, damping and the frame of a ball joint's torque, all at once."""
     engine = started(name, n=1, height=30.0)
     model = engine.character.mj_model(visual=False)
+    model.dof_armature[:] = 0.0  # Bullet has none
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT) | int(mujoco.mjtDisableBit.mjDSBL_LIMIT)
     data = mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = engine._qpos[0], engine._qvel[0]
