@@ -39,8 +39,11 @@ def connect(bullet: ModuleType, dt: float) -> int:
     return client
 
 
-def add_character(bullet: ModuleType, character: Character, client: int) -> int:
-    """Put the character into the world ``client``; pybullet's number for it. Link i is body i + 1."""
+def add_character(bullet: ModuleType, character: Character, client: int, damping: list[float]) -> int:
+    """Put the character, its joints damped so [N·m·s/rad], into the world ``client``; pybullet's number for it.
+
+    Link i is body i + 1.
+    """
     root, links = character.bodies[0], character.bodies[1:]
     joints = [None if body.joint is None else character.joints[body.joint] for body in links]
     kinds = {"ball": bullet.JOINT_SPHERICAL, "hinge": bullet.JOINT_REVOLUTE}
@@ -71,8 +74,8 @@ def add_character(bullet: ModuleType, character: Character, client: int) -> int:
         )
     for setting in ({"linearDamping": 0.0, "angularDamping": 0.0}, {"maxJointVelocity": _FAST}):
         bullet.changeDynamics(number, -1, physicsClientId=client, **setting)
-    for link, joint in zip(moving_links(character), character.joints, strict=True):
-        bullet.changeDynamics(number, link, jointDamping=joint.kd, physicsClientId=client)
+    for link, joint, resistance in zip(moving_links(character), character.joints, damping, strict=True):
+        bullet.changeDynamics(number, link, jointDamping=resistance, physicsClientId=client)
         if joint.range is not None:
             low, high = joint.range
             bullet.changeDynamics(number, link, jointLowerLimit=low, jointUpperLimit=high, physicsClientId=client)

@@ -4,15 +4,14 @@ Every copy has a world of its own, so that none can influence another. The bodie
 (``bullet_body.py``); contact, friction, stepping and the way to the servo's torque are Bullet's.
 
 The servo is the one of ``servo.py``, renewed as often as in MuJoCo and handed over in the same two parts, motor and joint
-damping. But Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two
-renewals as keep it stable: 1/25,000 s for the humanoid, 1/80,000 s for the dog. That makes it slow, and it is why this
-is an engine to check with and not one to train in. (Predicting the damping, as stable PD controllers do, takes the
-torque out of a foot on the ground unless the prediction knows the contact.)
+damping. Bullet knows no armature, so each joint has a rotor here, which a viscous clutch couples to it: with rotor
+velocity w the joint receives -c (v - w), and A dw/dt = c (v - w). Slower than A / c = 1/240 s that is the armature A.
 
-What to expect: at 1/120 s MuJoCo's implicit damping acts like added inertia h * kd, at an ankle sixty times the foot's own.
-A controller trained so has learned with it, and does as badly in MuJoCo at 1/3600 s as here (docs/performance.md).
+Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two renewals as
+keep it stable: 1/75,000 s for the humanoid, 1/240,000 s for the dog. That makes it slow, and it is why this is an engine
+to check with and not one to train in.
 
-Deterministic; but a snapshot holds pose and velocity, not Bullet's memory of contacts, and so continues closely only.
+Deterministic; but a snapshot holds poses and velocities, not Bullet's memory of contacts, and so continues closely only.
 """
 
 import math
@@ -20,6 +19,7 @@ import math
 import mujoco
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from characters import Character, CharacterState
@@ -31,6 +31,8 @@ from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
 from mimic.sim.quiet_pybullet import load_pybullet
 from mimic.sim.servo import Servo
 
+_CLUTCH_S = 1 / 240  # [s] in which a rotor follows its joint
+_TICKS = 8  # how often rotors are brought up to date between two renewals of the servo
 _SAFETY = 0.8  # of the step beyond which explicit damping oscillates
 _POSES = 16  # in which that step is looked for
 
@@ -47,12 +49,19 @@ class BulletEngine:
         self.character, self.num_envs = character, num_envs
         self.device = torch.device("cpu")
         self.substeps = character.simulation.substeps
-        self.fine_steps = math.ceil(character.simulation.sim_dt / stable_step(character))
+        damping = np.concatenate([[joint.kd] * (joint.dof.stop - joint.dof.start) for joint in character.joints])
+        clutch = damping * character.simulation.armature_s / _CLUTCH_S
+        tick = character.simulation.sim_dt / _TICKS
+        self._tick_steps = math.ceil(tick / stable_step(character, damping + clutch))
+        self._follow = 1.0 - math.exp(-tick / _CLUTCH_S)
+        self._clutch = torch.from_numpy(clutch)
+        self.fine_steps = _TICKS * self._tick_steps
         dt = character.simulation.sim_dt / self.fine_steps
         self._bullet = load_pybullet()
         self._clients: list[int] = []
         self._clients += [connect(self._bullet, dt) for _ in range(num_envs)]
-        self._bodies = [add_character(self._bullet, character, client) for client in self._clients]
+        joint_damping = (damping + clutch)[[joint.dof.start for joint in character.joints]].tolist()
+        self._bodies = [add_character(self._bullet, character, client, joint_damping) for client in self._clients]
         self._fresh = [self._bullet.saveState(physicsClientId=client) for client in self._clients]
         self._links = moving_links(character)
         self._index_joints(character)
@@ -67,6 +76,7 @@ class BulletEngine:
         self._coordinates = Coordinates(character, addresses)
         self._qpos = torch.zeros(self.num_envs, model.nq, dtype=torch.float64)
         self._qvel = torch.zeros(self.num_envs, model.nv, dtype=torch.float64)
+        self._rotor = torch.zeros(self.num_envs, character.num_actuated, dtype=torch.float64)
         balls = [joint.kind == "ball" for joint in joints]
         self._columns = [slice(a, a + (4 if ball else 1)) for a, ball in zip(addresses, balls, strict=True)]
 
@@ -93,7 +103,7 @@ class BulletEngine:
             # Bullet is not asked what comes after nonsense
             sound = (~self._failed).nonzero().squeeze(1).tolist()
             for i in sound:
-                self._simulate(i, torque[i].tolist())
+                self._simulate(i, torque[i])
             self._pull(sound)
         self._failed |= ~self._sane()
 
@@ -106,8 +116,9 @@ class BulletEngine:
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Pose, velocity and the failure flags."""
-        return {"qpos": self._qpos.clone(), "qvel": self._qvel.clone(), "failed": self._failed.clone()}
+        """Pose, velocity, rotors and the failure flags."""
+        tensors = {"qpos": self._qpos, "qvel": self._qvel, "rotor": self._rotor, "failed": self._failed}
+        return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot, with contacts found anew."""
@@ -116,6 +127,7 @@ class BulletEngine:
         self._failed.copy_(snapshot["failed"])
         for i in range(self.num_envs):
             self._push(i)
+        self._rotor.copy_(snapshot["rotor"])
 
     def raw_step(self) -> None:
         """The simulator alone: the physics steps of one control step."""
@@ -133,16 +145,28 @@ class BulletEngine:
         ball_quat, joint_pos = place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos).double()
         return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1]
 
-    def _simulate(self, i: int, torque: list[float]) -> None:
+    def _simulate(self, i: int, motor: Tensor) -> None:
         """The fine steps of copy i until the servo is renewed."""
-        forces = [torque[joint.dof] for joint in self.character.joints]
         bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
-        for _ in range(self.fine_steps):
+        forces: list[list[float]] = []
+        for step in range(self.fine_steps):
+            if step % self._tick_steps == 0:
+                if step:
+                    self._turn_rotors(i)
+                torque = (motor + self._clutch * self._rotor[i]).tolist()
+                forces = [torque[joint.dof] for joint in self.character.joints]
             # what is not repeated is forgotten
             bullet.setJointMotorControlMultiDofArray(
                 body, self._links, bullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
             )
             bullet.stepSimulation(physicsClientId=client)
+        self._turn_rotors(i)
+
+    def _turn_rotors(self, i: int) -> None:
+        """A tick is over: copy i's rotors have followed their joints."""
+        states = self._bullet.getJointStatesMultiDof(self._bodies[i], self._links, physicsClientId=self._clients[i])
+        velocity = torch.tensor([x for state in states for x in state[1]], dtype=torch.float64)
+        self._rotor[i] += self._follow * (velocity - self._rotor[i])
 
     def _pull(self, ids: list[int] | None = None) -> None:
         """Copy Bullet's state of the copies ``ids`` (all) into qpos and qvel."""
@@ -177,6 +201,7 @@ class BulletEngine:
         bullet.resetBasePositionAndOrientation(body, centre, orientation, physicsClientId=client)
         bullet.resetBaseVelocity(body, linvel, angvel.tolist(), physicsClientId=client)
         joint_pos, joint_vel = self._qpos[i].tolist(), self._qvel[i, 6:].tolist()
+        self._rotor[i] = self._qvel[i, 6:]
         bullet.resetJointStatesMultiDof(
             body,
             self._links,
@@ -196,17 +221,17 @@ def _xyzw(values: list[float]) -> list[float]:
     return values if len(values) == 1 else [*values[1:], values[0]]
 
 
-def stable_step(character: Character) -> float:
-    """The longest step [s] with which explicit joint damping stays stable, over some poses, with a margin."""
+def stable_step(character: Character, damping: NDArray[np.float64]) -> float:
+    """The longest step [s] with which explicit joint damping (A,) stays stable, over some poses, with a margin."""
     model = character.mj_model(visual=False)
     model.dof_armature[:] = 0.0
-    data, fastest = mujoco.MjData(model), 0.0
+    data, fastest, root = mujoco.MjData(model), 0.0, np.concatenate([np.zeros(6), np.sqrt(damping)])
     random = np.random.default_rng(0)
     for _ in range(_POSES):
         mujoco.mj_integratePos(model, data.qpos, random.normal(size=model.nv), 1.0)
         mujoco.mj_forward(model, data)
         response = np.zeros((model.nv, model.nv))
-        mujoco.mj_solveM(model, data, response, np.diag(np.sqrt(model.dof_damping)))
-        rates = np.linalg.eigvalsh(np.sqrt(model.dof_damping) * response)
+        mujoco.mj_solveM(model, data, response, np.diag(root))
+        rates = np.linalg.eigvalsh(root * response)
         fastest = max(fastest, float(rates[-1]))
     return _SAFETY * 2.0 / fastest
