@@ -89,7 +89,9 @@ class SimulationConfig:
         if self.sim_dt <= 0 or min(self.substeps, self.solver_iterations) < 1:
             raise ValueError("sim_dt must be above 0, substeps and solver_iterations at least 1")
         if self.armature_s < self.sim_dt * (1 - 1e-9):
-            raise ValueError(f"armature_s must be at least sim_dt, which is {self.sim_dt:g}: the servo would be unstable")
+            raise ValueError(
+                f"armature_s must be at least sim_dt, which is {self.sim_dt:g}: the servo would be unstable"
+            )
 
     @property
     def control_dt(self) -> float:

@@ -70,7 +70,16 @@ def test_every_actuated_axis_has_a_motor_of_its_own_the_servos_damping_and_an_ar
 def test_leaving_the_looks_out_changes_no_physics(name):
     whole, bare = load_character(name).mj_model(), load_character(name).mj_model(visual=False)
     assert bare.ngeom == len(load_character(name).bodies) + 1 < whole.ngeom
-    for field in ("body_mass", "body_inertia", "body_ipos", "body_iquat", "dof_damping", "dof_armature", "jnt_range", "qpos0"):
+    for field in (
+        "body_mass",
+        "body_inertia",
+        "body_ipos",
+        "body_iquat",
+        "dof_damping",
+        "dof_armature",
+        "jnt_range",
+        "qpos0",
+    ):
         np.testing.assert_allclose(getattr(whole, field), getattr(bare, field), atol=1e-12, err_msg=field)
 
 

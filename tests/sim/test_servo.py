@@ -202,7 +202,11 @@ def standing(character, fall):
 def test_the_ground_holds_the_feet(name):
     """Dropped by 2 cm while it moves at 1 m/s: feet sink in by millimetres, and stop."""
     character = with_settings(load_character(name), substeps=1)
-    engine, kinematics, feet = MujocoEngine(character, 1, threads=1), Kinematics(character), Feet(character, TaskConfig())
+    engine, kinematics, feet = (
+        MujocoEngine(character, 1, threads=1),
+        Kinematics(character),
+        Feet(character, TaskConfig()),
+    )
     engine.reset(torch.tensor([0]), standing(character, fall=0.02))
     engine.set_targets(torch.zeros(1, character.num_actuated))
     depth, slide = [], []

@@ -12,7 +12,7 @@
 //
 // State is MuJoCo's: qpos (nq) and qvel (nv) as skeleton.json says; z up, metres, radians, quaternions wxyz. Frame turns
 // it into your engine's axes and back (conventions.json). The motors' formula expects that the engine itself damps every
-// joint by kd, implicitly. Written in C# 6, so that old compilers read it too.
+// joint by kd and gives it its armature. Written in C# 6, so that old compilers read it too.
 using System;
 using System.Collections.Generic;
 using System.Globalization;

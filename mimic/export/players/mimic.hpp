@@ -13,7 +13,7 @@
 
    State is MuJoCo's: qpos (nq) and qvel (nv) as skeleton.json says; z up, metres, radians, quaternions wxyz. Servo
    targets are rotation vectors of ball joints and angles of hinges [rad]. The motors' formula expects that the engine
-   itself damps every joint by kd, implicitly; where it does not, leave `+ kd * v` out and mind the step size.
+   itself damps every joint by kd and gives it its armature; where it does not, leave `+ kd * v` out and mind the step size.
    Everything is double precision. std::runtime_error says what is wrong with a bundle. Nothing is thread-local or
    global: one Controller may serve many characters, each with its own Clock. */
 #pragma once

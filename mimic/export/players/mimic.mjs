@@ -22,7 +22,7 @@
  *   c.act(observation)             Float64Array (c.actDim), the policy's action
  *   c.target(action, clock)        Float64Array (c.actDim) [rad]: rotation vectors of ball joints, angles of hinges
  *   c.motors(target, qpos, qvel)   Float64Array (c.actDim) [N m] for the motors of character.xml; call at every physics
- *                                  step. The engine must damp every joint by kd implicitly, as character.xml does.
+ *                                  step. The engine must damp every joint by kd and give it its armature, as character.xml does.
  *   c.advance(clock, qpos)         one control step on; closes cycles as the task says
  *   c.referencePose(clock)         Float64Array (nq): the clip's own pose now, for a ghost beside the simulation
  *   c.fallen(qpos)                 name of a body that touches the ground and must not, or null

@@ -14,7 +14,7 @@
 # read from weights.bin and reference.bin as weights.json and reference.json say. State is MuJoCo's: qpos (nq) and qvel
 # (nv) as skeleton.json says, z up, metres, radians, quaternions wxyz as arrays of four. to_engine and from_engine take
 # vectors and quaternions to Godot's axes and back (conventions.json). A clock is {clip_time, origin, yaw}. The motors'
-# formula expects that the engine itself damps every joint by kd, implicitly.
+# formula expects that the engine itself damps every joint by kd and gives it its armature.
 extends Resource
 
 const SCHEMA_VERSION = 1
