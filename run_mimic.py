@@ -15,6 +15,7 @@ from characters.errors import InputError
 from mimic.arguments import Action, build_parser
 
 if TYPE_CHECKING:
+    from mimic.skill import Skill
     from mimic.training import RunConfig
     from mocap.conventions import ReadOptions
 
@@ -106,6 +107,29 @@ def do_render(args: argparse.Namespace) -> int:
     return 0
 
 
+def do_steer(args: argparse.Namespace) -> int:
+    """Lead a controller of several clips along a path."""
+    from characters import load_character
+    from mimic.render import draw
+    from mimic.skill import load_skill
+    from mimic.steer import draw_course, steer
+
+    skill = load_skill(args.controller)
+    course = steer(skill, args.path, args.radius, args.seconds)
+    report = course.report()
+    say(
+        f"{report['laps']:.2f} laps in {report['seconds']:.0f} s, {report['falls']} falls; from the path "
+        f"{100 * report['mean_distance_m']:.0f} cm on average, {100 * report['largest_distance_m']:.0f} cm at most"
+    )
+    if args.picture:
+        draw_course(course, skill.clip.split("+"), args.picture)
+        say(f"{args.picture}: path and track from above")
+    character = load_character(skill.spec["character"])
+    film = draw(course.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer)
+    say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}' ({film.reason})")
+    return 0
+
+
 def do_play_clip(args: argparse.Namespace) -> int:
     """Film a clip as it is, without physics."""
     from characters import load_character
@@ -136,9 +160,20 @@ def do_export(args: argparse.Namespace) -> int:
     return 0
 
 
+def _exportable(name: str) -> "Skill":
+    """A controller of one clip."""
+    from mimic.skill import load_skill
+
+    skill = load_skill(name)
+    if "+" in skill.clip:
+        raise InputError(
+            f"{skill.path}: was trained on several clips; what is exported has one. `steer` films such a one"
+        )
+    return skill
+
+
 def _export_animation(args: argparse.Namespace) -> None:
     from mimic.export.animation import Cut, clip_animation, skill_animation, write_animations
-    from mimic.skill import load_skill
 
     if not args.out:
         raise InputError("--animation needs --out, the folder for its files")
@@ -146,7 +181,7 @@ def _export_animation(args: argparse.Namespace) -> None:
     if args.clip:
         animations = [clip_animation(args.clip, cut)]
     else:
-        animations = [skill_animation(load_skill(name), cut) for name in _several(args.controller)]
+        animations = [skill_animation(_exportable(name), cut) for name in _several(args.controller)]
     paths = write_animations(animations, args.animation.lower().split(","), args.out)
     for animation in animations:
         say(animation.note)
@@ -160,32 +195,29 @@ def _several(names: str) -> list[str]:
 
 def _export_replay(args: argparse.Namespace) -> None:
     from mimic.export.animation import replay_of_clip, replay_of_skill
-    from mimic.skill import load_skill
 
     if args.clip:
         line = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
     else:
-        line = replay_of_skill(load_skill(args.controller), args.seconds, args.fps, args.replay)
+        line = replay_of_skill(_exportable(args.controller), args.seconds, args.fps, args.replay)
     say(f"{args.replay}: {line}. Open it in any browser")
 
 
 def _export_web(args: argparse.Namespace) -> None:
     from mimic.export.web import export_web
-    from mimic.skill import load_skill
 
     if not args.controller:
         raise InputError("--web needs --controller: it is the policy that runs in the page")
-    size = export_web([load_skill(name) for name in _several(args.controller)], args.web)
+    size = export_web([_exportable(name) for name in _several(args.controller)], args.web)
     say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
 
 
 def _export_bundle(args: argparse.Namespace) -> None:
     from mimic.export.bundle import export_bundle
-    from mimic.skill import load_skill
 
     if not args.controller or not args.out:
         raise InputError("a controller bundle needs --controller and --out")
-    path, manifest = export_bundle(load_skill(args.controller), args.out, args.zip)
+    path, manifest = export_bundle(_exportable(args.controller), args.out, args.zip)
     say(f"{path}: controller bundle '{manifest['name']}', {len(manifest['files'])} files")
     if manifest["warning"]:
         say(f"licence: {manifest['warning']}")
@@ -364,9 +396,9 @@ def _new_run(args: argparse.Namespace) -> "RunConfig":
     from mimic.config import load_preset
     from mimic.sim import check_engine
     from mimic.training import RunConfig
-    from mocap.catalogue import load_clip
+    from mocap.catalogue import load_clips
 
-    load_clip(args.clip)
+    load_clips(args.clip)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     preset = load_preset(args.preset, (*args.set, *size))
     check_engine(args.engine, args.device)
@@ -406,6 +438,7 @@ ACTIONS: dict[str, Action] = {
     "evaluate": do_evaluate,
     "pack": do_pack,
     "render": do_render,
+    "steer": do_steer,
     "play-clip": do_play_clip,
     "export": do_export,
     "verify": do_verify,

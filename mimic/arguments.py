@@ -103,6 +103,14 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     render.add_argument("--view", choices=("side", "ghost"), default="side")
     _add_film_options(render)
 
+    lead = verb("steer", "lead a controller of several clips (train --clip A+B+C) along a path, and film it")
+    lead.add_argument("--controller", required=True, metavar="PATH|NAME")
+    lead.add_argument("--path", choices=("eight", "left", "right"), default="eight")
+    lead.add_argument("--radius", type=positive, default=3.0, metavar="M", help="of the path's circles (default 3)")
+    lead.add_argument("--seconds", type=positive, default=25.0)
+    lead.add_argument("--picture", type=Path, metavar="OUT.png", help="path and track from above")
+    _add_film_options(lead)
+
     play = verb("play-clip", "film a clip as it is, without physics")
     play.add_argument("--clip", required=True)
     play.add_argument("--seconds", type=positive, default=None)

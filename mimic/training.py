@@ -27,7 +27,7 @@ from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.sim import DeviceName, EngineName
 from mimic.skill import make_spec
-from mocap.catalogue import load_clip
+from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
 CONFIG_FILE = "config.json"
@@ -61,7 +61,7 @@ def train(
     """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
     # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
     with StopOnSignal() as stop:
-        motion = load_clip(run.clip)
+        motion = load_clips(run.clip)[0]
         ranks = join()
         if not ranks.first:
             out, progress = out / f"rank{ranks.rank}", progress or Silent()

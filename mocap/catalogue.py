@@ -30,7 +30,10 @@ from mocap.motion import Motion
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """One clip as the YAML has it; ``download_sha256`` where the file to download is another one."""
+    """One clip as the YAML has it: a file, or a gait to make, at its own ``speed`` [m/s] and ``yaw_rate`` or another.
+
+    ``download_sha256`` where the file to download is another one.
+    """
 
     character: str
     licence: str
@@ -38,6 +41,8 @@ class ClipConfig:
     sha256: str | None = None
     seconds: float | None = None
     gait: str | None = None
+    speed: float | None = None
+    yaw_rate: float | None = None
     stand_in: str | None = None
     download_sha256: str | None = None
     mirrored: bool = False
@@ -81,6 +86,8 @@ class ClipEntry:
     mirrored: bool
     seconds: float | None = None
     gait: str | None = None
+    speed: float | None = None
+    yaw_rate: float | None = None
     stand_in: str | None = None
 
 
@@ -133,6 +140,8 @@ def resolve(name: str) -> ClipEntry:
         mirrored=clip.mirrored,
         seconds=clip.seconds,
         gait=clip.gait,
+        speed=clip.speed,
+        yaw_rate=clip.yaw_rate,
         stand_in=clip.stand_in,
     )
 
@@ -148,7 +157,7 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
         return replace(motion, source=name, license=motion.license or "not stated")
     entry = resolve(name)
     if entry.gait:
-        return replace(author_gait(entry.gait), license=entry.licence)
+        return replace(author_gait(entry.gait, entry.speed, entry.yaw_rate), license=entry.licence, name=name)
     found = _find(entry)
     if not found and entry.stand_in:
         _say_stand_in(name, entry.stand_in)
@@ -164,8 +173,18 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     return mirror(motion, character) if entry.mirrored else motion
 
 
+def load_clips(names: str) -> tuple[Motion, ...]:
+    """The motions of clips to be learned together, ``a+b+c``; of one clip, if there is no plus. Raises as ``load_clip``."""
+    motions = tuple(load_clip(name) for name in names.split("+"))
+    if len({motion.character for motion in motions}) > 1:
+        raise InputError(f"'{names}': are clips of different characters")
+    return motions
+
+
 def name_here(name: str) -> str:
     """What ``load_clip`` would take for ``name`` on this machine: the name of its stand-in, or the name itself."""
+    if "+" in name:
+        return "+".join(name_here(part) for part in name.split("+"))
     if Path(name).suffix or os.sep in name:
         return name
     entry = resolve(name)
@@ -223,7 +242,7 @@ def _info(entry: ClipEntry) -> ClipInfo:
         )
 
     if entry.gait:
-        motion = author_gait(entry.gait)
+        motion = author_gait(entry.gait, entry.speed, entry.yaw_rate)
         return info("authored", True, motion.num_frames, motion.duration, motion.loop)
     found = _find(entry)
     if not found:

@@ -87,7 +87,7 @@ def clip_env(clip: str, num_envs: int, env_config: EnvConfig | None = None, **op
 def ahead(env: TrackingEnv) -> CharacterState:
     """The reference one control step from now, as the clip goes on."""
     later = env.clock.ahead(env.control_dt)
-    return env.clock.reference.sample(later.clip_time, later.origin_w, later.yaw).state
+    return env.clock.reference.sample(later.clip_time, later.origin_w, later.yaw, later.clip).state
 
 
 def obey(env: TrackingEnv, change: object = lambda state: state) -> object:

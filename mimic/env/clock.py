@@ -6,6 +6,7 @@ cycle closes, the clip either goes on from where it ended or, as DeepMimic does,
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +23,12 @@ ROUNDING_S = 1e-9  # sums of time steps miss the end of a clip by less
 
 @dataclass
 class Placement:
-    """A moment of the clip in the world: clip_time (N,) [s] float64, origin_w (N, 3) [m], yaw (N,) [rad]."""
+    """A moment of a clip in the world: clip_time (N,) [s] float64, origin_w (N, 3) [m], yaw (N,) [rad], clip (N,) int64."""
 
     clip_time: Tensor
     origin_w: Tensor
     yaw: Tensor
+    clip: Tensor
 
 
 class Clock:
@@ -34,8 +36,9 @@ class Clock:
 
     Attributes:
         now: where each environment is.
-        first_pos: (3,) root of the clip's first frame [m], height zero.
-        cycle_yaw: () turn of the root over one cycle [rad]; zero unless the task re-synchronises the heading.
+        first_pos: (K, 3) root of each clip's first frame [m], height zero.
+        cycle_yaw: (K,) turn of the root over one cycle [rad]; zero unless the task re-synchronises the heading.
+        choose: given the clips (N,) that are over, which come next; None: the same again.
     """
 
     def __init__(self, reference: Reference, task: TaskConfig, num_envs: int, device: torch.device | str = "cpu"):
@@ -45,12 +48,16 @@ class Clock:
             torch.zeros(num_envs, dtype=torch.float64, device=device),
             torch.zeros(num_envs, 3, device=device),
             torch.zeros(num_envs, device=device),
+            torch.zeros(num_envs, dtype=torch.int64, device=device),
         )
-        ends = torch.tensor([0.0, reference.duration], dtype=torch.float64, device=device)
-        pos, quat = reference.root(ends, torch.zeros(2, 3, device=device), torch.zeros(2, device=device))
+        self.choose: Callable[[Tensor], Tensor] | None = None
+        clips = torch.arange(reference.num_clips, device=device)
+        ends = torch.tensor([0.0, reference.duration], dtype=torch.float64, device=device).repeat_interleave(len(clips))
+        nowhere = torch.zeros(len(ends), 3, device=device)
+        pos, quat = reference.root(ends, nowhere, nowhere[:, 0], clips.repeat(2))
         self._ground = torch.tensor([1.0, 1.0, 0.0], device=device)
-        self.first_pos = pos[0] * self._ground
-        start, end = heading_angle(quat)
+        self.first_pos = pos[: len(clips)] * self._ground
+        start, end = heading_angle(quat).view(2, -1)
         self.cycle_yaw = end - start if task.sync_root_yaw else torch.zeros_like(end)
 
     @property
@@ -58,8 +65,9 @@ class Clock:
         """Share of the cycle that has passed, (N,) float32 in [0, 1]."""
         return (self.now.clip_time / self.reference.duration).float()
 
-    def reset(self, ids: Tensor, clip_time: Tensor) -> None:
+    def reset(self, ids: Tensor, clip_time: Tensor, clip: Tensor | int = 0) -> None:
         """Start the environments ``ids`` (or a mask: see :func:`put`) at ``clip_time`` [s], the clip at the world's origin."""
+        put(self.now.clip, ids, clip)
         put(self.now.clip_time, ids, clip_time)
         put(self.now.origin_w, ids, 0.0)
         put(self.now.yaw, ids, 0.0)
@@ -73,11 +81,13 @@ class Clock:
             return now.clip_time >= self.reference.duration - ROUNDING_S
         over = now.clip_time >= self.reference.duration
         closed = self._next_cycle(now)
+        if self.choose is not None:
+            closed.clip = self.choose(now.clip)
         if self.task.sync_root_yaw:
-            _, quat = self.reference.root(closed.clip_time, closed.origin_w, torch.zeros_like(closed.yaw))
+            _, quat = self.reference.root(closed.clip_time, closed.origin_w, torch.zeros_like(closed.yaw), closed.clip)
             closed.yaw = heading_angle(sim.root_quat_w) - heading_angle(quat)
         if self.task.sync_root_pos:
-            pos, _ = self.reference.root(closed.clip_time, torch.zeros_like(closed.origin_w), closed.yaw)
+            pos, _ = self.reference.root(closed.clip_time, torch.zeros_like(closed.origin_w), closed.yaw, closed.clip)
             closed.origin_w = (sim.root_pos_w - pos) * self._ground
         self.now = _where(over, closed, now)
         return torch.zeros_like(over)
@@ -85,7 +95,7 @@ class Clock:
     def ahead(self, seconds: float) -> Placement:
         """The placement ``seconds`` from now, as far as can be foreseen (without re-synchronisation)."""
         now = self.now
-        later = Placement(now.clip_time + seconds, now.origin_w, now.yaw)
+        later = Placement(now.clip_time + seconds, now.origin_w, now.yaw, now.clip)
         if not self.reference.loop:
             later.clip_time = later.clip_time.clamp(max=self.reference.duration)
             return later
@@ -105,15 +115,15 @@ class Clock:
 
     def sample(self) -> ReferenceSample:
         """The reference now."""
-        return self.reference.sample(self.now.clip_time, self.now.origin_w, self.now.yaw)
+        return self.reference.sample(self.now.clip_time, self.now.origin_w, self.now.yaw, self.now.clip)
 
     def _next_cycle(self, at: Placement) -> Placement:
         """The same moments counted from the start of the next cycle, which goes on where this one ends."""
-        yaw = at.yaw + self.cycle_yaw
-        end = self.first_pos + self.reference.cycle_displacement
-        end_w = quat_rotate(quat_from_yaw(at.yaw), end.expand_as(at.origin_w)) + at.origin_w
-        origin_w = end_w - quat_rotate(quat_from_yaw(yaw), self.first_pos.expand_as(at.origin_w))
-        return Placement(at.clip_time - self.reference.duration, origin_w, yaw)
+        yaw = at.yaw + self.cycle_yaw[at.clip]
+        first = self.first_pos[at.clip]
+        end_w = quat_rotate(quat_from_yaw(at.yaw), first + self.reference.cycle_displacement[at.clip]) + at.origin_w
+        origin_w = end_w - quat_rotate(quat_from_yaw(yaw), first)
+        return Placement(at.clip_time - self.reference.duration, origin_w, yaw, at.clip)
 
 
 def _where(mask: Tensor, a: Placement, b: Placement) -> Placement:
@@ -121,4 +131,5 @@ def _where(mask: Tensor, a: Placement, b: Placement) -> Placement:
         torch.where(mask, a.clip_time, b.clip_time),
         torch.where(mask[:, None], a.origin_w, b.origin_w),
         torch.where(mask, a.yaw, b.yaw),
+        torch.where(mask, a.clip, b.clip),
     )

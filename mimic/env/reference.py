@@ -5,12 +5,14 @@ difference and lerped), onto a dense table with everything that forward kinemati
 then one gather and one lerp a quantity, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from characters import Character, CharacterState, Kinematics
+from characters.errors import InputError
 from characters.rotations import (
     heading_angle,
     quat_from_yaw,
@@ -38,40 +40,55 @@ class ReferenceSample:
 
 
 class Reference:
-    """A motion as a table on one device, in the clip's own frame (origin under the first frame's root).
+    """A motion, or several of one length, as a table on one device, in the clip's own frame (origin under the first root).
 
     Attributes:
+        num_clips: K.
         duration: [s], of one cycle.
         loop: whether the clip wraps.
-        num_rows, rate: rows of the table, and how many a second.
-        cycle_displacement: (3,) root translation of one cycle [m], height zero.
+        num_rows, rate: rows of a clip's table, and how many a second.
+        cycle_displacement: (K, 3) root translation of one cycle [m], height zero.
+
+    Raises:
+        InputError: several clips that are not equally long, or do not all loop.
     """
 
-    def __init__(self, motion: Motion, character: Character, device: torch.device | str = "cpu"):
+    def __init__(self, motions: Sequence[Motion], character: Character, device: torch.device | str = "cpu"):
+        motion = motions[0]
+        for other in motions[1:]:
+            if not (motion.loop and other.loop) or abs(other.duration - motion.duration) > 1e-6:
+                raise InputError(
+                    f"clips learned together must loop and be equally long: '{motion.name}' has {motion.duration:.4f} s"
+                    f"{'' if motion.loop else ', once'}, '{other.name}' {other.duration:.4f} s{'' if other.loop else ', once'}"
+                )
         self.character = character
+        self.num_clips = len(motions)
         self.duration = motion.duration
         self.loop = motion.loop
         self.num_rows = int(torch.tensor(motion.duration * TABLE_HZ).ceil()) + 1
         self.rate = (self.num_rows - 1) / motion.duration
-        times = torch.linspace(0, motion.duration, self.num_rows, dtype=torch.float64)
-        state = sample_motion(motion, character, times)
-        columns = _derive_columns(state, character)
-        columns["pd_target"] = _rotation_vectors(state, character)
-        self._columns = {name: value.float().to(device) for name, value in columns.items()}
+        tables = [self._table_of(motion) for motion in motions]
+        self._columns = {name: torch.cat([table[name] for table in tables]).float().to(device) for name in tables[0]}
         effectors = [character.body_index(name) for name in character.end_effectors]
         self._effectors = torch.tensor(effectors, device=device)
-        displacement = motion.root_pos_w[-1] - motion.root_pos_w[0]
+        displacement = torch.stack([motion.root_pos_w[-1] - motion.root_pos_w[0] for motion in motions])
         self.cycle_displacement = (displacement * torch.tensor([1.0, 1.0, 0.0])).float().to(device)
 
-    def sample(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor) -> ReferenceSample:
+    def _table_of(self, motion: Motion) -> dict[str, Tensor]:
+        times = torch.linspace(0, motion.duration, self.num_rows, dtype=torch.float64)
+        state = sample_motion(motion, self.character, times)
+        return _derive_columns(state, self.character) | {"pd_target": _rotation_vectors(state, self.character)}
+
+    def sample(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None) -> ReferenceSample:
         """The whole reference at ``clip_time`` (N,) [s] in [0, duration].
 
         Args:
             clip_time: (N,) float64.
             origin_w: (N, 3) [m], where the clip's origin lies in the world.
             yaw: (N,) [rad], how far the clip is turned about z.
+            clip: (N,) int64, which clip; the first if left out.
         """
-        row, fraction = self._position(clip_time)
+        row, fraction = self._position(clip_time, clip)
         turn = quat_from_yaw(yaw)
         state = CharacterState(
             root_pos_w=quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w,
@@ -91,26 +108,28 @@ class Reference:
             com_vel_w=quat_rotate(turn, self._look_up("com_vel", row, fraction)),
         )
 
-    def pd_target(self, clip_time: Tensor) -> Tensor:
+    def pd_target(self, clip_time: Tensor, clip: Tensor | None = None) -> Tensor:
         """Joint pose as servo targets, (N, A) [rad]: rotation vectors of balls, angles of hinges."""
-        return self._look_up("pd_target", *self._position(clip_time))
+        return self._look_up("pd_target", *self._position(clip_time, clip))
 
-    def root(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor]:
+    def root(
+        self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Root position (N, 3) [m] and orientation (N, 4) wxyz in the world."""
-        row, fraction = self._position(clip_time)
+        row, fraction = self._position(clip_time, clip)
         turn = quat_from_yaw(yaw)
         pos = quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w
         return pos, quat_mul(turn, quat_normalize(self._look_up("root_quat", row, fraction)))
 
     def table(self, name: str) -> Tensor:
-        """One column of the table, (num_rows, ...) float32, in the clip's frame."""
+        """One column of the table, (num_clips * num_rows, ...) float32, in the clip's frame."""
         return self._columns[name]
 
-    def _position(self, clip_time: Tensor) -> tuple[Tensor, Tensor]:
+    def _position(self, clip_time: Tensor, clip: Tensor | None) -> tuple[Tensor, Tensor]:
         """Table row and the fraction of the way to the next one; a broken time gives a valid row."""
         x = clip_time * self.rate
         row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
-        return row.long(), (x - row).float()
+        return row.long() + (0 if clip is None else clip * self.num_rows), (x - row).float()
 
     def _look_up(self, name: str, row: Tensor, fraction: Tensor) -> Tensor:
         table = self._columns[name]

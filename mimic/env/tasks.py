@@ -1,6 +1,6 @@
 """What is special about a clip as a task: which contacts it may make, how its root is re-synchronised."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +27,8 @@ class TaskConfig:
 
 
 @cache
-def task_for(clip: str) -> TaskConfig:
-    """The rules of the clip, by its short name."""
+def task_for(*clips: str) -> TaskConfig:
+    """The rules of the clip, by its short name; of several clips those of the first, and the heading is re-synchronised."""
     table = read_yaml(_TABLE)
-    return build(TaskConfig, table.get(clip, {}), f"{_TABLE.name}: {clip}")
+    task = build(TaskConfig, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
+    return replace(task, sync_root_pos=True, sync_root_yaw=True) if len(clips) > 1 else task

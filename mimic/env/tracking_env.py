@@ -1,11 +1,11 @@
-"""The tracking environment: N copies of one character imitating one clip.
+"""The tracking environment: N copies of one character imitating one clip, or several clips that follow one another.
 
 ``step`` is the walk of one frame: action, servo targets, simulation, reference, reward, end, observation, reset. Every
 quantity is a batch; nothing loops over environments. After a step the attributes ``sim``, ``bodies``, ``reference``
 and ``terms`` describe the moment just judged, before any reset; they are replaced, never overwritten, by the next one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -24,29 +24,38 @@ from mimic.env.termination import Termination
 from mimic.learn.vec_env import End, Step
 from mimic.sim import DeviceName, Engine, EngineName, make_engine
 from mimic.sim.chosen import put, rows
-from mocap.catalogue import load_clip
+from mocap.catalogue import load_clips
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
 from retarget.mend import mend
 
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
-_STATE = ("clip_time", "origin_w", "yaw", "episode", "steps", "step_limit")
+_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit")
+_SWITCH = 0.3  # share of cycles after which another clip may come
+_CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream 0
 
 
 class TrackingEnv:
     """See the module's docstring; implements :class:`mimic.learn.vec_env.VecEnv`.
 
+    Several clips are several ways to move on: they must be equally long, and at the end of a cycle another may come, by
+    chance or as ``clock.choose`` says. The observation then ends with which one it is, one-hot.
+
     Args:
+        motions: the clip, or several.
         training: with the training aids of the configuration (early termination, time-limit curriculum); without,
             episodes of ``evaluation_s`` that only forbidden contact ends early.
         seed: environment ``i``'s start times depend on (seed, i, episode) alone.
         first_env: number of the first environment, where several processes have some each.
+
+    Attributes:
+        first_clip: of several clips the one that episodes start with; None: any.
     """
 
     def __init__(
         self,
-        motion: Motion,
+        motions: Motion | Sequence[Motion],
         engine: Engine,
         config: EnvConfig,
         task: TaskConfig | None = None,
@@ -55,21 +64,29 @@ class TrackingEnv:
         first_env: int = 0,
     ):
         character, device = engine.character, engine.device
-        task = task or task_for(motion.name)
+        motions = (motions,) if isinstance(motions, Motion) else motions
+        task = task or task_for(*[motion.name for motion in motions])
         self.character, self.engine, self.config, self.task = character, engine, config, task
         self.training, self.seed = training, seed
         self.num_envs, self.device = engine.num_envs, device
         self.control_dt = character.simulation.control_dt
-        self.motion = prepared(motion, character, config)
+        self.motions = tuple(prepared(motion, character, config) for motion in motions)
+        self.motion = self.motions[0]
         self.kinematics = Kinematics(character, device)
-        self.clock = Clock(Reference(self.motion, character, device), task, self.num_envs, device)
+        self.clock = Clock(Reference(self.motions, character, device), task, self.num_envs, device)
+        self.num_clips = len(motions)
+        self.first_clip: int | None = None
+        self._clip_columns = self.num_clips if self.num_clips > 1 else 0
+        if self.num_clips > 1:
+            self.clock.choose = self._next_clip
         self.action = Action(config.action, character, device)
         self.observation = Observation(config.observation, character, device)
         self.reward = Reward(config.reward, character, device)
         self.termination = Termination(config.termination, task, self.kinematics, training, device)
         self._effectors = torch.tensor([character.body_index(n) for n in character.end_effectors], device=device)
-        self.obs_dim, self.act_dim = self.observation.dim, self.action.dim
-        self.unnormalized_obs = self.observation.unnormalized
+        self.obs_dim, self.act_dim = self.observation.dim + self._clip_columns, self.action.dim
+        which = torch.ones(self._clip_columns, dtype=torch.bool, device=device)
+        self.unnormalized_obs = torch.cat([self.observation.unnormalized, which])
         self.action_low, self.action_high = -self.action.bound, self.action.bound
         # a GPU would have to wait for the host to learn who ended: there everybody's new start is worked out, and taken by
         # those who need one
@@ -132,7 +149,7 @@ class TrackingEnv:
         if not self.action.needs_reference:
             return self.action.pd_target(action, None)
         ahead = self.clock.ahead(self.config.action.lead_s)
-        return self.action.pd_target(action, self.clock.reference.pd_target(ahead.clip_time))
+        return self.action.pd_target(action, self.clock.reference.pd_target(ahead.clip_time, ahead.clip))
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything the future depends on, to the bit where the engine is deterministic."""
@@ -141,6 +158,7 @@ class TrackingEnv:
             "clip_time": now.clip_time,
             "origin_w": now.origin_w,
             "yaw": now.yaw,
+            "clip": now.clip,
             "episode": self._episode,
             "steps": self._steps,
             "step_limit": self._step_limit,
@@ -152,7 +170,7 @@ class TrackingEnv:
         """Continue from what ``state_dict`` gave."""
         now = self.clock.now
         mine = {name: state[name].to(self.device, copy=True) for name in _STATE}
-        now.clip_time, now.origin_w, now.yaw = mine["clip_time"], mine["origin_w"], mine["yaw"]
+        now.clip_time, now.origin_w, now.yaw, now.clip = (mine[name] for name in _STATE[:4])
         self._episode, self._steps, self._step_limit = mine["episode"], mine["steps"], mine["step_limit"]
         prefix = "engine."
         self.engine.restore({n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)})
@@ -194,15 +212,18 @@ class TrackingEnv:
             start_times: [s] of those, if not random.
         """
         some = rows(chosen)
+        env, episode = self._first_env + self._env_ids[some], self._episode[some]
         if start_times is None:
-            u = counter_uniform(self.seed, self._first_env + self._env_ids[some], self._episode[some])
-            start_times = u * self.clock.reference.duration
+            start_times = counter_uniform(self.seed, env, episode) * self.clock.reference.duration
+        clip = (counter_uniform(self.seed, env, episode, _CLIP_STREAM) * self.num_clips).long()
+        if self.first_clip is not None:
+            clip = torch.full_like(clip, self.first_clip)
         put(self._episode, chosen, self._episode[some] + 1)
         put(self._steps, chosen, 0)
         put(self._step_limit, chosen, self._new_step_limit)
-        self.clock.reset(chosen, start_times)
+        self.clock.reset(chosen, start_times, clip)
         now = self.clock.now
-        start = self.clock.reference.sample(now.clip_time[some], now.origin_w[some], now.yaw[some])
+        start = self.clock.reference.sample(now.clip_time[some], now.origin_w[some], now.yaw[some], now.clip[some])
         self.engine.reset(chosen, start.state)
         return start.state
 
@@ -219,13 +240,24 @@ class TrackingEnv:
             yaw_quat=self.observation.frame(sim, yaw),
             reference_yaw_quat=quat_from_yaw(yaw),
         )
-        return self.observation.observe(seen)
+        obs = self.observation.observe(seen)
+        if not self._clip_columns:
+            return obs
+        which = self.clock.now.clip[ids, None] == torch.arange(self.num_clips, device=self.device)
+        return torch.cat([obs, which.to(obs.dtype)], 1)
+
+    def _next_clip(self, over: Tensor) -> Tensor:
+        """After some cycles another clip, each as likely as any; (N,) int64. Depends on (seed, i, episode, step) alone."""
+        env, moment = self._first_env + self._env_ids, self._episode * 65_536 + self._steps
+        switch = counter_uniform(self.seed, env, moment, _SWITCH_STREAM) < _SWITCH
+        other = (counter_uniform(self.seed, env, moment, _CLIP_STREAM) * self.num_clips).long()
+        return torch.where(switch, other, over)
 
     def _target(self, steps: int, ids: Tensor | slice) -> Target:
         ahead = self.clock.ahead(steps * self.control_dt)
-        time, origin_w, yaw = ahead.clip_time[ids], ahead.origin_w[ids], ahead.yaw[ids]
-        pos, quat = self.clock.reference.root(time, origin_w, yaw)
-        return Target(pos, quat, self.clock.reference.pd_target(time))
+        time, origin_w, yaw, clip = ahead.clip_time[ids], ahead.origin_w[ids], ahead.yaw[ids], ahead.clip[ids]
+        pos, quat = self.clock.reference.root(time, origin_w, yaw, clip)
+        return Target(pos, quat, self.clock.reference.pd_target(time, clip))
 
 
 def prepared(motion: Motion, character: Character, config: EnvConfig) -> Motion:
@@ -246,7 +278,7 @@ def make_env(
     engine: EngineName = "mujoco",
     device: DeviceName = "cpu",
 ) -> TrackingEnv:
-    """The environment of a clip by name, on one of the engines; ``threads`` 0 means all cores."""
-    motion = load_clip(clip)
-    simulation = make_engine(load_character(motion.character), num_envs, threads, engine, device)
-    return TrackingEnv(motion, simulation, config, training=training, seed=seed, first_env=first_env)
+    """The environment of a clip by name (or of several, ``a+b``), on one of the engines; ``threads`` 0 means all cores."""
+    motions = load_clips(clip)
+    simulation = make_engine(load_character(motions[0].character), num_envs, threads, engine, device)
+    return TrackingEnv(motions, simulation, config, training=training, seed=seed, first_env=first_env)

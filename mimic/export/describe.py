@@ -207,7 +207,7 @@ def cycle(env: TrackingEnv) -> dict[str, Any]:
         return tensor.double().tolist()
 
     return {
-        "displacement": numbers(clock.reference.cycle_displacement),
-        "first_pos": numbers(clock.first_pos),
-        "yaw": numbers(clock.cycle_yaw),
+        "displacement": numbers(clock.reference.cycle_displacement[0]),
+        "first_pos": numbers(clock.first_pos[0]),
+        "yaw": numbers(clock.cycle_yaw[0]),
     }

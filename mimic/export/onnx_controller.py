@@ -189,12 +189,12 @@ class _Builder:
         if not reference.loop:
             return graph.op("Min", time, duration), self.origin, self.turn
         origin, yaw, turn = self.origin, self.yaw, self.turn
-        first = graph.constant(clock.first_pos[None].numpy())
-        end = graph.constant((clock.first_pos + reference.cycle_displacement)[None].numpy())
+        first = graph.constant(clock.first_pos.numpy())
+        end = graph.constant((clock.first_pos + reference.cycle_displacement).numpy())
         for _ in range(math.ceil(seconds / reference.duration)):
             over = graph.op("Cast", graph.op("GreaterOrEqual", time, duration), to=1)
             time = graph.op("Sub", time, graph.op("Mul", over, duration))
-            next_yaw = graph.op("Add", yaw, graph.op("Mul", over, self._scalar(float(clock.cycle_yaw))))
+            next_yaw = graph.op("Add", yaw, graph.op("Mul", over, self._scalar(float(clock.cycle_yaw[0]))))
             next_turn = self._z_matrix(next_yaw)
             step = graph.op("Sub", self._forth(end, turn), self._forth(first, next_turn))
             origin = graph.op("Add", origin, graph.op("Mul", over, step))

@@ -67,7 +67,7 @@ def _states(skill: Skill) -> list[dict[str, Any]]:
     moved = torch.arange(STATES) % 2 == 1
     yaw = torch.where(moved, (torch.rand(STATES, generator=random) - 0.5) * 2 * torch.pi, now.yaw)
     shift = torch.randn(STATES, 3, generator=random) * torch.tensor([3.0, 3.0, 0.0])
-    env.clock.now = Placement(now.clip_time, now.origin_w + shift * moved[:, None], yaw)
+    env.clock.now = Placement(now.clip_time, now.origin_w + shift * moved[:, None], yaw, now.clip)
     return _look(env, skill.policy, range(STATES))
 
 

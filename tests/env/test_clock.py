@@ -17,7 +17,7 @@ FREE, POS, YAW = TaskConfig(sync_root_pos=False), TaskConfig(), TaskConfig(sync_
 
 def clock_for(task, n=8, character="humanoid", loop=True, times=None):
     motion = random_motion(character, loop=loop)
-    clock = Clock(Reference(motion, load_character(character)), task, n)
+    clock = Clock(Reference([motion], load_character(character)), task, n)
     start = torch.linspace(0, 0.99 * motion.duration, n, dtype=torch.float64) if times is None else times
     clock.reset(torch.arange(n), start)
     return clock
@@ -62,11 +62,11 @@ def test_without_synchronisation_every_cycle_goes_on_where_the_last_one_ended():
         clock.advance(DT, anywhere(clock, step))
         cycles += (clock.now.clip_time < before).float()
         torch.testing.assert_close(
-            clock.now.origin_w, cycles[:, None] * reference.cycle_displacement, atol=1e-5, rtol=0
+            clock.now.origin_w, cycles[:, None] * reference.cycle_displacement[0], atol=1e-5, rtol=0
         )
     assert float(cycles.min()) >= 3 and not bool(clock.now.yaw.any())
     end = reference.root(torch.tensor([reference.duration]).double(), torch.zeros(1, 3), torch.zeros(1))[0]
-    start = reference.root(torch.zeros(1).double(), reference.cycle_displacement[None], torch.zeros(1))[0]
+    start = reference.root(torch.zeros(1).double(), reference.cycle_displacement, torch.zeros(1))[0]
     torch.testing.assert_close(end[:, :2], start[:, :2], atol=1e-5, rtol=0)
 
 
@@ -163,7 +163,7 @@ def test_a_broken_placement_is_noticed_and_stops_nothing(value):
 
 def test_a_turning_clip_turns_on_from_cycle_to_cycle():
     motion, character = clip_or_skip("turn")
-    clock = Clock(Reference(motion, character), YAW, 1)
+    clock = Clock(Reference([motion], character), YAW, 1)
     clock.reset(torch.arange(1), torch.zeros(1).double())
     headings = []
     for _ in range(60):

@@ -195,7 +195,7 @@ def test_the_vector_does_not_jump_where_a_cycle_closes():
     for time in (duration - 1e-4, 1e-4):
         env.reset(torch.tensor([time]).double())
         if time < 1:
-            env.clock.now.origin_w[:] = env.clock.reference.cycle_displacement
+            env.clock.now.origin_w[:] = env.clock.reference.cycle_displacement[0]
             env.engine.reset(torch.arange(1), env.clock.sample().state)
         seam.append(observe(env))
     assert float((seam[1] - seam[0])[:, env.observation.layout["phase_circle"]].abs().max()) < 1e-3

@@ -69,7 +69,7 @@ def test_between_frames_positions_and_velocities_are_lerped_and_rotations_slerpe
 def test_the_table_is_the_motion(name):
     """A row's chord cuts a frame's corner by a quarter of the jump in speed times the time between rows."""
     motion, character = random_motion(name), load_character(name)
-    reference = Reference(motion, character)
+    reference = Reference([motion], character)
     times = torch.rand(300, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * motion.duration
     times[:2] = torch.tensor([0.0, motion.duration])
     exact = sample_motion(motion, character, times)
@@ -92,7 +92,7 @@ def test_of_a_real_clip_the_table_is_exact_to_a_tenth_of_a_millimetre_and_a_mill
     motion, character = clip_or_skip("walk")
     times = torch.linspace(0, motion.duration, 500, dtype=torch.float64)
     exact = sample_motion(motion, character, times)
-    found = in_float64(Reference(motion, character).sample(times, *at_origin(500)).state)
+    found = in_float64(Reference([motion], character).sample(times, *at_origin(500)).state)
     assert float((found.root_pos_w - exact.root_pos_w).abs().max()) < 1e-4
     assert float(quat_angle(found.joint_quat, exact.joint_quat).max()) < 1e-3
     assert float((found.root_linvel_w - exact.root_linvel_w).abs().max()) < 5e-3
@@ -103,7 +103,7 @@ def test_what_is_looked_up_beside_the_state_is_what_kinematics_gives_for_it(name
     motion, character = random_motion(name), load_character(name)
     times = torch.linspace(0, motion.duration, 80, dtype=torch.float64)
     origin, yaw = normal(80, 3, seed=1).float() * torch.tensor([5.0, 5.0, 0.0]), 3 * normal(80, seed=2).float()
-    sample = Reference(motion, character).sample(times, origin, yaw)
+    sample = Reference([motion], character).sample(times, origin, yaw)
     kinematics = Kinematics(character)
     bodies = kinematics.forward(sample.state)
     torch.testing.assert_close(sample.body_offset_w, bodies.pos_w - bodies.pos_w[:, :1], atol=2e-3, rtol=0)
@@ -115,7 +115,7 @@ def test_what_is_looked_up_beside_the_state_is_what_kinematics_gives_for_it(name
 
 def test_placing_the_clip_turns_and_moves_everything_alike():
     motion, character = random_motion("dog"), load_character("dog")
-    reference = Reference(motion, character)
+    reference = Reference([motion], character)
     times = torch.linspace(0, motion.duration, 30, dtype=torch.float64)
     origin, yaw = normal(30, 3, seed=1).float(), 3 * normal(30, seed=2).float()
     here, there = reference.sample(times, *at_origin(30)), reference.sample(times, origin, yaw)
@@ -140,7 +140,7 @@ def test_placing_the_clip_turns_and_moves_everything_alike():
 @pytest.mark.parametrize("name", CHARACTERS)
 def test_servo_targets_are_the_joint_rotations(name):
     motion, character = random_motion(name), load_character(name)
-    reference = Reference(motion, character)
+    reference = Reference([motion], character)
     times = torch.linspace(0, motion.duration, 200, dtype=torch.float64)
     state = reference.sample(times, *at_origin(200)).state
     target = reference.pd_target(times)
@@ -164,7 +164,7 @@ def test_rotation_vectors_run_on_past_half_a_turn():
 @pytest.mark.parametrize("time", [math.nan, math.inf, -math.inf, 1e30, -1e30])
 def test_a_broken_time_hurts_nobody_else(time):
     motion, character = random_motion("humanoid"), load_character("humanoid")
-    reference = Reference(motion, character)
+    reference = Reference([motion], character)
     times = torch.linspace(0, motion.duration, 5, dtype=torch.float64)
     clean = reference.sample(times, *at_origin(5)).state
     times[2] = time

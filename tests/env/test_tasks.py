@@ -33,7 +33,13 @@ def test_contacts_are_deepmimics():
 
 
 def test_synchronisation_and_length_are_deepmimics():
-    assert {clip for clip in clip_names() if task_for(clip).sync_root_yaw} == {"turn", "dog_spin", "turn-authored"}
+    assert {clip for clip in clip_names() if task_for(clip).sync_root_yaw} == {
+        "turn",
+        "dog_spin",
+        "turn-authored",
+        "trot-left-authored",
+        "trot-right-authored",
+    }
     assert all(task_for(clip).sync_root_pos for clip in clip_names())
     assert {clip: task_for(clip).episode_s for clip in clip_names() if task_for(clip).episode_s} == {
         "kick": 4.0,

@@ -25,7 +25,10 @@ HUMANOID = (
     "dance_spin jog sideflip stealthy_walk zombie_walk"
 )
 DOG = "canter trot pace dog_spin turn"
-AUTHORED = "canter-authored trot-authored pace-authored turn-authored walk-authored"
+AUTHORED = (
+    "canter-authored trot-authored trot-slow-authored trot-left-authored trot-right-authored pace-authored "
+    "turn-authored walk-authored"
+)
 RECORDED = (HUMANOID + " " + DOG).split()
 
 
