@@ -68,10 +68,13 @@ class Pilot:
 
     def choose(self, over: Tensor) -> Tensor:
         """The clip (N,) that comes next, for ``TrackingEnv.clock.choose``."""
-        sim = self._env.sim
-        start, heading = sim.root_pos_w[0, :2].double().cpu(), heading_angle(sim.root_quat_w[:1])[0].double().cpu()
+        start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.clock
         self.place(start)
-        best = self._cost(start, heading).argmin()
+        now = clock.now  # of the cycle that is over
+        _, end = clock.reference.root(
+            torch.full_like(now.clip_time, clock.reference.duration), now.origin_w, now.yaw, now.clip
+        )
+        best = self._cost(start, heading_angle(end)[0].double().cpu()).argmin()
         return torch.full_like(over, int(self._plans[best, 0]))
 
     def _cost(self, start: Tensor, heading: Tensor) -> Tensor:

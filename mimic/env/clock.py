@@ -2,7 +2,8 @@
 
 ``clip_time`` runs from the start of the cycle; ``origin_w`` and ``yaw`` place the clip's frame in the world. When a
 cycle closes, the clip either goes on from where it ended or, as DeepMimic does, starts again at the simulated root
-(``sync_root_pos``) and heading (``sync_root_yaw``), which forgives drift once a cycle and lets a turning clip turn on.
+(``sync_root_pos``) and heading (``sync_root_yaw``), which forgives drift once a cycle and lets a turning clip turn on. Where several clips follow one
+another each goes on from the heading at which the one before should have ended: a turn that is asked for is owed.
 """
 
 import math
@@ -37,7 +38,7 @@ class Clock:
     Attributes:
         now: where each environment is.
         first_pos: (K, 3) root of each clip's first frame [m], height zero.
-        cycle_yaw: (K,) turn of the root over one cycle [rad]; zero unless the task re-synchronises the heading.
+        cycle_yaw: (K,) turn of the root over one cycle [rad]; zero where one clip starts each cycle as it was recorded.
         choose: given the clips (N,) that are over, which come next; None: the same again.
     """
 
@@ -58,7 +59,8 @@ class Clock:
         self._ground = torch.tensor([1.0, 1.0, 0.0], device=device)
         self.first_pos = pos[: len(clips)] * self._ground
         start, end = heading_angle(quat).view(2, -1)
-        self.cycle_yaw = end - start if task.sync_root_yaw else torch.zeros_like(end)
+        turns_on = task.sync_root_yaw or reference.num_clips > 1
+        self.cycle_yaw = end - start if turns_on else torch.zeros_like(end)
 
     @property
     def phase(self) -> Tensor:

@@ -28,7 +28,7 @@ class TaskConfig:
 
 @cache
 def task_for(*clips: str) -> TaskConfig:
-    """The rules of the clip, by its short name; of several clips those of the first, and the heading is re-synchronised."""
+    """The rules of the clip, by its short name; of several clips those of the first, without a re-synchronised heading."""
     table = read_yaml(_TABLE)
     task = build(TaskConfig, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
-    return replace(task, sync_root_pos=True, sync_root_yaw=True) if len(clips) > 1 else task
+    return replace(task, sync_root_pos=True, sync_root_yaw=False) if len(clips) > 1 else task
