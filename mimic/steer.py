@@ -6,7 +6,7 @@ would keep the character closest to the path and its direction. Nothing else of 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,9 @@ def steer(skill: Skill, path: str, radius: float, seconds: float) -> Course:
         raise InputError(f"{skill.path}: knows one clip, '{skill.clip}'; steering needs several: train --clip A+B+C")
     if path not in PATHS:
         raise InputError(f"no path '{path}'; {nearest(path, PATHS)}")
+    skill = replace(
+        skill, env_config=replace(skill.env_config, evaluation_s=seconds + 1.0)
+    )  # one episode, if it does not fall
     env = skill.make_env(1, threads=1)
     points = PATHS[path](radius)
     pilot, witness = Pilot(env, points), Pilot(env, points)
@@ -180,6 +183,6 @@ def draw_course(course: Course, names: Sequence[str], picture: Path) -> None:
     axes.set_aspect("equal")
     axes.set_xlabel("m")
     axes.set_ylabel("m")
-    axes.legend(loc="upper right", fontsize="small")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="small")
     axes.set_title(f"{course.laps:.2f} laps, {100 * float(course.distance.mean()):.0f} cm from the path on average")
     save_picture(figure, picture)

@@ -76,6 +76,8 @@ class TimeLimitConfig:
 class EnvConfig:
     """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only.
 
+    ``adaptive_starts``: share of training episodes that start where episodes fail (mimic/env/starts.py), from 0 to 1.
+
     The clip is ``lift_penetration``: lifted out of the ground; ``repair``: that, and mended where its report card says it
     needs it (retarget/mend.py).
     """
@@ -85,6 +87,11 @@ class EnvConfig:
     action: ActionConfig = field(default_factory=ActionConfig)
     termination: TerminationConfig = field(default_factory=TerminationConfig)
     time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)
+    adaptive_starts: float = 0.0
     evaluation_s: float = 20.0
     lift_penetration: bool = True
     repair: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.adaptive_starts <= 1.0:
+            raise ValueError("adaptive_starts is a share, from 0 to 1")

@@ -19,6 +19,8 @@ from mimic.env.observation import Observation, Seen, Target
 from mimic.env.random import counter_uniform
 from mimic.env.reference import Reference, end_effectors_h
 from mimic.env.reward import Compared, Reward
+from mimic.env.starts import STATE as STARTS_STATE
+from mimic.env.starts import Starts
 from mimic.env.tasks import TaskConfig, task_for
 from mimic.env.termination import Termination
 from mimic.learn.vec_env import End, Step
@@ -31,7 +33,7 @@ from retarget.mend import mend
 
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
-_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit")
+_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit", "start_phase")
 _SWITCH = 0.3  # share of cycles after which another clip may come
 _CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream 0
 
@@ -96,6 +98,8 @@ class TrackingEnv:
         self._episode = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._steps = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._step_limit = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
+        self._start_phase = torch.zeros(self.num_envs, dtype=torch.float64, device=device)
+        self.starts = Starts(config.adaptive_starts if training else 0.0, device)
         self.set_progress(0)
 
     def set_progress(self, samples: int) -> None:
@@ -135,6 +139,7 @@ class TrackingEnv:
         end = self._end(clip_over, broken)
         lost = (end == End.FAIL) | (end == End.DIVERGED)
         reward = torch.where(lost, 0.0, self.reward.total(self.terms))
+        self.starts.count(self._start_phase, end != End.NONE, lost)
         obs = self._restart(end, final_obs)
         final_obs = torch.where(broken[:, None], obs, final_obs)
         info = {name: torch.where(broken, 0.0, value) for name, value in self.terms.items()}
@@ -162,7 +167,8 @@ class TrackingEnv:
             "episode": self._episode,
             "steps": self._steps,
             "step_limit": self._step_limit,
-        }
+            "start_phase": self._start_phase,
+        } | {f"starts.{name}": getattr(self.starts, name) for name in STARTS_STATE}
         engine = {f"engine.{name}": value for name, value in self.engine.snapshot().items()}
         return {name: value.clone() for name, value in own.items()} | engine
 
@@ -172,6 +178,9 @@ class TrackingEnv:
         mine = {name: state[name].to(self.device, copy=True) for name in _STATE}
         now.clip_time, now.origin_w, now.yaw, now.clip = (mine[name] for name in _STATE[:4])
         self._episode, self._steps, self._step_limit = mine["episode"], mine["steps"], mine["step_limit"]
+        self._start_phase = mine["start_phase"]
+        for name in STARTS_STATE:
+            setattr(self.starts, name, state[f"starts.{name}"].to(self.device, copy=True))
         prefix = "engine."
         self.engine.restore({n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)})
 
@@ -214,12 +223,13 @@ class TrackingEnv:
         some = rows(chosen)
         env, episode = self._first_env + self._env_ids[some], self._episode[some]
         if start_times is None:
-            start_times = counter_uniform(self.seed, env, episode) * self.clock.reference.duration
+            start_times = self.starts.phases(counter_uniform(self.seed, env, episode)) * self.clock.reference.duration
         clip = (counter_uniform(self.seed, env, episode, _CLIP_STREAM) * self.num_clips).long()
         if self.first_clip is not None:
             clip = torch.full_like(clip, self.first_clip)
         put(self._episode, chosen, self._episode[some] + 1)
         put(self._steps, chosen, 0)
+        put(self._start_phase, chosen, start_times / self.clock.reference.duration)
         put(self._step_limit, chosen, self._new_step_limit)
         self.clock.reset(chosen, start_times, clip)
         now = self.clock.now
