@@ -18,7 +18,7 @@ def test_a_signal_while_the_run_is_set_up_is_not_lost(monkeypatch, tmp_path, bef
         def train(self):
             raise AssertionError("it has begun")
 
-    monkeypatch.setattr(training, "load_clip", lambda name: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(training, "load_clips", lambda name: [os.kill(os.getpid(), signal.SIGINT)])
     monkeypatch.setattr(training, "_make_trainer", lambda *of: Trainer())
     own = signal.signal(signal.SIGINT, before)
     try:
