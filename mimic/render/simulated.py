@@ -30,7 +30,7 @@ def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds
                 time=(index + 1) * env.control_dt,
                 sim=Pose.of(env.bodies),
                 reference=Pose.of(reference),
-                clip=env.motion.name,
+                clip=env.motions[int(env.clock.now.clip[0])].name,
                 reward=float(step.reward[0]),
             )
         )
