@@ -1,12 +1,12 @@
 # Every target sets up what it needs in .venv, once: the second time nothing is installed and no network is needed.
-#   make demo   the whole job for one clip: train, evaluate, film     (CLIP=cartwheel MINUTES=20 SEED=0)
+#   make demo   the whole job for one clip: train, evaluate, film     (CLIP=cartwheel MINUTES=10 SEED=0)
 #   make test   the tests; MIMIC_MOCAP=DIR names a folder of real clips, without it some are skipped
 #   make check  lint, format and types          make bench  speed of the simulation
 #   make fuzz   a hundred thousand garbled files for each reader     (FORMATS="bvh glb" COUNT=100000; about 2 minutes each)
 #   make vendor  rebuild what the exported pages are made of from npm (node and a network)
 #   make clean  remove .venv and caches, keep what has been trained
 CLIP ?= cartwheel
-MINUTES ?= 20
+MINUTES ?= 10
 SEED ?= 0
 # Test processes; each takes about a GB.
 WORKERS ?= auto

@@ -67,7 +67,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     job = verb("run", "controller, evaluation and video of one clip (what --clip alone does)")
     _add_run_options(job)
-    job.add_argument("--minutes", type=positive, default=20.0, help="training time, if there is no controller yet")
+    job.add_argument("--minutes", type=positive, default=10.0, help="training time, if there is no controller yet")
     job.add_argument("--seconds", type=positive, default=10.0, help="length of the video")
     job.add_argument("--out", type=Path, help="folder for everything that is made (default out/CLIP)")
 

@@ -133,7 +133,7 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
         return find_skill(str(previous))
     folder = out / f"{short_name(run.clip)}-{run.algorithm}"
     say(f"no controller for '{run.clip}' yet: training one for {minutes:g} minutes, in {folder}.")
-    say("Twenty minutes on two cores give a first attempt that falls within seconds; an hour or more gives a skill.")
+    say("Ten minutes on two cores make most skills; flips and spins take longer, and some were not learned yet.")
     say("Ctrl-C stops early and keeps what has been learned.")
     result = train(run, folder, Limits(minutes=minutes), threads)
     return result.best or result.checkpoint

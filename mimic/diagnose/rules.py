@@ -17,7 +17,7 @@ def too_early(e: Evidence) -> Finding | None:
     return Finding(
         "patience",
         f"It is early: {e.samples / 1e6:.2g} million samples. The curve bends upward late: a cartwheel that stands for 2 s "
-        "after two million may stand for 20 s after eight.",
+        "after half a million may stand for 20 s after one, and harder clips take longer.",
         (f"run_mimic.py train --clip {e.config.clip} --resume --out {e.run}",),
         0.3,
     )
