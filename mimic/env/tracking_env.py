@@ -111,15 +111,6 @@ class TrackingEnv:
             seconds = min(seconds, self.task.episode_s)
         self._new_step_limit = round(seconds / self.control_dt)
 
-    @property
-    def possible_steps(self) -> float:
-        """Control steps that episodes which start now could last, on average over their starts."""
-        limit = float(self._new_step_limit)
-        if self.motion.loop:
-            return limit
-        left = torch.linspace(0.0, self.motion.duration / self.control_dt, 257)
-        return float(left.clamp(max=limit).mean())
-
     def reseed(self, seed: int) -> None:
         """Draw start times from another seed, from its first episode on."""
         self.seed = seed

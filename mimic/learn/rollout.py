@@ -28,27 +28,23 @@ class RolloutConfig:
     std_start: float = 0.1  # exploration [normalised action units]...
     std_end: float = 0.1  # ... reached linearly
     std_samples: int = 0  # ... after so many samples; 0: not by samples
-    std_episode_share: float = (
-        0.0  # ... geometrically, as training episodes come to last this share of what they can; 0: not
-    )
+    std_episode_steps: int = 0  # ... geometrically, as training episodes come to last so long [control steps]; 0: not
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.replay_iterations < 1:
             raise ValueError("steps and replay_iterations must be at least 1")
         if min(self.std_start, self.std_end) <= 0.0:
             raise ValueError("std_start and std_end must be above 0")
-        if not 0.0 <= self.std_episode_share <= 1.0:
-            raise ValueError("std_episode_share is a share, from 0 to 1")
-        if self.std_samples and self.std_episode_share:
-            raise ValueError("std_samples and std_episode_share: at most one of them can lead the std")
+        if self.std_samples and self.std_episode_steps:
+            raise ValueError("std_samples and std_episode_steps: at most one of them can lead the std")
 
-    def std_at(self, samples: int, episode_share: float = 0.0) -> float:
-        """Standard deviation of the policy after ``samples`` samples, when episodes last that share of what they can.
+    def std_at(self, samples: int, episode_steps: float = 0.0) -> float:
+        """Standard deviation of the policy after ``samples`` samples, when episodes last ``episode_steps`` on average.
 
         Wide exploration finds the skill, and then stands in the way of doing it well: the length of episodes says when.
         """
-        if self.std_episode_share:
-            share = min(1.0, episode_share / self.std_episode_share)
+        if self.std_episode_steps:
+            share = min(1.0, episode_steps / self.std_episode_steps)
             return float(self.std_start * (self.std_end / self.std_start) ** share)
         share = min(1.0, samples / self.std_samples) if self.std_samples else 0.0
         return self.std_start + share * (self.std_end - self.std_start)

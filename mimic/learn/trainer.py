@@ -103,8 +103,7 @@ class Trainer:
             try:
                 while (reason := self._stop_reason(stop)) is None:
                     env.set_progress(counters.samples)
-                    share = counters.episode_steps / env.possible_steps
-                    policy.set_std(self.rollout.std_at(counters.samples, share))
+                    policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
                     begin = time.monotonic()
                     metrics = self._collect_and_learn() | self.state.tracker.metrics()
                     counters.follow_episodes(self.ranks.total(self.state.tracker.finished))

@@ -46,10 +46,6 @@ class VecEnv(Protocol):
     action_low: Tensor  # (A,) in normalised action units; a bound for the loss, not a clamp
     action_high: Tensor  # (A,)
 
-    @property
-    def possible_steps(self) -> float:
-        """Control steps that episodes which start now could last, on average over their starts."""
-
     def reset(self) -> Tensor:
         """Start N new episodes; observations (N, D)."""
 

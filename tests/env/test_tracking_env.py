@@ -298,10 +298,3 @@ def test_one_broken_environment_of_64_ends_and_the_others_do_not_notice(calm, wh
         step = env.step(noise(env, k))
         assert finite(step) and identical(step, undisturbed, rest)
         assert int((step.end == End.DIVERGED).sum()) == 0, "it was mended by its reset"
-
-
-def test_what_episodes_could_last():
-    for loop, seconds, expected in ((True, "4.0", 120.0), (False, "4.0", 30.0), (False, "1.0", 22.5)):
-        limits = (f"time_limit.start_s={seconds}", f"time_limit.end_s={seconds}")
-        env = make(gentle_motion("humanoid", loop=loop, duration=2.0), 2, config(*limits), training=True)
-        assert env.possible_steps == pytest.approx(expected, rel=0.01)

@@ -27,7 +27,6 @@ class ToyEnv:
 
     obs_dim = 6
     act_dim = 2
-    possible_steps = float(_LIMIT)
 
     def __init__(self, num_envs: int = 32, seed: int = 0) -> None:
         self.num_envs = num_envs

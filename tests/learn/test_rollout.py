@@ -88,14 +88,13 @@ def test_std_schedule():
     config = RolloutConfig(std_start=0.2, std_end=0.1, std_samples=1000)
     assert [config.std_at(s) for s in (0, 500, 1000, 5000)] == pytest.approx([0.2, 0.15, 0.1, 0.1])
     assert RolloutConfig(std_start=0.2, std_end=0.1).std_at(10**9) == 0.2
-    mastery = RolloutConfig(std_start=0.16, std_end=0.04, std_episode_share=0.5)
-    assert [mastery.std_at(10**9, share) for share in (0, 0.25, 0.5, 1.0)] == pytest.approx([0.16, 0.08, 0.04, 0.04])
+    mastery = RolloutConfig(std_start=0.16, std_end=0.04, std_episode_steps=300)
+    assert [mastery.std_at(10**9, s) for s in (0, 150, 300, 600)] == pytest.approx([0.16, 0.08, 0.04, 0.04])
     for wrong in (
         {"steps": 0},
         {"replay_iterations": 0},
         {"std_start": 0.0},
-        {"std_samples": 1, "std_episode_share": 0.5},
-        {"std_episode_share": 1.5},
+        {"std_samples": 1, "std_episode_steps": 1},
     ):
         with pytest.raises(ValueError):
             RolloutConfig(**wrong)

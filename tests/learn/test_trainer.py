@@ -54,7 +54,7 @@ def test_twins_are_identical_and_another_seed_is_not(make_trainer):
         (
             "awr",
             {"control_variate": True, "anchor": "current", "precision": "bfloat16"},
-            {"rollout": {"overlap": True, "std_samples": 0, "std_episode_share": 0.5}},
+            {"rollout": {"overlap": True, "std_samples": 0, "std_episode_steps": 20}},
         ),
     ],
 )
