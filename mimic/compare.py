@@ -1,6 +1,6 @@
 """Learning curves of several runs in one picture, and as a table of numbers, from their ``metrics.jsonl`` files.
 
-Runs that differ in nothing but the seed are one group, shown by their mean and range.
+Runs that differ in nothing but the seed (and how often they were evaluated) are one group, shown by their mean and range.
 """
 
 import json
@@ -144,12 +144,12 @@ def reach_table(groups: list[Group], score: float) -> str:
 
 
 def _table_step(groups: list[Group]) -> float:
-    """Samples [million] from row to row: the usual distance of evaluations to one digit, or a multiple of it."""
+    """Samples [million] from row to row: the usual distance of evaluations, rounded, or a multiple of it."""
     curves = [curve for group in groups for curve in group.curves]
     apart = [b.samples - a.samples for curve in curves for a, b in pairwise(curve)]
     usual = median(apart) if apart else 0.5
-    digit = 10.0 ** math.floor(math.log10(max(usual, 1e-6)))
-    step = max(1, round(usual / digit)) * digit
+    quarter = 10.0 ** math.floor(math.log10(max(usual, 1e-6))) / 4
+    step = max(1, round(usual / quarter)) * quarter
     longest = max(curve[-1].samples for curve in curves)
     return step * max(1, math.ceil(longest / step / _ROWS))
 
@@ -186,8 +186,11 @@ def _config(run: Path) -> dict[str, Any]:
 
 
 def _settings(run: Path) -> str:
-    """A text that is the same for runs that differ in nothing but the seed."""
+    """A text that is the same for runs that differ in nothing but the seed and how often they were looked at."""
     config = {key: value for key, value in _config(run).items() if key != "seed"}
+    if isinstance(trainer := config.get("preset", {}).get("trainer"), dict):
+        seldom = {key: value for key, value in trainer.items() if key not in ("evaluate_every", "checkpoint_minutes")}
+        config["preset"] = {**config["preset"], "trainer": seldom}
     return json.dumps(config, sort_keys=True) if config else str(run)
 
 

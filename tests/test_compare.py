@@ -37,6 +37,18 @@ def test_seeds_of_one_algorithm_are_one_group_and_other_settings_another(folder)
     assert [g.name for g in read_groups([wide])] == ["wide"]
 
 
+def test_how_often_a_run_was_looked_at_makes_no_other_group_but_its_settings_do(folder):
+    often, seldom = {"trainer": {"evaluate_every": 250_000, "ema_decay": 0.9}}, {"trainer": {"ema_decay": 0.9}}
+    runs = [folder("a0", [0, 0.2], **seldom), folder("a1", [0, 0.1, 0.4], seed=1, step=0.25, **often)]
+    other = folder("a2", [0, 0.3], seed=2, trainer={"ema_decay": 0.5})
+    assert [len(g.curves) for g in read_groups([*runs, other])] == [2, 1]
+
+
+def test_rows_are_as_far_apart_as_evaluations(folder):
+    rows = curve_table(read_groups([folder("a", [0.0, 0.1, 0.2, 0.3], step=0.25)])).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| 0", "| 0.25", "| 0.5", "| 0.75"]
+
+
 def test_runs_without_a_readable_configuration_stand_alone(folder):
     runs = [folder("a", [0, 0.2]), folder("b", [0, 0.4])]
     for run, text in zip(runs, ("{", "[1]"), strict=True):
