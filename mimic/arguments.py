@@ -9,6 +9,7 @@ from characters.errors import InputError, nearest
 
 ENGINES = ("mujoco", "warp", "bullet")  # as in mimic/sim, which is slow to import
 DEVICES = ("cpu", "cuda")
+PATHS = ("eight", "left", "right")  # as in mimic/steer.py
 Action = Callable[[argparse.Namespace], int]
 
 
@@ -105,7 +106,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     lead = verb("steer", "lead a controller of several clips (train --clip A+B+C) along a path, and film it")
     lead.add_argument("--controller", required=True, metavar="PATH|NAME")
-    lead.add_argument("--path", choices=("eight", "left", "right"), default="eight")
+    lead.add_argument("--path", choices=PATHS, default="eight")
     lead.add_argument("--radius", type=positive, default=3.0, metavar="M", help="of the path's circles (default 3)")
     lead.add_argument("--seconds", type=positive, default=25.0)
     lead.add_argument("--picture", type=Path, metavar="OUT.png", help="path and track from above")

@@ -2,8 +2,8 @@
 
 ``clip_time`` runs from the start of the cycle; ``origin_w`` and ``yaw`` place the clip's frame in the world. When a
 cycle closes, the clip either goes on from where it ended or, as DeepMimic does, starts again at the simulated root
-(``sync_root_pos``) and heading (``sync_root_yaw``), which forgives drift once a cycle and lets a turning clip turn on. Where several clips follow one
-another each goes on from the heading at which the one before should have ended: a turn that is asked for is owed.
+(``sync_root_pos``) and heading (``sync_root_yaw``), which forgives drift once a cycle and lets a turning clip turn on. Where several clips follow
+one another each goes on from the heading at which the one before should have ended: a turn that is asked for is owed.
 """
 
 import math
