@@ -11,15 +11,18 @@ MAX_RISE = 0.04  # [m] above the height at which it usually stands
 _STRETCH = 2.0  # [m] of floor needed to tell that it is tilted
 _LEAST_SLOPE, _MOST_SLOPE = 0.005, 0.1
 _ROLL = 0.12  # of the body's speed
+# in published clips of a dog paws jitter, drift and hover: their speed is taken over a thirtieth of a second and they may
+# wander further; but as they roll up slowly, only what is lower stands
+_DRIFT_ROLL, _DRIFT_RISE, _DRIFT_LEASH, _DRIFT_S = 0.3, 0.025, 0.07, 1 / 30
 _GAP_S = 0.05  # shorter interruptions are none
 _SHORTEST_S = 0.09  # shorter contacts are none
 _LEASH = 0.03  # [m] a foot may wander about the place where it stands
 
 
-def speed(pos: Tensor, times: Tensor) -> Tensor:
-    """Speed (T,) [m/s] of a point (T, 3): the slower of the steps before and after each frame."""
-    step = pos.diff(dim=0).norm(dim=-1) / times.diff()
-    return torch.minimum(torch.cat((step[:1], step)), torch.cat((step, step[-1:])))
+def speed(pos: Tensor, times: Tensor, over: int = 1) -> Tensor:
+    """Speed (T,) [m/s] of a point (T, 3): the slower of the steps, over so many frames, before and after each frame."""
+    step = (pos[over:] - pos[:-over]).norm(dim=-1) / (times[over:] - times[:-over])
+    return torch.minimum(torch.cat((step[:1].expand(over), step)), torch.cat((step, step[-1:].expand(over))))
 
 
 def standing_level(pos: Tensor, times: Tensor) -> float:
@@ -58,13 +61,16 @@ def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tenso
     return points[..., :2] @ slope
 
 
-def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor) -> Tensor:
+def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, drifting: bool = False) -> Tensor:
     """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed.
 
-    ``pace`` (T,) [m/s] is how fast the body travels: a standing foot of a fast one rolls faster and is blurred more.
+    ``pace`` (T,) [m/s] is how fast the body travels: a standing foot of a fast one rolls faster and is blurred more. Where
+    feet are ``drifting`` more is forgiven.
     """
-    flags = (speed(pos, times) < MAX_SPEED + _ROLL * pace) & (pos[:, 2] < level + rise)
     dt = float(times.diff().median())
+    over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if drifting else 1
+    slow = speed(pos, times, over) < MAX_SPEED + (_DRIFT_ROLL if drifting else _ROLL) * pace
+    flags = slow & (pos[:, 2] < level + (min(rise, _DRIFT_RISE) if drifting else rise))
     flags = _remove_short(flags, False, round(_GAP_S / dt))
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
 
@@ -75,31 +81,31 @@ def intervals(flags: Tensor) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def anchors(flags: Tensor, pos: Tensor) -> Tensor:
+def anchors(flags: Tensor, pos: Tensor, drifting: bool = False) -> Tensor:
     """(T, 3): the mean place of the point during each contact, its own place elsewhere.
 
     A foot that shuffles while it stands drags its place along, as on a leash, so that it neither jumps nor slides more
     than it must.
     """
-    fixed = pos.clone()
+    fixed, leash = pos.clone(), _DRIFT_LEASH if drifting else _LEASH
     for first, last in intervals(flags):
         span = pos[first:last]
         mean = span.mean(0)
-        if bool(((span[:, :2] - mean[:2]).norm(dim=-1) <= _LEASH).all()):
+        if bool(((span[:, :2] - mean[:2]).norm(dim=-1) <= leash).all()):
             fixed[first:last] = mean
         else:
-            fixed[first:last] = (_drag(span) + _drag(span.flip(0)).flip(0)) / 2
+            fixed[first:last] = (_drag(span, leash) + _drag(span.flip(0), leash).flip(0)) / 2
     return fixed
 
 
-def _drag(path: Tensor) -> Tensor:
+def _drag(path: Tensor, leash: float) -> Tensor:
     """Follows a path (T, 3) at the end of a leash on the ground."""
     points = path.tolist()
     x, y, _ = points[0]
     dragged = []
     for px, py, pz in points:
         dx, dy = px - x, py - y
-        pull = max(0.0, 1 - _LEASH / max(math.hypot(dx, dy), 1e-12))
+        pull = max(0.0, 1 - leash / max(math.hypot(dx, dy), 1e-12))
         x, y = x + pull * dx, y + pull * dy
         dragged.append((x, y, pz))
     return path.new_tensor(dragged)

@@ -43,12 +43,16 @@ class Effort:
     unsupported: Tensor
 
 
-def effort(motion: Motion, character: Character) -> Effort:
-    """Inverse dynamics at about 30 frames a second."""
+def effort(motion: Motion, character: Character, span: slice = slice(None)) -> Effort:
+    """Inverse dynamics at about 30 of the frames ``span`` a second; the frames around them tell their accelerations.
+
+    ``Effort.frames`` are counted from the first frame of the span.
+    """
     chain, figure = Chain(character), Figure(character)
     bodies = chain.forward(Posture.of(motion))
     needed = _generalised_forces(chain, bodies, motion)
-    frames = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _RATE_HZ)))
+    first, last, _ = span.indices(motion.num_frames)
+    frames = torch.arange(first, last, max(1, round(motion.fps / _RATE_HZ)))
     surface = figure.surface
     points = chain.points(bodies, surface.body, surface.at)[frames]
     points[..., 2] -= surface.radius
@@ -62,7 +66,7 @@ def effort(motion: Motion, character: Character) -> Effort:
     )
     torque = torch.from_numpy(left[:, 6:])
     load = torch.stack([torque[:, j.dof].norm(dim=-1) / j.torque_limit for j in character.joints], 1)
-    return Effort(frames, load, torch.from_numpy(np.linalg.norm(left[:, :3], axis=1)) / weight)
+    return Effort(frames - first, load, torch.from_numpy(np.linalg.norm(left[:, :3], axis=1)) / weight)
 
 
 def bodies_at(bodies: BodyPoses, frames: Tensor) -> BodyPoses:

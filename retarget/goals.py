@@ -107,7 +107,7 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
         origin = targets.pos[body_role]
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
         flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + _FAR)
-        fixed = torch.stack([anchors(flags, points[:, p]) for p in range(points.shape[1])], 1)
+        fixed = torch.stack([anchors(flags, points[:, p], targets.drifting) for p in range(points.shape[1])], 1)
         fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
         locks.append((sole.surface, fixed, flags))
         offsets.setdefault(body_role, []).append(((fixed - points).mean(1), flags))

@@ -1,5 +1,6 @@
 """Closes a motion into a cycle: finds where it comes back to itself, blends pose and velocity across the seam, unrolls it."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,7 @@ from characters.character import Character
 from characters.errors import ClipError
 from characters.rotations import (
     heading_angle,
+    quat_angle,
     quat_conj,
     quat_from_rotvec,
     quat_from_yaw,
@@ -27,6 +29,7 @@ _BLEND_SHARE = 0.4  # of the cycle, at most
 _SEARCH_HZ = 30.0
 _VELOCITY_S = 0.15  # a difference of velocity counts as that of the poses it makes in this time
 _AS_GOOD = 1.3  # times the least difference
+_CLOSED_DEG, _CLOSED_MM = 0.1, 0.1
 _TURNS = torch.pi / 9  # [rad] a cycle that turns by more goes on turning
 
 
@@ -58,12 +61,31 @@ def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
     return int(frames[first]), int(frames[last])
 
 
+def seam_of(motion: Motion) -> dict[str, float]:
+    """Differences between the last frame and the first, and in velocity beyond what happens between other frames."""
+    root, joints, dt = motion.root_quat_w, motion.joint_quat, motion.times.diff()
+    yaw = heading_angle(quat_mul(root[-1], quat_conj(root[0])))
+    end = quat_mul(quat_conj(quat_from_yaw(yaw)), root[-1])
+    pose = torch.cat((quat_angle(joints[-1], joints[0]), quat_angle(end, root[0])[None]))
+    velocity = quat_to_rotvec(quat_mul(quat_conj(joints[:-1]), joints[1:])) / dt[:, None, None]
+    usual = velocity.diff(dim=0).norm(dim=-1).amax(0) if len(velocity) > 1 else torch.zeros(joints.shape[1])
+    across = ((velocity[0] - velocity[-1]).norm(dim=-1) - usual).clamp_min(0.0)
+    return {
+        "pose_deg": round(float(torch.rad2deg(pose).max()), 2),
+        "velocity_rad_s": round(float(across.max()), 2),
+        "turn_deg": round(float(torch.rad2deg(yaw)), 1),
+        "height_mm": round(1000 * float(motion.root_pos_w[-1, 2] - motion.root_pos_w[0, 2]), 1),
+    }
+
+
 def close_loop(motion: Motion) -> Motion:
     """The motion bent so that its last frame is its first, displaced, and moves on at the same velocity.
 
     The difference is shared between the two ends and faded out over 0.3 s on each side. Heading is closed too, unless the
-    cycle turns by more than 20 degrees: then it keeps turning.
+    cycle turns by more than 20 degrees: then it keeps turning. A motion that is closed already is only made exactly so.
     """
+    if _is_closed(seam_of(motion)):
+        return rolled_back(motion, motion, 0)
     times = motion.times
     window = min(_BLEND_S, _BLEND_SHARE * motion.duration)
     steps = times.diff()
@@ -101,6 +123,15 @@ def close_loop(motion: Motion) -> Motion:
     closed_root[-1], closed_joints[-1] = quat_mul(turn, closed_root[0]), closed_joints[0]
     closed_pos[-1, 2] = closed_pos[0, 2]
     return replace(motion, root_pos_w=closed_pos, root_quat_w=closed_root, joint_quat=closed_joints, loop=True)
+
+
+def _is_closed(seam: dict[str, float]) -> bool:
+    return (
+        seam["pose_deg"] < _CLOSED_DEG
+        and seam["velocity_rad_s"] == 0.0
+        and abs(seam["height_mm"]) < _CLOSED_MM
+        and (seam["turn_deg"] == 0.0 or abs(seam["turn_deg"]) > math.degrees(_TURNS))
+    )
 
 
 def unroll(motion: Motion, cycles: int) -> Motion:

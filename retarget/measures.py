@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
-from characters.rotations import heading_angle, quat_angle, quat_conj, quat_from_yaw, quat_mul, quat_to_rotvec
+from characters.rotations import quat_angle
 from mocap.motion import Motion
 from retarget.collision import self_collision
 from retarget.contacts import find_contact, speed
 from retarget.dynamics import Effort, bodies_at, effort
 from retarget.figure import Figure
 from retarget.goals import Sole, soles
+from retarget.loop import seam_of, unroll
 from retarget.posture import BodyPoses, Chain, Posture
 from retarget.targets import Targets
 
@@ -24,6 +25,7 @@ _JUMP_S = 1 / 30
 _STEP_S = 1 / 60
 _CHECK_HZ = 30.0
 _STAND = 0.03  # [m] above ground
+_CLOSED_DEG = 5.0  # a loop that comes back so near is measured as the endless motion that it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,10 @@ class Stance:
     def held(self) -> Tensor:
         """(T,) bool: it stands, and did so in the frame before."""
         return self.flags & torch.cat((self.flags[:1], self.flags[:-1]))
+
+    def cut(self, span: slice) -> Stance:
+        """Some of the frames."""
+        return Stance(self.role, self.height[span], self.speed[span], self.flags[span])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +85,27 @@ def measure(motion: Motion, character: Character, targets: Targets | None = None
     surface = figure.surface
     heights = chain.points(bodies, surface.body, surface.at)[..., 2] - surface.radius
     some = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _CHECK_HZ)))
+    seam = seam_of(motion) if motion.loop else None
+    # what depends on the frames around: of a loop, on those of the cycles before and after
+    endless = seam is not None and seam["pose_deg"] <= _CLOSED_DEG
+    whole = unroll(motion, 3) if endless else motion
+    span = slice(motion.num_frames - 1, 2 * motion.num_frames - 1) if endless else slice(0, motion.num_frames)
+    around = chain.forward(Posture.of(whole)) if endless else bodies
+    if targets is not None and len(targets) == motion.num_frames:
+        stances = [_stance(sole, chain, bodies, motion.times) for sole in soles(figure, targets)]
+    else:
+        stances = [_stance(sole, chain, around, whole.times).cut(span) for sole in _soles(figure, chain, around, whole)]
     return Measures(
         motion=motion,
         error=_errors(figure, chain, bodies, targets),
-        stances=[_stance(sole, chain, bodies, motion.times) for sole in _soles(figure, chain, bodies, motion, targets)],
+        stances=stances,
         lowest=heights.amin(1),
         limit_hits=_limit_hits(chain, posture),
         collisions=self_collision(chain, bodies_at(bodies, some)),
-        acceleration=_acceleration(bodies.pos, motion.times),
+        acceleration=_acceleration(around.pos, whole.times)[span],
         jumps=_jumps(chain, posture, motion.times, targets),
-        seam=_seam(motion) if motion.loop else None,
-        effort=effort(motion, character),
+        seam=seam,
+        effort=effort(whole, character, span),
     )
 
 
@@ -107,10 +123,8 @@ def _errors(figure: Figure, chain: Chain, bodies: BodyPoses, targets: Targets | 
     }
 
 
-def _soles(figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion, targets: Targets | None) -> list[Sole]:
-    """With a recording, when its feet stand; without, when the motion's own are low and slow."""
-    if targets is not None and len(targets) == motion.num_frames:
-        return soles(figure, targets)
+def _soles(figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion) -> list[Sole]:
+    """Without a recording: a foot stands when the motion's own is low and slow."""
     pace = speed(motion.root_pos_w * torch.tensor([1.0, 1.0, 0.0]), motion.times)
     found = []
     for name in figure.character.config.allowed_contacts:
@@ -171,20 +185,3 @@ def _jumps(chain: Chain, posture: Posture, times: Tensor, targets: Targets | Non
                 explained, turned[:, body.joint].clamp(max=_JUMP_DEG), turned[:, body.joint]
             )
     return turned.amax(1)
-
-
-def _seam(motion: Motion) -> dict[str, float]:
-    """Differences between the last frame and the first, and in velocity beyond what happens between other frames."""
-    root, joints, dt = motion.root_quat_w, motion.joint_quat, motion.times.diff()
-    yaw = heading_angle(quat_mul(root[-1], quat_conj(root[0])))
-    end = quat_mul(quat_conj(quat_from_yaw(yaw)), root[-1])
-    pose = torch.cat((quat_angle(joints[-1], joints[0]), quat_angle(end, root[0])[None]))
-    velocity = quat_to_rotvec(quat_mul(quat_conj(joints[:-1]), joints[1:])) / dt[:, None, None]
-    usual = velocity.diff(dim=0).norm(dim=-1).amax(0) if len(velocity) > 1 else torch.zeros(joints.shape[1])
-    across = ((velocity[0] - velocity[-1]).norm(dim=-1) - usual).clamp_min(0.0)
-    return {
-        "pose_deg": round(float(torch.rad2deg(pose).max()), 2),
-        "velocity_rad_s": round(float(across.max()), 2),
-        "turn_deg": round(float(torch.rad2deg(yaw)), 1),
-        "height_mm": round(1000 * float(motion.root_pos_w[-1, 2] - motion.root_pos_w[0, 2]), 1),
-    }

@@ -98,7 +98,7 @@ def retarget(
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
     mapping = _own_mapping(figure) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
-    targets = make_targets(figure, source, mapping)
+    targets = make_targets(figure, source, mapping, published=own is not None)
     first, last = _span(source.times, options, source.name)
     posture = solve(figure, targets, settings, slice(first, last + 1))
     motion = _as_motion(source, character, posture, targets.times[first : last + 1])
@@ -109,7 +109,8 @@ def retarget(
         notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
         motion, targets = _cut(motion, a, b), targets.cut(a, b)
     if options.loop:
-        motion, targets = _settled(close_loop(motion), targets, figure, settings)
+        motion, contact = _settled(close_loop(motion), figure, settings, own is not None)
+        targets = replace(targets, contact=contact)
     finished = _finished(motion, character, options, lift=True)
     turn = turn_of(finished)
     if options.loop and abs(turn) > 1.0:
@@ -128,20 +129,26 @@ def solve(figure: Figure, targets: Targets, settings: SolverConfig | None = None
     return Solver(figure, chain, settings).solve(goals, start)[first - begin : last - begin]
 
 
-def _settled(motion: Motion, targets: Targets, figure: Figure, settings: SolverConfig | None) -> tuple[Motion, Targets]:
+def settle(motion: Motion, character: Character, settings: SolverConfig | None = None) -> Motion:
+    """A looped motion of the character's own, closed and solved once between cycles of itself, out of the ground."""
+    return lift_penetration(_settled(close_loop(motion), Figure(character), settings, published=True)[0], character)
+
+
+def _settled(
+    motion: Motion, figure: Figure, settings: SolverConfig | None, published: bool
+) -> tuple[Motion, dict[str, Tensor]]:
     """A closed motion solved once more between cycles of itself: closing it has moved feet that stand.
 
-    The targets come back with the contacts of the cycle.
+    With it comes when its feet stand.
     """
     last = motion.num_frames - 1
     before = -(-_MARGIN // last)  # cycles
     source = _own_source(unroll(motion, 2 * before + 1), figure)
-    again = make_targets(figure, source, _own_mapping(figure))
+    targets = make_targets(figure, source, _own_mapping(figure), published)
     span = slice(before * last, (before + 1) * last + 1)
-    posture = solve(figure, again, settings, span)
+    posture = solve(figure, targets, settings, span)
     closed = rolled_back(_as_motion(source, figure.character, posture, motion.times), motion, before)
-    contact = {role: flags[span] for role, flags in again.contact.items()}
-    return closed, replace(targets, contact=contact)
+    return closed, {role: flags[span] for role, flags in targets.contact.items()}
 
 
 def own_keypoints(motion: Motion, figure: Figure) -> Tensor:

@@ -40,6 +40,7 @@ class Targets:
         contact: role of a foot, toe, paw or hand -> (T,) bool, whether it stands on the ground.
         turned: body index -> (T,) [rad] how far the recorded bone and the one above it turn from the frame before.
         scale: the character's legs over the recording's.
+        drifting: paws stand less surely than in a recording.
     """
 
     times: Tensor
@@ -48,6 +49,7 @@ class Targets:
     contact: dict[str, Tensor]
     turned: dict[int, Tensor]
     scale: float
+    drifting: bool = False
 
     def __len__(self) -> int:
         return len(self.times)
@@ -65,9 +67,12 @@ class Targets:
         )
 
 
-def make_targets(figure: Figure, source: Source, mapping: Mapping) -> Targets:
-    """Targets for the whole recording. Raises ClipError where the recording has no size."""
-    return _Builder(figure, source, mapping).build()
+def make_targets(figure: Figure, source: Source, mapping: Mapping, published: bool = False) -> Targets:
+    """Targets for the whole recording. Raises ClipError where the recording has no size.
+
+    ``published``: somebody has retargeted it before, and a dog's paws drift where they should stand.
+    """
+    return _Builder(figure, source, mapping, published and figure.digitigrade).build()
 
 
 class _Spine(NamedTuple):
@@ -78,8 +83,8 @@ class _Spine(NamedTuple):
 class _Builder:
     """The recording's roles beside the figure's, filled in from the pelvis outwards."""
 
-    def __init__(self, figure: Figure, source: Source, mapping: Mapping):
-        self.figure, self.source, self.mapping = figure, source, mapping
+    def __init__(self, figure: Figure, source: Source, mapping: Mapping, drifting: bool):
+        self.figure, self.source, self.mapping, self.drifting = figure, source, mapping, drifting
         self.pos: dict[str, Tensor] = {}
         self.quat: dict[int, Tensor] = {}
         self.contact: dict[str, Tensor] = {}
@@ -98,7 +103,8 @@ class _Builder:
             self._limb(f"{side}_shoulder", self.quat[self.figure.body_of("chest")])
         if not self.figure.digitigrade:
             self._hands()
-        return Targets(self.source.times, self.pos, self.quat, self.contact, self._turned(), self.scale)
+        times = self.source.times
+        return Targets(times, self.pos, self.quat, self.contact, self._turned(), self.scale, self.drifting)
 
     # what was recorded, at the character's size
 
@@ -403,7 +409,8 @@ class _Builder:
 
     def _contact(self, role: str, level: float, rise: float = MAX_RISE) -> Tensor:
         pelvis = self.middle("hip") * torch.tensor([1.0, 1.0, 0.0])
-        return find_contact(self.recorded(role), self.source.times, level, rise, speed(pelvis, self.source.times))
+        times = self.source.times
+        return find_contact(self.recorded(role), times, level, rise, speed(pelvis, times), self.drifting)
 
 
 def _smoothstep(x: Tensor) -> Tensor:
