@@ -4,7 +4,7 @@ A foot is down where its lowest point touches the ground, or hardly slides and i
 where it stands. Height alone would not do: a recording's feet hover and sink by centimetres, and a trotting dog lifts its
 hind paws by no more. One rule serves both sides, and the moment between two control steps (1/30 s is 6 % of a trot's
 cycle) is interpolated. The last moments before a paw lands, slow and low already, count as down, on both sides: of an
-authored gait the rule finds duty factors up to a fifth of the cycle too large and the time between the paws to 3 %.
+authored gait the rule finds duty factors 4 to 7 % of the cycle too large and the time between the paws to 1 %.
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ from mimic.quality.feet import Feet
 from mimic.quality.footfall_compare import compare
 from mimic.quality.tracks import Footfalls, Track, track
 
-TOUCH_M = 0.005  # a foot whose lowest point is below this is down, however fast it slides
+TOUCH_M = 0.004  # a foot whose lowest point is below this is down, however fast it slides
 SLIDE_SHARE = 0.2  # a foot that stands slides at less than this share of its top speed in the clip,
 SLIDE_FLOOR_M_S = 0.5  # or than this
 HOVER_M = 0.05  # how far above the ground it may stand at most
-HOVER_SHARE = 0.97  # of the time that a foot is slow and low in the clip it stands
+HOVER_SHARE = 0.7  # of the time that a foot is slow and low in the clip it stands
 
 
 class FootfallMeter:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_SHORTEST_S = 0.07  # contacts and gaps that are shorter are noise
+_SHORTEST_S = 0.05  # contacts and gaps that are shorter are noise
 Array = NDArray[np.float64]
 
 
