@@ -60,7 +60,7 @@ class Measures:
         collisions: (F,) bool at about 30 frames a second.
         acceleration: (T,) [m/s²], the greatest of all bodies.
         jumps: (T - 1,) [deg] greatest turn of a joint in a frame (or in 1/30 s, if that is shorter), at most 30 where the
-            recorded bones turn within 10 as much.
+            recorded bones turn within 10 as much in that frame or the next.
         seam: 'pose_deg' and 'velocity_rad_s' between the end and the start, or None where the motion is no loop.
         effort: torques.
     """
@@ -180,6 +180,8 @@ def _jumps(chain: Chain, posture: Posture, times: Tensor, targets: Targets | Non
             if body.joint is None or b not in targets.turned:
                 continue
             own = torch.rad2deg(targets.turned[b][1:])
+            # in the frame or in one beside it: smoothing may share a fast turn out between them
+            own = torch.stack((own, torch.cat((own[1:], own[-1:])), torch.cat((own[:1], own[:-1])))).amax(0)
             explained = turned[:, body.joint] < own + _LEEWAY_DEG
             turned[:, body.joint] = torch.where(
                 explained, turned[:, body.joint].clamp(max=_JUMP_DEG), turned[:, body.joint]
