@@ -454,7 +454,7 @@ ACTIONS: dict[str, Action] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 2 for bad input, 3 for a diverged learner, 130 after Ctrl-C."""
+    """Run one command; the exit code is 2 for bad input, 3 for a diverged learner, 4 for a GPU lost or full, 130 after Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         parser = build_parser(ACTIONS, __doc__)
@@ -477,10 +477,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("run_mimic.py: stopped", file=sys.stderr)
         return 130
     except RuntimeError as error:
-        if not hasattr(error, "exit_code"):
+        from mimic.device_errors import EXIT_CODE, explain
+
+        said = str(error) if hasattr(error, "exit_code") else explain(error)
+        if said is None:
             raise
-        print(f"run_mimic.py: {error}", file=sys.stderr)
-        return int(error.exit_code)
+        print(f"run_mimic.py: {said}", file=sys.stderr)
+        return int(getattr(error, "exit_code", EXIT_CODE))
 
 
 if __name__ == "__main__":

@@ -143,12 +143,14 @@ class Learner:
         config = self.config
         rows = targets.valid.nonzero().squeeze(-1)
         pieces = self._pieces(rows, config.critic_batch)
-        for index in minibatches(rows, pieces, config.critic_passes, config.critic_steps, self.generator):
+
+        def loss_of(index: Tensor) -> Tensor:
             with self._fast():
                 prediction = self.critic.unscaled(obs.index_select(0, targets.rows[index]))
-            loss = 0.5 * (prediction.float() - goal[index]).square().mean()
-            self.critic_optimizer.step(loss)
-            losses.append(loss.detach())
+            return 0.5 * (prediction.float() - goal[index]).square().mean()
+
+        for index in minibatches(rows, pieces, config.critic_passes, config.critic_steps, self.generator):
+            losses.append(self.critic_optimizer.step_over(index, loss_of))
         return float(torch.stack(losses).mean()) if losses else 0.0
 
     def fit_actor(
@@ -167,13 +169,15 @@ class Learner:
         config, losses, kl, passes = self.config, [], 0.0, 0
         kl_rows, pieces = self._kl_rows(replay), self._pieces(rows, config.actor_batch)
         before = self._means_at(replay, kl_rows)
+
+        def whole_loss(index: Tensor) -> Tensor:
+            with self._fast():
+                mean = self.policy.mean_of_normalized(obs.index_select(0, targets.rows[index])).float()
+            return loss_of(index, mean) + config.bound_weight * self.bound_loss(mean)
+
         for _ in range(1 if config.actor_steps else config.actor_passes):
             for index in minibatches(rows, pieces, 1, config.actor_steps, self.generator):
-                with self._fast():
-                    mean = self.policy.mean_of_normalized(obs.index_select(0, targets.rows[index])).float()
-                loss = loss_of(index, mean)
-                self.actor_optimizer.step(loss + config.bound_weight * self.bound_loss(mean))
-                losses.append(loss.detach())
+                losses.append(self.actor_optimizer.step_over(index, whole_loss))
             passes += 1
             kl = float(self.ranks.mean(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean()))
             if config.target_kl and kl > 2.0 * config.target_kl:

@@ -1,6 +1,6 @@
 """An optimiser that refuses to take a step into nonsense."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -26,6 +26,9 @@ class GuardedOptimizer:
     (Liu et al. 2025); Adam has the output layer and the biases, as is usual.
 
     Raises LearnerDiverged at the third such step in a row.
+
+    Attributes:
+        parts: pieces in which a minibatch is taken, gradients added up; 2 once memory has run out.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class GuardedOptimizer:
         self.max_grad_norm = max_grad_norm
         self.skipped = 0
         self.in_a_row = 0
+        self.parts = 1
         matrices = [i for i, p in enumerate(self.parameters) if p.dim() == 2]
         hidden = matrices[:-1] if kind == "muon" else []
         others = [i for i in range(len(self.parameters)) if i not in hidden]
@@ -73,13 +77,50 @@ class GuardedOptimizer:
         """Descend ``loss`` once; False if the step was skipped."""
         self._forget_gradients()
         torch.autograd.backward(loss)
+        return self._descend(loss.detach())
+
+    def step_over(self, rows: Tensor, loss_of: Callable[[Tensor], Tensor]) -> Tensor:
+        """Descend the mean loss ``loss_of(part of rows)`` over ``rows`` (B,) once; that loss, detached.
+
+        Raises torch.OutOfMemoryError if half the rows at a time are too many too.
+        """
+        try:
+            loss = self._accumulated(rows, loss_of)
+        except torch.OutOfMemoryError:
+            if self.parts > 1:
+                raise
+            loss = None
+        if loss is None:  # not in the except block: its traceback keeps the tensors alive (pytorch #18853)
+            self.parts = 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            loss = self._accumulated(rows, loss_of)
+        self._descend(loss)
+        return loss
+
+    def _accumulated(self, rows: Tensor, loss_of: Callable[[Tensor], Tensor]) -> Tensor:
+        """Gradients of the mean loss over all rows, part by part; the loss."""
+        self._forget_gradients()
+        total = torch.zeros((), device=rows.device)
+        for part in rows.tensor_split(self.parts):
+            if not part.numel():
+                continue
+            loss = loss_of(part)
+            if self.parts > 1:
+                loss = loss * (part.numel() / rows.numel())
+            torch.autograd.backward(loss)
+            total = total + loss.detach()
+        return total
+
+    def _descend(self, loss: Tensor) -> bool:
+        """A step along the gradients that are there; False if it was skipped."""
         self.ranks.average_gradients(self.parameters)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
         # the norm is of gradients that all processes share: so is what it decides
-        if not bool(norm.isfinite()) or (self.ranks.size == 1 and not bool(loss.detach().isfinite())):
+        if not bool(norm.isfinite()) or (self.ranks.size == 1 and not bool(loss.isfinite())):
             self._forget_gradients()
-            self._count_failure(float(loss.detach()), float(norm))
+            self._count_failure(float(loss), float(norm))
             return False
         if self.max_grad_norm > 0.0:
             nn.utils.clip_grads_with_norm_(self.parameters, self.max_grad_norm, norm)
