@@ -133,7 +133,7 @@ def do_steer(args: argparse.Namespace) -> int:
 def do_play_clip(args: argparse.Namespace) -> int:
     """Film a clip as it is, without physics."""
     from characters import load_character
-    from mimic.env import task_for
+    from mimic.env import task_of
     from mimic.render import draw, motion_frames
     from mocap.catalogue import load_clip
     from retarget.ground import lift_penetration
@@ -141,7 +141,8 @@ def do_play_clip(args: argparse.Namespace) -> int:
     motion = load_clip(args.clip)
     character = load_character(motion.character)
     motion = motion if args.raw else lift_penetration(motion, character)
-    frames = motion_frames(motion, character, args.seconds, turn_on=task_for(motion.name).sync_root_yaw)
+    turns = task_of((motion,), character).sync_root_yaw
+    frames = motion_frames(motion, character, args.seconds, turn_on=turns)
     film = draw(frames, character, args.out, size=args.size, renderer=args.renderer)
     say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}' ({film.reason})")
     return 0

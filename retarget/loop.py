@@ -185,6 +185,11 @@ def turn_of(motion: Motion) -> float:
     return float(torch.rad2deg(turned))
 
 
+def goes_on_turning(motion: Motion) -> bool:
+    """Whether each cycle turns by so much that the next is meant to begin there."""
+    return abs(math.radians(turn_of(motion))) > _TURNS
+
+
 def _hermite(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:
     """A cubic with this value and slope at u = 0, and neither at u = 1 and beyond."""
     u = u.clamp(0.0, 1.0)

@@ -22,7 +22,7 @@ from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_s
 from retarget.figure import Figure
 from retarget.goals import first_posture, make_goals
 from retarget.ground import lift_penetration
-from retarget.loop import close_loop, find_cycle, rolled_back, turn_of, unroll
+from retarget.loop import close_loop, find_cycle, goes_on_turning, rolled_back, turn_of, unroll
 from retarget.mapping import Mapping, map_skeleton
 from retarget.posture import Chain, Posture
 from retarget.solver import Solver, SolverConfig
@@ -114,7 +114,8 @@ def retarget(
     finished = _finished(motion, character, options, lift=True)
     turn = turn_of(finished)
     if options.loop and abs(turn) > 1.0:
-        notes.append(f"each cycle turns by {turn:.0f} degrees; training keeps the first heading unless told otherwise")
+        goes_on = "goes on turning" if goes_on_turning(finished) else "keeps the first heading"
+        notes.append(f"each cycle turns by {turn:.0f} degrees; training {goes_on}")
     targets = replace(targets, times=targets.times / options.speed)
     return Retargeted(finished, None if options.mirror else targets, tuple(notes))
 

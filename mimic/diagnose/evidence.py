@@ -17,7 +17,7 @@ from mimic import checkpoint
 from mimic.config import Preset, load_preset
 from mimic.diagnose.clip_check import ClipCheck, check_clip
 from mimic.diagnose.falls import FallMeter, Falls
-from mimic.env import prepared, task_for
+from mimic.env import prepared, task_of
 from mimic.evaluate import evaluate
 from mimic.learn.logging import METRICS_FILE, read_rows
 from mimic.learn.trainer import CHECKPOINTS
@@ -95,7 +95,7 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
     motion = load_clip(config.clip)
     character, env_config = load_character(motion.character), config.preset.env
     asked = prepared(motion, character, env_config)
-    clip = check_clip(motion, character, task_for(motion.name), env_config.termination.contact_height, asked)
+    clip = check_clip(motion, character, task_of((asked,), character), env_config.termination.contact_height, asked)
     rows = [_numbers(row) for row in read_rows(run / METRICS_FILE)]
     notes = [] if rows else [f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"]
     trial = None

@@ -21,7 +21,7 @@ from mimic.env.reference import Reference, end_effectors_h
 from mimic.env.reward import Compared, Reward
 from mimic.env.starts import STATE as STARTS_STATE
 from mimic.env.starts import Starts
-from mimic.env.tasks import TaskConfig, task_for
+from mimic.env.tasks import TaskConfig, task_of
 from mimic.env.termination import Termination
 from mimic.learn.vec_env import End, Step
 from mimic.sim import DeviceName, Engine, EngineName, make_engine
@@ -67,12 +67,12 @@ class TrackingEnv:
     ):
         character, device = engine.character, engine.device
         motions = (motions,) if isinstance(motions, Motion) else motions
-        task = task or task_for(*[motion.name for motion in motions])
+        self.motions = tuple(prepared(motion, character, config) for motion in motions)
+        task = task or task_of(self.motions, character)
         self.character, self.engine, self.config, self.task = character, engine, config, task
         self.training, self.seed = training, seed
         self.num_envs, self.device = engine.num_envs, device
         self.control_dt = character.simulation.control_dt
-        self.motions = tuple(prepared(motion, character, config) for motion in motions)
         self.motion = self.motions[0]
         self.kinematics = Kinematics(character, device)
         self.clock = Clock(Reference(self.motions, character, device), task, self.num_envs, device)

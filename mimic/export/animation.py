@@ -7,7 +7,7 @@ from pathlib import Path
 
 from characters import Character, load_character
 from characters.errors import InputError, nearest
-from mimic.env import task_for
+from mimic.env import task_of
 from mimic.export.bvh import character_bvh
 from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
 from mimic.export.files import distinct, make_folder, write_bytes
@@ -54,7 +54,7 @@ def clip_animation(name: str, cut: Cut) -> Animation:
     motion = load_clip(name)
     character = load_character(motion.character)
     motion = lift_penetration(motion, character)
-    turns = task_for(motion.name).sync_root_yaw
+    turns = task_of((motion,), character).sync_root_yaw
     if cut.seconds is None:
         return _finish(motion, character, cut, turns, [])
     notes = []

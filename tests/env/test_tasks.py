@@ -1,8 +1,13 @@
+from dataclasses import replace
+
+import torch
+
 from characters import load_character
 from characters.strict_config import read_yaml
-from mimic.env.tasks import _TABLE, TaskConfig, task_for
+from mimic.env.tasks import _TABLE, TaskConfig, task_for, task_of
 from mimic.env.termination import forbidden_bodies
 from mocap.catalogue import clip_names, resolve
+from mocap.gaits import author_gait
 
 
 def test_the_table_names_clips_that_exist_and_each_rule_is_valid():
@@ -45,3 +50,21 @@ def test_synchronisation_and_length_are_deepmimics():
         "kick": 4.0,
         "punch": 4.0,
     }
+
+
+def test_a_clip_of_ones_own_shows_what_may_touch_the_ground():
+    """All of a tumbling body, low enough; nothing but the paws of a dog that trots; a named clip keeps its table."""
+    character, trot = load_character("dog"), author_gait("trot")
+    own = replace(trot, name="my_trot")
+    assert set(task_of((own,), character).allowed_contacts) == {"right_finger", "left_finger", "right_toe", "left_toe"}
+    assert task_of((trot,), character) == TaskConfig()
+    low = torch.tensor([0.0, 0.0, 10.0], dtype=torch.float64)
+    lying = replace(own, root_pos_w=own.root_pos_w - low)
+    assert forbidden_bodies(character, task_of((lying,), character)) == []
+
+
+def test_a_cycle_of_ones_own_that_turns_goes_on_turning():
+    character, turn = load_character("dog"), author_gait("turn")
+    assert task_of((replace(turn, name="mine"),), character).sync_root_yaw
+    assert not task_of((replace(turn, name="mine", loop=False),), character).sync_root_yaw
+    assert not task_of((replace(author_gait("walk"), name="mine"),), character).sync_root_yaw
