@@ -76,6 +76,8 @@ class TimeLimitConfig:
 class EnvConfig:
     """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only.
 
+    ``reward`` is what a controller is judged by, and what it is trained for unless ``training_reward`` says otherwise.
+
     ``adaptive_starts``: share of training episodes that start where episodes fail (mimic/env/starts.py), from 0 to 1.
 
     The clip is ``lift_penetration``: lifted out of the ground; ``repair``: that, and mended where its report card says it
@@ -84,6 +86,7 @@ class EnvConfig:
 
     observation: ObservationConfig
     reward: RewardConfig
+    training_reward: RewardConfig | None = None
     action: ActionConfig = field(default_factory=ActionConfig)
     termination: TerminationConfig = field(default_factory=TerminationConfig)
     time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)

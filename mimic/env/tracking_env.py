@@ -83,7 +83,7 @@ class TrackingEnv:
             self.clock.choose = self._next_clip
         self.action = Action(config.action, character, device)
         self.observation = Observation(config.observation, character, device)
-        self.reward = Reward(config.reward, character, device)
+        self.reward = Reward((training and config.training_reward) or config.reward, character, device)
         self.termination = Termination(config.termination, task, self.kinematics, training, device)
         self._effectors = torch.tensor([character.body_index(n) for n in character.end_effectors], device=device)
         self.obs_dim, self.act_dim = self.observation.dim + self._clip_columns, self.action.dim

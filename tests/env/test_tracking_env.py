@@ -1,5 +1,5 @@
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -9,6 +9,7 @@ from states import CHARACTERS, assert_states_close, normal
 from characters import CharacterState, load_character
 from characters.rotations import quat_from_rotvec, quat_mul
 from mimic.env import TrackingEnv
+from mimic.env.config import RewardConfig
 from mimic.env.random import counter_uniform
 from mimic.env.tasks import TaskConfig
 from mimic.learn.vec_env import End
@@ -298,3 +299,20 @@ def test_one_broken_environment_of_64_ends_and_the_others_do_not_notice(calm, wh
         step = env.step(noise(env, k))
         assert finite(step) and identical(step, undisturbed, rest)
         assert int((step.end == End.DIVERGED).sum()) == 0, "it was mended by its reset"
+
+
+def test_what_training_earns_may_differ_from_what_is_judged():
+    judged = config()
+    terms = {**judged.reward.terms, "end_effector": replace(judged.reward.terms["end_effector"], scale=200.0)}
+    sharper = replace(judged, training_reward=RewardConfig(terms))
+    rewards = {}
+    for name, env_config, training in (
+        ("judged", judged, True),
+        ("trained for", sharper, True),
+        ("judged after all", sharper, False),
+    ):
+        env = make(gentle_motion("dog"), 8, env_config, training=training)
+        env.reset()
+        rewards[name] = obey(env, lambda state: shifted(state, root_pos_w=torch.tensor([0.0, 0.0, 0.02]))).reward
+    assert torch.equal(rewards["judged"], rewards["judged after all"])
+    assert bool((rewards["trained for"] < rewards["judged"] - 0.01).all())

@@ -321,6 +321,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if unknown := set(args.formats) - set(targets()):
+        parser.error(f"no format {', '.join(sorted(unknown))}; valid: {', '.join(targets())}")
     torch.set_num_threads(1)
     failed = False
     for name in args.formats or targets():
