@@ -8,6 +8,7 @@ import ast
 import io
 import math
 import struct
+import sys
 import zipfile
 import zlib
 from typing import Any
@@ -113,4 +114,8 @@ def _array(content: bytes, where: str) -> np.ndarray[Any, Any] | None:
         raise ClipError(f"{where} holds neither numbers nor text")
     if math.prod(shape) * kind.itemsize != len(content) - start:
         raise ClipError(f"{where} is not as large as its header says")
+    if kind.kind == "U":  # NumPy hands code points on unseen, and Python breaks on those that are none
+        points = np.frombuffer(content, np.dtype("u4").newbyteorder(kind.byteorder), offset=start)
+        if bool(((points > sys.maxunicode) | ((points >= 0xD800) & (points <= 0xDFFF))).any()):
+            raise ClipError(f"{where} holds text that is none")
     return np.frombuffer(content, kind, offset=start).reshape(shape, order="F" if order else "C")

@@ -14,6 +14,7 @@ from mocap.formats.clip_npz import read_clip_npz, write_clip_npz
 from mocap.formats.keypoints import DOG_POINTS, read_keypoint_text, read_pose_npz
 from mocap.formats.robot_csv import G1, read_robot_csv
 from mocap.formats.smpl import MEAN_JOINTS, read_smpl
+from mocap.formats.strict_npz import read_arrays
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion
 from tests.mocap.archives import npz, smpl
@@ -74,6 +75,17 @@ def test_archives_of_nothing_known(tmp_path):
     (tmp_path / "x.npz").write_bytes(npz({"weights": np.zeros(3), "pickled": np.array([None])}))
     with pytest.raises(ClipError, match="no motion that is known: it holds weights"):
         read_clip(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("point", [0x110000, 0xD800, 0xFFFFFFFF])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_text_that_is_no_text(point, order):
+    """Python's own string functions raise SystemError on code points that do not exist."""
+    text = np.array([point, ord("b")], dtype=f"{order}u4").view(f"{order}U2")
+    with pytest.raises(ClipError, match="holds text that is none"):
+        read_arrays(npz({"names": text}), "t")
+    good = np.array([ord("a"), 0x10FFFF], dtype=f"{order}u4").view(f"{order}U2")
+    assert read_arrays(npz({"names": good}), "t")["names"].tolist() == ["a\U0010ffff"]
 
 
 def test_a_header_that_promises_more_than_there_is_costs_nothing():
