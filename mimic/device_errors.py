@@ -5,7 +5,7 @@ import torch
 EXIT_CODE = 4
 # what drivers and mujoco_warp's allocator write where torch has no class for it
 _MEMORY = ("out of memory", "failed to allocate")
-_LOST = ("cuda error", "cuda driver error", "device-side assert", "no longer available")
+_LOST = ("cuda error", "cuda driver error", "device-side assert")
 
 
 def explain(error: BaseException) -> str | None:
