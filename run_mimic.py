@@ -404,7 +404,9 @@ def _new_run(args: argparse.Namespace) -> "RunConfig":
     preset = load_preset(args.preset, (*args.set, *size))
     check_engine(args.engine, args.device)
     _warn_of_compilation(args)
-    return RunConfig(args.clip, args.algorithm, args.seed, preset, args.engine, args.device)
+    return RunConfig(
+        args.clip, args.algorithm, args.seed, preset, args.engine, args.device, getattr(args, "initial", "")
+    )
 
 
 def _warn_of_compilation(args: argparse.Namespace) -> None:

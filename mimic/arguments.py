@@ -76,6 +76,9 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     _add_run_options(train)
     train.add_argument("--minutes", type=positive, default=0.0, help="stop after so many minutes")
     train.add_argument("--samples", type=whole, default=0, help="stop at so many samples in all")
+    train.add_argument(
+        "--from", dest="initial", default="", metavar="PATH|NAME", help="begin with what this controller can do already"
+    )
     train.add_argument("--resume", action="store_true", help="go on with the run in --out, or the last one of the clip")
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM)")
 

@@ -26,12 +26,13 @@ from mimic.learn.ranks import Ranks, join
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.sim import DeviceName, EngineName
-from mimic.skill import make_spec
+from mimic.skill import load_skill, make_spec
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
 CONFIG_FILE = "config.json"
 _EVALUATION_EPISODES = 32
+_CRITIC_FIRST = 20  # iterations in which a policy that comes from elsewhere waits for its critic
 _EVALUATION_SEED = 1_000_003
 
 
@@ -45,6 +46,7 @@ class RunConfig:
     preset: Preset
     engine: EngineName = "mujoco"
     device: DeviceName = "cpu"
+    initial: str = ""  # the controller whose policy it begins with; "": none
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,15 @@ def train(
         if not ranks.first:
             out, progress = out / f"rank{ranks.rank}", progress or Silent()
         trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)
-        if not resume:
-            _write_config(run, out)
-        elif checkpoint.steps(trainer.root):
+        if resume and checkpoint.steps(trainer.root):
             trainer.resume()
         else:
-            trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
+            if run.initial:
+                trainer.begin_with(initial_policy(run, motion.character))
+            if resume:
+                trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
+            else:
+                _write_config(run, out)
     if stop.received == signal.SIGINT:
         raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
     if stop.received is not None:
@@ -117,7 +122,26 @@ def _make_trainer(
             clip_license=motion.license,
         ),
         progress=progress,
+        critic_first=_CRITIC_FIRST if run.initial else 0,
     )
+
+
+def initial_policy(run: RunConfig, character: str) -> GaussianPolicy:
+    """The policy of the controller ``run.initial``. Raises InputError if it sees or does something else than the run's."""
+    skill, policy = load_skill(run.initial), run.preset.policy
+    pairs = {
+        "the character": (skill.spec["character"], character),
+        "env.observation": (skill.env_config.observation, run.preset.env.observation),
+        "env.action": (skill.env_config.action, run.preset.env.action),
+        "policy.actor_sizes": (skill.policy.config.actor_sizes, policy.actor_sizes),
+        "the number of clips": (skill.clip.count("+"), run.clip.count("+")),
+    }
+    for what, (theirs, ours) in pairs.items():
+        if theirs != ours:
+            raise InputError(
+                f"{skill.path}: {what} differs from this run's, so that its policy would be lost here: {theirs}, not {ours}"
+            )
+    return skill.policy
 
 
 def read_run(out: Path) -> RunConfig:

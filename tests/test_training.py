@@ -2,10 +2,64 @@ import os
 import signal
 
 import pytest
+import torch
+from motion_samples import clip_or_skip
 
+from characters.errors import InputError
 from mimic import training
 from mimic.config import load_preset
+from mimic.skill import load_skill
 from mimic.training import Limits, RunConfig, train
+
+TINY = (
+    "num_envs=4",
+    "awr.rollout.steps=4",
+    "policy.actor_sizes=[8]",
+    "policy.critic_sizes=[8]",
+    "env.evaluation_s=0.2",
+    "trainer.tensorboard=false",
+)
+ITERATION = 16  # samples
+
+
+def run_of(clip, settings=(), algorithm="awr", initial=""):
+    return RunConfig(clip, algorithm, 0, load_preset("fast", (*TINY, *settings)), initial=initial)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    clip_or_skip("walk")
+    out = tmp_path_factory.mktemp("runs") / "walk"
+    train(run_of("walk"), out, Limits(samples=10 * ITERATION), threads=1)
+    return out
+
+
+@pytest.mark.parametrize("algorithm", ["awr", "ppo"])
+def test_a_run_may_begin_with_a_controller_which_changes_only_when_its_critic_knows_something(
+    walk, tmp_path, algorithm
+):
+    settings = () if algorithm == "awr" else ("ppo.rollout.steps=4",)
+    run = run_of("run", settings, algorithm, initial=str(walk))
+    first = load_skill(str(walk)).policy
+    for iterations in (5, 25):
+        limits = Limits(samples=iterations * ITERATION)
+        skill = load_skill(str(train(run, tmp_path, limits, threads=1, resume=iterations > 5).checkpoint))
+        same = all(torch.equal(p, q) for p, q in zip(first.parameters(), skill.policy.parameters(), strict=True))
+        assert same == (iterations < 20)
+    assert skill.clip == "run"
+    assert float(skill.policy.normalizer.count) > float(first.normalizer.count) > 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "what"),
+    [("policy.actor_sizes=[9]", "actor_sizes"), ("env.action.lead_s=0.1", "env.action"), ("clip=canter", "character")],
+)
+def test_a_controller_that_does_not_fit_the_run_is_refused(walk, tmp_path, setting, what):
+    clip = "canter-authored" if setting.startswith("clip") else "walk"
+    run = run_of(clip, () if setting.startswith("clip") else (setting,), initial=str(walk))
+    with pytest.raises(InputError, match=what):
+        train(run, tmp_path, Limits(samples=ITERATION), threads=1)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN])

@@ -37,6 +37,7 @@ class ReferenceSample:
     body_offset_w: Tensor  # (N, B, 3) joint origins minus the root's [m]
     end_effector_h: Tensor  # (N, E, 3) heading frame of the reference; z is the height above ground [m]
     com_vel_w: Tensor  # (N, 3) [m/s]
+    lowest_point_w: Tensor  # (N, B) height of the lowest point of each body [m]
 
 
 class Reference:
@@ -106,6 +107,7 @@ class Reference:
             # not from the table: where the root's x axis points straight up, the heading frame turns between its rows
             end_effector_h=end_effectors_h(effector_pos_w, state),
             com_vel_w=quat_rotate(turn, self._look_up("com_vel", row, fraction)),
+            lowest_point_w=self._look_up("lowest_point", row, fraction) + origin_w[:, 2:],
         )
 
     def pd_target(self, clip_time: Tensor, clip: Tensor | None = None) -> Tensor:
@@ -168,6 +170,7 @@ def _derive_columns(state: CharacterState, character: Character) -> dict[str, Te
         "joint_vel": state.joint_vel,
         "body_offset": bodies.pos_w - state.root_pos_w[:, None],
         "com_vel": kinematics.com_velocity(bodies),
+        "lowest_point": kinematics.lowest_points(bodies),
     }
 
 

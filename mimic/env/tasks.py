@@ -63,3 +63,10 @@ def _on_the_ground(motion: Motion, character: Character) -> list[str]:
     kinematics = Kinematics(character, motion.root_pos_w.device, motion.root_pos_w.dtype)
     lowest = kinematics.lowest_points(kinematics.forward(state)).amin(0)
     return [body.name for body, height in zip(character.bodies, lowest.tolist(), strict=True) if height < _ON_GROUND_M]
+
+
+def foot_bodies(character: Character, task: TaskConfig) -> tuple[str, ...]:
+    """The bodies that touch the ground by rule; where anything may, the end effectors."""
+    if task.contact_fails and task.forbidden_contacts is None:
+        return tuple(dict.fromkeys((*character.config.allowed_contacts, *task.allowed_contacts)))
+    return character.end_effectors

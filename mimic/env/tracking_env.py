@@ -21,7 +21,7 @@ from mimic.env.reference import Reference, end_effectors_h
 from mimic.env.reward import Compared, Reward
 from mimic.env.starts import STATE as STARTS_STATE
 from mimic.env.starts import Starts
-from mimic.env.tasks import TaskConfig, task_of
+from mimic.env.tasks import TaskConfig, foot_bodies, task_of
 from mimic.env.termination import Termination
 from mimic.learn.vec_env import End, Step
 from mimic.sim import DeviceName, Engine, EngineName, make_engine
@@ -86,6 +86,7 @@ class TrackingEnv:
         self.reward = Reward((training and config.training_reward) or config.reward, character, device)
         self.termination = Termination(config.termination, task, self.kinematics, training, device)
         self._effectors = torch.tensor([character.body_index(n) for n in character.end_effectors], device=device)
+        self._feet = torch.tensor([character.body_index(n) for n in foot_bodies(character, task)], device=device)
         self.obs_dim, self.act_dim = self.observation.dim + self._clip_columns, self.action.dim
         which = torch.ones(self._clip_columns, dtype=torch.bool, device=device)
         self.unnormalized_obs = torch.cat([self.observation.unnormalized, which])
@@ -192,7 +193,13 @@ class TrackingEnv:
             reference_end_effector_h=self.reference.end_effector_h,
             sim_com_vel_w=self.kinematics.com_velocity(self.bodies),
             reference_com_vel_w=self.reference.com_vel_w,
+            foot_height=self._foot_heights,
         )
+
+    def _foot_heights(self) -> tuple[Tensor, Tensor]:
+        """Of the simulation and the reference, (N, F) [m] each."""
+        lowest = self.kinematics.lowest_points(self.bodies)
+        return lowest[:, self._feet], self.reference.lowest_point_w[:, self._feet]
 
     def _end(self, clip_over: Tensor, broken: Tensor) -> Tensor:
         """Why each episode ends at this step, (N,) int8; the later rules outrank the earlier."""

@@ -52,7 +52,7 @@ class AWR(Learner):
 
     config: AWRConfig
 
-    def update(self, replay: Replay) -> dict[str, float]:
+    def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
         """One iteration of AWR over the whole replay."""
         slots, obs = replay.slots(), self.normalized(replay)
         before = self.targets(replay, obs, slots)
@@ -61,7 +61,7 @@ class AWR(Learner):
         weight = self.weights(after)
         rows = self._actor_rows(replay, after)
         loss = self._loss(replay, obs, after, weight, rows)
-        metrics = self.fit_actor(replay, obs, after, rows, loss)
+        metrics = {} if critic_only else self.fit_actor(replay, obs, after, rows, loss)
         used = weight[rows]
         return {
             **self.common_metrics(before),

@@ -98,7 +98,7 @@ class Learner:
             critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm, ranks
         )
 
-    def update(self, replay: Replay) -> dict[str, float]:
+    def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
         """Improve the networks with what ``replay`` holds; metrics for the log. Raises LearnerDiverged."""
         raise NotImplementedError
 

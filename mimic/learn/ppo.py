@@ -29,7 +29,7 @@ class PPO(Learner):
 
     config: PPOConfig
 
-    def update(self, replay: Replay) -> dict[str, float]:
+    def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
         """One iteration of PPO on the newest iteration."""
         obs = self.normalized(replay)
         targets = self.targets(replay, obs, replay.slots(replay.steps))
@@ -38,7 +38,8 @@ class PPO(Learner):
             advantage = advantage.clamp(-self.config.advantage_clip, self.config.advantage_clip)
         critic_loss = self.fit_critic(obs, targets)
         loss = _ClippedLoss(self, replay, targets.rows, advantage)
-        metrics = self.fit_actor(replay, obs, targets, targets.valid.nonzero().squeeze(-1), loss)
+        rows = targets.valid.nonzero().squeeze(-1)
+        metrics = {} if critic_only else self.fit_actor(replay, obs, targets, rows, loss)
         return {
             **self.common_metrics(targets),
             **metrics,

@@ -68,6 +68,8 @@ class Trainer:
 
     ``evaluate`` gets the policy to judge, and must leave the training environment alone; its numbers are logged as
     ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
+    For ``critic_first`` iterations only the critic learns: a policy that is good already must not follow a critic that
+    knows nothing.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Trainer:
         evaluate: Evaluate | None = None,
         spec: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
+        critic_first: int = 0,
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
@@ -93,6 +96,7 @@ class Trainer:
         self._beside = OverlappedCollector(env, learner.policy, rollout.steps, self.ranks) if rollout.overlap else None
         self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()
+        self._critic_first = critic_first
         self._started = False  # episodes are under way, in this process or before
 
     def train(self) -> TrainResult:
@@ -128,6 +132,12 @@ class Trainer:
             self.progress.say(line)
         self._started = True
         return found
+
+    def begin_with(self, policy: GaussianPolicy) -> None:
+        """Take the networks and normaliser of ``policy``, which must be of this one's sizes, instead of random ones."""
+        self.learner.policy.load_state_dict(policy.state_dict())
+        if self.state.average:
+            self.state.average.policy.load_state_dict(policy.state_dict())
 
     def _start(self) -> MetricsLog:
         """Clean up after a crash, open the log, begin the episodes, judge the untrained policy."""
@@ -177,7 +187,8 @@ class Trainer:
         if not replay.size:
             return {}
         # The first iteration only measures observations.
-        metrics = self.learner.update(replay) if float(normalizer.count) else {}
+        critic_only = self.state.counters.iteration < self._critic_first
+        metrics = self.learner.update(replay, critic_only) if float(normalizer.count) else {}
         slots = replay.slots(self.rollout.steps)
         normalizer.update(replay.obs[slots][replay.valid[slots]], self.ranks)
         if self.state.average:

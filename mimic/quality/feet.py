@@ -10,7 +10,7 @@ from torch import Tensor
 
 from characters import BodyState, Character, Geom
 from characters.rotations import cross, quat_mul, quat_rotate
-from mimic.env.tasks import TaskConfig
+from mimic.env.tasks import TaskConfig, foot_bodies
 
 STANDING_M = 0.01  # a foot whose lowest point is below this stands on the ground
 _PARTS = {"ankle": "foot", "wrist": "hand", "finger": "fore paw", "toe": "hind paw"}
@@ -65,13 +65,6 @@ def _half_extents(geom: Geom) -> tuple[float, ...]:
     if geom.shape == "box":
         return geom.size
     return (0.0, 0.0, geom.size[1] if geom.shape == "capsule" else 0.0)
-
-
-def foot_bodies(character: Character, task: TaskConfig) -> tuple[str, ...]:
-    """The bodies that touch the ground by rule; where anything may, the end effectors."""
-    if task.contact_fails and task.forbidden_contacts is None:
-        return tuple(dict.fromkeys((*character.config.allowed_contacts, *task.allowed_contacts)))
-    return character.end_effectors
 
 
 def label(body: str) -> str:

@@ -19,6 +19,14 @@ from mimic.learn.vec_env import End
 
 CLIPS = ["walk", "cartwheel", "spin", "roll", "kick", "getup_faceup", "canter", "turn", "dog_spin"]
 DEEPMIMIC = config().reward
+FEET = {"humanoid": ["right_ankle", "left_ankle"], "dog": ["right_finger", "left_finger", "right_toe", "left_toe"]}
+WITH_FEET = RewardConfig(
+    {
+        **DEEPMIMIC.terms,
+        "pose": replace(DEEPMIMIC.terms["pose"], weight=0.4),
+        "foot_height": TermConfig(weight=0.1, scale=10.0),
+    }
+)
 
 
 def compared(character, sim, reference):
@@ -26,11 +34,13 @@ def compared(character, sim, reference):
     effectors = torch.tensor([character.body_index(name) for name in character.end_effectors])
     bodies = [kinematics.forward(state) for state in (sim, reference)]
     hands = [end_effectors_h(b.pos_w[:, effectors], s) for b, s in zip(bodies, (sim, reference), strict=True)]
-    return Compared(sim, reference, *hands, *map(kinematics.com_velocity, bodies))
+    feet = [character.body_index(name) for name in FEET[character.name]]
+    heights = tuple(kinematics.lowest_points(each)[:, feet] for each in bodies)
+    return Compared(sim, reference, *hands, *map(kinematics.com_velocity, bodies), lambda: heights)
 
 
 def terms(character, sim, reference):
-    return Reward(DEEPMIMIC, character).terms(compared(character, sim, reference))
+    return Reward(WITH_FEET, character).terms(compared(character, sim, reference))
 
 
 def slightly_off(character, reference, n, seed):
@@ -56,7 +66,7 @@ def slightly_off(character, reference, n, seed):
 
 
 def by_hand(character, sim, reference, i):
-    """The five terms of facts/imitation.md 3.1 for row i, from MuJoCo's kinematics, NumPy and scipy."""
+    """The five terms of facts/imitation.md 3.1 for row i, and that of the feet, from MuJoCo's kinematics, NumPy and scipy."""
     model = character.mj_model()
     figure = []
     for state in (sim, reference):
@@ -75,8 +85,9 @@ def by_hand(character, sim, reference, i):
         unturn = Rotation.from_euler("z", -np.arctan2(facing[1], facing[0]))
         hands = np.array([data.body(name).xpos for name in character.end_effectors])
         seen = unturn.apply(hands - data.qpos[:3])
-        figure.append((root, data, np.column_stack((seen[:, :2], hands[:, 2]))))
-    (root_a, a, hands_a), (root_b, b, hands_b) = figure
+        feet = np.array([lowest_point(data, name) for name in FEET[character.name]])
+        figure.append((root, data, np.column_stack((seen[:, :2], hands[:, 2])), feet))
+    (root_a, a, hands_a, feet_a), (root_b, b, hands_b, feet_b) = figure
     spin = sim.root_angvel_w[i].numpy() - reference.root_angvel_w[i].numpy()
     root_turn = (root_a.inv() * root_b).magnitude()
     weights = {joint.name: joint.weight for joint in character.joints}
@@ -101,16 +112,28 @@ def by_hand(character, sim, reference, i):
         "end_effector": np.exp(-10 * ((hands_a - hands_b) ** 2).sum()),
         "root": np.exp(-5 * (moved @ moved + 0.1 * root_turn**2 + 0.01 * speed @ speed + 0.001 * spin @ spin)),
         "com": np.exp(-10 * 0.1 * com @ com),
+        "foot_height": np.exp(-10 * (feet_a - feet_b) @ (feet_a - feet_b)),
     }
 
 
+def lowest_point(data, body):
+    """Height of the lowest point of a body's box or capsule."""
+    geom = data.model.geom(data.model.body(body).geomadr[0])
+    placed = data.geom(geom.id)
+    rows = np.abs(placed.xmat.reshape(3, 3)[2])
+    if geom.type[0] == mujoco.mjtGeom.mjGEOM_BOX:
+        return placed.xpos[2] - rows @ geom.size
+    length = geom.size[1] if geom.type[0] == mujoco.mjtGeom.mjGEOM_CAPSULE else 0.0
+    return placed.xpos[2] - rows[2] * length - geom.size[0]
+
+
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_the_five_terms_are_deepmimics(name):
+def test_five_terms_are_deepmimics_and_all_equal_an_independent_version(name):
     character = load_character(name)
     reference = random_state(character, 8, seed=1)
     sim = slightly_off(character, reference, 8, seed=50)
     found = terms(character, sim, reference)
-    reward = Reward(DEEPMIMIC, character).total(found)
+    reward, with_feet = (Reward(table, character).total(found) for table in (DEEPMIMIC, WITH_FEET))
     tested = set()
     for i in range(8):
         expected = by_hand(character, sim, reference, i)
@@ -119,6 +142,8 @@ def test_the_five_terms_are_deepmimics(name):
         whole = 0.5 * expected["pose"] + 0.05 * expected["velocity"] + 0.15 * expected["end_effector"]
         whole += 0.2 * expected["root"] + 0.1 * expected["com"]
         assert float(reward[i]) == pytest.approx(whole, rel=1e-4)
+        whole += 0.1 * (expected["foot_height"] - expected["pose"])
+        assert float(with_feet[i]) == pytest.approx(whole, rel=1e-4)
         tested = tested | {term for term, value in expected.items() if 0.02 < value < 0.99}
     assert tested == set(TERMS), "the states test every term"
 
@@ -167,7 +192,7 @@ def pushed(state, what, amount):
 
 FALLS = {
     "root place": {"root"},
-    "root height": {"root", "end_effector"},
+    "root height": {"root", "end_effector", "foot_height"},
     "root speed": {"root", "com"},
     "root heading": {"pose", "root"},  # seen from its own heading the rest is as it was, but velocities are world's
     "root spin": {"velocity", "root", "com"},
@@ -183,10 +208,13 @@ def test_a_term_falls_with_its_own_error_and_only_with_it(name, what):
     # level and at rest, so that a turn about z moves no height and no centre of mass
     state = random_state(character, 6, speed=0.0)
     state.root_quat_w[:] = torch.tensor([1.0, 0, 0, 0])
+    falling = FALLS[what] | (
+        {"foot_height"} if (name, what) == ("dog", "joint angle") else set()
+    )  # its spine: fore paws
     values = [terms(character, pushed(state, what, amount), state) for amount in AMOUNTS]
     for term in TERMS:
         course = torch.stack([value[term] for value in values])
-        if term in FALLS[what]:
+        if term in falling:
             assert bool((course.diff(dim=0) < 0).all()), term
         else:
             torch.testing.assert_close(course, torch.ones_like(course), atol=2e-6, rtol=0, msg=term)

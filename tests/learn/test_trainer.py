@@ -181,10 +181,10 @@ def test_a_policy_that_turns_to_nan_stops_the_run_with_the_checkpoint_intact(mak
     trainer = make_trainer("ppo", samples=5 * ITERATION, checkpoint_minutes=0)
     normal = trainer.learner.update
 
-    def update(replay):
+    def update(replay, critic_only):
         if trainer.state.counters.iteration == 3:
             replay.reward.fill_(torch.nan)
-        return normal(replay)
+        return normal(replay, critic_only)
 
     trainer.learner.update = update
     with pytest.raises(LearnerDiverged):

@@ -5,7 +5,8 @@ from states import CHARACTERS, random_state
 from characters import Kinematics, load_character
 from characters.rotations import cross, quat_rotate
 from mimic.env import TaskConfig, task_for
-from mimic.quality.feet import Feet, foot_bodies, label
+from mimic.env.tasks import foot_bodies
+from mimic.quality.feet import Feet, label
 
 HANDS = TaskConfig(allowed_contacts=("left_wrist", "right_wrist"))
 
