@@ -11,9 +11,9 @@ MAX_RISE = 0.04  # [m] above the height at which it usually stands
 _STRETCH = 2.0  # [m] of floor needed to tell that it is tilted
 _LEAST_SLOPE, _MOST_SLOPE = 0.005, 0.1
 _ROLL = 0.12  # of the body's speed
-# in published clips of a dog paws jitter, drift and hover: their speed is taken over a thirtieth of a second and they may
-# wander further; but as they roll up slowly, only what is lower stands
-_DRIFT_ROLL, _DRIFT_RISE, _DRIFT_LEASH, _DRIFT_S = 0.3, 0.025, 0.07, 1 / 30
+# in published clips of a dog paws jitter, drift and rise by centimetres while they stand: their speed is taken over a
+# thirtieth of a second, and they may roll faster and wander further
+_DRIFT_ROLL, _DRIFT_LEASH, _DRIFT_S = 0.25, 0.07, 1 / 30
 _GAP_S = 0.05  # shorter interruptions are none
 _SHORTEST_S = 0.09  # shorter contacts are none
 _LEASH = 0.03  # [m] a foot may wander about the place where it stands
@@ -70,7 +70,7 @@ def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Te
     dt = float(times.diff().median())
     over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if drifting else 1
     slow = speed(pos, times, over) < MAX_SPEED + (_DRIFT_ROLL if drifting else _ROLL) * pace
-    flags = slow & (pos[:, 2] < level + (min(rise, _DRIFT_RISE) if drifting else rise))
+    flags = slow & (pos[:, 2] < level + rise)
     flags = _remove_short(flags, False, round(_GAP_S / dt))
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
 

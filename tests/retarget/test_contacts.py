@@ -29,7 +29,7 @@ def test_flickers_are_no_contacts_and_no_gaps():
 
 
 def test_a_drifting_paw_is_forgiven_more():
-    """It jitters by 15 mm a frame and wanders by five while it stands under a dog at 2.4 m/s."""
+    """It jitters by 15 mm a frame, wanders by five cm and rises by three while it stands under a dog at 2.4 m/s."""
     path = foot(slice(30, 45))
     path[30:45, 0] += torch.linspace(0.0, 0.05, 15) + torch.tensor([0.0, 0.015] * 7 + [0.0])
     pace = torch.full((120,), 2.4)
@@ -39,8 +39,10 @@ def test_a_drifting_paw_is_forgiven_more():
     flags[30:45] = True
     held = anchors(flags, path, drifting=True)[30:45]
     assert (held - held[0]).abs().max() < 1e-12
-    raised = path + torch.tensor([0.0, 0.0, 0.03])
-    assert not find_contact(raised, TIMES, 0.08, 0.04, pace, drifting=True).any()
+    rising = path.clone()
+    rising[30:45, 2] += torch.linspace(0.0, 0.03, 15)
+    assert intervals(find_contact(rising, TIMES, 0.08, 0.04, pace, drifting=True)) in ([(29, 45)], [(30, 45)])
+    assert not find_contact(path + torch.tensor([0.0, 0.0, 0.05]), TIMES, 0.08, 0.04, pace, drifting=True).any()
 
 
 def test_a_contact_has_one_place():
