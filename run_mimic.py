@@ -48,10 +48,11 @@ def do_train(args: argparse.Namespace) -> int:
             raise InputError(f"{out}: is a run of '{run.clip}', not of '{args.clip}'")
         changed = args.set or args.seed not in (0, run.seed) or args.num_envs not in (0, run.preset.num_envs)
         changed = changed or args.engine not in ("mujoco", run.engine) or args.device not in ("cpu", run.device)
+        changed = changed or args.initial not in ("", run.initial)
         if changed or args.algorithm not in ("awr", run.algorithm):
-            options = "--set, --seed, --num-envs, --engine, --device and --algorithm"
+            options = "--set, --seed, --num-envs, --engine, --device, --from and --algorithm"
             raise InputError(f"a resumed run goes on as it began: leave out {options}")
-        check_engine(run.engine, run.device)
+        check_engine(run.engine, run.device, learning=True)
     else:
         run = _new_run(args)
         out = args.out or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
@@ -402,7 +403,7 @@ def _new_run(args: argparse.Namespace) -> "RunConfig":
     load_clips(args.clip)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     preset = load_preset(args.preset, (*args.set, *size))
-    check_engine(args.engine, args.device)
+    check_engine(args.engine, args.device, learning=True)
     _warn_of_compilation(args)
     return RunConfig(
         args.clip, args.algorithm, args.seed, preset, args.engine, args.device, getattr(args, "initial", "")

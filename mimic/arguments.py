@@ -236,7 +236,7 @@ def _add_engine(parser: Parser) -> None:
     parser.add_argument(
         "--engine", choices=ENGINES, default="mujoco", help="mujoco (CPU, the default), warp (GPU) or bullet (check)"
     )
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="cuda goes with --engine warp")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="cuda: with --engine warp; to train, with any")
 
 
 def _add_threads(parser: Parser) -> None:

@@ -16,7 +16,7 @@ from mimic.env import make_env
 from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.replay import Replay
-from mimic.learn.rollout import EpisodeTracker, OverlappedCollector, RolloutConfig, collect
+from mimic.learn.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.learn.seeds import generator
 
 _WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
@@ -81,7 +81,7 @@ class _Run:
         self._replay = Replay(self._rollout.replay_iterations, steps, env.num_envs, env.obs_dim, env.act_dim)
         self._replay.last_obs.copy_(env.reset())
         self._tracker, self._explore = EpisodeTracker(env.num_envs), generator(0, "explore")
-        self._beside = OverlappedCollector(env, self._policy, steps) if self._rollout.overlap else None
+        self._beside = Collector(env, self._policy, steps) if self._rollout.overlap else None
         acting = self._beside.acting if self._beside else self._policy
         self._watch(env.engine, "step", "simulate")
         self._watch(env, "step", "step")

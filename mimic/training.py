@@ -38,7 +38,10 @@ _EVALUATION_SEED = 1_000_003
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that shapes a run."""
+    """Everything that shapes a run.
+
+    ``device`` is the learner's, and the simulation's as well where the engine runs on it.
+    """
 
     clip: str
     algorithm: AlgorithmName
@@ -102,12 +105,12 @@ def _make_trainer(
         threads=threads,
         first_env=ranks.rank * preset.num_envs,
         engine=run.engine,
-        device=run.device,
+        device=run.device if run.engine == "warp" else "cpu",
     )
     settings = preset.algorithm(run.algorithm)
     return Trainer(
         env,
-        make_learner(env, preset.policy, settings.update, run.seed, ranks),
+        make_learner(env, preset.policy, settings.update, run.seed, ranks, run.device),
         settings.rollout,
         dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
         out=out,

@@ -52,7 +52,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --seed 99999999999999999999", "must lie between"),
         ("train --clip walk --threads -1", "must be a number of threads"),
         ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo', 'rwr'"),
-        ("train --clip walk --device cuda", "add --engine warp, or use --device cpu"),
+        ("bench sim --device cuda", "the mujoco engine runs on the CPU only; add --engine warp, or use --device cpu"),
         ("evaluate --controller cartwheel --engine bullet --device cuda", "the bullet engine runs on the CPU only"),
         ("bench sim --engine physx", "choose from 'mujoco', 'warp', 'bullet'"),
         ("train --clip walk --preset fats", "did you mean 'fast'"),

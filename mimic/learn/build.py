@@ -1,5 +1,7 @@
 """From configurations to a learner for an environment."""
 
+import torch
+
 from mimic.learn.awr import AWR, AWRConfig
 from mimic.learn.learner import Learner
 from mimic.learn.policy import Critic, GaussianPolicy, PolicyConfig
@@ -10,13 +12,20 @@ from mimic.learn.vec_env import VecEnv
 
 
 def make_learner(
-    env: VecEnv, policy: PolicyConfig, algorithm: AWRConfig | PPOConfig, seed: int, ranks: Ranks = ALONE
+    env: VecEnv,
+    policy: PolicyConfig,
+    algorithm: AWRConfig | PPOConfig,
+    seed: int,
+    ranks: Ranks = ALONE,
+    device: torch.device | str | None = None,
 ) -> Learner:
-    """Fresh networks of the environment's sizes on its device, and the learner ``algorithm`` stands for."""
+    """Fresh networks of the environment's sizes, and the learner ``algorithm`` stands for, on its device or another."""
+    device = env.device if device is None else torch.device(device)
+    low, high = env.action_low.to(device), env.action_high.to(device)
     initial = generator(seed, "networks")
-    actor = GaussianPolicy(env.obs_dim, env.act_dim, policy, initial, env.unnormalized_obs).to(env.device)
-    critic = Critic(env.obs_dim, policy, algorithm.gamma, initial).to(env.device)
-    order = generator(seed, "minibatches", env.device)
+    actor = GaussianPolicy(env.obs_dim, env.act_dim, policy, initial, env.unnormalized_obs).to(device)
+    critic = Critic(env.obs_dim, policy, algorithm.gamma, initial).to(device)
+    order = generator(seed, "minibatches", device)
     if isinstance(algorithm, AWRConfig):
-        return AWR(actor, critic, algorithm, order, env.action_low, env.action_high, ranks)
-    return PPO(actor, critic, algorithm, order, env.action_low, env.action_high, ranks)
+        return AWR(actor, critic, algorithm, order, low, high, ranks)
+    return PPO(actor, critic, algorithm, order, low, high, ranks)

@@ -90,7 +90,8 @@ class Learner:
         self.ranks = ranks
         self.policy, self.critic, self.config, self.generator = policy, critic, config, generator
         self.action_low, self.action_high = action_low, action_high
-        self._dtype = update_dtype(config.precision, action_low.device)
+        self.device = action_low.device
+        self._dtype = update_dtype(config.precision, self.device)
         self.actor_optimizer = GuardedOptimizer(
             policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, ranks
         )
@@ -245,7 +246,7 @@ class Learner:
 
     def _fast(self) -> torch.autocast:
         """Matrix products of the update at its precision; acting, the last layer of the critic and the KL stay float32."""
-        return torch.autocast(self.action_low.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16)
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16)
 
     def _steer(self, kl: float) -> None:
         target, optimizer = self.config.target_kl, self.actor_optimizer

@@ -30,9 +30,9 @@ class Ranks:
         """Sum of ``value`` over all processes."""
         if self.size == 1:
             return value
-        summed = value.detach().clone()
+        summed = value.detach().clone().to(_device())
         dist.all_reduce(summed)
-        return summed
+        return summed.to(value.device)
 
     def mean(self, value: Tensor) -> Tensor:
         """Mean of ``value`` over all processes."""

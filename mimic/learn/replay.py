@@ -91,14 +91,15 @@ class Replay:
         self.size = min(self.size + 1, self.capacity)
 
     def extend(self, other: "Replay") -> None:
-        """Take over the time slots of ``other``, oldest first, as if they had been added here one by one."""
+        """Take over the time slots of ``other``, oldest first, as if they had been added here one by one; it may lie on another device."""
         for source in other.slots().tolist():
             slot = self.position
             for name in _FIELDS:
                 getattr(self, name)[slot].copy_(getattr(other, name)[source])
             self._finals.pop(slot, None)
             if source in other._finals:
-                self._finals[slot] = other._finals[source]
+                env, obs = other._finals[source]
+                self._finals[slot] = (env.to(self.obs.device), obs.to(self.obs.device))
             self.position = (slot + 1) % self.capacity
             self.size = min(self.size + 1, self.capacity)
         self.last_obs.copy_(other.last_obs)

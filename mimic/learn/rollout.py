@@ -126,18 +126,21 @@ def collect(
         tracker.add(step)
 
 
-class OverlappedCollector:
-    """Collects an iteration while another thread learns from those before it; ``acting`` is the policy that acts.
+class Collector:
+    """Collects an iteration with a copy of the policy, ``acting``, on the environment's device, for a learner on any.
 
-    Simulation and learning then keep two cores busy where each alone leaves one idle. It is a copy taken
-    before the update, so that experience is one update older than in turns, and the result depends on no timing.
+    With ``overlap`` another thread learns meanwhile from the iterations before: simulation and learning then keep two
+    cores busy, or a CPU and a GPU, where each alone leaves one idle. The copy is taken before the update, so that
+    experience is one update older than in turns, and the result depends on no timing.
     """
 
-    def __init__(self, env: VecEnv, policy: GaussianPolicy, steps: int, ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self, env: VecEnv, policy: GaussianPolicy, steps: int, overlap: bool = True, ranks: Ranks = ALONE
+    ) -> None:
         self._env, self._steps, self._ranks = env, steps, ranks
-        self.acting = copy.deepcopy(policy)
+        self.acting = copy.deepcopy(policy).to(env.device)
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
-        self._pool = ThreadPoolExecutor(1, "learn")
+        self._pool = ThreadPoolExecutor(1, "learn") if overlap else None
         self.waited_s = 0.0  # how long the last rollout waited for the update beside it
 
     def collect(
@@ -148,9 +151,16 @@ class OverlappedCollector:
         generator: torch.Generator,
         tracker: EpisodeTracker,
     ) -> T:
-        """Run ``learn``, which may change ``policy`` and read ``replay``, beside a rollout that ``replay`` gets after."""
+        """Run ``learn``, which may change ``policy`` and read ``replay``, beside a rollout that ``replay`` gets after.
+
+        Without overlap the rollout comes first, and ``learn`` finds it in ``replay``.
+        """
         self.acting.load_state_dict(policy.state_dict())
         self._fresh.last_obs.copy_(replay.last_obs)
+        if self._pool is None:
+            collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
+            replay.extend(self._fresh)
+            return learn()
         learning = self._pool.submit(learn)
         try:
             collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)

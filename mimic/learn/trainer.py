@@ -19,7 +19,7 @@ from mimic.learn.logging import METRICS_FILE, MetricsLog
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.progress import Progress, make_progress
 from mimic.learn.replay import Replay
-from mimic.learn.rollout import EpisodeTracker, OverlappedCollector, RolloutConfig, collect
+from mimic.learn.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.learn.run_state import RunState
 from mimic.learn.seeds import generator
 from mimic.learn.signals import StopOnSignal
@@ -89,11 +89,13 @@ class Trainer:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
         average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
-        replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
+        device = learner.device
+        replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, device)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
         self.ranks = learner.ranks
-        self._beside = OverlappedCollector(env, learner.policy, rollout.steps, self.ranks) if rollout.overlap else None
+        apart = rollout.overlap or device != env.device
+        self._collector = Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks) if apart else None
         self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()
         self._critic_first = critic_first
@@ -175,8 +177,8 @@ class Trainer:
     def _collect_and_learn(self) -> dict[str, float]:
         """An iteration of experience and an update: in turns, or side by side if the rollout says so."""
         state, policy = self.state, self.learner.policy
-        if self._beside:
-            return self._beside.collect(self._learn, policy, state.replay, state.explore, state.tracker)
+        if self._collector:
+            return self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
         collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
         return self._learn()
 

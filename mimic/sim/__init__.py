@@ -44,13 +44,16 @@ def make_engine(
     return MujocoEngine(character, num_envs, threads)
 
 
-def check_engine(engine: str, device: str) -> None:
-    """Raises InputError where an engine cannot run on a device, and says what can."""
+def check_engine(engine: str, device: str, learning: bool = False) -> None:
+    """Raises InputError where an engine cannot run on a device, and says what can.
+
+    ``learning``: the device is the learner's, and an engine that runs on the CPU only simulates there.
+    """
     if engine not in ENGINES:
         raise InputError(f"no engine '{engine}'; {nearest(engine, ENGINES)}")
     if device == "cpu":
         return
-    if engine != "warp":
+    if engine != "warp" and not learning:
         raise InputError(
             f"--device {device}: the {engine} engine runs on the CPU only; add --engine warp, or use --device cpu"
         )

@@ -10,7 +10,7 @@ from torch import Tensor
 from mimic.learn.awr import AWRConfig
 from mimic.learn.build import make_learner
 from mimic.learn.learner import Learner
-from mimic.learn.policy import GaussianPolicy, PolicyConfig
+from mimic.learn.policy import GaussianPolicy, PolicyConfig, on_device
 from mimic.learn.ppo import PPOConfig
 from mimic.learn.rollout import RolloutConfig
 from mimic.learn.trainer import Trainer, TrainerConfig
@@ -149,12 +149,13 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
         learner: dict[str, object] | None = None,
         rollout: RolloutConfig = ROLLOUT,
         env: ToyEnv | None = None,
+        device: str | None = None,
         **settings: object,
     ) -> Trainer:
         env = env or ToyEnv(seed=seed)
         config = (AWRConfig if algorithm == "awr" else PPOConfig)(**{**QUICK, **(learner or {})})
         settings = {"tensorboard": False, "evaluate_every": 0, **settings}
-        made: Learner = make_learner(env, SMALL, config, seed)
+        made: Learner = make_learner(env, SMALL, config, seed, device=device)
         return Trainer(
             env,
             made,
@@ -162,7 +163,7 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
             TrainerConfig(**settings),
             out=tmp_path / out,
             seed=seed,
-            evaluate=toy_evaluation,
+            evaluate=lambda policy: toy_evaluation(on_device(policy, env.device)),
             spec={"toy": True},
             progress=Quiet(),
         )

@@ -4,7 +4,7 @@ import torch
 from mimic.learn.optim import LearnerDiverged
 from mimic.learn.policy import GaussianPolicy, PolicyConfig
 from mimic.learn.replay import Replay
-from mimic.learn.rollout import EpisodeTracker, OverlappedCollector, RolloutConfig, collect
+from mimic.learn.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.learn.seeds import generator
 from mimic.learn.vec_env import End, Step
 
@@ -105,7 +105,7 @@ def test_overlapped_learning_meets_the_experience_of_the_policy_before_it(toy_en
     env, twin = toy_env(8), toy_env(8)
     policy, replay, tracker = _parts(env)
     frozen, expected, _ = _parts(twin)
-    beside = OverlappedCollector(env, policy, 10)
+    beside = Collector(env, policy, 10)
     explore, twin_explore = generator(0, "explore"), generator(0, "explore")
     sizes = []
 
@@ -132,4 +132,27 @@ def test_an_update_that_fails_beside_a_rollout_is_not_lost(toy_env):
         raise LearnerDiverged("no step was finite")
 
     with pytest.raises(LearnerDiverged, match="no step"):
-        OverlappedCollector(env, policy, 10).collect(learn, policy, replay, generator(0, "explore"), tracker)
+        Collector(env, policy, 10).collect(learn, policy, replay, generator(0, "explore"), tracker)
+
+
+def test_a_collector_in_turns_is_learning_after_collecting_to_the_bit(toy_env):
+    env, twin = toy_env(8), toy_env(8)
+    policy, replay, tracker = _parts(env)
+    same_policy, expected, _ = _parts(twin)
+    in_turns = Collector(env, policy, 10, overlap=False)
+    explore, twin_explore = generator(0, "explore"), generator(0, "explore")
+    sizes = []
+
+    def learn():
+        sizes.append(replay.size)
+        with torch.no_grad():
+            policy.net[-1].bias += 1.0
+
+    for k in range(3):
+        in_turns.collect(learn, policy, replay, explore, tracker)
+        collect(twin, same_policy, expected, 10, twin_explore, EpisodeTracker(8))
+        with torch.no_grad():
+            same_policy.net[-1].bias += 1.0
+        assert sizes[k] == replay.size
+    a, b = replay.state_dict(), expected.state_dict()
+    assert all(torch.equal(a[key], b[key]) for key in a)

@@ -192,6 +192,19 @@ def test_a_policy_that_turns_to_nan_stops_the_run_with_the_checkpoint_intact(mak
     assert checkpoint.latest(trainer.root).step == 3
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("algorithm", ["awr", "ppo"])
+@pytest.mark.parametrize("overlap", [True, False])
+def test_a_gpu_learns_from_what_the_cpu_simulates_and_the_run_can_be_resumed(make_trainer, algorithm, overlap):
+    rollout = dataclasses.replace(SHORT, overlap=overlap)
+    trainer = make_trainer(algorithm, rollout=rollout, device="cuda", samples=8 * 8 * 32, evaluate_every=8 * 32)
+    trainer.train()
+    assert trainer.state.replay.obs.is_cuda and trainer.learner.policy.std.is_cuda and trainer.env.device.type == "cpu"
+    assert len([row for row in _rows(trainer) if "eval/normalized_return" in row]) == 9
+    again = make_trainer(algorithm, rollout=rollout, device="cuda", samples=9 * 8 * 32)
+    assert again.resume().step == 8 and again.train().iterations == 9
+
+
 def test_a_failing_save_is_said_and_training_goes_on(make_trainer, monkeypatch):
     trainer = make_trainer("ppo", samples=4 * ITERATION, checkpoint_minutes=0)
     real, calls = checkpoint.save, []
