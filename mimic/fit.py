@@ -1,11 +1,12 @@
 """A motion file onto a character: read, retargeted, judged."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
 
 from characters.character import Character, load_character
+from characters.errors import InputError
 from mocap.catalogue import clip_names, load_clip
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.formats import read_clip
@@ -48,8 +49,13 @@ def fit(
 
 def clip_of(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
     """A motion file, or a clip by its name in the catalogue. Raises InputError."""
-    named = not file.suffix and str(file) in clip_names()
-    return load_clip(str(file)) if named else read_clip(file, reading)
+    if file.suffix or str(file) not in clip_names():
+        return read_clip(file, reading)
+    if said := [f.name for f in fields(reading) if getattr(reading, f.name) is not None]:
+        raise InputError(
+            f"'{file}' is a named clip, all of which is known: leave out what is said of files ({', '.join(said)})"
+        )
+    return load_clip(str(file))
 
 
 def card_of(clip: Clip) -> Card | None:

@@ -73,6 +73,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller walk --push 1e9", "numbers from 0 to 10000"),
         ("evaluate --controller walk --footfalls x.png", "did you mean '--footfall'"),
         ("diagnose empty", "empty: not a run folder"),
+        ("inspect walk --unit cm --up z", "leave out what is said of files (unit, up)"),
         ("curves empty", "empty: no evaluations"),
         ("export --out x", "one of the arguments --controller --clip is required"),
         ("bench sin", "choose from 'sim', 'train'"),
