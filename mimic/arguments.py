@@ -204,7 +204,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
 def _add_run_options(parser: Parser) -> None:
     parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
-    parser.add_argument("--preset", default="fast", help="fast, paper, or a YAML file (default fast)")
+    parser.add_argument("--preset", default="fast", help="fast, feet, paper, or a YAML file (default fast)")
     parser.add_argument("--algorithm", choices=("awr", "ppo", "rwr"), default="awr")
     parser.add_argument("--num-envs", type=whole, default=0, help="environments side by side (default: the preset's)")
     _add_engine(parser)

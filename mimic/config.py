@@ -1,9 +1,12 @@
-"""Presets: every number of a training run in one YAML file, checked key by key."""
+"""Presets: every number of a training run in one YAML file, checked key by key.
+
+A file that begins with ``base: NAME`` says only what differs from that preset.
+"""
 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from characters.errors import ConfigError, nearest
 from characters.strict_config import build, read_yaml, replace
@@ -68,13 +71,33 @@ def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
     Raises:
         ConfigError: no such preset, unknown key or wrong value; the message names the nearest valid ones.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
-    if not path.is_file():
-        raise ConfigError(f"no preset '{name}'; {nearest(name, preset_names())}")
-    preset = build(Preset, read_yaml(path), path.name)
+    preset = build(Preset, _read(name), Path(name).name)
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator:
             raise ConfigError(f"--set {setting}: write key=value, as in --set awr.update.temperature=2")
         preset = replace(preset, key.strip(), value.strip())
     return preset
+
+
+def _read(name: str, above: tuple[Path, ...] = ()) -> Any:
+    """What the file of a preset holds, on top of its base."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"no preset '{name}'; {nearest(name, preset_names())}")
+    if path.resolve() in above:
+        raise ConfigError(f"{path.name}: is its own base")
+    data = read_yaml(path)
+    if not isinstance(data, dict) or "base" not in data:
+        return data
+    base = data.pop("base")
+    if not isinstance(base, str):
+        raise ConfigError(f"{path.name}: base is the name of a preset or of a YAML file, not {base!r}")
+    return _merged(_read(base, (*above, path.resolve())), data)
+
+
+def _merged(base: Any, changes: Any) -> Any:
+    """``changes`` over ``base``, key by key."""
+    if not isinstance(base, dict) or not isinstance(changes, dict):
+        return changes
+    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}

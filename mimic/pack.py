@@ -4,7 +4,6 @@ What ships in ``mimic/controllers`` was made this way. The history is what the r
 configuration, seed, samples, hours and the machine that packs it.
 """
 
-import json
 import os
 import platform
 from pathlib import Path
@@ -12,15 +11,12 @@ from typing import Any
 
 import torch
 
-from characters.errors import CheckpointError, InputError
+from characters.errors import InputError
 from characters.strict_config import to_dict
 from mimic import checkpoint
 from mimic.job import evaluate_skill
-from mimic.sealed import read_sealed
-from mimic.skill import find_skill, load_skill
+from mimic.skill import experience, find_skill, load_skill
 from mimic.training import read_run
-
-META_FILE = "meta.json"
 
 
 def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str, Any]:
@@ -38,8 +34,7 @@ def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str
     del report["controller"]
     preset = to_dict(config.preset)
     training = {
-        "samples": _counters(skill.path).get("samples"),
-        "hours": round(float(_counters(skill.path).get("seconds", 0.0)) / 3600.0, 2),
+        **experience(skill, since_it_began=True),
         "machine": _machine(),
         "seed": config.seed,
         "num_envs": config.preset.num_envs,
@@ -49,14 +44,6 @@ def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str
     spec = {**skill.spec, "training": training, "evaluation": report}
     checkpoint.save_controller(out, skill.policy.state_dict(), spec)
     return {**report, "controller": str(out)}
-
-
-def _counters(folder: Path) -> dict[str, Any]:
-    try:
-        meta = json.loads(read_sealed(folder, [META_FILE])[META_FILE])
-        return dict(meta["counters"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / META_FILE}: does not say how far training got ({error})") from None
 
 
 def _machine() -> str:

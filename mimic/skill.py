@@ -4,6 +4,7 @@ Controllers that ship lie in ``mimic/controllers/<name>``; training runs in ``ru
 folders (mimic/checkpoint.py): nothing in them is code, and every byte is verified.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from glob import escape
@@ -15,12 +16,14 @@ from characters.strict_config import build, to_dict
 from mimic import checkpoint
 from mimic.env import EnvConfig, TrackingEnv, make_env
 from mimic.learn.policy import GaussianPolicy, load_policy
+from mimic.sealed import read_sealed
 from mimic.sim import DeviceName, EngineName
 from mocap.catalogue import name_here
 
 SHIPPED = Path(__file__).with_name("controllers")
 RUNS = Path("runs")
 SPEC_VERSION = 1
+META_FILE = "meta.json"
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,24 @@ def load_skill(name: str) -> Skill:
     env_config = build(EnvConfig, spec["env"], f"{controller.path}: env")
     policy = load_policy(controller.policy, spec["policy"])
     return Skill(controller.path, str(spec["clip"]), policy, env_config, spec)
+
+
+def experience(skill: Skill, since_it_began: bool = False) -> dict[str, Any]:
+    """``samples`` and ``hours`` of training behind a skill, with or without those of the controller it began with.
+
+    Raises CheckpointError if its folder does not say.
+    """
+    before = skill.spec.get("begun_with") or {"samples": 0, "hours": 0.0}
+    try:
+        if "training" in skill.spec:
+            own = skill.spec["training"]
+        else:
+            counters = json.loads(read_sealed(skill.path, [META_FILE])[META_FILE])["counters"]
+            own = {"samples": counters["samples"], "hours": round(float(counters["seconds"]) / 3600.0, 2)}
+        found = {name: own[name] + (0 if since_it_began else before[name]) for name in ("samples", "hours")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{skill.path}: does not say how far training got ({error})") from None
+    return {"samples": int(found["samples"]), "hours": round(float(found["hours"]), 2)}
 
 
 def _in_run(run: Path) -> Path:

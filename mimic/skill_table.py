@@ -35,6 +35,7 @@ def markdown() -> str:
 
 def _row(name: str, spec: dict[str, Any]) -> tuple[str, ...]:
     found, training = spec["evaluation"], spec["training"]
+    before = spec.get("begun_with", {"samples": 0, "hours": 0.0})
     returned = found["normalized_return"]
     seconds = "" if found["episode_s"] >= 20 else f" ({found['episode_s']:.1f} s, once)"
     return (
@@ -44,8 +45,8 @@ def _row(name: str, spec: dict[str, Any]) -> tuple[str, ...]:
         f"{100 * found['mpjpe_m']:.1f} cm",
         f"{100 * found['foot_skate_m_s']:.0f} ({100 * found['reference_foot_skate_m_s']:.0f}) cm/s",
         f"{100 * found['torque_at_limit_share']:.1f} %",
-        f"{training['samples'] / 1e6:.1f} M",
-        f"{60 * training['hours']:.0f}",
+        f"{(training['samples'] + before['samples']) / 1e6:.1f} M",
+        f"{60 * (training['hours'] + before['hours']):.0f}",
         next((use for word, use in _USES.items() if word in spec["clip_license"]), spec["clip_license"]),
     )
 

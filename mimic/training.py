@@ -26,7 +26,7 @@ from mimic.learn.ranks import Ranks, join
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.sim import DeviceName, EngineName
-from mimic.skill import load_skill, make_spec
+from mimic.skill import experience, load_skill, make_spec
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
@@ -123,6 +123,7 @@ def _make_trainer(
             algorithm=run.algorithm,
             seed=run.seed,
             clip_license=motion.license,
+            **_history(run),
         ),
         progress=progress,
         critic_first=_CRITIC_FIRST if run.initial else 0,
@@ -145,6 +146,13 @@ def initial_policy(run: RunConfig, character: str) -> GaussianPolicy:
                 f"{skill.path}: {what} differs from this run's, so that its policy would be lost here: {theirs}, not {ours}"
             )
     return skill.policy
+
+
+def _history(run: RunConfig) -> dict[str, Any]:
+    """What a run that begins with a controller says of that, for its own."""
+    if not run.initial:
+        return {}
+    return {"begun_with": {"controller": run.initial, **experience(load_skill(run.initial))}}
 
 
 def read_run(out: Path) -> RunConfig:

@@ -8,7 +8,7 @@ from mimic.config import _PRESETS, Preset, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
-    assert preset_names() == ["fast", "paper"]
+    assert preset_names() == ["fast", "feet", "paper"]
     for name in preset_names():
         preset = load_preset(name)
         assert build(Preset, to_dict(preset), "back") == preset
@@ -41,6 +41,26 @@ def test_the_paper_preset_has_the_authors_numbers():
     assert (preset.env.termination.root_tilt, preset.env.termination.body_distance) == (None, None)
 
 
+def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
+    feet, fast = load_preset("feet"), load_preset("fast")
+    assert feet.env.training_reward is not None and "foot_height" in feet.env.training_reward.terms
+    assert dataclasses.replace(feet, env=dataclasses.replace(feet.env, training_reward=None)) == fast
+    mine, yours = tmp_path / "mine.yaml", tmp_path / "yours.yaml"
+    mine.write_text("base: fast\nnum_envs: 9\nawr: {update: {temperature: 3.0}}\n")
+    yours.write_text(f"base: {mine}\nnum_envs: 7\n")
+    assert load_preset(str(yours)).num_envs == 7 and load_preset(str(mine)).num_envs == 9
+    assert load_preset(str(yours)).awr.update == dataclasses.replace(fast.awr.update, temperature=3.0)
+    for text, message in (
+        (f"base: {mine}", "is its own base"),
+        ("base: fats", "did you mean 'fast'"),
+        ("base: 3", "base is the name of a preset"),
+        ("base: fast\nnum_env: 3", "did you mean 'num_envs'"),
+    ):
+        mine.write_text(text + "\n")
+        with pytest.raises(ConfigError, match=message):
+            load_preset(str(mine))
+
+
 def test_settings_change_one_value_each():
     preset = load_preset("fast", ("num_envs=8", " awr.update.temperature = 5e-1", "env.reward.terms.pose.weight=0.6"))
     assert (preset.num_envs, preset.awr.update.temperature) == (8, 0.5)
@@ -51,7 +71,7 @@ def test_settings_change_one_value_each():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("fats", (), r"no preset 'fats'; did you mean 'fast'\? valid: fast, paper"),
+        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, paper"),
         ("mine.yaml", (), "no preset 'mine.yaml'"),
         ("fast", ("num_envs",), "write key=value"),
         ("fast", ("num_env=8",), "did you mean 'num_envs'"),

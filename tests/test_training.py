@@ -8,7 +8,7 @@ from motion_samples import clip_or_skip
 from characters.errors import InputError
 from mimic import training
 from mimic.config import load_preset
-from mimic.skill import load_skill
+from mimic.skill import experience, load_skill
 from mimic.training import Limits, RunConfig, train
 
 TINY = (
@@ -47,6 +47,8 @@ def test_a_run_may_begin_with_a_controller_which_changes_only_when_its_critic_kn
         same = all(torch.equal(p, q) for p, q in zip(first.parameters(), skill.policy.parameters(), strict=True))
         assert same == (iterations < 20)
     assert skill.clip == "run"
+    assert skill.spec["begun_with"] == {"controller": str(walk), "samples": 10 * ITERATION, "hours": 0.0}
+    assert experience(skill)["samples"] == 35 * ITERATION and experience(skill, True)["samples"] == 25 * ITERATION
     assert float(skill.policy.normalizer.count) > float(first.normalizer.count) > 0
 
 
