@@ -48,7 +48,7 @@ def do_train(args: argparse.Namespace) -> int:
             raise InputError(f"{out}: is a run of '{run.clip}', not of '{args.clip}'")
         changed = args.set or args.seed not in (0, run.seed) or args.num_envs not in (0, run.preset.num_envs)
         changed = changed or args.engine not in ("mujoco", run.engine) or args.device not in ("cpu", run.device)
-        changed = changed or args.initial not in ("", run.initial)
+        changed = changed or args.initial not in ("", run.beginning.controller if run.beginning else "")
         if changed or args.algorithm not in ("awr", run.algorithm):
             options = "--set, --seed, --num-envs, --engine, --device, --from and --algorithm"
             raise InputError(f"a resumed run goes on as it began: leave out {options}")
@@ -395,6 +395,7 @@ def _take_what_is_here(args: argparse.Namespace) -> None:
 
 def _new_run(args: argparse.Namespace) -> "RunConfig":
     """The run that the arguments describe. Raises InputError for an unknown clip, preset or key."""
+    from mimic.beginning import beginning_with
     from mimic.config import load_preset
     from mimic.sim import check_engine
     from mimic.training import RunConfig
@@ -405,9 +406,9 @@ def _new_run(args: argparse.Namespace) -> "RunConfig":
     preset = load_preset(args.preset, (*args.set, *size))
     check_engine(args.engine, args.device, learning=True)
     _warn_of_compilation(args)
-    return RunConfig(
-        args.clip, args.algorithm, args.seed, preset, args.engine, args.device, getattr(args, "initial", "")
-    )
+    initial = getattr(args, "initial", "")
+    beginning = beginning_with(initial) if initial else None
+    return RunConfig(args.clip, args.algorithm, args.seed, preset, args.engine, args.device, beginning)
 
 
 def _warn_of_compilation(args: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Presets: every number of a training run in one YAML file, checked key by key.
 
-A file that begins with ``base: NAME`` says only what differs from that preset.
+A file that begins with ``base: NAME`` says only what differs from that preset; weight 0 takes a term out of its reward.
 """
 
 import dataclasses
@@ -71,7 +71,7 @@ def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
     Raises:
         ConfigError: no such preset, unknown key or wrong value; the message names the nearest valid ones.
     """
-    preset = build(Preset, _read(name), Path(name).name)
+    preset = build(Preset, *_read(_path_of(name, Path())))
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator:
@@ -80,24 +80,30 @@ def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
     return preset
 
 
-def _read(name: str, above: tuple[Path, ...] = ()) -> Any:
-    """What the file of a preset holds, on top of its base."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
-    if not path.is_file():
-        raise ConfigError(f"no preset '{name}'; {nearest(name, preset_names())}")
+def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[Any, str]:
+    """What the file of a preset holds on top of its base, and the names of both for an error."""
     if path.resolve() in above:
         raise ConfigError(f"{path.name}: is its own base")
     data = read_yaml(path)
     if not isinstance(data, dict) or "base" not in data:
-        return data
+        return data, path.name
     base = data.pop("base")
     if not isinstance(base, str):
         raise ConfigError(f"{path.name}: base is the name of a preset or of a YAML file, not {base!r}")
-    return _merged(_read(base, (*above, path.resolve())), data)
+    below, names = _read(_path_of(base, path.parent, f"{path.name}: base: "), (*above, path.resolve()))
+    return _merged(below, data), f"{path.name} on {names}"
+
+
+def _path_of(name: str, folder: Path, where: str = "") -> Path:
+    """The file of a preset that ships, or any beside ``folder``."""
+    path = folder / name if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"{where}no preset '{name}'; {nearest(name, preset_names())}")
+    return path
 
 
 def _merged(base: Any, changes: Any) -> Any:
-    """``changes`` over ``base``, key by key."""
+    """``changes`` over ``base``, key by key; a section that is left empty changes nothing."""
     if not isinstance(base, dict) or not isinstance(changes, dict):
-        return changes
+        return base if changes is None and isinstance(base, dict) else changes
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}

@@ -15,7 +15,7 @@ from characters.errors import InputError
 from characters.strict_config import to_dict
 from mimic import checkpoint
 from mimic.job import evaluate_skill
-from mimic.skill import experience, find_skill, load_skill
+from mimic.skill import find_skill, load_skill, own_experience
 from mimic.training import read_run
 
 
@@ -34,7 +34,7 @@ def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str
     del report["controller"]
     preset = to_dict(config.preset)
     training = {
-        **experience(skill, since_it_began=True),
+        **own_experience(skill),
         "machine": _machine(),
         "seed": config.seed,
         "num_envs": config.preset.num_envs,

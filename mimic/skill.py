@@ -119,22 +119,21 @@ def load_skill(name: str) -> Skill:
     return Skill(controller.path, str(spec["clip"]), policy, env_config, spec)
 
 
-def experience(skill: Skill, since_it_began: bool = False) -> dict[str, Any]:
-    """``samples`` and ``hours`` of training behind a skill, with or without those of the controller it began with.
+def experience(skill: Skill) -> dict[str, Any]:
+    """``samples`` and ``hours`` of all training behind a skill, that of the controller it began with included."""
+    own, before = own_experience(skill), skill.spec.get("begun_with") or {"samples": 0, "hours": 0.0}
+    return {"samples": own["samples"] + before["samples"], "hours": round(own["hours"] + before["hours"], 2)}
 
-    Raises CheckpointError if its folder does not say.
-    """
-    before = skill.spec.get("begun_with") or {"samples": 0, "hours": 0.0}
+
+def own_experience(skill: Skill) -> dict[str, Any]:
+    """``samples`` and ``hours`` of the run that a skill is from. Raises CheckpointError if its folder does not say."""
     try:
         if "training" in skill.spec:
-            own = skill.spec["training"]
-        else:
-            counters = json.loads(read_sealed(skill.path, [META_FILE])[META_FILE])["counters"]
-            own = {"samples": counters["samples"], "hours": round(float(counters["seconds"]) / 3600.0, 2)}
-        found = {name: own[name] + (0 if since_it_began else before[name]) for name in ("samples", "hours")}
+            return {name: skill.spec["training"][name] for name in ("samples", "hours")}
+        counters = json.loads(read_sealed(skill.path, [META_FILE])[META_FILE])["counters"]
+        return {"samples": int(counters["samples"]), "hours": round(float(counters["seconds"]) / 3600.0, 2)}
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{skill.path}: does not say how far training got ({error})") from None
-    return {"samples": int(found["samples"]), "hours": round(float(found["hours"]), 2)}
 
 
 def _in_run(run: Path) -> Path:

@@ -6,7 +6,7 @@ Read from the controllers' own files, which ``pack`` wrote; ``evaluate --control
 import json
 from typing import Any
 
-from mimic.skill import SHIPPED, shipped_skills
+from mimic.skill import SHIPPED, experience, load_skill, shipped_skills
 
 _HEADER = (
     "controller",
@@ -19,7 +19,7 @@ _HEADER = (
     "minutes",
     "use",
 )
-_USES = {"CC BY-NC": "**not commercial**", "Apache-2.0": "free", "published in an MIT": "clip's origin not stated"}
+_USES = {"CC BY-NC": "**not commercial**", "published in an MIT": "clip's origin not stated", "Apache-2.0": "free"}
 
 
 def rows() -> list[tuple[str, ...]]:
@@ -34,8 +34,7 @@ def markdown() -> str:
 
 
 def _row(name: str, spec: dict[str, Any]) -> tuple[str, ...]:
-    found, training = spec["evaluation"], spec["training"]
-    before = spec.get("begun_with", {"samples": 0, "hours": 0.0})
+    found, behind = spec["evaluation"], experience(load_skill(name))
     returned = found["normalized_return"]
     seconds = "" if found["episode_s"] >= 20 else f" ({found['episode_s']:.1f} s, once)"
     return (
@@ -45,8 +44,8 @@ def _row(name: str, spec: dict[str, Any]) -> tuple[str, ...]:
         f"{100 * found['mpjpe_m']:.1f} cm",
         f"{100 * found['foot_skate_m_s']:.0f} ({100 * found['reference_foot_skate_m_s']:.0f}) cm/s",
         f"{100 * found['torque_at_limit_share']:.1f} %",
-        f"{(training['samples'] + before['samples']) / 1e6:.1f} M",
-        f"{60 * (training['hours'] + before['hours']):.0f}",
+        f"{behind['samples'] / 1e6:.1f} M",
+        f"{60 * behind['hours']:.0f}",
         next((use for word, use in _USES.items() if word in spec["clip_license"]), spec["clip_license"]),
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 from characters.errors import CheckpointError, InputError
 from characters.strict_config import build, to_dict
 from mimic import checkpoint
+from mimic.beginning import Beginning, history, initial_policy, terms
 from mimic.config import AlgorithmName, Preset
 from mimic.env import make_env
 from mimic.evaluate import evaluate
@@ -26,7 +27,7 @@ from mimic.learn.ranks import Ranks, join
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.sim import DeviceName, EngineName
-from mimic.skill import experience, load_skill, make_spec
+from mimic.skill import make_spec
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
@@ -49,7 +50,7 @@ class RunConfig:
     preset: Preset
     engine: EngineName = "mujoco"
     device: DeviceName = "cpu"
-    initial: str = ""  # the controller whose policy it begins with; "": none
+    beginning: Beginning | None = None  # the controller whose policy it begins with
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def train(
         if resume and checkpoint.steps(trainer.root):
             trainer.resume()
         else:
-            if run.initial:
-                trainer.begin_with(initial_policy(run, motion.character))
+            if run.beginning:
+                trainer.begin_with(initial_policy(run.beginning, run.clip, motion.character, run.preset))
             if resume:
                 trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
             else:
@@ -122,37 +123,12 @@ def _make_trainer(
             preset.env,
             algorithm=run.algorithm,
             seed=run.seed,
-            clip_license=motion.license,
-            **_history(run),
+            clip_license=terms(motion.license, run.beginning),
+            **history(run.beginning),
         ),
         progress=progress,
-        critic_first=_CRITIC_FIRST if run.initial else 0,
+        critic_first=_CRITIC_FIRST if run.beginning else 0,
     )
-
-
-def initial_policy(run: RunConfig, character: str) -> GaussianPolicy:
-    """The policy of the controller ``run.initial``. Raises InputError if it sees or does something else than the run's."""
-    skill, policy = load_skill(run.initial), run.preset.policy
-    pairs = {
-        "the character": (skill.spec["character"], character),
-        "env.observation": (skill.env_config.observation, run.preset.env.observation),
-        "env.action": (skill.env_config.action, run.preset.env.action),
-        "policy.actor_sizes": (skill.policy.config.actor_sizes, policy.actor_sizes),
-        "the number of clips": (skill.clip.count("+"), run.clip.count("+")),
-    }
-    for what, (theirs, ours) in pairs.items():
-        if theirs != ours:
-            raise InputError(
-                f"{skill.path}: {what} differs from this run's, so that its policy would be lost here: {theirs}, not {ours}"
-            )
-    return skill.policy
-
-
-def _history(run: RunConfig) -> dict[str, Any]:
-    """What a run that begins with a controller says of that, for its own."""
-    if not run.initial:
-        return {}
-    return {"begun_with": {"controller": run.initial, **experience(load_skill(run.initial))}}
 
 
 def read_run(out: Path) -> RunConfig:

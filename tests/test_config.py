@@ -50,11 +50,15 @@ def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
     yours.write_text(f"base: {mine}\nnum_envs: 7\n")
     assert load_preset(str(yours)).num_envs == 7 and load_preset(str(mine)).num_envs == 9
     assert load_preset(str(yours)).awr.update == dataclasses.replace(fast.awr.update, temperature=3.0)
+    beside = tmp_path / "beside.yaml"
+    beside.write_text("base: mine.yaml\nenv:\n")
+    assert load_preset(str(beside)) == load_preset(str(mine)), "a base lies beside the file that names it"
     for text, message in (
-        (f"base: {mine}", "is its own base"),
-        ("base: fats", "did you mean 'fast'"),
+        ("base: mine.yaml", "mine.yaml: is its own base"),
+        ("base: fats", "mine.yaml: base: no preset 'fats'; did you mean 'fast'"),
+        ("base: no.yaml", "mine.yaml: base: no preset 'no.yaml'"),
         ("base: 3", "base is the name of a preset"),
-        ("base: fast\nnum_env: 3", "did you mean 'num_envs'"),
+        ("base: fast\nnum_env: 3", "mine.yaml on fast.yaml: unknown key 'num_env'; did you mean 'num_envs'"),
     ):
         mine.write_text(text + "\n")
         with pytest.raises(ConfigError, match=message):

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 
 import pytest
@@ -6,10 +7,12 @@ import torch
 from motion_samples import clip_or_skip
 
 from characters.errors import InputError
-from mimic import training
+from mimic import beginning, training
+from mimic.beginning import Beginning, beginning_with
 from mimic.config import load_preset
-from mimic.skill import experience, load_skill
-from mimic.training import Limits, RunConfig, train
+from mimic.export.licence import commercial_use
+from mimic.skill import experience, load_skill, own_experience
+from mimic.training import Limits, RunConfig, read_run, train
 
 TINY = (
     "num_envs=4",
@@ -23,7 +26,13 @@ ITERATION = 16  # samples
 
 
 def run_of(clip, settings=(), algorithm="awr", initial=""):
-    return RunConfig(clip, algorithm, 0, load_preset("fast", (*TINY, *settings)), initial=initial)
+    return RunConfig(
+        clip,
+        algorithm,
+        0,
+        load_preset("fast", (*TINY, *settings)),
+        beginning=beginning_with(initial) if initial else None,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +56,21 @@ def test_a_run_may_begin_with_a_controller_which_changes_only_when_its_critic_kn
         same = all(torch.equal(p, q) for p, q in zip(first.parameters(), skill.policy.parameters(), strict=True))
         assert same == (iterations < 20)
     assert skill.clip == "run"
-    assert skill.spec["begun_with"] == {"controller": str(walk), "samples": 10 * ITERATION, "hours": 0.0}
-    assert experience(skill)["samples"] == 35 * ITERATION and experience(skill, True)["samples"] == 25 * ITERATION
+    begun = skill.spec["begun_with"]
+    assert (begun["controller"], begun["samples"]) == (str(walk), 10 * ITERATION)
+    assert begun["policy_sha256"] == read_run(tmp_path).beginning.policy_sha256
+    assert experience(skill)["samples"] == 35 * ITERATION and own_experience(skill)["samples"] == 25 * ITERATION
     assert float(skill.policy.normalizer.count) > float(first.normalizer.count) > 0
 
 
 @pytest.mark.parametrize(
     ("setting", "what"),
-    [("policy.actor_sizes=[9]", "actor_sizes"), ("env.action.lead_s=0.1", "env.action"), ("clip=canter", "character")],
+    [
+        ("policy.actor_sizes=[9]", "actor_sizes"),
+        ("policy.obs_clip=0", "obs_clip"),
+        ("env.action.lead_s=0.1", "env.action"),
+        ("clip=canter", "character"),
+    ],
 )
 def test_a_controller_that_does_not_fit_the_run_is_refused(walk, tmp_path, setting, what):
     clip = "canter-authored" if setting.startswith("clip") else "walk"
@@ -83,3 +99,30 @@ def test_a_signal_while_the_run_is_set_up_is_not_lost(monkeypatch, tmp_path, bef
         assert signal.getsignal(signal.SIGINT) is before
     finally:
         signal.signal(signal.SIGINT, own)
+
+
+def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path):
+    parent, out = tmp_path / "parent", tmp_path / "child"
+    shutil.copytree(walk, parent)
+    train(run_of("run", initial=str(parent)), out, Limits(samples=2 * ITERATION), threads=1)
+    shutil.rmtree(parent)
+    run = read_run(out)
+    result = train(run, out, Limits(samples=4 * ITERATION), threads=1, resume=True)
+    assert result.samples == 4 * ITERATION
+    assert load_skill(str(result.checkpoint)).spec["begun_with"]["samples"] == 10 * ITERATION
+
+
+@pytest.mark.parametrize(
+    ("parent", "clip", "use"),
+    [
+        ("CC BY-NC 4.0, non-commercial", "Apache-2.0 (synthetic)", "not allowed"),
+        ("Apache-2.0 (synthetic)", "CC BY-NC 4.0, non-commercial", "not allowed"),
+        ("published in an MIT repository", "Apache-2.0 (synthetic)", "unclear"),
+        ("Apache-2.0 (synthetic)", "published in an MIT repository", "unclear"),
+        ("Apache-2.0 (synthetic)", "Apache-2.0 (other)", "allowed"),
+        ("", "Apache-2.0 (synthetic)", "allowed"),
+    ],
+)
+def test_terms_are_those_of_the_clip_and_of_the_controller_it_began_with(parent, clip, use):
+    found = beginning.terms(clip, Beginning("a", "a", "", 0, 0.0, parent))
+    assert commercial_use(found) == use and beginning.terms(clip, None) == clip

@@ -60,8 +60,9 @@ class AWR(Learner):
         after = self.targets(replay, obs, slots)
         weight = self.weights(after)
         rows = self._actor_rows(replay, after)
-        loss = self._loss(replay, obs, after, weight, rows)
-        metrics = {} if critic_only else self.fit_actor(replay, obs, after, rows, loss)
+        metrics = {}
+        if not critic_only:
+            metrics = self.fit_actor(replay, obs, after, rows, self._loss(replay, obs, after, weight, rows))
         used = weight[rows]
         return {
             **self.common_metrics(before),

@@ -100,7 +100,9 @@ class Learner:
         )
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
-        """Improve the networks with what ``replay`` holds; metrics for the log. Raises LearnerDiverged."""
+        """Improve the networks with what ``replay`` holds; metrics for the log, without those of the policy if
+        ``critic_only``. Raises LearnerDiverged.
+        """
         raise NotImplementedError
 
     @torch.no_grad()

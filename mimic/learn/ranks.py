@@ -51,7 +51,7 @@ class Ranks:
         if self.size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in gradients])
+        flat = torch.cat([g.flatten() for g in gradients]).to(_device())
         dist.all_reduce(flat)
         flat /= self.size
         for gradient, piece in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
@@ -78,4 +78,5 @@ def join() -> Ranks:
 
 
 def _device() -> str:
-    return "cuda" if dist.get_backend() == "nccl" else "cpu"
+    """Where messages lie; by number, for the GPU that is current is another in another thread."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if dist.get_backend() == "nccl" else "cpu"

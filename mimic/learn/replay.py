@@ -91,7 +91,10 @@ class Replay:
         self.size = min(self.size + 1, self.capacity)
 
     def extend(self, other: "Replay") -> None:
-        """Take over the time slots of ``other``, oldest first, as if they had been added here one by one; it may lie on another device."""
+        """Take over the time slots of ``other``, oldest first, as if they had been added here one by one.
+
+        It may lie on another device.
+        """
         for source in other.slots().tolist():
             slot = self.position
             for name in _FIELDS:

@@ -94,7 +94,7 @@ class RunState:
         common = {
             "num_envs": self.env.num_envs,
             "threads": torch.get_num_threads(),
-            "device": str(self.learner.device),
+            "device": self.learner.device.type,
         }
         return {"algorithm": type(self.learner).__name__, **common, **named}
 

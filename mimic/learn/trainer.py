@@ -94,7 +94,7 @@ class Trainer:
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
         self.ranks = learner.ranks
-        apart = rollout.overlap or device != env.device
+        apart = rollout.overlap or device.type != env.device.type
         self._collector = Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks) if apart else None
         self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()

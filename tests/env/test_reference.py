@@ -108,6 +108,7 @@ def test_what_is_looked_up_beside_the_state_is_what_kinematics_gives_for_it(name
     bodies = kinematics.forward(sample.state)
     torch.testing.assert_close(sample.body_offset_w, bodies.pos_w - bodies.pos_w[:, :1], atol=2e-3, rtol=0)
     torch.testing.assert_close(sample.com_vel_w, kinematics.com_velocity(bodies), atol=0.05, rtol=0)
+    torch.testing.assert_close(sample.lowest_point_w, kinematics.lowest_points(bodies), atol=2e-3, rtol=0)
     effectors = torch.tensor([character.body_index(n) for n in character.end_effectors])
     expected = end_effectors_h(bodies.pos_w[:, effectors], sample.state)
     torch.testing.assert_close(sample.end_effector_h, expected, atol=2e-3, rtol=0)
@@ -131,6 +132,7 @@ def test_placing_the_clip_turns_and_moves_everything_alike():
     assert_states_close(there.state, moved, atol=1e-5)
     torch.testing.assert_close(there.body_offset_w, quat_rotate(turn[:, None], here.body_offset_w), atol=1e-5, rtol=0)
     torch.testing.assert_close(there.com_vel_w, quat_rotate(turn, here.com_vel_w), atol=1e-5, rtol=0)
+    torch.testing.assert_close(there.lowest_point_w, here.lowest_point_w + origin[:, 2:], atol=1e-5, rtol=0)
     # heights and all that is seen from the character's own heading stay as they are
     torch.testing.assert_close(there.end_effector_h[..., :2], here.end_effector_h[..., :2], atol=1e-5, rtol=0)
     pos, quat = reference.root(times, origin, yaw)

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 from motion_samples import random_motion
-from puppets import clip_env, config, make, obey, shifted
+from puppets import clip_env, config, gentle_motion, make, obey, shifted
 from scipy.spatial.transform import Rotation
 from states import CHARACTERS, random_state
 
 from characters import Kinematics, load_character
 from characters.errors import ConfigError
 from characters.rotations import quat_from_rotvec, quat_mul
+from mimic.config import load_preset
 from mimic.env.config import RewardConfig, TermConfig
 from mimic.env.reference import end_effectors_h
 from mimic.env.reward import TERMS, Compared, Reward
@@ -235,6 +236,22 @@ def test_the_reference_as_the_simulation_earns_one_at_every_phase_and_over_the_s
         assert bool((step.reward > 1 - 1e-6).all())
         closed |= (env.clock.now.clip_time < before) | (step.end == End.CLIP_END)
     assert bool(closed.any())
+
+
+def test_the_environment_gives_the_reward_the_heights_of_its_own_feet():
+    """Trained for feet, the reference still earns one, over the seam and turned; a raised dog loses what the term says."""
+    feet = load_preset("feet").env
+    for motion in (gentle_motion("dog", turn=0.7), gentle_motion("humanoid")):
+        env = make(motion, 12, feet, training=True, puppet=True)
+        env.reset(torch.linspace(0, 0.99 * env.motion.duration, 12, dtype=torch.float64))
+        for _ in range(6):
+            obey(env)
+            torch.testing.assert_close(env.reward.total(env.terms), torch.ones(12), atol=1e-6, rtol=0)
+        obey(env, lambda state: shifted(state, root_pos_w=0.01 * Z))
+        count = len(FEET[env.character.name])
+        expected = torch.full((12,), float(np.exp(-2000.0 * count * 0.01**2)))
+        torch.testing.assert_close(env.terms["foot_height"], expected, atol=1e-4, rtol=0)
+        assert sorted(env.character.bodies[k].name for k in env._feet.tolist()) == sorted(FEET[env.character.name])
 
 
 @pytest.mark.parametrize("clip", ["canter", "turn"])
