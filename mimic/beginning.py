@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from characters.errors import InputError
+from mimic import checkpoint
 from mimic.config import Preset
 from mimic.learn.policy import GaussianPolicy
 from mimic.skill import Skill, experience, load_skill
+
+_FREE, _UNSTATED = "Apache-2.0", "not stated"
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,9 @@ class Beginning:
 def beginning_with(name: str) -> Beginning:
     """What there is to know of a controller. Raises InputError or CheckpointError where it cannot be loaded."""
     skill = load_skill(name)
-    digest = hashlib.sha256((skill.path / "policy.safetensors").read_bytes()).hexdigest()
-    behind, terms = experience(skill), str(skill.spec.get("clip_license") or "")
-    return Beginning(name, str(skill.path.resolve()), digest, behind["samples"], behind["hours"], terms)
+    digest = hashlib.sha256((skill.path / checkpoint.POLICY_FILE).read_bytes()).hexdigest()
+    behind, licence = experience(skill), str(skill.spec.get("clip_license") or "")
+    return Beginning(name, str(skill.path.resolve()), digest, behind["samples"], behind["hours"], licence)
 
 
 def history(beginning: Beginning | None) -> dict[str, Any]:
@@ -54,11 +57,10 @@ def history(beginning: Beginning | None) -> dict[str, Any]:
 
 def terms(clip_license: str, beginning: Beginning | None) -> str:
     """The terms of what is learned from a clip: those of the controller it begins with hold as well."""
-    if beginning is None or beginning.clip_license in ("", clip_license):
+    if beginning is None or beginning.clip_license == clip_license or beginning.clip_license.startswith(_FREE):
         return clip_license
-    if beginning.clip_license.startswith("Apache-2.0") or not clip_license:
-        return clip_license or beginning.clip_license
-    return f"{beginning.clip_license} (of the controller it began with); {clip_license}"
+    # begins with no licence's name, so that nobody takes the whole for the first of them
+    return f"of the controller it began with: {beginning.clip_license or _UNSTATED}; of the clip: {clip_license or _UNSTATED}"
 
 
 def initial_policy(beginning: Beginning, clip: str, character: str, preset: Preset) -> GaussianPolicy:

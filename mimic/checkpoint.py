@@ -35,6 +35,8 @@ from mimic.sealed import (
 )
 
 __all__ = [
+    "META_FILE",
+    "POLICY_FILE",
     "Checkpoint",
     "CheckpointError",
     "CheckpointWriteError",
@@ -51,9 +53,9 @@ __all__ = [
 
 _STEP = re.compile(r"\d{9,}")
 _SUFFIX = ".safetensors"
-_META = "meta.json"
+META_FILE = "meta.json"
 _CONTROLLER = "controller.json"
-_POLICY = "policy"
+POLICY_FILE = f"policy{_SUFFIX}"
 _VERSIONED = ("torch", "numpy", "mujoco")
 
 
@@ -95,7 +97,7 @@ def save(
     if target.is_dir() and _is_sound(target):
         return target
     files = {f"{group}{_SUFFIX}": _to_bytes(named) for group, named in tensors.items()}
-    files[_META] = _json_bytes({**meta, "step": step, "versions": _versions()})
+    files[META_FILE] = _json_bytes({**meta, "step": step, "versions": _versions()})
     if spec is not None:
         files[_CONTROLLER] = _json_bytes(spec)
     known = None if score is None or not math.isfinite(score) else float(score)
@@ -108,10 +110,10 @@ def load(path: Path) -> Checkpoint:
     """Load one checkpoint folder, every byte verified. Raises CheckpointError."""
     files = read_sealed(path)
     tensors = {n.removesuffix(_SUFFIX): _from_bytes(path / n, data) for n, data in files.items() if n.endswith(_SUFFIX)}
-    meta = _json(path / _META, files.get(_META, b""))
+    meta = _json(path / META_FILE, files.get(META_FILE, b""))
     step, versions = meta.get("step"), meta.get("versions")
     if not isinstance(step, int):
-        raise CheckpointError(f"{path / _META}: names no step")
+        raise CheckpointError(f"{path / META_FILE}: names no step")
     other = f"{path}: written with {versions}, running {_versions()}: compatible, but not the same to the bit"
     return Checkpoint(path, step, tensors, meta, () if versions == _versions() else (other,))
 
@@ -167,15 +169,15 @@ def preflight(root: Path, checkpoint_bytes: int) -> None:
 
 def save_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[str, Any]) -> Path:
     """Save a policy's tensors and ``spec`` as a folder of their own. Raises CheckpointWriteError."""
-    write_sealed(folder, {f"{_POLICY}{_SUFFIX}": _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
+    write_sealed(folder, {POLICY_FILE: _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
     return folder
 
 
 def load_controller(folder: Path) -> Controller:
     """Load what `save_controller`, or `save` with a spec, wrote; other files are not read. Raises CheckpointError."""
-    name = f"{_POLICY}{_SUFFIX}"
-    files = read_sealed(folder, [name, _CONTROLLER])
-    return Controller(folder, _from_bytes(folder / name, files[name]), _json(folder / _CONTROLLER, files[_CONTROLLER]))
+    files = read_sealed(folder, [POLICY_FILE, _CONTROLLER])
+    policy = _from_bytes(folder / POLICY_FILE, files[POLICY_FILE])
+    return Controller(folder, policy, _json(folder / _CONTROLLER, files[_CONTROLLER]))
 
 
 def _prune(root: Path, keep: int) -> None:

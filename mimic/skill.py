@@ -23,7 +23,6 @@ from mocap.catalogue import name_here
 SHIPPED = Path(__file__).with_name("controllers")
 RUNS = Path("runs")
 SPEC_VERSION = 1
-META_FILE = "meta.json"
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def own_experience(skill: Skill) -> dict[str, Any]:
     try:
         if "training" in skill.spec:
             return {name: skill.spec["training"][name] for name in ("samples", "hours")}
-        counters = json.loads(read_sealed(skill.path, [META_FILE])[META_FILE])["counters"]
+        counters = json.loads(read_sealed(skill.path, [checkpoint.META_FILE])[checkpoint.META_FILE])["counters"]
         return {"samples": int(counters["samples"]), "hours": round(float(counters["seconds"]) / 3600.0, 2)}
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{skill.path}: does not say how far training got ({error})") from None

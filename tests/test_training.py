@@ -120,7 +120,10 @@ def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path
         ("published in an MIT repository", "Apache-2.0 (synthetic)", "unclear"),
         ("Apache-2.0 (synthetic)", "published in an MIT repository", "unclear"),
         ("Apache-2.0 (synthetic)", "Apache-2.0 (other)", "allowed"),
-        ("", "Apache-2.0 (synthetic)", "allowed"),
+        ("", "Apache-2.0 (synthetic)", "unclear"),
+        ("MIT License", "published in an MIT repository", "unclear"),
+        ("Apache-2.0 (synthetic)", "", "unclear"),
+        ("CC BY-NC 4.0, non-commercial", "", "not allowed"),
     ],
 )
 def test_terms_are_those_of_the_clip_and_of_the_controller_it_began_with(parent, clip, use):

@@ -2,7 +2,7 @@
 
 Five of them are DeepMimic's (Peng et al. 2018; its code, for the paper has four): a weighted sum of exponentials in
 [0, 1] that is 1 when the simulation is the reference. ``foot_height`` is ours: a paw that skims the ground where the
-clip's is a centimetre above it costs nothing in those five, and makes another gait.
+clip's is a centimetre above it costs next to nothing in those five, and makes another gait.
 """
 
 from collections.abc import Callable
