@@ -3,9 +3,13 @@
 Every copy has a world of its own, so that none can influence another. The bodies are MuJoCo's exactly
 (``bullet_body.py``); contact, friction, stepping and the way to the servo's torque are Bullet's.
 
-The servo is the one of ``servo.py``, renewed as often as in MuJoCo and handed over in the same two parts, motor and joint
-damping. Bullet knows no armature, so each joint has a rotor here, which a viscous clutch couples to it: with rotor
-velocity w the joint receives -c (v - w), and A dw/dt = c (v - w). Slower than A / c = 1/240 s that is the armature A.
+The servo is the one of ``servo.py``, handed over in the same two parts, motor and joint damping. Its torque is renewed every
+1/960 s. In MuJoCo's steps 1/120 s is enough, for positions there move with the new velocity, as if the spring were
+renewed all the time; a torque held for 1/120 s through finer steps is a spring that lags by half of that, which takes
+h kp / 2 from the damping kd.
+
+Bullet knows no armature, so each joint has a rotor here, which a viscous clutch couples to it: with rotor velocity w the
+joint receives -c (v - w), and A dw/dt = c (v - w). Slower than A / c = 1/240 s that is the armature A.
 
 Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two renewals as
 keep it stable: 1/75,000 s for the humanoid, 1/240,000 s for the dog. That makes it slow, and it is why this is an engine
@@ -32,7 +36,7 @@ from mimic.sim.quiet_pybullet import load_pybullet
 from mimic.sim.servo import Servo
 
 _CLUTCH_S = 1 / 240  # [s] in which a rotor follows its joint
-_TICKS = 8  # how often rotors are brought up to date between two renewals of the servo
+_RENEWALS = 8  # of the servo's torque, and of the rotors, in a physics step of MuJoCo's
 _SAFETY = 0.8  # of the step beyond which explicit damping oscillates
 _POSES = 16  # in which that step is looked for
 
@@ -48,15 +52,14 @@ class BulletEngine:
     def __init__(self, character: Character, num_envs: int):
         self.character, self.num_envs = character, num_envs
         self.device = torch.device("cpu")
-        self.substeps = character.simulation.substeps
+        self.substeps = _RENEWALS * character.simulation.substeps
         damping = np.concatenate([[joint.kd] * (joint.dof.stop - joint.dof.start) for joint in character.joints])
         clutch = damping * character.simulation.armature_s / _CLUTCH_S
-        tick = character.simulation.sim_dt / _TICKS
-        self._tick_steps = math.ceil(tick / stable_step(character, damping + clutch))
-        self._follow = 1.0 - math.exp(-tick / _CLUTCH_S)
+        renewal_s = character.simulation.control_dt / self.substeps
+        self.fine_steps = math.ceil(renewal_s / stable_step(character, damping + clutch))
+        self._follow = 1.0 - math.exp(-renewal_s / _CLUTCH_S)
         self._clutch = torch.from_numpy(clutch)
-        self.fine_steps = _TICKS * self._tick_steps
-        dt = character.simulation.sim_dt / self.fine_steps
+        dt = renewal_s / self.fine_steps
         self._bullet = load_pybullet()
         self._clients: list[int] = []
         self._clients += [connect(self._bullet, dt) for _ in range(num_envs)]
@@ -96,15 +99,16 @@ class BulletEngine:
         self._servo.set_target(pd_target.double())
 
     def step(self) -> None:
-        """One control step; the servo's torque is renewed at every physics step."""
+        """One control step."""
         for _ in range(self.substeps):
             torque = self._motor_torques()
             self._failed |= ~self._sane() | ~(torque.abs().amax(1) < math.inf)
             # Bullet is not asked what comes after nonsense
-            sound = (~self._failed).nonzero().squeeze(1).tolist()
-            for i in sound:
+            sound = (~self._failed).nonzero().squeeze(1)
+            for i in sound.tolist():
                 self._simulate(i, torque[i])
-            self._pull(sound)
+            self._pull(sound.tolist())
+            self._rotor[sound] += self._follow * (self._qvel[sound, 6:] - self._rotor[sound])
         self._failed |= ~self._sane()
 
     def read(self) -> CharacterState:
@@ -140,33 +144,22 @@ class BulletEngine:
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
     def _motor_torques(self) -> Tensor:
-        """The servo's torque without its damper, (N, A) [N·m]."""
+        """What joints receive beside their dampers, (N, A) [N·m]: of the servo, and of the rotor."""
         place = self._coordinates
         ball_quat, joint_pos = place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos).double()
-        return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1]
+        return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1] + self._clutch * self._rotor
 
-    def _simulate(self, i: int, motor: Tensor) -> None:
-        """The fine steps of copy i until the servo is renewed."""
+    def _simulate(self, i: int, torque: Tensor) -> None:
+        """The fine steps of copy i until the torque (A,) is renewed."""
         bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
-        forces: list[list[float]] = []
-        for step in range(self.fine_steps):
-            if step % self._tick_steps == 0:
-                if step:
-                    self._turn_rotors(i)
-                torque = (motor + self._clutch * self._rotor[i]).tolist()
-                forces = [torque[joint.dof] for joint in self.character.joints]
+        numbers = torque.tolist()
+        forces = [numbers[joint.dof] for joint in self.character.joints]
+        for _ in range(self.fine_steps):
             # what is not repeated is forgotten
             bullet.setJointMotorControlMultiDofArray(
                 body, self._links, bullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
             )
             bullet.stepSimulation(physicsClientId=client)
-        self._turn_rotors(i)
-
-    def _turn_rotors(self, i: int) -> None:
-        """A tick is over: copy i's rotors have followed their joints."""
-        states = self._bullet.getJointStatesMultiDof(self._bodies[i], self._links, physicsClientId=self._clients[i])
-        velocity = torch.tensor([x for state in states for x in state[1]], dtype=torch.float64)
-        self._rotor[i] += self._follow * (velocity - self._rotor[i])
 
     def _pull(self, ids: list[int] | None = None) -> None:
         """Copy Bullet's state of the copies ``ids`` (all) into qpos and qvel."""
