@@ -3,7 +3,8 @@
 Quaternions are (..., 4) wxyz and unit; a quaternion and its negative are the same rotation. ``quat_mul(a, b)`` turns
 by ``b`` first. Rotation vectors (..., 3) [rad] are axis times angle. Every function works in any float type and on any
 device, and is written so that tiny angles lose no precision. Results keep their components apart in memory (a
-transposed view), because whole-component arithmetic is several times faster than striding through quaternions.
+transposed view), because on a CPU whole-component arithmetic is several times faster than striding through quaternions.
+On a GPU every operation costs the same, however little it does: there few of them, on whole vectors, are what is fast.
 """
 
 import torch
@@ -12,6 +13,10 @@ from torch import Tensor
 
 def quat_mul(a: Tensor, b: Tensor) -> Tensor:
     """Hamilton product a * b, (..., 4) wxyz."""
+    if _few_operations(a):
+        aw, av, bw, bv = a[..., :1], a[..., 1:], b[..., :1], b[..., 1:]
+        w = aw * bw - (av * bv).sum(-1, keepdim=True)
+        return torch.cat((w, torch.addcmul(torch.addcmul(cross(av, bv), aw, bv), bw, av)), -1)
     aw, ax, ay, az = a.unbind(-1)
     bw, bx, by, bz = b.unbind(-1)
     return _stack(
@@ -116,10 +121,17 @@ def quat_hemisphere(q: Tensor) -> Tensor:
 
 
 def cross(a: Tensor, b: Tensor) -> Tensor:
-    """Cross product of (..., 3) vectors; torch.linalg.cross is slow for a last dimension of 3."""
+    """Cross product of (..., 3) vectors; on a CPU torch.linalg.cross is slow for a last dimension of 3."""
+    if _few_operations(a):
+        shape = torch.broadcast_shapes(a.shape, b.shape)  # type: ignore[no-untyped-call]
+        return torch.linalg.cross(a.expand(shape), b.expand(shape))
     ax, ay, az = a.unbind(-1)
     bx, by, bz = b.unbind(-1)
     return _stack(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+
+
+def _few_operations(v: Tensor) -> bool:
+    return v.is_cuda
 
 
 def _stack(*components: Tensor) -> Tensor:

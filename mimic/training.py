@@ -24,6 +24,7 @@ from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy, on_device
 from mimic.learn.progress import Progress, Silent
 from mimic.learn.ranks import Ranks, join
+from mimic.learn.rollout import RolloutConfig
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.sim import DeviceName, EngineName
@@ -108,11 +109,11 @@ def _make_trainer(
         engine=run.engine,
         device=run.device if run.engine == "warp" else "cpu",
     )
-    settings = preset.algorithm(run.algorithm)
+    update = preset.algorithm(run.algorithm).update
     return Trainer(
         env,
-        make_learner(env, preset.policy, settings.update, run.seed, ranks, run.device),
-        settings.rollout,
+        make_learner(env, preset.policy, update, run.seed, ranks, run.device),
+        rollout_of(run),
         dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
         out=out,
         seed=run.seed,
@@ -129,6 +130,15 @@ def _make_trainer(
         progress=progress,
         critic_first=_CRITIC_FIRST if run.beginning else 0,
     )
+
+
+def rollout_of(run: RunConfig) -> RolloutConfig:
+    """How the run collects: in turns with the learner where both have one GPU, for side by side they would only wait for
+    each other there, and learn from what is older.
+    """
+    rollout = run.preset.algorithm(run.algorithm).rollout
+    one_gpu = run.engine == "warp" and run.device == "cuda"
+    return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
 
 
 def read_run(out: Path) -> RunConfig:

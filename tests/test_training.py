@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from mimic.beginning import Beginning, beginning_with
 from mimic.config import load_preset
 from mimic.export.licence import commercial_use
 from mimic.skill import experience, load_skill, own_experience
-from mimic.training import Limits, RunConfig, read_run, train
+from mimic.training import Limits, RunConfig, read_run, rollout_of, train
 
 TINY = (
     "num_envs=4",
@@ -33,6 +34,13 @@ def run_of(clip, settings=(), algorithm="awr", initial=""):
         load_preset("fast", (*TINY, *settings)),
         beginning=beginning_with(initial) if initial else None,
     )
+
+
+def test_rollout_and_learner_take_turns_where_they_share_a_gpu():
+    run = RunConfig("walk", "awr", 0, load_preset("fast"))
+    assert rollout_of(run).overlap and rollout_of(replace(run, device="cuda")).overlap
+    shared = rollout_of(replace(run, engine="warp", device="cuda"))
+    assert shared == replace(rollout_of(run), overlap=False)
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ each says how far off it is. players/rollout.cpp plays the two seconds in C++.
 
 1. observation from qpos, qvel and the clock (observation.json), action = policy(observation),
    servo target = base + scale * action (control.json), or all at once with controller.onnx;
-2. {substeps} physics steps, the servo's torque renewed at each;
+2. {substeps} physics steps, the servo's torque renewed at each (an engine with finer steps renews it at each of those);
 3. the clock moves on; at the end of a cycle the clip goes on from where the character is (control.json, task).
 
 ## Licence

@@ -56,7 +56,7 @@ class WarpEngine:
     ):
         """``sizes``: contacts and constraint rows a world there is room for, if not what ``buffer_sizes`` says."""
         self.character, self.num_envs = character, num_envs
-        self.device = torch.device(device)
+        self.device = _numbered(torch.device(device))
         self.substeps = character.simulation.substeps
         model = character.mj_model(visual=False)
         model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)  # Warp never does, and refuses the flag
@@ -84,6 +84,7 @@ class WarpEngine:
         self.overflows = torch.zeros((), dtype=torch.int64, device=self.device)
         self._on_gpu = self.device.type == "cuda"
         self._graphs: dict[str, object] = {}
+        wp.synchronize_device(self._wp_device)  # what was made here was made on Warp's stream, and torch's comes next
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
@@ -158,8 +159,11 @@ class WarpEngine:
         torch.cuda.synchronize(self.device)
         with wp.ScopedDevice(self._wp_device):
             kernels()
-            with wp.ScopedCapture(device=self._wp_device) as capture:
-                kernels()
+        wp.synchronize_device(self._wp_device)
+        # not on Warp's own stream: while that is captured, nobody may use the stream that torch learns on
+        aside = wp.stream_from_torch(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
+        with wp.ScopedStream(aside), wp.ScopedCapture(stream=aside) as capture:
+            kernels()
         wp.synchronize_device(self._wp_device)
         self.restore(start)
         return capture.graph
@@ -170,6 +174,13 @@ class WarpEngine:
         if getattr(self, "_stream_handle", None) != stream.cuda_stream:
             self._stream, self._stream_handle = wp.stream_from_torch(stream), stream.cuda_stream
         return self._stream
+
+
+def _numbered(device: torch.device) -> torch.device:
+    """The GPU that is current by its number: Warp must be told which, and so do tensors say where they are."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
 
 
 def buffer_sizes(character: Character) -> tuple[int, int]:

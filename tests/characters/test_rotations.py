@@ -6,6 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from states import normal, random_quat
 
+from characters import rotations
 from characters.rotations import (
     cross,
     heading_angle,
@@ -27,6 +28,12 @@ from characters.rotations import (
 DTYPES = (torch.float32, torch.float64)
 TOLERANCE = {torch.float32: 2e-6, torch.float64: 1e-14}
 IDENTITY = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True, params=["cpu", "gpu"])
+def formulas(request, monkeypatch):
+    """Those for a CPU, and those for a GPU."""
+    monkeypatch.setattr(rotations, "_few_operations", lambda v: request.param == "gpu")
 
 
 def scipy_rotation(q):

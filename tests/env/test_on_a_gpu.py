@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 import torch
-from puppets import clip_env, config, gentle_motion
+from puppets import clip_env, config, gentle_motion, make
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from characters import load_character
+from characters import load_character, rotations
 from mimic.env import TaskConfig, TrackingEnv
 from mimic.sim import make_engine
 from mimic.sim.mujoco_engine import MujocoEngine
@@ -80,6 +80,35 @@ def test_nor_does_the_gpu_engine(monkeypatch):
     engine = make_engine(load_character("dog"), 12, engine="warp")
     monkeypatch.setattr(engine, "_run", lambda name, kernels: None)  # a CUDA graph, there
     assert not waits_of(as_on_a_gpu(gentle_motion("dog"), engine))
+
+
+class Operations(TorchDispatchMode):
+    """Counts what would be a launch on a GPU: everything but views."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("character", ["humanoid", "dog"])
+def test_with_a_gpus_formulas_it_does_the_same_in_fewer_operations(character, monkeypatch):
+    motion, steps, counts = gentle_motion(character, turn=0.3), [], []
+    for few in (False, True):
+        monkeypatch.setattr(rotations, "_few_operations", lambda v, few=few: few)
+        env = make(motion, 6, training=True)
+        env.by_mask = True
+        env.reset()
+        env.step(0.1 * actions(env, 0))
+        with Operations() as operations:
+            steps.append(env.step(0.1 * actions(env, 1)))
+        counts.append(operations.count)
+    assert torch.allclose(steps[0].obs, steps[1].obs, atol=2e-4) and torch.equal(steps[0].end, steps[1].end)
+    assert torch.allclose(steps[0].reward, steps[1].reward, atol=1e-5)
+    assert counts[1] < 0.6 * counts[0]
 
 
 @pytest.mark.parametrize("clip", ["cartwheel", "spin"])

@@ -9,12 +9,12 @@ from dataclasses import fields
 import pytest
 import torch
 from motion_samples import clip_or_skip
+from puppets import config, gentle_motion
 from states import CHARACTERS, assert_states_close, normal, random_state
 
 from characters import Character, CharacterState, Kinematics, load_character
 from characters.rotations import quat_angle
-from mimic.config import load_preset
-from mimic.env import make_env
+from mimic.env import TaskConfig, TrackingEnv
 from mimic.sim import make_engine
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.sim.servo import Servo
@@ -255,9 +255,17 @@ def test_absurd_speed_and_place_are_failures():
     assert engine.failed().tolist() == [True, False, True]
 
 
+def test_a_gpu_goes_by_its_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert warp_engine._numbered(torch.device("cuda")) == torch.device("cuda", 1)
+    assert warp_engine._numbered(torch.device("cuda", 0)) == torch.device("cuda", 0)
+    assert warp_engine._numbered(torch.device("cpu")) == torch.device("cpu")
+
+
 @NO_GPU
 def test_a_control_step_on_cuda_is_one_graph_and_no_wait():
-    env = make_env("walk", load_preset("fast").env, 64, engine="warp", device="cuda")
+    engine = make_engine(load_character("humanoid"), 64, engine="warp", device="cuda")
+    env = TrackingEnv(gentle_motion("humanoid"), engine, config(), TaskConfig())
     env.reset()
     action = torch.zeros(64, env.act_dim, device="cuda")
     for _ in range(3):
