@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from characters.errors import InputError
+from characters.errors import InputError, nearest
 from mimic.arguments import Action, build_parser
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def do_job(args: argparse.Namespace) -> int:
 
     _take_what_is_here(args)
     out = args.out or Path("out") / short_name(args.clip)
-    report = run_job(_new_run(args), out, args.minutes, args.seconds, args.threads, say)
+    setting = (args.algorithm, args.preset, args.engine, args.device)
+    asked = bool(args.set or args.seed or args.num_envs) or setting != ("awr", "fast", "mujoco", "cpu")
+    report = run_job(_new_run(args), out, args.minutes, args.seconds, args.threads, say, train_anew=asked)
     paths = {"controller": report.controller, "evaluation": report.evaluation_path, "video": report.video or "none"}
     print_evaluation(report.evaluation, paths)
     return 0
@@ -38,7 +40,7 @@ def do_train(args: argparse.Namespace) -> int:
     """Train, or go on with a run."""
     from mimic.sim import check_engine
     from mimic.skill import RUNS, last_run, short_name
-    from mimic.training import Limits, read_run, train
+    from mimic.training import Limits, check_folder, read_run, train
 
     _take_what_is_here(args)
     if args.resume:
@@ -56,6 +58,7 @@ def do_train(args: argparse.Namespace) -> int:
     else:
         run = _new_run(args)
         out = args.out or RUNS / f"{short_name(args.clip)}-{args.algorithm}"
+        check_folder(out)
     say(f"training '{run.clip}' with {run.algorithm}, {run.preset.num_envs} environments, in {out}")
     result = train(run, out, Limits(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
@@ -246,14 +249,15 @@ def do_verify(args: argparse.Namespace) -> int:
 
 def do_clips(args: argparse.Namespace) -> int:
     """List the named clips."""
+    from mimic.skill import shipped_skills
     from mimic.tables import print_clips
     from mocap.catalogue import list_clips
 
-    clips = list_clips()
+    clips, controllers = list_clips(), shipped_skills()
     if args.json:
-        print(json.dumps([asdict(info) for info in clips], indent=1))
+        print(json.dumps([asdict(info) | {"controller": info.name in controllers} for info in clips], indent=1))
     else:
-        print_clips(clips)
+        print_clips(clips, controllers)
     return 0
 
 
@@ -273,7 +277,7 @@ def do_inspect(args: argparse.Namespace) -> int:
     from mimic.inspect_page import inspect_page
     from mimic.job import write_json
     from mimic.tables import print_card, print_description
-    from mocap.describe import describe, stick_figure
+    from mocap.describe import describe, retarget_command, stick_figure
     from retarget.report_html import card_html
 
     clip = clip_of(args.file, _reading_options(args))
@@ -284,7 +288,7 @@ def do_inspect(args: argparse.Namespace) -> int:
         print_card(card)
         report["card"] = card.to_json()
     else:
-        say(f"next: run_mimic.py retarget {args.file} --character humanoid --out {args.file.stem}.npz")
+        say(f"next: {retarget_command(clip, args.file)}")
     if args.json:
         write_json(args.json, report)
     if args.html:
@@ -313,7 +317,10 @@ def do_retarget(args: argparse.Namespace) -> int:
         write_bytes(args.html, card_html(fitted.card).encode())
     if args.json:
         write_json(args.json, fitted.card.to_json())
-    say(f"{args.out}: train on it with run_mimic.py train --clip {args.out}")
+    failed = (
+        "mend first what failed (--html OUT.html draws where), or, as it is, " if fitted.card.verdict == "fail" else ""
+    )
+    say(f"{args.out}: {failed}train on it with run_mimic.py train --clip {args.out}")
     if args.video:
         from mimic.render import draw, motion_frames
 
@@ -396,12 +403,13 @@ def _take_what_is_here(args: argparse.Namespace) -> None:
 def _new_run(args: argparse.Namespace) -> "RunConfig":
     """The run that the arguments describe. Raises InputError for an unknown clip, preset or key."""
     from mimic.beginning import beginning_with
-    from mimic.config import load_preset
+    from mimic.config import check_settings, load_preset
     from mimic.sim import check_engine
     from mimic.training import RunConfig
     from mocap.catalogue import load_clips
 
     load_clips(args.clip)
+    check_settings(args.set, args.algorithm)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     preset = load_preset(args.preset, (*args.set, *size))
     check_engine(args.engine, args.device, learning=True)
@@ -468,6 +476,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         if argv[0].startswith("-"):
             argv.insert(0, "run")
+        if argv[0] not in ACTIONS:
+            raise InputError(f"no verb '{argv[0]}'; {nearest(argv[0], ACTIONS)}")
         args = parser.parse(argv)
         _use_one_torch_thread()
         code: int = args.action(args)

@@ -68,13 +68,20 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     job = verb("run", "controller, evaluation and video of one clip (what --clip alone does)")
     _add_run_options(job)
-    job.add_argument("--minutes", type=positive, default=10.0, help="training time, if there is no controller yet")
+    job.add_argument(
+        "--minutes", type=positive, default=10.0, help="training time, if there is no controller yet (default 10)"
+    )
     job.add_argument("--seconds", type=positive, default=10.0, help="length of the video")
     job.add_argument("--out", type=Path, help="folder for everything that is made (default out/CLIP)")
 
     train = verb("train", "train a controller, or go on training it")
     _add_run_options(train)
-    train.add_argument("--minutes", type=positive, default=0.0, help="stop after so many minutes")
+    train.add_argument(
+        "--minutes",
+        type=positive,
+        default=0.0,
+        help="stop after so many minutes (default: at --samples, else at Ctrl-C)",
+    )
     train.add_argument("--samples", type=whole, default=0, help="stop at so many samples in all")
     train.add_argument(
         "--from", dest="initial", default="", metavar="PATH|NAME", help="begin with what this controller can do already"
@@ -84,7 +91,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     evaluate = verb("evaluate", "how well a controller tracks its clip")
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
-    evaluate.add_argument("--episodes", type=whole, default=32)
+    evaluate.add_argument("--episodes", type=whole, default=32, help="from as many random phases (default 32)")
     evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
     evaluate.add_argument(
@@ -103,7 +110,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     render = verb("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
-    render.add_argument("--seconds", type=positive, default=10.0)
+    render.add_argument("--seconds", type=positive, default=10.0, help="length of the film (default 10)")
     render.add_argument("--view", choices=("side", "ghost"), default="side")
     _add_film_options(render)
 
@@ -227,7 +234,9 @@ def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
 
 
 def _add_film_options(parser: Parser) -> None:
-    parser.add_argument("--size", type=picture_size, default=(1280, 480), metavar="WxH")
+    parser.add_argument(
+        "--size", type=picture_size, default=(1280, 480), metavar="WxH", help="of the picture (default 1280x480)"
+    )
     parser.add_argument("--renderer", choices=("auto", "egl", "tiny"), default="auto")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4")
 

@@ -4,6 +4,7 @@ A file that begins with ``base: NAME`` says only what differs from that preset; 
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -78,6 +79,16 @@ def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
             raise ConfigError(f"--set {setting}: write key=value, as in --set awr.update.temperature=2")
         preset = replace(preset, key.strip(), value.strip())
     return preset
+
+
+def check_settings(settings: Sequence[str], algorithm: AlgorithmName) -> None:
+    """Raise ConfigError for a setting of an algorithm that does not run: it would change nothing, unnoticed."""
+    mine, other = ("ppo", "awr") if algorithm == "ppo" else ("awr", "ppo")
+    for setting in settings:
+        if setting.strip().startswith(f"{other}."):
+            raise ConfigError(
+                f"--set {setting}: this run learns by {algorithm}, whose settings are {mine}.*; for the others add --algorithm {other}"
+            )
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[Any, str]:

@@ -40,6 +40,7 @@ def fit(
 
     Raises InputError: anything wrong with the file, the map or the character.
     """
+    _check_out(file, out)
     names = read_map(map_file) if map_file else None
     clip = clip_of(file, reading)
     figure = _character(character, out)
@@ -65,6 +66,13 @@ def card_of(clip: Clip) -> Card | None:
     character = load_character(clip.character)
     card = make_card(clip, character)
     return card if card.verdict == "pass" else replace(card, notes=(*card.notes, _when_trained(clip, character)))
+
+
+def _check_out(file: Path, out: Path) -> None:
+    if out.suffix.lower() != ".npz":
+        raise InputError(f"{out}: a retargeted clip is an .npz file: --out {out.with_suffix('.npz')}")
+    if out.exists() and file.exists() and out.samefile(file):
+        raise InputError(f"{out}: is the file that is read, which would be lost; give another --out")
 
 
 def _when_trained(clip: Motion, character: Character) -> str:

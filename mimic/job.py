@@ -23,7 +23,7 @@ from mimic.render import RenderReport, draw
 from mimic.render.simulated import simulation_frames
 from mimic.sim import DeviceName, EngineName
 from mimic.skill import RUNS, Skill, find_skill, last_run, load_skill, shipped_skills, short_name
-from mimic.training import Limits, RunConfig, train
+from mimic.training import Limits, RunConfig, check_folder, train
 
 EVALUATION_SEED = 2019
 Say = Callable[[str], None]
@@ -39,9 +39,14 @@ class JobReport:
     video: Path | None
 
 
-def run_job(run: RunConfig, out: Path, minutes: float, seconds: float, threads: int, say: Say) -> JobReport:
-    """Controller, evaluation and film for ``run.clip``, written below ``out``."""
-    skill = load_skill(str(_controller(run, out, minutes, threads, say)))
+def run_job(
+    run: RunConfig, out: Path, minutes: float, seconds: float, threads: int, say: Say, train_anew: bool = False
+) -> JobReport:
+    """Controller, evaluation and film for ``run.clip``, written below ``out``.
+
+    ``train_anew``: by ``run`` and no other, whatever controllers there are.
+    """
+    skill = load_skill(str(_controller(run, out, minutes, threads, say, train_anew)))
     say("evaluating: 32 episodes of up to 20 s from random phases")
     report = evaluate_skill(skill, 32, threads)
     evaluation_path = out / "evaluation.json"
@@ -121,19 +126,27 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Say) -> Path:
-    if run.clip in shipped_skills():
-        say(f"controller: the one that ships for '{run.clip}'")
-        return find_skill(run.clip)
-    previous = last_run(run.clip, out) or last_run(run.clip, RUNS)
-    if previous is not None and load_skill(str(previous)).clip == run.clip:
-        say(
-            f"controller: your last run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)"
-        )
-        return find_skill(str(previous))
+def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Say, train_anew: bool) -> Path:
+    found = None if train_anew else _there(run, out, say)
+    if found is not None:
+        return found
     folder = out / f"{short_name(run.clip)}-{run.algorithm}"
-    say(f"no controller for '{run.clip}' yet: training one for {minutes:g} minutes, in {folder}.")
+    check_folder(folder)
+    why = f"'{run.clip}' as you say" if train_anew else f"no controller for '{run.clip}' yet"
+    say(f"{why}: training one for {minutes:g} minutes, in {folder}.")
     say("Ten minutes on two cores make most skills; flips and spins take longer, and some were not learned yet.")
     say("Ctrl-C stops early and keeps what has been learned.")
     result = train(run, folder, Limits(minutes=minutes), threads)
     return result.best or result.checkpoint
+
+
+def _there(run: RunConfig, out: Path, say: Say) -> Path | None:
+    """The controller of the clip that ships, or the user's last."""
+    if run.clip in shipped_skills():
+        say(f"controller: the one that ships for '{run.clip}'")
+        return find_skill(run.clip)
+    previous = last_run(run.clip, out) or last_run(run.clip, RUNS)
+    if previous is None or load_skill(str(previous)).clip != run.clip:
+        return None
+    say(f"controller: your last run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)")
+    return find_skill(str(previous))

@@ -16,7 +16,7 @@ from characters.strict_config import build, to_dict
 from mimic import checkpoint
 from mimic.env import EnvConfig, TrackingEnv, make_env
 from mimic.learn.policy import GaussianPolicy, load_policy
-from mimic.sealed import read_sealed
+from mimic.sealed import MANIFEST, read_sealed
 from mimic.sim import DeviceName, EngineName
 from mocap.catalogue import name_here
 
@@ -68,7 +68,7 @@ def make_spec(clip: str, character: str, env: EnvConfig, **notes: Any) -> dict[s
 
 def shipped_skills() -> list[str]:
     """Names of the controllers that ship."""
-    return sorted(path.name for path in SHIPPED.glob("*") if (path / "MANIFEST.json").is_file())
+    return sorted(path.name for path in SHIPPED.glob("*") if (path / MANIFEST).is_file())
 
 
 def short_name(clip: str) -> str:
@@ -93,7 +93,7 @@ def find_skill(name: str) -> Path:
     path = Path(name)
     for folder in (path, RUNS / name):
         if os.path.isdir(folder):  # unlike pathlib's, false for a name too long to be one
-            return _in_run(folder) if (folder / "ckpt").is_dir() else folder
+            return _in_run(folder) if (folder / "ckpt").is_dir() else _controller_in(folder)
     if name in shipped_skills():
         return SHIPPED / name
     run = last_run(name) if path.name == name else None
@@ -102,6 +102,17 @@ def find_skill(name: str) -> Path:
     known = [*shipped_skills(), *(p.name for p in RUNS.glob("*") if (p / "ckpt").is_dir())]
     hint = nearest(name, known) if known else "none has been trained yet"
     raise InputError(f"no controller '{name}'; {hint}. Train one: run_mimic.py train --clip {name}")
+
+
+def _controller_in(folder: Path) -> Path:
+    if (folder / MANIFEST).exists():
+        return folder
+    hint = "a controller is a run of `train`, a checkpoint of one, or a folder that `pack` made"
+    if (folder / "manifest.json").exists():
+        hint = "a bundle for game engines: `run_mimic.py verify` checks it"
+    if folder.name == "ckpt":
+        hint = f"the checkpoints of a run; name the run, {folder.parent}, or one of them"
+    raise InputError(f"{folder}: is no controller; {hint}")
 
 
 def load_skill(name: str) -> Skill:

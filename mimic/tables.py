@@ -95,7 +95,8 @@ def _print_pushes(report: Mapping[str, Any]) -> None:
     title = f"pushed once, and not down {report['watched_s']:g} s later"
     print_table(title, ("impulse", "change of speed", "episodes", "survival"), rows, numeric=(0, 1, 2, 3))
     half = report["half_survive_Ns"]
-    print("half survive: " + ("no size tried" if half is None else f"{half:.0f} N·s") + "\n")
+    beyond = "more than the largest tried" if min(report["survival"]) > 0.5 else "less than the smallest tried"
+    print("half survive: " + (beyond if half is None else f"{half:.0f} N·s") + "\n")
 
 
 def _print_footfall(report: Mapping[str, Any]) -> None:
@@ -128,8 +129,10 @@ def _print_footfall(report: Mapping[str, Any]) -> None:
     )
 
 
-def print_clips(clips: Sequence[Any]) -> None:
-    """The catalogue: what can be trained on, where each clip lies, and the licences in full below."""
+def print_clips(clips: Sequence[Any], controllers: Sequence[str]) -> None:
+    """The catalogue: what can be trained on, where each clip lies, which have ``controllers``, and the licences in full
+    below.
+    """
     licences = sorted({info.licence for info in clips})
     rows = [
         (
@@ -138,12 +141,18 @@ def print_clips(clips: Sequence[Any]) -> None:
             "" if info.duration_s is None else f"{info.duration_s:.2f}",
             "" if info.loop is None else ("loops" if info.loop else "once"),
             _whereabouts(info),
+            "ships" if info.name in controllers else "",
             "yes" if info.may_ship else "no",
             f"({licences.index(info.licence) + 1})",
         )
         for info in clips
     ]
-    print_table("clips", ("name", "character", "seconds", "", "file", "may ship", "licence"), rows, numeric=(2,))
+    print_table(
+        "clips",
+        ("name", "character", "seconds", "", "file", "controller", "may ship", "licence"),
+        rows,
+        numeric=(2,),
+    )
     for number, licence in enumerate(licences, 1):
         print(f"({number}) {licence}")
 
@@ -153,7 +162,7 @@ def _whereabouts(info: Any) -> str:
         return "authored (synthetic)"
     if info.available:
         return "here"
-    return f"not here: {info.stand_in} instead" if info.stand_in else "to be downloaded"
+    return f"{info.stand_in} instead" if info.stand_in else "to be downloaded"
 
 
 def print_description(report: Mapping[str, Any]) -> None:
@@ -175,7 +184,12 @@ def print_description(report: Mapping[str, Any]) -> None:
 def print_card(card: Any) -> None:
     """A report card: every figure with its verdict, and what to do where one does not pass."""
     rows = [
-        (check.verdict, check.label, f"{check.value:g} {check.unit}", check.remedy or check.threshold)
+        (
+            check.verdict,
+            check.label,
+            f"{check.value:g} {check.unit}",
+            "; ".join(filter(None, (check.threshold, check.remedy))),
+        )
         for check in card.checks
     ]
     print_table(

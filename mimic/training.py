@@ -142,8 +142,10 @@ def rollout_of(run: RunConfig) -> RolloutConfig:
 
 
 def read_run(out: Path) -> RunConfig:
-    """The configuration of the run in ``out``. Raises CheckpointError if there is none."""
+    """The configuration of the run in ``out``. Raises InputError if there is none, CheckpointError if it is damaged."""
     path = out / CONFIG_FILE
+    if not path.exists():
+        raise InputError(f"{out}: no run to go on with; leave out --resume to begin one")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -151,11 +153,16 @@ def read_run(out: Path) -> RunConfig:
     return build(RunConfig, data, str(path))
 
 
-def _write_config(run: RunConfig, out: Path) -> None:
-    path = out / CONFIG_FILE
+def check_folder(out: Path) -> None:
+    """Raise InputError if a new run in ``out`` would have to overwrite another."""
     # a run that stopped before its first checkpoint has nothing to lose
-    if path.exists() and checkpoint.steps(out / CHECKPOINTS):
+    if (out / CONFIG_FILE).exists() and checkpoint.steps(out / CHECKPOINTS):
         raise InputError(f"{out}: holds a run already; go on with --resume, or choose another --out")
+
+
+def _write_config(run: RunConfig, out: Path) -> None:
+    check_folder(out)
+    path = out / CONFIG_FILE
     temporary = path.with_suffix(".tmp")
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """What a motion file holds, in figures that can be printed, written as JSON, and checked by eye."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +56,13 @@ def stick_figure(clip: Clip) -> KeypointMotion:
     seen = torch.ones(pos.shape[:2], dtype=torch.bool)
     names, parents = skeleton.names + tips, skeleton.parents + skeleton.tip_parents
     return KeypointMotion(clip.name, names, clip.times, pos, seen, clip.reading, parents, clip.source, clip.license)
+
+
+def retarget_command(clip: Clip, path: Path) -> str:
+    """How to fit the foreign figure of a file onto one of our characters: the dog, if it has a tail."""
+    names = clip.skeleton.names if isinstance(clip, SkeletonMotion) else getattr(clip, "names", ())
+    tail = any("tail" in name.lower() and "ponytail" not in name.lower() for name in names)
+    return f"run_mimic.py retarget {path} --character {'dog' if tail else 'humanoid'} --out {path.stem}.npz"
 
 
 _KINDS: dict[type, str] = {

@@ -39,14 +39,14 @@ THRESHOLDS: dict[str, Threshold] = {
         "cm",
         5.0,
         8.0,
-        "see which part is far off below; give a --map if a joint is mistaken",
+        "--html draws which part is far off; give a --map if a joint is mistaken",
     ),
     "keypoint_error_p95": Threshold(
         "distance from the recording, 95 %",
         "cm",
         10.0,
         15.0,
-        "cut away the part where the curve peaks (--start, --end)",
+        "cut away the part where the curve of --html peaks (--start, --end)",
     ),
     "foot_skate": Threshold(
         "feet sliding while they stand",
@@ -77,7 +77,7 @@ THRESHOLDS: dict[str, Threshold] = {
         "%",
         5.0,
         100.0,
-        "harmless unless self-collision is simulated; widen the arms in the source",
+        "harmless unless self-collision is simulated; else hold limbs further apart in the source",
     ),
     "spikes": Threshold(
         "frames with broken accelerations",

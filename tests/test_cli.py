@@ -23,7 +23,12 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("broken.txt").write_text('{"Loop": "wrap", "Frames": [[1, 2]]}')
     Path("broken.yaml").write_text("num_envs: [")
-    Path("empty").mkdir()
+    Path("broken.npz").write_bytes(b"PK")
+    for folder in ("empty", "bundle", "lost/ckpt", "damaged"):
+        Path(folder).mkdir(parents=True)
+    Path("bundle/manifest.json").write_text("{}")
+    Path("damaged/MANIFEST.json").write_text("{")
+    Path("damaged/config.json").write_text("{")
 
 
 def call(capsys, *words: object) -> tuple[int, str, str]:
@@ -38,7 +43,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("--clip cartwel", "no clip 'cartwel'; did you mean 'cartwheel'"),
         ("train --clip wlak", "did you mean 'walk'"),
         ("play-clip --clip wak --out x.mp4", "did you mean 'walk'"),
-        ("trian --clip walk", "'trian' (choose from 'run', 'train'"),
+        ("trian --clip walk", "no verb 'trian'; did you mean 'train'"),
         ("--clips walk", "unknown option '--clips'; did you mean '--clip'"),
         ("train --clip walk --minuts 3", "unknown option '--minuts'; did you mean '--minutes'"),
         ("clips --jsn", "did you mean '--json'"),
@@ -64,7 +69,19 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip broken.txt", "broken: "),
         ("--clip none.txt", "none.txt: no such file"),
         ("--clip walk.bvhh", "no reader for '.bvhh' files; did you mean '.bvh'"),
-        ("--clip empty/", "no reader for '' files"),
+        ("--clip empty/", "is a folder; name a file in it"),
+        ("inspect wlak", "wlak: no such clip, and no motion file, for it has no suffix"),
+        ("retarget broken.txt --character humanoid --out broken.txt", "an .npz file: --out broken.npz"),
+        (
+            "retarget broken.npz --character humanoid --out ./broken.npz",
+            "is the file that is read, which would be lost",
+        ),
+        ("train --clip walk --set ppo.update.gamma=0.9", "this run learns by awr, whose settings are awr.*"),
+        ("--clip walk --algorithm ppo --set awr.update.gamma=0.9", "add --algorithm awr"),
+        ("train --clip walk --resume --out empty", "empty: no run to go on with; leave out --resume"),
+        ("evaluate --controller empty", "empty: is no controller; a controller is a run"),
+        ("evaluate --controller bundle", "bundle: is no controller; a bundle for game engines"),
+        ("evaluate --controller lost/ckpt", "no controller; the checkpoints of a run; name the run, lost"),
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
@@ -89,9 +106,9 @@ def test_bad_input_is_one_line_that_names_what_would_have_worked_and_exit_code_2
 
 
 def test_what_is_damaged_has_an_exit_code_of_its_own(capsys):
-    for words in ("evaluate --controller empty", "train --clip walk --resume --out empty"):
+    for words in ("evaluate --controller damaged", "train --clip walk --resume --out damaged"):
         code, _, err = call(capsys, *words.split())
-        assert code == 6 and err.count("\n") == 1 and "empty" in err
+        assert code == 6 and err.count("\n") == 1 and "damaged" in err
 
 
 def test_clips_are_listed(capsys):
@@ -101,6 +118,7 @@ def test_clips_are_listed(capsys):
     assert {"name", "character", "licence", "available", "where"} <= set(clips["walk"])
     code, out, _ = call(capsys, "clips")
     assert code == 0 and all(name in out for name in clips)
+    assert clips["cartwheel"]["controller"] and not clips["trot-left-authored"]["controller"]
 
 
 def test_help_names_every_verb(capsys):

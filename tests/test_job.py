@@ -39,10 +39,16 @@ def world(tmp_path, monkeypatch):
         job, "evaluate_skill", lambda skill, episodes, threads: {"episodes": episodes, "of": str(skill.path)}
     )
     monkeypatch.setattr(job, "render_skill", render)
-    world.run = lambda: run_job(
-        RunConfig("walk", "ppo", 0, load_preset("fast")), tmp_path / "out", 3.0, 2.0, 1, world.said.append
+    world.run = lambda **options: run_job(
+        RunConfig("walk", "ppo", 0, load_preset("fast")), tmp_path / "out", 3.0, 2.0, 1, world.said.append, **options
     )
     return world
+
+
+def test_what_is_asked_for_otherwise_is_trained_whatever_ships(world, tmp_path):
+    world.shipped, world.runs = ["walk"], {"runs": "runs/walk-awr"}
+    world.run(train_anew=True)
+    assert world.asked[0] == ("train", str(tmp_path / "out" / "walk-ppo"), 3.0)
 
 
 def test_without_a_controller_it_trains_one_for_the_minutes_granted(world, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from characters.character import Character
 from characters.errors import ClipError, nearest
 from mocap.conventions import NO_OPTIONS, ReadOptions
+from mocap.describe import retarget_command
 from mocap.formats import clip_npz, keypoints, smpl
 from mocap.formats.acclaim import find_asf, read_amc
 from mocap.formats.bvh import read_bvh
@@ -75,6 +76,12 @@ def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if path.is_dir():
+        raise ClipError(f"{path}: is a folder; name a file in it")
+    if not suffix:
+        raise ClipError(
+            f"{path}: no such clip, and no motion file, for it has no suffix ({', '.join(sorted(READERS))})"
+        )
     if suffix in _ELSEWHERE:
         raise ClipError(f"{path}: '{suffix}' files are not read; {_ELSEWHERE[suffix]}")
     if suffix not in READERS:
@@ -92,7 +99,7 @@ def read_motion(path: Path | str, character: Character | None = None) -> Motion:
         return read_deepmimic(read_bytes(path), character, path.stem)
     clip = read_clip(path)
     if not isinstance(clip, Motion):
-        advice = f"first: run_mimic.py retarget {path} --character humanoid --out {path.stem}.npz"
+        advice = f"first: {retarget_command(clip, path)}"
         raise ClipError(f"{path}: moves a skeleton of its own ({clip.reading.format}); {advice}")
     if character is not None and clip.character != character.name:
         raise ClipError(f"{path}: moves the {clip.character}, not the {character.name}")

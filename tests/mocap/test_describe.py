@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 import run_mimic
 from characters import load_character
 from mocap.conventions import ReadOptions
-from mocap.describe import describe, stick_figure
+from mocap.describe import describe, retarget_command, stick_figure
 from mocap.formats.bvh import read_bvh
 from mocap.formats.deepmimic import write_deepmimic
 from mocap.formats.keypoints import read_keypoint_text
@@ -75,3 +76,12 @@ def test_options_that_mean_nothing(arguments, complaint, tmp_path, capsys):
     (tmp_path / "walk.bvh").write_text(GOOD)
     assert run_mimic.main(["inspect", str(tmp_path / "walk.bvh"), *arguments]) == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("bone", "character"), [("b_Tail01", "dog"), ("LeftLeg", "humanoid"), ("Ponytail", "humanoid")]
+)
+def test_a_figure_with_a_tail_is_sent_to_the_dog(bone, character):
+    clip = read_bvh(GOOD.replace("LeftLeg", bone).encode(), "clip", ReadOptions(unit="m", up="z", forward="x"))
+    command = f"run_mimic.py retarget a/clip.bvh --character {character} --out clip.npz"
+    assert retarget_command(clip, Path("a/clip.bvh")) == command
