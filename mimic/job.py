@@ -134,7 +134,7 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
     check_folder(folder)
     why = f"'{run.clip}' as you say" if train_anew else f"no controller for '{run.clip}' yet"
     say(f"{why}: training one for {minutes:g} minutes, in {folder}.")
-    say("Ten minutes on two cores make most skills; flips and spins take longer, and some were not learned yet.")
+    say("Ten minutes on two cores make most skills; flips and spins take half an hour.")
     say("Ctrl-C stops early and keeps what has been learned.")
     result = train(run, folder, Limits(minutes=minutes), threads)
     return result.best or result.checkpoint
