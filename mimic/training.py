@@ -145,7 +145,7 @@ def read_run(out: Path) -> RunConfig:
     """The configuration of the run in ``out``. Raises InputError if there is none, CheckpointError if it is damaged."""
     path = out / CONFIG_FILE
     if not path.exists():
-        raise InputError(f"{out}: no run to go on with; leave out --resume to begin one")
+        raise InputError(f"{out}: is not the folder of a run; `train` without --resume begins one")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

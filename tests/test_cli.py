@@ -78,7 +78,10 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ),
         ("train --clip walk --set ppo.update.gamma=0.9", "this run learns by awr, whose settings are awr.*"),
         ("--clip walk --algorithm ppo --set awr.update.gamma=0.9", "add --algorithm awr"),
-        ("train --clip walk --resume --out empty", "empty: no run to go on with; leave out --resume"),
+        (
+            "train --clip walk --resume --out empty",
+            "empty: is not the folder of a run; `train` without --resume begins one",
+        ),
         ("evaluate --controller empty", "empty: is no controller; a controller is a run"),
         ("evaluate --controller bundle", "bundle: is no controller; a bundle for game engines"),
         ("evaluate --controller lost/ckpt", "no controller; the checkpoints of a run; name the run, lost"),

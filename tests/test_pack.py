@@ -4,7 +4,7 @@ import pytest
 import torch
 from motion_samples import clip_or_skip
 
-from characters.errors import CheckpointError, InputError
+from characters.errors import InputError
 from mimic.config import load_preset
 from mimic.pack import pack
 from mimic.skill import load_skill
@@ -51,5 +51,5 @@ def test_nothing_is_overwritten_and_no_run_is_an_error(run, tmp_path):
     (tmp_path / "walk").mkdir()
     with pytest.raises(InputError, match="exists already"):
         pack(run, tmp_path / "walk")
-    with pytest.raises(CheckpointError, match="not a run"):
+    with pytest.raises(InputError, match="is not the folder of a run"):
         pack(tmp_path, tmp_path / "other")
