@@ -68,12 +68,13 @@ def do_train(args: argparse.Namespace) -> int:
 
 def do_evaluate(args: argparse.Namespace) -> int:
     """Evaluate a controller and print tables."""
-    from mimic.job import evaluate_skill, push_skill, write_json
+    from mimic.job import EVALUATION_SEED, evaluate_skill, push_skill, write_json
     from mimic.skill import load_skill
     from mimic.tables import print_evaluation
 
     _warn_of_compilation(args)
-    skill, simulator = load_skill(args.controller), (args.engine, args.device)
+    seed = EVALUATION_SEED if args.seed is None else args.seed
+    skill, simulator = load_skill(args.controller), (args.engine, args.device, seed)
     report = evaluate_skill(skill, args.episodes, args.threads, args.seconds, args.footfall, *simulator)
     if args.push is not None or args.push_plot:
         sizes = args.push or ()

@@ -10,6 +10,7 @@ from characters.errors import InputError, nearest
 ENGINES = ("mujoco", "warp", "bullet")  # as in mimic/sim, which is slow to import
 DEVICES = ("cpu", "cuda")
 PATHS = ("eight", "left", "right")  # as in mimic/steer.py
+DIAGRAMS = ("png", "svg", "pdf")  # as in mimic/picture.py
 Action = Callable[[argparse.Namespace], int]
 
 
@@ -93,12 +94,15 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
     evaluate.add_argument("--episodes", type=whole, default=32, help="from as many random phases (default 32)")
     evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")
+    evaluate.add_argument("--seed", type=seed, help="of other phases (default: the same for everyone)")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
     evaluate.add_argument(
         "--push", nargs="?", type=impulses, const=(), metavar="N·s,...", help="push it: impulse against survival"
     )
-    evaluate.add_argument("--push-plot", type=Path, metavar="OUT.png", help="the same as a picture")
-    evaluate.add_argument("--footfall", type=Path, metavar="OUT.png", help="which foot is down when, beside the clip")
+    evaluate.add_argument("--push-plot", type=diagram, metavar="OUT.png", help="the same as a picture")
+    evaluate.add_argument(
+        "--footfall", type=diagram, metavar="OUT.png", help="which foot is down when, beside the clip"
+    )
     _add_engine(evaluate)
     _add_threads(evaluate)
 
@@ -119,7 +123,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
     lead.add_argument("--path", choices=PATHS, default="eight")
     lead.add_argument("--radius", type=positive, default=3.0, metavar="M", help="of the path's circles (default 3)")
     lead.add_argument("--seconds", type=positive, default=25.0)
-    lead.add_argument("--picture", type=Path, metavar="OUT.png", help="path and track from above")
+    lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="path and track from above")
     _add_film_options(lead)
 
     play = verb("play-clip", "film a clip as it is, without physics")
@@ -183,7 +187,7 @@ def build_parser(actions: Mapping[str, Action], description: str | None) -> Pars
 
     curves = verb("curves", "learning curves of several runs in one picture and a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="OUT.png")
+    curves.add_argument("--out", type=diagram, default=Path("curves.png"), metavar="OUT.png")
     curves.add_argument("--reach", type=positive, metavar="RETURN", help="also say when each run first reached it")
 
     diagnose = verb("diagnose", "why a run does not learn, in words: where it falls, what is at fault, what to try")
@@ -288,6 +292,13 @@ def thread_count(text: str) -> int:
     if not 0 <= (value := int(text)) <= 1024:
         raise argparse.ArgumentTypeError(f"'{text}' must be a number of threads, or 0 for all cores")
     return value
+
+
+def diagram(text: str) -> Path:
+    """A file for a diagram: .png, .svg or .pdf; refused here, before anything is computed for it."""
+    if Path(text).suffix.lower().removeprefix(".") not in DIAGRAMS:
+        raise argparse.ArgumentTypeError(f"'{text}' must end in .{', .'.join(DIAGRAMS)}")
+    return Path(text)
 
 
 def picture_size(text: str) -> tuple[int, int]:

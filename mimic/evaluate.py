@@ -61,9 +61,9 @@ def evaluate(
 
     Returns:
         The fields of ``evaluation.json``: clip, character, episodes, normalized_return {mean, std}, survival,
-        mpjpe_m (root-relative, mean over bodies), root_error_m, joint_velocity_error_rad_s, jerk_m_s3 and that of the
+        success_rate, mpjpe_m (root-relative, mean over bodies), root_error_m, joint_velocity_error_rad_s, jerk_m_s3 and that of the
         reference, foot_skate_m_s, foot_depth_m, torque_mean_share, torque_peak_share and torque_at_limit_share,
-        mean_steps, reward_terms, by_time; averages are over the steps before the end of each episode.
+        mean_steps, mean_time_s, reward_terms, by_time; averages are over the steps before the end of each episode.
     """
     obs = env.reset(random_starts(env) if start_times is None else start_times)
     scores = _Scores(env)
@@ -108,6 +108,7 @@ def _report(env: TrackingEnv, scores: _Scores, figures: dict[str, Any]) -> dict[
         "normalized_return": {"mean": float(returns.mean()), "std": float(returns.std(correction=0))},
         "survival": float(scores.survived.double().mean()),
         "mean_steps": float(scores.steps.mean()),
+        "mean_time_s": float(scores.steps.mean()) * env.control_dt,
         **figures,
         "reward_terms": scores.terms.report(),
         "by_time": _by_time(scores, env.control_dt),

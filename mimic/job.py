@@ -64,16 +64,17 @@ def evaluate_skill(
     footfall: Path | None = None,
     engine: EngineName = "mujoco",
     device: DeviceName = "cpu",
+    seed: int = EVALUATION_SEED,
 ) -> dict[str, Any]:
-    """The evaluation of a skill from starts that are the same for everyone.
+    """The evaluation of a skill from starts that are the same for everyone, or those of another ``seed``.
 
     ``footfall``: where to draw which foot is down when; the figures of it are then in the report as well.
     """
     skill = replace(skill, env_config=replace(skill.env_config, evaluation_s=seconds))
-    env = skill.make_env(episodes, EVALUATION_SEED, threads, engine, device)
+    env = skill.make_env(episodes, seed, threads, engine, device)
     feet = [FootfallMeter(env)] if footfall else []
     report = evaluate(env, on_device(skill.policy, env.device).mean, extra=feet)
-    report |= {"controller": str(skill.path), "engine": engine, "device": device}
+    report |= {"controller": str(skill.path), "engine": engine, "device": device, "seed": seed}
     if footfall:
         draw_footfalls(feet[0].footfalls(), footfall)
     return report
@@ -87,10 +88,11 @@ def push_skill(
     picture: Path | None = None,
     engine: EngineName = "mujoco",
     device: DeviceName = "cpu",
+    seed: int = EVALUATION_SEED,
 ) -> dict[str, Any]:
     """How large pushes a skill survives, ``episodes`` of each size: see ``mimic.quality.push.push_test``."""
     sizes = impulses or default_impulses(load_character(skill.spec["character"]).mass)
-    env = skill.make_env(episodes * len(sizes), EVALUATION_SEED, threads, engine, device)
+    env = skill.make_env(episodes * len(sizes), seed, threads, engine, device)
     report = push_test(env, on_device(skill.policy, env.device).mean, sizes)
     if picture:
         draw_pushes(report, picture, f"{skill.clip} pushed once: {episodes} episodes of each size")

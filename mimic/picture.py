@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from characters.errors import InputError
 
+FORMATS = ("png", "svg", "pdf")
+
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of ``width`` x ``height`` inches."""
@@ -16,9 +18,12 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_picture(figure: Figure, picture: Path) -> None:
-    """Write a figure as a PNG, whatever the suffix. Raises InputError where it cannot be written."""
+    """Write a figure in the format that its suffix says, a PNG where it has none. Raises InputError where it cannot."""
+    kind = picture.suffix.lower().removeprefix(".") or "png"
+    if kind not in FORMATS:
+        raise InputError(f"{picture}: a diagram is written as .{', .'.join(FORMATS)}")
     try:
         picture.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(picture, format="png", dpi=110)
+        figure.savefig(picture, format=kind, dpi=110)
     except OSError as error:
         raise InputError(f"{picture}: cannot be written ({error.strerror})") from None

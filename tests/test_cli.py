@@ -95,6 +95,8 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("diagnose empty", "empty: not a run folder"),
         ("inspect walk --unit cm --up z", "leave out what is said of files (unit, up)"),
         ("curves empty", "empty: no evaluations"),
+        ("evaluate --controller cartwheel --footfall feet.jpg", "'feet.jpg' must end in .png, .svg, .pdf"),
+        ("curves runs --out curves.jpgg", "'curves.jpgg' must end in .png, .svg, .pdf"),
         ("export --out x", "one of the arguments --controller --clip is required"),
         ("bench sin", "choose from 'sim', 'train'"),
         ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
@@ -160,7 +162,10 @@ def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
     report = json.loads(Path("e/e.json").read_text())
     assert (report["clip"], report["character"], report["episodes"]) == ("walk", "humanoid", 2)
     assert {"mean", "std"} == set(report["normalized_return"])
-    assert {"survival", "mpjpe_m", "root_error_m", "reward_terms"} <= set(report)
+    assert {"survival", "success_rate", "mpjpe_m", "root_error_m", "reward_terms"} <= set(report)
+    call(capsys, "evaluate", "--controller", "walk", "--episodes", 2, "--seed", 5, "--json", "e/other.json")
+    other = json.loads(Path("e/other.json").read_text())
+    assert other["seed"] == 5 and other["normalized_return"] != report["normalized_return"]
 
     words = ("--episodes", 2, "--threads", 1, "--seconds", 21, "--json", "e/all.json", "--footfall", "e/feet.png")
     code, out, _ = call(

@@ -35,6 +35,7 @@ def test_a_perfect_run_earns_one():
     assert report["normalized_return"]["mean"] == pytest.approx(1.0, abs=1e-6)
     assert report["normalized_return"]["std"] == pytest.approx(0.0, abs=1e-6)
     assert (report["survival"], report["mean_steps"], report["episode_s"]) == (1.0, STEPS, 0.5)
+    assert (report["success_rate"], report["mean_time_s"]) == (1.0, 0.5)
     assert max(report["mpjpe_m"], report["root_error_m"], report["joint_velocity_error_rad_s"]) < 1e-4
     assert report["reward_terms"] == pytest.approx(dict.fromkeys(report["reward_terms"], 1.0), abs=1e-6)
     assert report["jerk_m_s3"] == pytest.approx(report["reference_jerk_m_s3"], rel=1e-3)
@@ -127,6 +128,23 @@ def test_each_ten_seconds_are_told_apart():
     # three episodes go on perfectly, the others had 2, 5 and 8 steps of 300
     assert first["normalized_return"] == pytest.approx((3 + 15 / 300) / N, abs=1e-6)
     assert second["normalized_return"] == pytest.approx(0.5, abs=1e-6) == third["normalized_return"]
+
+
+def test_success_is_to_be_within_half_a_metre_all_the_time():
+    """One up all the time and far off for a moment, one always just within, one that falls."""
+
+    def change(env, state):
+        change.step += 1
+        off = torch.zeros(N, 3)
+        off[0, 0], off[1, 0] = (0.52 if change.step == 2 else 0.0), 0.48
+        off[2, 2] = -0.7 if change.step == 4 else 0.0
+        return shifted(state, root_pos_w=off)
+
+    change.step = 0
+    # not over the seam, where the reference is moved to the simulation
+    report = evaluate(*judged(change), start_times=torch.linspace(0, 0.4, N, dtype=torch.float64))
+    assert report["success_rate"] == pytest.approx(4 / N)
+    assert report["survival"] == pytest.approx(5 / N)
 
 
 def test_jerk_is_the_third_derivative():

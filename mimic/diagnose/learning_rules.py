@@ -80,8 +80,7 @@ def critic_is_blind(e: Evidence) -> Finding | None:
 
 def horizon_is_odd(e: Evidence) -> Finding | None:
     """The discount makes the policy blind to the next moment, or has it look further than can be foreseen."""
-    dt = load_character(e.trial.report["character"]).simulation.control_dt if e.trial else 1 / 30
-    horizon = dt / (1.0 - e.update.gamma)
+    horizon = _control_dt(e) / (1.0 - e.update.gamma)
     if 0.2 <= horizon <= 10.0:
         return None
     short = horizon < 0.2
@@ -207,5 +206,9 @@ def _trained_s(e: Evidence) -> str:
     trained = e.recent("episode_length")
     if trained is None or e.trial is None:
         return ""
-    untouched = e.trial.report["mean_steps"]
-    return f": episodes last {trained / 30:.1f} s with it, {untouched / 30:.1f} s without"
+    untouched = e.trial.report["mean_time_s"]
+    return f": episodes last {trained * _control_dt(e):.1f} s with it, {untouched:.1f} s without"
+
+
+def _control_dt(e: Evidence) -> float:
+    return load_character(e.trial.report["character"]).simulation.control_dt if e.trial else 1 / 30

@@ -72,7 +72,7 @@ def _headline(e: Evidence) -> str:
     if not e.trial:
         return head
     report = e.trial.report
-    mean, up = report["normalized_return"]["mean"], report["mean_steps"] / 30
+    mean, up = report["normalized_return"]["mean"], report["mean_time_s"]
     verdict = "It has learned." if mean > 0.7 else "It is on its way." if mean > 0.3 else "It has not learned."
     return (
         f"{head}\n{verdict} Normalised return {mean:.2f} of 1 over {report['episode_s']:g} s, up for {up:.1f} s on average, "

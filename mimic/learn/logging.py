@@ -1,7 +1,7 @@
 """The record of a run: ``metrics.jsonl``, one row an iteration, and TensorBoard beside it if it is installed.
 
 After a crash the file may hold rows newer than the checkpoint, or half a line; opening it again with the checkpoint's
-iteration cuts them off, so that a resumed run has no row twice and none missing.
+iteration cuts them off, and the row that marks the end of a run, so that a resumed run has no row twice and none missing.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import Any
 
 METRICS_FILE = "metrics.jsonl"
 TIMING_KEYS = ("time_s", "samples_per_s", "iteration_s", "update_s")  # all that differs between twin runs
+
+LAST_ROW = "last"  # key of a row that is written because the run ends, and would not be there if it went on
 
 Row = Mapping[str, float | int | None]
 
@@ -30,7 +32,7 @@ class MetricsLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / METRICS_FILE
         self._say = say
-        kept = [row for row in read_rows(self.path) if row["iteration"] <= keep_through]
+        kept = [row for row in read_rows(self.path) if row["iteration"] <= keep_through and LAST_ROW not in row]
         _rewrite(self.path, kept)
         self._file = open(self.path, "r+b", buffering=0)
         self._size = self._file.seek(0, os.SEEK_END)

@@ -15,7 +15,7 @@ from characters.errors import CheckpointError, ConfigError, nearest
 from mimic import checkpoint
 from mimic.learn.average import PolicyAverage
 from mimic.learn.learner import Learner
-from mimic.learn.logging import METRICS_FILE, MetricsLog
+from mimic.learn.logging import LAST_ROW, METRICS_FILE, MetricsLog
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.progress import Progress, make_progress
 from mimic.learn.replay import Replay
@@ -38,7 +38,7 @@ class TrainerConfig:
 
     samples: int = 0  # stop at so many samples in all; 0: no such limit
     minutes: float = 0.0  # stop after so many minutes of this call; 0: no such limit
-    evaluate_every: int = 500_000  # samples; also before the first; 0: never
+    evaluate_every: int = 500_000  # samples; also before the first and after the last; 0: never
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
     best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
@@ -99,6 +99,7 @@ class Trainer:
         self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()
         self._critic_first = critic_first
+        self._judged = -1  # samples at the last evaluation
         self._started = False  # episodes are under way, in this process or before
 
     def train(self) -> TrainResult:
@@ -118,7 +119,7 @@ class Trainer:
                     metrics |= self._rate(begin) | self._evaluate_if_due()
                     self._record(log, metrics)
                     self._save_if_due(log, self._new_best(metrics))
-                path = self._save(log, None)
+                path = self._save(log, self._judge_last(log) if reason in ("samples", "minutes") else None)
             finally:
                 log.close()
                 self.progress.close()
@@ -207,10 +208,24 @@ class Trainer:
         if self.evaluate is None or not every or counters.samples < counters.next_evaluation:
             return {}
         counters.next_evaluation = (counters.samples // every + 1) * every
-        found = self.evaluate(self.state.judged_policy)
+        self._judged = counters.samples
+        return self._judge(self.evaluate)
+
+    def _judge(self, evaluate: Evaluate) -> dict[str, float]:
+        found = evaluate(self.state.judged_policy)
         if self.config.best_metric not in found:
             raise ConfigError(f"best_metric: {nearest(self.config.best_metric, found)}")
         return {f"eval/{key}": float(value) for key, value in found.items()}
+
+    def _judge_last(self, log: MetricsLog) -> float | None:
+        """The score of the policy that the run ends with, where that is not known yet, for its checkpoint; in a row of the
+        log that goes when the run is resumed.
+        """
+        if self.evaluate is None or not self.config.evaluate_every or self._judged == self.state.counters.samples:
+            return None
+        metrics = self._judge(self.evaluate)
+        self._record(log, metrics | {LAST_ROW: 1})
+        return metrics[f"eval/{self.config.best_metric}"]
 
     def _record(self, log: MetricsLog, metrics: dict[str, float]) -> None:
         counters, std = self.state.counters, float(self.learner.policy.std.mean())

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mimic.env import TrackingEnv
 
+_SUCCESS_M = 0.5
+
 
 class Meter(Protocol):
     """Watches an environment step."""
@@ -60,27 +62,33 @@ class Means:
 
 
 class TrackingErrors:
-    """How far the character is from its reference."""
+    """How far the character is from its reference.
+
+    ``success_rate`` is that of PHC (Luo et al. 2023, section 4): of episodes in which bodies are never more than 0.5 m from
+    the reference on average. Here one that falls is no success either.
+    """
 
     def __init__(self) -> None:
         self._means = Means()
+        self._lost: Tensor | bool = False
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
         """Nothing to see yet."""
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Root-relative body distance, root distance, joint velocity difference."""
+        """Root-relative body distance, root distance, joint velocity difference; who is lost."""
         sim, reference = env.sim, env.reference
         offset = env.bodies.pos_w - env.bodies.pos_w[:, :1]
-        mpjpe = (offset - reference.body_offset_w).norm(dim=-1).mean(1)
-        self._means.add("mpjpe_m", mpjpe, up)
-        self._means.add("root_error_m", (sim.root_pos_w - reference.state.root_pos_w).norm(dim=-1), up)
+        relative, root = offset - reference.body_offset_w, sim.root_pos_w - reference.state.root_pos_w
+        self._means.add("mpjpe_m", relative.norm(dim=-1).mean(1), up)
+        self._means.add("root_error_m", root.norm(dim=-1), up)
+        self._lost = self._lost | fell | (up & ((relative + root[:, None]).norm(dim=-1).mean(1) > _SUCCESS_M))
         velocity = (sim.joint_vel - reference.state.joint_vel).abs().mean(1)
         self._means.add("joint_velocity_error_rad_s", velocity, up)
 
     def report(self) -> dict[str, Any]:
-        """mpjpe_m, root_error_m, joint_velocity_error_rad_s."""
-        return self._means.report()
+        """mpjpe_m, root_error_m, joint_velocity_error_rad_s, success_rate."""
+        return self._means.report() | {"success_rate": 1.0 - float(torch.as_tensor(self._lost).double().mean())}
 
 
 class Jerk:

@@ -51,6 +51,7 @@ def evidence(
         "character": "humanoid",
         "normalized_return": {"mean": returns[1], "std": 0.0},
         "mean_steps": 60.0,
+        "mean_time_s": 2.0,
         "episode_s": 10.0,
         "survival": 0.1,
         "episodes": 64,

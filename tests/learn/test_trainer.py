@@ -116,6 +116,29 @@ def test_evaluations_come_when_due_and_the_best_is_kept(make_trainer):
     assert (trainer.out / "learning_curve.png").is_file()
 
 
+def test_the_last_policy_is_judged_too_and_resuming_forgets_that_it_was(make_trainer):
+    def scores(run):
+        return [
+            (r["iteration"], r["eval/normalized_return"])
+            for r in read_rows(run.out / "metrics.jsonl")
+            if "eval/normalized_return" in r
+        ]
+
+    def run(**limits):
+        trainer = make_trainer("ppo", evaluate_every=2 * ITERATION, **limits)
+        trainer.evaluate = lambda policy: {"normalized_return": trainer.state.counters.iteration / 10}
+        return trainer
+
+    short = run(samples=3 * ITERATION)
+    result = short.train()
+    assert scores(short) == [(0, 0.0), (2, 0.2), (3, 0.3)]
+    assert result.best == result.checkpoint and result.best.name == "000000003"
+    longer = run(samples=4 * ITERATION)
+    longer.resume()
+    assert longer.train().best.name == "000000004"
+    assert scores(longer) == [(0, 0.0), (2, 0.2), (4, 0.4)]
+
+
 def test_an_evaluation_without_the_metric_is_a_clear_error(make_trainer):
     trainer = make_trainer("ppo", samples=ITERATION, evaluate_every=ITERATION, best_metric="survivel")
     with pytest.raises(ConfigError, match="did you mean 'survival'"):
