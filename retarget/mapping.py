@@ -152,11 +152,10 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
         chain = [neck, *tree.longest_below(neck)]
         heads = [j for j in chain if sense(names[j]).part == "head" and not sense(names[j]).aside] or chain[1:2]
         joints.setdefault("neck", neck)
-        joints.setdefault("head", heads[0] if heads else neck)
-        if chain.index(joints["head"]) + 1 < len(chain) if joints["head"] in chain else False:
-            joints.setdefault(
-                "head_end", chain[-1] if sense(names[chain[-1]]).aside else chain[chain.index(joints["head"]) + 1]
-            )
+        head = joints.setdefault("head", heads[0] if heads else neck)
+        beyond = chain[chain.index(head) + 1 :] if head in chain else []
+        if beyond:
+            joints.setdefault("head_end", beyond[-1] if sense(names[beyond[-1]]).aside else beyond[0])
 
 
 def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:
@@ -180,7 +179,7 @@ def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str])
 
 def _swap_mistaken_sides(joints: dict[str, int], pos_w: Tensor, notes: list[str]) -> None:
     """Feet point forward: where they point backward, the recording has left and right mixed up."""
-    pos = pos_w.mean(0) if False else pos_w[:: max(1, len(pos_w) // 200)]
+    pos = pos_w[:: max(1, len(pos_w) // 200)]
     if not all(f"{side}_toe" in joints for side in SIDES):
         return
     lateral = pos[:, joints["left_hip"]] - pos[:, joints["right_hip"]]

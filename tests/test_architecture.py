@@ -8,7 +8,7 @@ from tests.sources import COMMAND, ROOMS, ROOT, imports, modules
 ORDER = (*ROOMS, COMMAND)
 ENGINES = ("mujoco", "mujoco_warp", "pybullet", "pybullet_data", "mimic.sim", "mimic.env")
 DRAWING = "mimic.render"
-MAY_DRAW = ("mimic.job", "mimic.steer", "mimic.doctor", COMMAND)
+MAY_DRAW = ("mimic.job", "mimic.steer", "mimic.doctor", "mimic.env.gym", COMMAND)
 
 
 def _is_in(name: str, package: str) -> bool:
@@ -53,7 +53,7 @@ def test_the_learner_knows_no_engine_and_no_task():
     assert not leaks, "\n".join(leaks)
 
 
-def test_only_the_job_steering_the_doctor_exports_and_the_command_draw():
+def test_only_the_job_steering_the_doctor_gymnasium_exports_and_the_command_draw():
     leaks = [
         f"{_where(module, found.line)} imports {found.name}"
         for module in modules()

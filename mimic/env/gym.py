@@ -5,7 +5,7 @@
 arrays, and put the reward's terms into ``info``. A diverged simulation ends its episode (``terminated``) with reward 0.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -22,8 +22,10 @@ from mimic.env.tracking_env import TrackingEnv, make_env
 from mimic.learn.vec_env import End, Step
 from mocap.catalogue import clip_names
 
+if TYPE_CHECKING:
+    from mimic.render import LivePicture
+
 Array = NDArray[Any]
-_CONTROL_HZ = 30
 _ACTION_LIMIT = 10.0  # the spaces' bound [policy units]; sensible actions stay within the configuration's bound
 
 
@@ -35,6 +37,8 @@ def env_id(clip: str) -> str:
 class GymVectorTracking(VectorEnv[Array, Array, Array]):
     """N tracking episodes; those that end restart in the same step (``AutoresetMode.SAME_STEP``)."""
 
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (as Gymnasium has it)
+
     def __init__(
         self,
         clip: str,
@@ -44,9 +48,9 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         threads: int = 0,
         render_mode: str | None = None,
     ):
-        self.metadata = {"render_modes": [], "render_fps": _CONTROL_HZ, "autoreset_mode": AutoresetMode.SAME_STEP}
-        self.render_mode = _no_render_mode(render_mode)
+        self.render_mode = _known(render_mode, [])
         self.env = _make(clip, num_envs, config, training, threads)
+        self.metadata = self.metadata | {"render_fps": _rate(self.env)}
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -74,13 +78,19 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
 class GymTracking(gymnasium.Env[Array, Array]):
     """One tracking episode at a time."""
 
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (as Gymnasium has it)
+
     def __init__(
         self, clip: str, config: EnvConfig | None = None, training: bool = True, render_mode: str | None = None
     ):
-        self.metadata = {"render_modes": [], "render_fps": _CONTROL_HZ}
-        self.render_mode = _no_render_mode(render_mode)
+        self.render_mode = _known(render_mode, self.metadata["render_modes"])
         self.env = _make(clip, 1, config, training, threads=1)
+        self.metadata = self.metadata | {"render_fps": _rate(self.env)}
         self.observation_space, self.action_space = _spaces(self.env)
+        self._live: LivePicture | None = None
+        self._picture: Array | None = None
+        self._steps = 0
+        self._reward: float | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode; ``options={"start_times": [seconds]}`` chooses where in the clip."""
@@ -88,7 +98,11 @@ class GymTracking(gymnasium.Env[Array, Array]):
         if seed is not None or not hasattr(self, "_seeded"):
             _reseed(self.env, int(self.np_random.integers(2**31)))
             self._seeded = True
-        return _array(self.env.reset(_start_times(self.env, options)))[0], {}
+        obs = _array(self.env.reset(_start_times(self.env, options)))[0]
+        self._steps, self._reward, self._picture = 0, None, None
+        if self._live:
+            self._live.cut()
+        return obs, {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One control step."""
@@ -97,7 +111,31 @@ class GymTracking(gymnasium.Env[Array, Array]):
         info: dict[str, Any] = {f"reward_{name}": float(value[0]) for name, value in step.info.items()}
         if terminated[0] or truncated[0]:
             info["end"] = End(int(step.end[0])).name.lower()
+        self._steps, self._reward, self._picture = self._steps + 1, float(step.reward[0]), None
         return _array(step.final_obs)[0], float(step.reward[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def render(self) -> Array | None:  # type: ignore[override]
+        """With ``render_mode="rgb_array"`` what the last step or reset led to, (H, W, 3) uint8, the clip drawn through it.
+
+        Raises InputError, RenderError: nothing to draw with (`run_mimic.py doctor` says what would help).
+        """
+        if self.render_mode is None:
+            return None
+        from mimic.render import LivePicture
+        from mimic.render.simulated import current_frame, judged_frame
+
+        self._live = self._live or LivePicture(self.env.character)
+        if self._picture is None:
+            env, time, reward = self.env, self._steps * self.env.control_dt, self._reward
+            frame = current_frame(env, time) if reward is None else judged_frame(env, time, reward)
+            self._picture = self._live.draw(frame)
+        return self._picture.copy()
+
+    def close(self) -> None:
+        """Give back what drawing holds."""
+        if self._live:
+            self._live.close()
+            self._live = None
 
 
 def register_all() -> None:
@@ -148,10 +186,18 @@ def _array(tensor: torch.Tensor) -> Array:
     return tensor.cpu().numpy().copy()
 
 
-def _no_render_mode(render_mode: str | None) -> str | None:
-    if render_mode is not None:
-        raise ValueError(f"render_mode '{render_mode}': there is none; films are made by mimic.render")
-    return None
+def _rate(env: TrackingEnv) -> int:
+    """Control steps a second."""
+    return round(1.0 / env.control_dt)
+
+
+def _known(render_mode: str | None, modes: list[str]) -> str | None:
+    if render_mode is not None and render_mode not in modes:
+        there = (
+            f"there is {', '.join(modes)}" if modes else "many at a time are not drawn; gymnasium.make has 'rgb_array'"
+        )
+        raise ValueError(f"render_mode '{render_mode}': {there}")
+    return render_mode
 
 
 register_all()

@@ -2,13 +2,14 @@
 
 :func:`draw` takes a list of :class:`Frame` (body poses of the simulation and, if wanted, of the reference) and draws
 them with OpenGL where that works and pybullet's TinyRenderer where it does not. :func:`motion_frames` makes frames of a
-clip that is only played.
+clip that is only played; :class:`LivePicture` draws frame by frame, as they come.
 """
 
 from mimic.render.choice import APT_LINE, RENDERERS, Choice, Probe, choose_renderer, probe_egl
 from mimic.render.errors import RenderError
 from mimic.render.film import RenderReport, draw, draw_image
 from mimic.render.kinematic import motion_frames
+from mimic.render.live import LivePicture
 from mimic.render.scene import VIEWS, Frame, Pose
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "VIEWS",
     "Choice",
     "Frame",
+    "LivePicture",
     "Pose",
     "Probe",
     "RenderError",

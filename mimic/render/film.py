@@ -21,7 +21,7 @@ from mimic.render.choice import Choice, choose_renderer
 from mimic.render.errors import RenderError
 from mimic.render.mujoco_renderer import MujocoRenderer
 from mimic.render.overlay import Label, draw_caption
-from mimic.render.scene import Figure, Frame, Pose, figures_for, visual_geoms
+from mimic.render.scene import Figure, Frame, Pose, figures_for, sound, visual_geoms
 from mimic.render.tiny_renderer import TinyRenderer
 from mimic.render.video import FPS, VideoWriter
 
@@ -122,16 +122,23 @@ def _open(
     frames = _finite(frames)
     model = character.mj_model()
     stage = _set_stage(frames, character, model, view, size, fps)
-    choice = choose_renderer(renderer)
-    try:
-        machine: Renderer = _make(choice.name, model, stage.figures, size)
-    except Exception as error:  # whatever an OpenGL library raises
-        if renderer != "auto" or choice.name == "tiny":
-            raise RenderError(f"renderer '{choice.name}' failed: {error}") from error
-        choice = Choice("tiny", f"OpenGL failed after all ({error})")
-        machine = _make("tiny", model, stage.figures, size)
+    machine, choice = open_renderer(renderer, model, stage.figures, size)
     chosen = range(len(frames)) if only is None else [range(len(frames))[only]]
     return _pictures(frames, chosen, stage, machine, size), choice
+
+
+def open_renderer(
+    wanted: str, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]
+) -> tuple[Renderer, Choice]:
+    """A renderer for ``figures`` and why that one. Raises InputError as `choose_renderer`, RenderError if it fails."""
+    choice = choose_renderer(wanted)
+    try:
+        return _make(choice.name, model, figures, size), choice
+    except Exception as error:  # whatever an OpenGL library raises
+        if wanted != "auto" or choice.name == "tiny":
+            raise RenderError(f"renderer '{choice.name}' failed: {error}") from error
+        choice = Choice("tiny", f"OpenGL failed after all ({error})")
+        return _make("tiny", model, figures, size), choice
 
 
 def _make(name: str, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> Renderer:
@@ -188,15 +195,7 @@ def _finite(frames: Sequence[Frame]) -> list[Frame]:
         if (frame.reference is not None) != with_reference:
             raise InputError("either every frame has a reference, or none")
         before = kept[-1] if kept else None
-        sim = _sound(frame.sim, before.sim if before else None)
-        reference = frame.reference and _sound(frame.reference, before.reference if before else None)
+        sim = sound(frame.sim, before.sim if before else None)
+        reference = frame.reference and sound(frame.reference, before.reference if before else None)
         kept.append(replace(frame, sim=sim, reference=reference))
     return kept
-
-
-def _sound(pose: Pose, before: Pose | None) -> Pose:
-    if bool(torch.isfinite(pose.pos).all()) and bool(torch.isfinite(pose.quat).all()):
-        return pose
-    if before is None:
-        raise InputError("the first frame's pose is not finite: nothing to draw")
-    return before

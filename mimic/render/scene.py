@@ -69,6 +69,15 @@ class Frame:
     reward: float | None = None
 
 
+def sound(pose: Pose, before: Pose | None) -> Pose:
+    """The pose, or the one ``before`` where it is not finite. Raises InputError where there is none before."""
+    if bool(torch.isfinite(pose.pos).all()) and bool(torch.isfinite(pose.quat).all()):
+        return pose
+    if before is None:
+        raise InputError("the first frame's pose is not finite: nothing to draw")
+    return before
+
+
 @dataclass(frozen=True)
 class VisualGeom:
     """A solid fixed to a body: MuJoCo's size convention, pos (3,) [m] and quat (4,) wxyz in the body's frame."""

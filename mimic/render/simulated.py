@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from characters import Kinematics
 from mimic.env import TrackingEnv
 from mimic.render.scene import Frame, Pose
 
@@ -18,20 +17,22 @@ def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds
 
     After a fall the episode starts anew, as a cut in the film.
     """
-    kinematics = Kinematics(env.character, env.device)
     obs = env.reset(torch.full((env.num_envs,), START, dtype=torch.float64, device=env.device))
     frames = []
     for index in range(max(1, round(seconds / env.control_dt))):
         step = env.step(act(obs))
         obs = step.obs
-        reference = kinematics.forward(env.reference.state)
-        frames.append(
-            Frame(
-                time=(index + 1) * env.control_dt,
-                sim=Pose.of(env.bodies),
-                reference=Pose.of(reference),
-                clip=env.motions[int(env.clock.now.clip[0])].name,
-                reward=float(step.reward[0]),
-            )
-        )
+        frames.append(judged_frame(env, (index + 1) * env.control_dt, float(step.reward[0])))
     return frames
+
+
+def judged_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
+    """The first environment as its last step left it, before any restart; ``time`` [s] and ``reward`` are its caption."""
+    reference = env.kinematics.forward(env.reference.state)
+    return Frame(time, Pose.of(env.bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name, reward)
+
+
+def current_frame(env: TrackingEnv, time: float) -> Frame:
+    """The first environment as it is now: after a reset, where its episode begins."""
+    bodies, reference = env.kinematics.forward(env.engine.read()), env.kinematics.forward(env.clock.sample().state)
+    return Frame(time, Pose.of(bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name)

@@ -62,8 +62,28 @@ def test_reset_can_choose_the_moment_of_the_clip():
             env.reset(options=wrong)
     with pytest.raises(ValueError, match="unknown reset option 'start_time'; did you mean 'start_times'"):
         env.reset(options={"start_time": [0.1]})
-    with pytest.raises(ValueError, match="render_mode 'human'"):
+
+
+def test_what_happens_can_be_watched_as_pictures():
+    pytest.importorskip("pybullet")
+    assert GymTracking("walk").render() is None
+    with pytest.raises(ValueError, match="render_mode 'human': there is rgb_array"):
         GymTracking("walk", render_mode="human")
+    with pytest.raises(ValueError, match=r"gymnasium\.make has 'rgb_array'"):
+        GymVectorTracking("walk", 2, render_mode="rgb_array")
+    env = gymnasium.make("mimic/walk-v0", render_mode="rgb_array", config=config("evaluation_s=0.1"), training=False)
+    check_env(env.unwrapped)
+    env.reset(seed=0)
+    start = env.render()
+    assert start.shape == (540, 960, 3) and start.dtype == np.uint8
+    done = False
+    while not done:
+        *_, done, _ = env.step(np.zeros(env.action_space.shape, np.float32))
+    end = env.render()
+    np.testing.assert_array_equal(end, env.render())  # the episode's end, though what is simulated has begun anew
+    env.reset(options={"start_times": [0.0]})
+    assert not np.array_equal(start, end) and not np.array_equal(end, env.render())
+    env.close()
 
 
 def test_a_single_episode_ends_with_its_own_last_observation():

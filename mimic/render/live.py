@@ -1,0 +1,72 @@
+"""Pictures one at a time, as things happen: for a loop that does not know yet what comes."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+
+from characters import Character
+from characters.errors import InputError
+from mimic.render.camera import plan, side_azimuth
+from mimic.render.film import SIZE, open_renderer
+from mimic.render.overlay import draw_caption
+from mimic.render.scene import Frame, Pose, figures_for, sound, visual_geoms
+from mimic.render.video import FPS
+
+_REMEMBERED = 40  # frames whose figures the camera keeps in the picture
+
+
+class LivePicture:
+    """Draws frames as they come, the reference through the simulation, from a camera that follows.
+
+    Args:
+        size: (width, height) [px].
+        renderer: 'auto', 'egl' or 'tiny'.
+
+    Raises:
+        InputError, RenderError: as :func:`mimic.render.draw`.
+    """
+
+    def __init__(self, character: Character, size: tuple[int, int] = SIZE, renderer: str = "auto") -> None:
+        self._size = size
+        model = character.mj_model()
+        geoms = visual_geoms(model, [body.name for body in character.bodies])
+        figures = figures_for(geoms, "ghost", True, torch.zeros(3, dtype=torch.float64))
+        self._machine, self.choice = open_renderer(renderer, model, figures, size)
+        self._azimuth: float | None = None
+        self._seen: list[torch.Tensor] = []
+        self._drawn: tuple[Pose | None, Pose | None] = (None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def cut(self) -> None:
+        """What is drawn next is another scene: the camera looks at it anew."""
+        self._azimuth, self._seen = None, []
+
+    def draw(self, frame: Frame) -> np.ndarray:
+        """The picture, (height, width, 3) uint8; a pose that is not finite is drawn as the one before.
+
+        Raises InputError where there is no reference or no finite pose yet, RenderError as :func:`mimic.render.draw`.
+        """
+        if frame.reference is None:
+            raise InputError("a live picture is of a frame with a reference")
+        self._drawn = sim, reference = sound(frame.sim, self._drawn[0]), sound(frame.reference, self._drawn[1])
+        if self._azimuth is None:
+            self._azimuth = side_azimuth(reference.quat[:1])
+        self._seen = [*self._seen[1 - _REMEMBERED :], torch.cat((sim.pos, reference.pos))]
+        camera = plan(torch.stack(self._seen), self._azimuth, self._size[0] / self._size[1], FPS)[-1]
+        picture = self._machine.draw([sim, reference], camera)
+        return draw_caption(picture, frame.clip, frame.time, frame.reward)
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        self._machine.close()
