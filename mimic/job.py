@@ -4,8 +4,6 @@ The controller is the one that ships if there is one, else the user's last run o
 spot for as long as the user grants.
 """
 
-import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from characters import load_character
 from characters.errors import InputError
 from mimic.evaluate import evaluate
 from mimic.learn.policy import on_device
+from mimic.output import write_json
 from mimic.quality.footfall import FootfallMeter
 from mimic.quality.footfall_plot import draw_footfalls
 from mimic.quality.push import default_impulses, push_test
@@ -113,19 +112,6 @@ def try_to_render(skill: Skill, out: Path, seconds: float, say: Say) -> RenderRe
     except InputError as error:
         say(f"no video: {error}")
         return None
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write JSON under a temporary name and rename it. Raises InputError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        if temporary.is_file():
-            temporary.unlink()
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Say, train_anew: bool) -> Path:

@@ -1,11 +1,13 @@
 """Diagrams: made without a display, written whole."""
 
+import io
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from characters.errors import InputError
+from mimic.output import write_bytes
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -22,8 +24,6 @@ def save_picture(figure: Figure, picture: Path) -> None:
     kind = picture.suffix.lower().removeprefix(".") or "png"
     if kind not in FORMATS:
         raise InputError(f"{picture}: a diagram is written as .{', .'.join(FORMATS)}")
-    try:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(picture, format=kind, dpi=110)
-    except OSError as error:
-        raise InputError(f"{picture}: cannot be written ({error.strerror})") from None
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=kind, dpi=110)
+    write_bytes(picture, drawn.getvalue())

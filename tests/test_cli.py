@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,9 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("curves empty", "empty: no evaluations"),
         ("evaluate --controller cartwheel --footfall feet.jpg", "'feet.jpg' must end in .png, .svg, .pdf"),
         ("curves runs --out curves.jpgg", "'curves.jpgg' must end in .png, .svg, .pdf"),
+        ("bench retarget --algorithm ppo", "bench retarget takes --character, --clip, --json; leave out --algorithm"),
+        ("bench train --engine warp", "leave out --engine"),
+        ("bench sim --clip x.bvh", "leave out --clip"),
         ("export --out x", "one of the arguments --controller --clip is required"),
         ("bench sin", "choose from 'sim', 'train'"),
         ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
@@ -128,10 +132,13 @@ def test_clips_are_listed(capsys):
 
 def test_help_names_every_verb(capsys):
     code, out, _ = call(capsys)
-    assert code == 0
-    assert all(
-        verb in out for verb in ("train", "evaluate", "render", "play-clip", "clips", "diagnose", "bench", "doctor")
-    )
+    verbs = run_mimic.all_verbs().names
+    assert code == 0 and len(verbs) == len(set(verbs)) == 17
+    assert all(re.search(f"^    {verb}\\s", out, re.M) for verb in verbs)
+    for verb in verbs:
+        with pytest.raises(SystemExit) as ended:
+            run_mimic.main([verb, "--help"])
+        assert ended.value.code == 0 and f"run_mimic.py {verb}" in capsys.readouterr().out
 
 
 def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
@@ -149,12 +156,18 @@ def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
     assert code == 0 and [row["samples"] for row in rows if row["samples"]] == [64, 128, 192, 256]
     code, _, err = call(capsys, "train", "--clip", "run", "--resume", "--out", folder)
     assert code == 2 and "is a run of 'walk', not of 'run'" in err
-    code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--set", "num_envs=9")
-    assert code == 2 and "goes on as it began" in err
-    code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--seed", "5")
-    assert code == 2 and "goes on as it began" in err
+    others = ("set num_envs=9", "seed 5", "num-envs 9", "engine bullet", "device cuda", "preset paper", "from walk")
+    for other in others:
+        option, value = f"--{other}".split()
+        code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--out", folder, option, value)
+        assert code == 2 and f"goes on as it began: leave out {option}" in err
+    code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--out", folder, "--algorithm", "ppo")
+    assert code == 2 and "leave out --algorithm" in err
+    same = ("--seed", 0, "--num-envs", 8, "--engine", "mujoco", "--algorithm", "awr", "--samples", 256)
+    code, out, _ = call(capsys, "train", "--clip", "walk", "--resume", "--threads", 1, *same)
+    assert code == 0 and "stopped by samples" in out
 
-    for name in ("walk", folder, "walk-awr", sorted((folder / "ckpt").iterdir())[-1]):
+    for name in (folder, "walk-awr", sorted((folder / "ckpt").iterdir())[-1]):
         code, out, _ = call(
             capsys, "evaluate", "--controller", name, "--episodes", 2, "--threads", 1, "--json", "e/e.json"
         )
@@ -228,9 +241,9 @@ def test_trained_on_the_gpu_engine_judged_on_all(capsys, monkeypatch):
     returned = {}
     for engine in ("mujoco", "warp"):
         words = ("--episodes", 2, "--engine", engine, "--json", "e.json")
-        assert call(capsys, "evaluate", "--controller", "walk", *words)[0] == 0
+        assert call(capsys, "evaluate", "--controller", "runs/walk-awr", *words)[0] == 0
         report = json.loads(Path("e.json").read_text())
-        assert report["engine"] == engine
+        assert report["engine"] == engine and report["controller"].startswith("runs/walk-awr/ckpt/")
         returned[engine] = report["normalized_return"]["mean"]
     assert returned["warp"] == pytest.approx(returned["mujoco"], abs=0.05)
 

@@ -3,10 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from characters.errors import InputError
 from mimic import job
 from mimic.config import load_preset
-from mimic.job import run_job, try_to_render, write_json
+from mimic.job import run_job, try_to_render
 from mimic.render import RenderError
 from mimic.training import RunConfig
 
@@ -82,16 +81,3 @@ def test_a_picture_that_cannot_be_drawn_costs_nothing_but_the_picture(world):
     assert report.video is None and report.evaluation_path.is_file()
     assert "no video: no OpenGL and no pybullet" in world.said
     assert try_to_render(None, None, 1.0, world.said.append) is None
-
-
-def test_json_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "new" / "evaluation.json"
-    write_json(path, {"a": 1})
-    write_json(path, {"a": [1.5, None]})
-    assert json.loads(path.read_text()) == {"a": [1.5, None]}
-    assert [p.name for p in path.parent.iterdir()] == ["evaluation.json"]
-    (tmp_path / "file").write_text("")
-    for impossible in (tmp_path / "file" / "x.json", tmp_path / "new"):
-        with pytest.raises(InputError, match="cannot be written"):
-            write_json(impossible, {})
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "new"], "nothing temporary is left"

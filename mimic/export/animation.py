@@ -10,11 +10,12 @@ from characters.errors import InputError, nearest
 from mimic.env import task_of
 from mimic.export.bvh import character_bvh
 from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
-from mimic.export.files import distinct, make_folder, write_bytes
 from mimic.export.glb import character_glb
+from mimic.export.names import distinct
 from mimic.export.record import Recording, record
 from mimic.export.replay import export_replay
 from mimic.export.usd import write_usd
+from mimic.output import make_folder, write_bytes
 from mimic.skill import Skill
 from mocap.catalogue import load_clip
 from mocap.motion import Motion

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from characters import Character
 from characters.errors import InputError
-from mimic.export.files import make_folder, write_bytes
 from mimic.export.glb import character_glb
+from mimic.output import write_bytes
 from mocap.motion import Motion
 
 LARGEST = 5_000_000  # bytes
@@ -34,7 +34,6 @@ def export_replay(motions: Sequence[Motion], character: Character, out: Path, no
         raise InputError(
             f"{out}: would be {len(page) / 1e6:.1f} MB, more than {LARGEST / 1e6:g}; use fewer --seconds or a lower --fps"
         )
-    make_folder(out.parent)
     write_bytes(out, page)
     return len(page)
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mimic.export.files import distinct, in_address
 from mimic.export.glb import character_glb
 from mimic.export.licence import provenance
+from mimic.export.names import distinct, in_address
 from mimic.export.plain import plain_files
 from mimic.export.tensors import json_bytes
 from mimic.export.write import write_folder

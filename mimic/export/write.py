@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 from characters.errors import InputError
-from mimic.export.files import make_folder, write_bytes
+from mimic.output import write_bytes
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
 
@@ -44,7 +44,6 @@ def write_zip(out: Path, files: Mapping[str, bytes]) -> None:
             entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.external_attr, entry.create_system = 0o644 << 16, 3
             archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
-    make_folder(out.parent)
     write_bytes(out, buffer.getvalue())
 
 

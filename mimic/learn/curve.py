@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from mimic.learn.logging import read_rows
+from mimic.picture import new_figure, save_picture
 
 _EVALUATED = (("eval/normalized_return", "normalised return"), ("eval/survival", "survival"))
 _TRAINED = (("episode_return", "return of training episodes"),)
 
 
-def draw_learning_curve(metrics: Path, picture: Path, title: str = "") -> bool:
+def draw_learning_curve(metrics: Path, picture: Path) -> bool:
     """Draw return and survival over samples from a metrics file as a PNG; False if there is nothing to draw.
 
     Uses evaluations where there are any, else the return of training episodes.
@@ -21,7 +19,7 @@ def draw_learning_curve(metrics: Path, picture: Path, title: str = "") -> bool:
     curves = _curves(rows, _EVALUATED) or _curves(rows, _TRAINED)
     if not curves:
         return False
-    figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+    figure = new_figure(7.0, 4.0)
     axes = figure.add_subplot()
     for name, points in curves.items():
         axes.plot(
@@ -31,14 +29,10 @@ def draw_learning_curve(metrics: Path, picture: Path, title: str = "") -> bool:
             label=name,
         )
     axes.set_xlabel("samples [million]")
-    axes.set_title(title)
     axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.3)
     axes.legend()
-    temporary = picture.with_suffix(".tmp.png")
-    FigureCanvasAgg(figure)
-    figure.savefig(temporary, format="png", dpi=120)
-    temporary.replace(picture)
+    save_picture(figure, picture)
     return True
 
 

@@ -1,0 +1,67 @@
+"""What verbs have in common: speaking, and what was said of the run and the simulator."""
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mimic.config import AlgorithmName
+    from mimic.sim import DeviceName, EngineName
+    from mimic.training import RunConfig
+
+
+def say(line: str) -> None:
+    """Print a line at once; of several processes that train together the first speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, flush=True)
+
+
+def simulator(args: argparse.Namespace) -> "tuple[EngineName, DeviceName]":
+    """Engine and device: those of ``--engine`` and ``--device``, else MuJoCo on the CPU."""
+    if args.engine == "warp":
+        print("warp compiles its kernels the first time, which takes a minute or two", file=sys.stderr, flush=True)
+    return args.engine or "mujoco", args.device or "cpu"
+
+
+def take_what_is_here(args: argparse.Namespace) -> None:
+    """Name the clip's stand-in instead where the recording is not on this machine: what is made is called after it."""
+    from mocap.catalogue import name_here
+
+    asked, args.clip = args.clip, name_here(args.clip)
+    if args.clip != asked:
+        say(f"the recording '{asked}' is not here (fetch {asked} gets it); '{args.clip}' is authored, not captured")
+
+
+def new_run(args: argparse.Namespace, initial: str | None = None) -> "RunConfig":
+    """The run that the arguments describe, begun with controller ``initial`` if there is one.
+
+    Raises InputError for an unknown clip, preset or key.
+    """
+    from mimic.beginning import beginning_with
+    from mimic.config import check_settings, load_preset
+    from mimic.sim import check_engine
+    from mimic.training import RunConfig
+    from mocap.catalogue import load_clips
+
+    algorithm: AlgorithmName = args.algorithm or "awr"
+    load_clips(args.clip)
+    check_settings(args.set, algorithm)
+    size = [f"num_envs={args.num_envs}"] if args.num_envs else []
+    preset = load_preset(args.preset or "fast", (*args.set, *size))
+    engine, device = simulator(args)
+    check_engine(engine, device, learning=True)
+    beginning = beginning_with(initial) if initial else None
+    return RunConfig(args.clip, algorithm, args.seed or 0, preset, engine, device, beginning)
+
+
+def asked_otherwise(args: argparse.Namespace, run: "RunConfig | None" = None) -> list[str]:
+    """Options that were given and ask for something else than ``run`` is; without it, all that were given."""
+    names = ("seed", "num_envs", "engine", "device", "algorithm")
+    of_run = (run.seed, run.preset.num_envs, run.engine, run.device, run.algorithm) if run else (None,) * len(names)
+    asked = [
+        f"--{name.replace('_', '-')}"
+        for name, own in zip(names, of_run, strict=True)
+        if getattr(args, name) is not None and getattr(args, name) != own
+    ]
+    return asked + [f"--{name}" for name in ("preset", "set") if getattr(args, name)]
