@@ -11,7 +11,7 @@ from mimic.skill import SHIPPED, experience, load_skill, shipped_skills
 _HEADER = (
     "controller",
     "normalised return",
-    "survival",
+    "survival (success rate)",
     "MPJPE",
     "foot skate (clip)",
     "torque at the limit",
@@ -40,7 +40,7 @@ def _row(name: str, spec: dict[str, Any]) -> tuple[str, ...]:
     return (
         f"`{name}`{seconds}",
         f"{returned['mean']:.3f} ± {returned['std']:.3f}",
-        f"{100 * found['survival']:.0f} %",
+        f"{100 * found['survival']:.0f} % ({100 * found['success_rate']:.0f} %)",
         f"{100 * found['mpjpe_m']:.1f} cm",
         f"{100 * found['foot_skate_m_s']:.0f} ({100 * found['reference_foot_skate_m_s']:.0f}) cm/s",
         f"{100 * found['torque_at_limit_share']:.1f} %",
