@@ -13,6 +13,7 @@ from mimic import checkpoint
 from mimic.config import Preset
 from mimic.learn.policy import GaussianPolicy
 from mimic.skill import Skill, experience, load_skill
+from mocap.catalogue import names_in
 
 _FREE, _UNSTATED = "Apache-2.0", "not stated"
 
@@ -83,5 +84,5 @@ def _compared(skill: Skill, clip: str, character: str, preset: Preset) -> dict[s
         "policy.actor_sizes": (theirs.actor_sizes, policy.actor_sizes),
         "policy.obs_clip": (theirs.obs_clip, policy.obs_clip),
         "policy.obs_std_floor": (theirs.obs_std_floor, policy.obs_std_floor),
-        "the number of clips": (skill.clip.count("+"), clip.count("+")),
+        "the number of clips": (len(names_in(skill.clip)), len(names_in(clip))),
     }

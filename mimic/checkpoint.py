@@ -41,6 +41,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointWriteError",
     "Controller",
+    "forget_after",
     "latest",
     "load",
     "load_controller",
@@ -91,16 +92,16 @@ def save(
     """Save as ``root/<step>``; then delete all but the newest ``keep`` and the one with the highest ``score``.
 
     ``tensors``: group -> name -> tensor. With ``spec`` the folder also is a controller (group ``policy``). A sound
-    checkpoint of the same step is left alone. Raises CheckpointWriteError, with everything before intact.
+    checkpoint of the same step is left alone, unless it has no score yet and gets one. Raises CheckpointWriteError, with everything before intact.
     """
     target = root / f"{step:09d}"
-    if target.is_dir() and _is_sound(target):
+    known = None if score is None or not math.isfinite(score) else float(score)
+    if target.is_dir() and _is_sound(target) and (known is None or _score(target) is not None):
         return target
     files = {f"{group}{_SUFFIX}": _to_bytes(named) for group, named in tensors.items()}
     files[META_FILE] = _json_bytes({**meta, "step": step, "versions": _versions()})
     if spec is not None:
         files[_CONTROLLER] = _json_bytes(spec)
-    known = None if score is None or not math.isfinite(score) else float(score)
     write_sealed(target, files, {"step": step, "score": known})
     _prune(root, keep)
     return target
@@ -143,17 +144,25 @@ def steps(root: Path) -> list[int]:
     return sorted(int(entry.name) for entry in root.iterdir() if _STEP.fullmatch(entry.name) and entry.is_dir())
 
 
+def forget_after(root: Path, step: int) -> None:
+    """Delete what was saved after ``step``."""
+    for later in steps(root):
+        if later > step:
+            discard(root / f"{later:09d}")
+
+
 def best(root: Path) -> Path | None:
     """The checkpoint with the highest score, the newest of equals; None if none has one."""
-    scored: list[tuple[float, int]] = []
-    for step in steps(root):
-        try:
-            score = read_manifest(root / f"{step:09d}")["notes"].get("score")
-        except CheckpointError:
-            continue
-        if isinstance(score, float):
-            scored.append((score, step))
+    scored = [(score, step) for step in steps(root) if (score := _score(root / f"{step:09d}")) is not None]
     return root / f"{max(scored)[1]:09d}" if scored else None
+
+
+def _score(path: Path) -> float | None:
+    try:
+        score = read_manifest(path)["notes"].get("score")
+    except CheckpointError:
+        return None
+    return score if isinstance(score, float) else None
 
 
 def preflight(root: Path, checkpoint_bytes: int) -> None:

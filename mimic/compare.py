@@ -18,7 +18,6 @@ from characters.errors import InputError
 from mimic.learn.logging import METRICS_FILE, read_rows
 from mimic.picture import new_figure, save_picture
 
-_CONTROL_HZ = 30
 _POINTS = 200  # of a mean curve
 _ROWS = 25  # of the table, about
 Axis = Literal["samples", "hours"]
@@ -60,12 +59,12 @@ def read_curve(run: Path) -> Curve:
     """The evaluations of a run folder. Raises InputError if it has none."""
     path = run / METRICS_FILE
     rows = read_rows(path) if path.is_file() else []
-    names = ("samples", "time_s", "eval/normalized_return", "eval/mean_steps")
+    names = ("samples", "time_s", "eval/normalized_return", "eval/mean_time_s")
     figures: list[list[Any]] = [[row.get(name) for name in names] for row in rows]
     curve = [
-        Point(samples / 1e6, seconds / 3600, score, steps / _CONTROL_HZ)
-        for samples, seconds, score, steps in figures
-        if all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in (samples, seconds, score, steps))
+        Point(samples / 1e6, seconds / 3600, score, up_s)
+        for samples, seconds, score, up_s in figures
+        if all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in (samples, seconds, score, up_s))
     ]
     if not curve:
         raise InputError(f"{run}: no evaluations in {METRICS_FILE}; give folders that `train` has written")

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from characters.errors import ConfigError, nearest
 from characters.strict_config import build, read_yaml, replace
@@ -21,6 +21,7 @@ from mimic.learn.trainer import TrainerConfig
 _PRESETS = Path(__file__).with_name("presets")
 
 AlgorithmName = Literal["awr", "ppo", "rwr"]
+ALGORITHMS: tuple[str, ...] = get_args(AlgorithmName)
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,14 @@ class Preset:
             raise ValueError("num_envs must be at least 1, and at most a million")
 
     def algorithm(self, name: AlgorithmName) -> AWRPreset | PPOPreset:
-        """The rollout and update settings of one algorithm; RWR is AWR with weights from the return alone."""
+        """The rollout and update settings of one algorithm; RWR is AWR with weights from the return alone.
+
+        Raises ConfigError for another name.
+        """
         if name == "rwr":
             return dataclasses.replace(self.awr, update=dataclasses.replace(self.awr.update, weight_mode="rwr"))
+        if name not in ALGORITHMS:
+            raise ConfigError(f"no algorithm '{name}'; {nearest(name, ALGORITHMS)}")
         return self.awr if name == "awr" else self.ppo
 
 

@@ -1,4 +1,4 @@
-"""How well a policy tracks its clip: episodes of 20 s from random phases, without any training aid.
+"""How well a policy tracks its clip: episodes of 20 s from random phases, or a clip that plays once, without training aids.
 
 Normalised return is the sum of an episode's rewards over the most it could have earned (600 for 20 s at 30 Hz; fewer
 where the clip itself ends sooner), so everything after a fall counts as zero (Peng et al. 2018, 2019).
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from mimic.env import End, TrackingEnv
 from mimic.env.clock import ROUNDING_S
+from mimic.quality.drift import DriftMeter
 from mimic.quality.meters import JerkMeter, Means, Meter, TrackingErrors
 from mimic.quality.skate import SkateMeter
 from mimic.quality.torque import TorqueMeter
 
 Act = Callable[[Tensor], Tensor]  # observations (N, D) to actions (N, A)
 _WINDOW_S = 10.0
+_FIRST_SHARE = 0.1
 
 
 class _Scores:
@@ -56,18 +58,20 @@ def evaluate(
 ) -> dict[str, Any]:
     """Run one episode in each of the environments of ``env`` (made with ``training=False``).
 
-    Start times are uniform over the clip and depend on the environment's seed alone, so that two policies are judged
+    Start times are random (:func:`random_starts`) and depend on the environment's seed alone, so that two policies are judged
     from the same starts. ``extra`` meters watch too, and add their figures.
 
     Returns:
         The fields of ``evaluation.json``: clip, character, episodes, normalized_return {mean, std}, survival,
         success_rate, mpjpe_m (root-relative, mean over bodies), root_error_m, joint_velocity_error_rad_s, jerk_m_s3 and that of the
         reference, foot_skate_m_s, foot_depth_m, torque_mean_share, torque_peak_share and torque_at_limit_share,
-        mean_steps, mean_time_s, reward_terms, by_time; averages are over the steps before the end of each episode.
+        mean_steps, mean_time_s, drift_m (of one clip), reward_terms, by_time; averages are over the steps before the end of each episode.
     """
     obs = env.reset(random_starts(env) if start_times is None else start_times)
     scores = _Scores(env)
     meters: list[Meter] = [TrackingErrors(), JerkMeter(env.control_dt), SkateMeter(env), TorqueMeter(env), *extra]
+    if env.num_clips == 1:
+        meters.append(DriftMeter(env))
     for _ in range(int(scores.possible.max())):
         action = act(obs)
         for meter in meters:
@@ -84,9 +88,12 @@ def evaluate(
 
 
 def random_starts(env: TrackingEnv) -> Tensor:
-    """A clip time for each environment, (N,) float64 [s], by the environment's seed."""
+    """A clip time for each environment, (N,) float64 [s], by the environment's seed.
+
+    Anywhere in a loop; in the first tenth of a clip that plays once, for who starts at its end has little left to do wrong.
+    """
     share = torch.rand(env.num_envs, dtype=torch.float64, generator=torch.Generator().manual_seed(env.seed))
-    return (share * env.motion.duration).to(env.device)
+    return (share * env.motion.duration * (1.0 if env.motion.loop else _FIRST_SHARE)).to(env.device)
 
 
 def _possible_steps(env: TrackingEnv) -> Tensor:

@@ -7,7 +7,6 @@ folders (mimic/checkpoint.py): nothing in them is code, and every byte is verifi
 import json
 import os
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from mocap.catalogue import name_here
 
 SHIPPED = Path(__file__).with_name("controllers")
 RUNS = Path("runs")
+CONFIG_FILE = "config.json"  # of a run
 SPEC_VERSION = 1
 
 
@@ -77,9 +77,18 @@ def short_name(clip: str) -> str:
 
 
 def last_run(clip: str, runs: Path = RUNS) -> Path | None:
-    """The user's newest run of a clip, or of another by the same short name, that holds a checkpoint; or None."""
-    folders = [path for path in runs.glob(f"{escape(short_name(clip))}-*") if checkpoint.steps(path / "ckpt")]
+    """The user's newest run of a clip, given as the run was or by its short name, that holds a checkpoint; or None."""
+    folders = [path for path in runs.glob("*") if checkpoint.steps(path / "ckpt") and _is_of(path, clip)]
     return max(folders, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _is_of(run: Path, clip: str) -> bool:
+    """Whether a run says of itself that it is of the clip."""
+    try:
+        its = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))["clip"]
+        return clip in (its, short_name(its))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def find_skill(name: str) -> Path:

@@ -20,6 +20,7 @@ from mimic.picture import new_figure, save_picture
 from mimic.render.scene import Frame
 from mimic.render.simulated import simulation_frames
 from mimic.skill import Skill
+from mocap.catalogue import names_in
 
 _SPACING_M = 0.02  # of the points of a path
 _SEARCHED_M = 2.0  # of the path ahead, for where the character is: a figure of eight passes its middle twice
@@ -146,7 +147,7 @@ def steer(skill: Skill, path: str, radius: float, seconds: float) -> Course:
     Raises:
         InputError: the controller knows one clip only, or an unknown path.
     """
-    if "+" not in skill.clip:
+    if len(names_in(skill.clip)) == 1:
         raise InputError(f"{skill.path}: knows one clip, '{skill.clip}'; steering needs several: train --clip A+B+C")
     if path not in PATHS:
         raise InputError(f"no path '{path}'; {nearest(path, PATHS)}")

@@ -8,10 +8,13 @@ its first checkpoint begins again.
 import dataclasses
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from characters.errors import CheckpointError, InputError
 from characters.strict_config import build, to_dict
@@ -27,13 +30,14 @@ from mimic.learn.ranks import Ranks, join
 from mimic.learn.rollout import RolloutConfig
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
+from mimic.output import make_folder, write_json
 from mimic.sim import DeviceName, EngineName
-from mimic.skill import make_spec
+from mimic.skill import CONFIG_FILE, make_spec
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
-CONFIG_FILE = "config.json"
 _EVALUATION_EPISODES = 32
+_USUAL_SHARE = 0.45  # of a clip that plays once, left to do from a random start, by one who hardly ever falls
 _CRITIC_FIRST = 20  # iterations in which a policy that comes from elsewhere waits for its critic
 _EVALUATION_SEED = 1_000_003
 
@@ -66,27 +70,46 @@ def train(
     run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
 ) -> TrainResult:
     """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
-    # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
-    with StopOnSignal() as stop:
-        motion = load_clips(run.clip)[0]
-        ranks = join()
-        if not ranks.first:
-            out, progress = out / f"rank{ranks.rank}", progress or Silent()
-        trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)
-        if resume and checkpoint.steps(trainer.root):
-            trainer.resume()
-        else:
-            if run.beginning:
+    with ExitStack() as held:
+        # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
+        with StopOnSignal() as stop:
+            motion = load_clips(run.clip)[0]
+            ranks = join()
+            if not ranks.first:
+                out, progress = out / f"rank{ranks.rank}", progress or Silent()
+            trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)
+            begun = resume and bool(checkpoint.steps(trainer.root))
+            if run.beginning and not begun:
                 trainer.begin_with(initial_policy(run.beginning, run.clip, motion.character, run.preset))
-            if resume:
+            held.enter_context(_alone_in(out))
+            if begun:
+                trainer.resume()
+            elif resume:
                 trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
             else:
                 _write_config(run, out)
-    if stop.received == signal.SIGINT:
-        raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
-    if stop.received is not None:
-        signal.raise_signal(stop.received)
-    return trainer.train()
+        if stop.received == signal.SIGINT:
+            raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
+        if stop.received is not None:
+            signal.raise_signal(stop.received)
+        return trainer.train()
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Keep other trainings out of the folder ``out``. Raises InputError where there is one, or where it cannot be made."""
+    make_folder(out)
+    lock = FileLock(out / ".lock", timeout=0)  # the system lets go of it however the process ends
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{out}: another process is training in there; choose another --out, or stop it") from None
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written to ({error.strerror})") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make_trainer(
@@ -113,7 +136,7 @@ def _make_trainer(
     return Trainer(
         env,
         make_learner(env, preset.policy, update, run.seed, ranks, run.device),
-        rollout_of(run),
+        _paced(rollout_of(run), motion, env.control_dt),
         dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
         out=out,
         seed=run.seed,
@@ -141,6 +164,14 @@ def rollout_of(run: RunConfig) -> RolloutConfig:
     return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
 
 
+def _paced(rollout: RolloutConfig, motion: Motion, dt: float) -> RolloutConfig:
+    """Exploration that narrows as episodes last: of a clip that plays once they last half of it on average, at best."""
+    if motion.loop or not rollout.std_episode_steps:
+        return rollout
+    longest = max(1, round(_USUAL_SHARE * motion.duration / dt))
+    return dataclasses.replace(rollout, std_episode_steps=min(rollout.std_episode_steps, longest))
+
+
 def read_run(out: Path) -> RunConfig:
     """The configuration of the run in ``out``. Raises InputError if there is none, CheckpointError if it is damaged."""
     path = out / CONFIG_FILE
@@ -162,14 +193,7 @@ def check_folder(out: Path) -> None:
 
 def _write_config(run: RunConfig, out: Path) -> None:
     check_folder(out)
-    path = out / CONFIG_FILE
-    temporary = path.with_suffix(".tmp")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(to_dict(run), indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written to ({error.strerror})") from None
+    write_json(out / CONFIG_FILE, to_dict(run))
 
 
 def _evaluation(run: RunConfig, threads: int) -> Evaluate:
@@ -184,5 +208,5 @@ def _evaluation(run: RunConfig, threads: int) -> Evaluate:
 
 def summary(report: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of an evaluation that a log row holds."""
-    names = ("survival", "mpjpe_m", "root_error_m", "mean_steps")
+    names = ("survival", "success_rate", "mpjpe_m", "root_error_m", "mean_steps", "mean_time_s")
     return {"normalized_return": report["normalized_return"]["mean"]} | {name: report[name] for name in names}

@@ -54,10 +54,13 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class LicenceConfig:
-    """What an owner allows, in a sentence, and whether the clip may be passed on with a product."""
+    """What an owner allows, in a sentence; whether the clip may be passed on with a product; whether it is downloaded
+    only when that has been accepted.
+    """
 
     text: str
     may_ship: bool
+    ask_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class ClipEntry:
     sha256: tuple[str, ...]
     licence: str
     may_ship: bool
+    ask_first: bool
     url: str
     mirrored: bool
     seconds: float | None = None
@@ -136,6 +140,7 @@ def resolve(name: str) -> ClipEntry:
         sha256=tuple(hash_ for hash_ in (clip.sha256, clip.download_sha256) if hash_),
         licence=licence.text,
         may_ship=licence.may_ship,
+        ask_first=licence.ask_first,
         url=catalogue.base_url + clip.file if clip.file else "",
         mirrored=clip.mirrored,
         seconds=clip.seconds,
@@ -162,7 +167,7 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     if not found and entry.stand_in:
         _say_stand_in(name, entry.stand_in)
         return load_clip(entry.stand_in, opener)
-    if not found and entry.character == "dog":
+    if not found and entry.ask_first:
         raise InputError(
             f"clip '{name}' is not on this machine: run_mimic.py fetch {name} shows its licence and gets it"
         )
@@ -173,9 +178,14 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     return mirror(motion, character) if entry.mirrored else motion
 
 
+def names_in(names: str) -> list[str]:
+    """The clips of ``a+b+c``; a file may have a plus in its path."""
+    return [names] if os.path.exists(names) else names.split("+")
+
+
 def load_clips(names: str) -> tuple[Motion, ...]:
     """The motions of clips to be learned together, ``a+b+c``; of one clip, if there is no plus. Raises as ``load_clip``."""
-    motions = tuple(load_clip(name) for name in names.split("+"))
+    motions = tuple(load_clip(name) for name in names_in(names))
     if len({motion.character for motion in motions}) > 1:
         raise InputError(f"'{names}': are clips of different characters")
     return motions
@@ -183,8 +193,8 @@ def load_clips(names: str) -> tuple[Motion, ...]:
 
 def name_here(name: str) -> str:
     """What ``load_clip`` would take for ``name`` on this machine: the name of its stand-in, or the name itself."""
-    if "+" in name:
-        return "+".join(name_here(part) for part in name.split("+"))
+    if len(parts := names_in(name)) > 1:
+        return "+".join(name_here(part) for part in parts)
     if Path(name).suffix or os.sep in name:
         return name
     entry = resolve(name)

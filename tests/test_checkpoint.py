@@ -73,6 +73,15 @@ def test_a_sound_checkpoint_is_left_alone_and_a_damaged_one_replaced(tmp_path):
     assert checkpoint.load(path).step == 1
 
 
+def test_a_score_that_comes_after_its_checkpoint_is_not_lost(tmp_path):
+    path = _save(tmp_path)
+    assert checkpoint.best(tmp_path) is None
+    _save(tmp_path, score=0.5)
+    assert checkpoint.best(tmp_path) == path and _equal(checkpoint.load(path).tensors)
+    before = path.stat().st_ino
+    assert _save(tmp_path, score=0.4).stat().st_ino == before, "the first score is of this very policy"
+
+
 def _files(path):
     return sorted(p for p in path.iterdir())
 

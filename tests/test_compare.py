@@ -21,7 +21,7 @@ def folder(tmp_path):
         for k, score in enumerate(returns):
             samples = int(1e6 * step * k)
             row = {"iteration": 2 * k, "samples": samples, "time_s": 3600 * step * k}
-            rows += [row | {"eval/normalized_return": score, "eval/mean_steps": 600 * score}]
+            rows += [row | {"eval/normalized_return": score, "eval/mean_time_s": 20 * score}]
             rows += [row | {"iteration": 2 * k + 1, "samples": samples + 5, "kl": 0.01}]
         (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         return run
@@ -94,8 +94,8 @@ def test_the_picture_has_a_line_for_each_group_over_samples_and_time(folder, tmp
 
 def test_folders_without_evaluations_and_strange_rows_are_dealt_with(folder, tmp_path):
     run = folder("a", [0.1, 0.2])
-    strange = {"iteration": 9, "samples": 10**400, "time_s": 1, "eval/normalized_return": 0.5, "eval/mean_steps": 1}
-    words = {"iteration": 9, "samples": 5, "time_s": "late", "eval/normalized_return": 0.5, "eval/mean_steps": 1}
+    strange = {"iteration": 9, "samples": 10**400, "time_s": 1, "eval/normalized_return": 0.5, "eval/mean_time_s": 1}
+    words = {"iteration": 9, "samples": 5, "time_s": "late", "eval/normalized_return": 0.5, "eval/mean_time_s": 1}
     with open(run / "metrics.jsonl", "a") as file:
         file.write(json.dumps(strange) + "\n" + json.dumps(words) + "\n")
     assert [p.score for p in read_curve(run)] == [0.1, 0.2]

@@ -85,6 +85,17 @@ def test_settings_change_one_value_each():
         ("fast", ("env.reward.terms.poze.weight=1",), "did you mean 'pose'"),
         ("fast", ("env.action.mode=relative",), "'relative' is not possible"),
         ("fast", ("awr.rollout.steps=0",), "must be at least 1"),
+        ("fast", ("env.reward.terms.pose.scale=-2",), "a scale must be above 0"),
+        ("fast", ("env.reward.terms.pose.weight=-0.1",), "a weight must not be negative"),
+        ("fast", ("env.termination.body_distance=0",), "must be above 0, or null"),
+        ("fast", ("env.termination.root_tilt=-1",), "must be above 0, or null"),
+        ("fast", ("env.time_limit.start_s=-1",), "start_s, end_s and ramp_samples must be above 0"),
+        ("fast", ("env.action.lead_s=-3",), "lead_s must not be negative"),
+        ("fast", ("env.action.bound=0",), "scales and bounds must be above 0"),
+        ("fast", ("env.observation.target_steps=[]",), "one or more numbers of control steps"),
+        ("fast", ("env.observation.target_steps=[-1]",), "one or more numbers of control steps"),
+        ("fast", ("env.evaluation_s=0",), "evaluation_s must be above 0"),
+        ("fast", ("policy.output_scale=-1",), "output_scale not below"),
     ],
 )
 def test_a_mistake_names_what_would_have_worked(name, settings, message):
@@ -96,3 +107,8 @@ def test_a_preset_of_the_users_own_is_a_file(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(_PRESETS.joinpath("fast.yaml").read_text().replace("num_envs: 512", "num_envs: 7"))
     assert load_preset(str(path)).num_envs == 7
+
+
+def test_an_algorithm_by_another_name_is_refused():
+    with pytest.raises(ConfigError, match="no algorithm 'sac'"):
+        load_preset("fast").algorithm("sac")

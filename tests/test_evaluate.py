@@ -7,7 +7,7 @@ import torch
 from puppets import ahead, clip_env, config, gentle_motion, make, shifted
 
 from mimic.env import TrackingEnv
-from mimic.evaluate import evaluate
+from mimic.evaluate import evaluate, random_starts
 from mimic.quality.meters import Jerk
 
 N, STEPS = 6, 15
@@ -94,6 +94,30 @@ def test_a_clip_that_does_not_loop_can_be_performed_perfectly_from_anywhere():
     report = evaluate(*judged(loop=False), start_times=starts)
     assert report["normalized_return"] == pytest.approx({"mean": 1.0, "std": 0.0}, abs=1e-6)
     assert report["mean_steps"] == pytest.approx((15 + 15 + 14 + 12 + 3 + 1) / N)
+
+
+def test_who_starts_at_the_end_of_a_clip_that_plays_once_is_not_asked():
+    for loop, latest in ((True, 1.0), (False, 0.1)):
+        env = make(gentle_motion("humanoid", loop=loop), 200, config("evaluation_s=0.5"), puppet=True)
+        starts = random_starts(env) / env.motion.duration
+        assert 0.0 <= float(starts.min()) < 0.05 * latest and 0.9 * latest < float(starts.max()) < latest
+
+
+def test_drift_is_what_placing_the_clip_anew_forgives():
+    """Somebody who follows the reference perfectly, but is put a little ahead of it in each step over a cycle and a half."""
+
+    def change(env, state):
+        change.step += 1
+        return shifted(state, root_pos_w=torch.tensor([0.01 * min(change.step, 30), 0.0, 0.0]))
+
+    change.step = 0
+    env, act = judged(change)
+    env.config = replace(env.config, evaluation_s=1.5)
+    env.set_progress(0)
+    report = evaluate(env, act, start_times=torch.full((N,), 0.25, dtype=torch.float64))
+    # after 0.75 s the cycle closes: the reference takes over the 23 cm it was ahead by then
+    assert report["drift_m"] == pytest.approx(0.23 + 0.30, abs=0.02)
+    assert report["root_error_m"] < 0.31
 
 
 def test_two_policies_are_judged_from_the_same_starts():

@@ -32,12 +32,13 @@ def controller(folder, clip="walk", character="humanoid", of=None, **spec):
     return folder
 
 
-def run(root, name, steps, scores=None):
+def run(root, name, steps, scores=None, clip="walk"):
     """A run folder with a checkpoint at each of ``steps``."""
     of = policy()
-    spec = {**make_spec("walk", "humanoid", config()), "policy": of.describe()}
+    spec = {**make_spec(clip, "humanoid", config()), "policy": of.describe()}
     for step, score in zip(steps, scores or [None] * len(steps), strict=True):
         checkpoint.save(root / name / "ckpt", step, {"policy": of.state_dict()}, {}, spec, score)
+    (root / name / "config.json").write_text(json.dumps({"clip": clip}))
     return root / name
 
 
@@ -102,17 +103,30 @@ def test_a_run_means_its_best_checkpoint_else_its_newest(tmp_path):
 def test_a_name_means_what_ships_then_the_last_run_of_the_clip(tmp_path):
     runs = tmp_path / "runs"
     old, new = run(runs, "walk-awr", [1]), run(runs, "walk-ppo", [1])
-    run(runs, "run-awr", [1])
+    run(runs, "run-awr", [1], clip="run")
     os.utime(old, (1, 1))
     os.utime(new, (2, 2))
     (runs / "walk-empty").mkdir()
-    assert last_run("walk") == last_run("some/where/walk.txt") == new.relative_to(tmp_path)
+    broken = run(runs, "walk-broken", [1])
+    (broken / "config.json").write_text("{")
+    assert last_run("walk") == new.relative_to(tmp_path)
     assert find_skill("walk") == new.relative_to(tmp_path) / "ckpt" / "000000001"
     assert find_skill("walk-awr") == old.relative_to(tmp_path) / "ckpt" / "000000001", "a run may be named as well"
     assert last_run("wal") is None and last_run("jump") is None
     controller(tmp_path / "shipped" / "walk")
     assert shipped_skills() == ["walk"]
     assert find_skill("walk") == tmp_path / "shipped" / "walk"
+
+
+def test_runs_whose_names_begin_alike_are_told_apart_by_their_clips(tmp_path):
+    runs = tmp_path / "runs"
+    mine, fast = run(runs, "mine-awr", [1], clip="mine.txt"), run(runs, "mine-fast-awr", [1], clip="mine-fast.txt")
+    called = run(runs, "called-otherwise", [1], clip="clips/other.txt")
+    os.utime(mine, (1, 1))
+    assert last_run("mine") == last_run("mine.txt") == mine.relative_to(tmp_path)
+    assert last_run("mine-fast") == fast.relative_to(tmp_path)
+    assert last_run("other") == last_run("clips/other.txt") == called.relative_to(tmp_path)
+    assert last_run("elsewhere/mine.txt") is None
 
 
 @pytest.mark.parametrize("name", ["wlk", "/no/such/folder", "no/such", "[", "**", "", "x" * 300, "a\nb"])

@@ -2,6 +2,7 @@ import os
 import shutil
 import signal
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -12,8 +13,10 @@ from mimic import beginning, training
 from mimic.beginning import Beginning, beginning_with
 from mimic.config import load_preset
 from mimic.export.licence import commercial_use
+from mimic.learn.progress import Silent
 from mimic.skill import experience, load_skill, own_experience
-from mimic.training import Limits, RunConfig, read_run, rollout_of, train
+from mimic.training import Limits, RunConfig, _paced, read_run, rollout_of, train
+from mocap.catalogue import load_clips
 
 TINY = (
     "num_envs=4",
@@ -107,6 +110,34 @@ def test_a_signal_while_the_run_is_set_up_is_not_lost(monkeypatch, tmp_path, bef
         assert signal.getsignal(signal.SIGINT) is before
     finally:
         signal.signal(signal.SIGINT, own)
+
+
+def test_no_two_trainings_write_into_one_folder(tmp_path):
+    clip_or_skip("walk")
+    own, other = run_of("walk"), replace(run_of("walk"), seed=1)
+
+    class Meanwhile(Silent):
+        """Another training is started while this one is at work."""
+
+        refusals: ClassVar[list[str]] = []
+
+        def show(self, row, share, eta_s):
+            for resume in (False, True):
+                with pytest.raises(InputError, match="another process is training in there") as refused:
+                    train(other, tmp_path, Limits(samples=ITERATION), threads=1, resume=resume)
+                self.refusals.append(str(refused.value))
+
+    train(own, tmp_path, Limits(samples=2 * ITERATION), threads=1, progress=Meanwhile())
+    assert Meanwhile.refusals and read_run(tmp_path).seed == 0
+    train(own, tmp_path, Limits(samples=3 * ITERATION), threads=1, resume=True)
+
+
+@pytest.mark.parametrize(("clip", "expected"), [("punch", 29), ("walk", 100)])
+def test_exploration_narrows_by_what_episodes_of_the_clip_can_last(clip, expected):
+    clip_or_skip(clip)
+    motion, rollout = load_clips(clip)[0], rollout_of(run_of(clip))
+    assert rollout.std_episode_steps == 100
+    assert _paced(rollout, motion, 1 / 30).std_episode_steps == expected
 
 
 def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path):

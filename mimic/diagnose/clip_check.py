@@ -5,6 +5,7 @@ out among the feet that stand, the nearer ones to where it must act bearing more
 and right to perhaps a third elsewhere: enough to tell a clip that asks for twice a joint's limit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,9 +71,28 @@ def check_clip(
     return ClipCheck(
         sinks_m=max(0.0, -float(lowest_heights(motion, character).min())),
         forbidden={name: float(when.double().mean()) for name, when in touching.items() if bool(when.any())},
-        torque=dict(sorted(rows.items(), key=lambda row: (-row[1][0], -row[1][1]))),
+        torque=_worst_first(rows),
         hovers_share=_hovering(character, accelerations, lowest[middle]),
     )
+
+
+def worst(checks: Sequence[ClipCheck]) -> ClipCheck:
+    """What the most demanding of several clips asks for, quantity by quantity."""
+    forbidden: dict[str, float] = {}
+    torque: dict[str, tuple[float, float, float]] = {}
+    for check in checks:
+        forbidden |= {name: max(share, forbidden.get(name, 0.0)) for name, share in check.forbidden.items()}
+        torque |= {name: max(row, torque.get(name, row)) for name, row in check.torque.items()}
+    return ClipCheck(
+        sinks_m=max(check.sinks_m for check in checks),
+        forbidden=forbidden,
+        torque=_worst_first(torque),
+        hovers_share=max(check.hovers_share for check in checks),
+    )
+
+
+def _worst_first(torque: dict[str, tuple[float, float, float]]) -> dict[str, tuple[float, float, float]]:
+    return dict(sorted(torque.items(), key=lambda row: (-row[1][0], -row[1][1])))
 
 
 def joint_torques(

@@ -15,15 +15,15 @@ from characters.errors import CheckpointError, InputError
 from characters.strict_config import to_dict
 from mimic import checkpoint
 from mimic.config import Preset, load_preset
-from mimic.diagnose.clip_check import ClipCheck, check_clip
+from mimic.diagnose.clip_check import ClipCheck, check_clip, worst
 from mimic.diagnose.falls import FallMeter, Falls
 from mimic.env import prepared, task_of
 from mimic.evaluate import evaluate
 from mimic.learn.logging import METRICS_FILE, read_rows
 from mimic.learn.trainer import CHECKPOINTS
-from mimic.skill import load_skill
-from mimic.training import CONFIG_FILE, RunConfig, read_run
-from mocap.catalogue import load_clip
+from mimic.skill import CONFIG_FILE, load_skill
+from mimic.training import RunConfig, read_run
+from mocap.catalogue import load_clips
 
 TRIAL_S = 10.0
 _TRIAL_SEED = 777
@@ -92,10 +92,11 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
     if not (run / CONFIG_FILE).is_file():
         raise InputError(f"{run}: not a run folder; give one that `train` has written (it holds {CONFIG_FILE})")
     config = read_run(run)
-    motion = load_clip(config.clip)
-    character, env_config = load_character(motion.character), config.preset.env
-    asked = prepared(motion, character, env_config)
-    clip = check_clip(motion, character, task_of((asked,), character), env_config.termination.contact_height, asked)
+    motions, env_config = load_clips(config.clip), config.preset.env
+    character = load_character(motions[0].character)
+    asked = tuple(prepared(motion, character, env_config) for motion in motions)
+    task, height = task_of(asked, character), env_config.termination.contact_height
+    clip = worst([check_clip(m, character, task, height, a) for m, a in zip(motions, asked, strict=True)])
     rows = [_numbers(row) for row in read_rows(run / METRICS_FILE)]
     notes = [] if rows else [f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"]
     trial = None

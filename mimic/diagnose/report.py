@@ -8,10 +8,9 @@ from mimic.diagnose.evidence import Evidence, changed_settings
 from mimic.diagnose.falls import BEFORE_S, Falls
 from mimic.diagnose.finding import Finding
 from mimic.diagnose.rules import findings
+from mimic.env.reward import LABELS
 from mimic.quality.feet import label
 
-_TERMS = {"pose": "pose", "velocity": "speed of the joints", "end_effector": "hands and feet", "root": "root"}
-_TERMS |= {"com": "centre of mass"}
 _SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
 
 
@@ -104,7 +103,7 @@ def _falls(falls: Falls, report: dict[str, Any]) -> list[str]:
         lines.append("So the limbs follow the clip; what is lost is balance.")
     elif limb >= 0.25 and falls.tilt_rad < 0.35:
         lines.append("So the pose is lost before the balance.")
-    lost = [f"{_TERMS.get(name, name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
+    lost = [f"{LABELS[name]} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
     lines.append(f"Of the reward, 1 in all, the last half second loses most by: {', '.join(lost)}.")
     return lines
 

@@ -96,8 +96,11 @@ class Clock:
 
     def ahead(self, seconds: float) -> Placement:
         """The placement ``seconds`` from now, as far as can be foreseen (without re-synchronisation)."""
-        now = self.now
-        later = Placement(now.clip_time + seconds, now.origin_w, now.yaw, now.clip)
+        return self.later(self.now, seconds)
+
+    def later(self, at: Placement, seconds: float) -> Placement:
+        """Where the clip is ``seconds`` after ``at``, without re-synchronisation."""
+        later = Placement(at.clip_time + seconds, at.origin_w, at.yaw, at.clip)
         if not self.reference.loop:
             later.clip_time = later.clip_time.clamp(max=self.reference.duration)
             return later

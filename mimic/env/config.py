@@ -21,6 +21,13 @@ class ActionConfig:
     bound: float = 1.5
     hinge_bound: float | None = None
 
+    def __post_init__(self) -> None:
+        if (
+            self.lead_s < 0.0
+            or min(self.ball_scale, self.hinge_range_scale, self.bound, self.hinge_bound or 1.0) <= 0.0
+        ):
+            raise ValueError("lead_s must not be negative, scales and bounds must be above 0")
+
 
 @dataclass(frozen=True)
 class ObservationConfig:
@@ -33,6 +40,11 @@ class ObservationConfig:
     frame: Literal["reference", "heading"] = "reference"
     target_steps: tuple[int, ...] = (1,)
 
+    def __post_init__(self) -> None:
+        targets = [name for name in self.fields if name.startswith("target_")]
+        if (targets and not self.target_steps) or min(self.target_steps, default=0) < 0:
+            raise ValueError("target_steps are one or more numbers of control steps from now, 0 or more")
+
 
 @dataclass(frozen=True)
 class TermConfig:
@@ -40,6 +52,10 @@ class TermConfig:
 
     weight: float
     scale: float
+
+    def __post_init__(self) -> None:
+        if self.weight < 0.0 or self.scale <= 0.0:
+            raise ValueError("a weight must not be negative, a scale must be above 0")
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,10 @@ class TerminationConfig:
     root_tilt: float | None = None
     body_distance: float | None = None
 
+    def __post_init__(self) -> None:
+        if any(limit is not None and limit <= 0.0 for limit in (self.root_tilt, self.body_distance)):
+            raise ValueError("root_tilt and body_distance must be above 0, or null for no such limit")
+
 
 @dataclass(frozen=True)
 class TimeLimitConfig:
@@ -70,6 +90,10 @@ class TimeLimitConfig:
     end_s: float = 20.0
     ramp_samples: float = 32e6
     power: float = 4.0
+
+    def __post_init__(self) -> None:
+        if min(self.start_s, self.end_s, self.ramp_samples) <= 0.0 or self.power < 0.0:
+            raise ValueError("start_s, end_s and ramp_samples must be above 0, power must not be negative")
 
 
 @dataclass(frozen=True)
@@ -98,3 +122,5 @@ class EnvConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.adaptive_starts <= 1.0:
             raise ValueError("adaptive_starts is a share, from 0 to 1")
+        if self.evaluation_s <= 0.0:
+            raise ValueError("evaluation_s must be above 0")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mimic.render import LivePicture
 
 Array = NDArray[Any]
-_ACTION_LIMIT = 10.0  # the spaces' bound [policy units]; sensible actions stay within the configuration's bound
 
 
 def env_id(clip: str) -> str:
@@ -51,6 +50,7 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         self.render_mode = _known(render_mode, [])
         self.env = _make(clip, num_envs, config, training, threads)
         self.metadata = self.metadata | {"render_fps": _rate(self.env)}
+        self._seeded, self._samples = False, 0
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -58,12 +58,17 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start every episode anew; ``options={"start_times": (N,) seconds}`` chooses where in the clip."""
-        _reseed(self.env, seed)
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            self.env.reseed(int(self.np_random.integers(2**31)))
+            self._seeded = True
         return _array(self.env.reset(_start_times(self.env, options))), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
         """One control step; where an episode ended, ``infos["final_obs"]`` holds its last observation."""
-        step = self.env.step(torch.as_tensor(np.asarray(actions), dtype=torch.float32, device=self.env.device))
+        self._samples += self.num_envs
+        self.env.set_progress(self._samples)
+        step = self.env.step(_action(actions, self.action_space, self.env.device))
         terminated, truncated = _ends(step)
         ended = terminated | truncated
         infos: dict[str, Any] = {f"reward_{name}": _array(value) for name, value in step.info.items()}
@@ -71,7 +76,8 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
             final = np.full(self.num_envs, None, dtype=object)
             for i in np.flatnonzero(ended):
                 final[i] = _array(step.final_obs[i])
-            infos |= {"final_obs": final, "_final_obs": ended, "end": _array(step.end)}
+            why = np.array([End(int(end)).name.lower() if end else "" for end in step.end.tolist()])
+            infos |= {"final_obs": final, "_final_obs": ended, "end": why, "_end": ended}
         return _array(step.obs), _array(step.reward), terminated, truncated, infos
 
 
@@ -87,6 +93,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
         self.env = _make(clip, 1, config, training, threads=1)
         self.metadata = self.metadata | {"render_fps": _rate(self.env)}
         self.observation_space, self.action_space = _spaces(self.env)
+        self._seeded, self._samples = False, 0
         self._live: LivePicture | None = None
         self._picture: Array | None = None
         self._steps = 0
@@ -95,8 +102,8 @@ class GymTracking(gymnasium.Env[Array, Array]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode; ``options={"start_times": [seconds]}`` chooses where in the clip."""
         super().reset(seed=seed)
-        if seed is not None or not hasattr(self, "_seeded"):
-            _reseed(self.env, int(self.np_random.integers(2**31)))
+        if seed is not None or not self._seeded:
+            self.env.reseed(int(self.np_random.integers(2**31)))
             self._seeded = True
         obs = _array(self.env.reset(_start_times(self.env, options)))[0]
         self._steps, self._reward, self._picture = 0, None, None
@@ -106,7 +113,9 @@ class GymTracking(gymnasium.Env[Array, Array]):
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """One control step."""
-        step = self.env.step(torch.as_tensor(np.asarray(action), dtype=torch.float32)[None])
+        self._samples += 1
+        self.env.set_progress(self._samples)
+        step = self.env.step(_action(action, self.action_space, self.env.device)[None])
         terminated, truncated = _ends(step)
         info: dict[str, Any] = {f"reward_{name}": float(value[0]) for name, value in step.info.items()}
         if terminated[0] or truncated[0]:
@@ -155,13 +164,17 @@ def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, th
 
 
 def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
+    """Of one environment; actions up to the configuration's bound, beyond which nothing sensible lies."""
     observation = Box(-np.inf, np.inf, (env.obs_dim,), np.float32)
-    return observation, Box(-_ACTION_LIMIT, _ACTION_LIMIT, (env.act_dim,), np.float32)
+    return observation, Box(_array(env.action_low), _array(env.action_high), (env.act_dim,), np.float32)
 
 
-def _reseed(env: TrackingEnv, seed: int | None) -> None:
-    if seed is not None:
-        env.reseed(seed)
+def _action(action: Array, space: gymnasium.Space[Array], device: torch.device) -> torch.Tensor:
+    """As a tensor. Raises ValueError for another shape, which would be spread over all joints or environments."""
+    given = np.asarray(action, np.float32)
+    if given.shape != space.shape:
+        raise ValueError(f"the action has shape {given.shape}, expected {space.shape}")
+    return torch.as_tensor(given, device=device)
 
 
 def _start_times(env: TrackingEnv, options: dict[str, Any] | None) -> torch.Tensor | None:

@@ -55,13 +55,15 @@ class Observation:
         unnormalized: (dim,) bool, entries a running normaliser leaves alone (the phase).
 
     Raises:
-        ConfigError: unknown field.
+        ConfigError: no field, an unknown one, or one twice.
     """
 
     def __init__(self, config: ObservationConfig, character: Character, device: torch.device | str = "cpu"):
         for name in config.fields:
             if name not in FIELDS:
                 raise ConfigError(f"observation: unknown field '{name}'; {nearest(name, FIELDS)}")
+        if not config.fields or len(set(config.fields)) < len(config.fields):
+            raise ConfigError("observation: fields must be at least one, and each named once")
         self.config = config
         self.layout: dict[str, slice] = {}
         start = 0

@@ -101,6 +101,14 @@ class Reward:
         return (sim - reference).square().sum(-1)
 
 
+LABELS = {  # what terms are called where people read of them
+    "pose": "pose",
+    "velocity": "speed of the joints",
+    "end_effector": "hands and feet",
+    "root": "root",
+    "com": "centre of mass",
+    "foot_height": "height of the feet",
+}
 TERMS: dict[str, Callable[[Reward, Compared], Tensor]] = {
     "pose": Reward.pose_error,
     "velocity": Reward.velocity_error,

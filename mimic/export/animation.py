@@ -144,14 +144,7 @@ def _shortened(recording: Recording) -> list[str]:
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
     """The start of a motion, which then is no cycle any more."""
     fine = resample(replace(motion, loop=False), character, 240.0)
-    count = min(max(2, round(seconds * 240.0) + 1), fine.num_frames)
-    return replace(
-        fine,
-        times=fine.times[:count],
-        root_pos_w=fine.root_pos_w[:count],
-        root_quat_w=fine.root_quat_w[:count],
-        joint_quat=fine.joint_quat[:count],
-    )
+    return fine.cut(0, min(max(2, round(seconds * 240.0) + 1), fine.num_frames) - 1)
 
 
 def _finish(motion: Motion, character: Character, cut: Cut, turns: bool, notes: list[str]) -> Animation:

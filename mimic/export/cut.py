@@ -18,8 +18,7 @@ from characters.rotations import (
     quat_rotate,
     quat_to_rotvec,
 )
-from mimic.env.reference import sample_motion
-from mocap.motion import Motion
+from mocap.motion import Motion, check_character
 
 BLEND = 0.3  # of a cycle: its last part makes up for what the seam misses
 _FLAT = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
@@ -38,15 +37,16 @@ def resample(motion: Motion, character: Character, fps: float) -> Motion:
     shorter; any other motion ends with the last whole frame.
 
     Raises:
-        InputError: the motion is shorter than a frame.
+        InputError: the motion is shorter than a frame, or is not one of this character.
     """
+    check_character(motion, character)
     frames = motion.duration * fps
     count = round(frames) if motion.loop else int(frames + 1e-6)
     if count < 1:
         raise InputError(f"{motion.name}: {motion.duration:.3f} s is less than a frame at {fps:g} frames/s")
     step = motion.duration / count if motion.loop else 1.0 / fps
     at = (torch.arange(count + 1, dtype=torch.float64) * step).clamp(max=motion.duration)
-    return replace(_part(motion, character, at), times=torch.arange(count + 1, dtype=torch.float64) / fps)
+    return replace(motion.resampled(at), times=torch.arange(count + 1, dtype=torch.float64) / fps)
 
 
 def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
@@ -55,8 +55,9 @@ def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
     The first cycle counts only where there is no other: the start is the clip's, not yet the simulation's.
 
     Raises:
-        InputError: there is no whole cycle.
+        InputError: there is no whole cycle, or the motion is not one of this character.
     """
+    check_character(motion, character)
     count = int(motion.duration / cycle_s + 1e-6)
     if count < 1:
         raise InputError(
@@ -66,7 +67,7 @@ def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
     frames = max(2, int(torch.tensor(cycle_s * 120).round()))
     share = torch.linspace(0, cycle_s, frames + 1, dtype=torch.float64)
     starts = range(1, count) if count > 1 else range(1)
-    cycles = [_part(motion, character, (k * cycle_s + share).clamp(max=motion.duration)) for k in starts]
+    cycles = [motion.resampled((k * cycle_s + share).clamp(max=motion.duration)) for k in starts]
     return min((replace(cycle, loop=True, times=share) for cycle in cycles), key=_mismatch)
 
 
@@ -74,7 +75,8 @@ def close(motion: Motion, turns: bool = False) -> tuple[Motion, Seam]:
     """A cycle whose last frame is its first, moved on over the ground, and what it missed that by.
 
     The difference is worked in over the last part of the cycle. Where the root ends up on the ground is the cycle's
-    own affair; with ``turns`` the heading too.
+    own affair; with ``turns`` the heading too. ``close_loop`` of ``retarget/loop.py`` changes the start as well, and the
+    speed: here both stay as they were simulated.
     """
     seam = Seam(
         joint=float(quat_angle(motion.joint_quat[-1], motion.joint_quat[0]).max()),
@@ -97,7 +99,10 @@ def close(motion: Motion, turns: bool = False) -> tuple[Motion, Seam]:
 
 
 def repeat(cycle: Motion, cycles: int, turns: bool = False) -> Motion:
-    """Closed cycles one after another, each where the last one ended; with ``turns`` at the heading it ended with."""
+    """Closed cycles one after another, each where the last one ended; with ``turns`` at the heading it ended with.
+
+    ``unroll`` of ``retarget/loop.py`` turns whatever turns, and its times are good to a microsecond: here they are exact.
+    """
     heading = heading_angle(cycle.root_quat_w[[0, -1]])
     turn_each = float(heading[1] - heading[0]) if turns else 0.0
     start = cycle.root_pos_w[0] * _FLAT
@@ -133,18 +138,6 @@ def in_place(motion: Motion) -> Motion:
     else:
         way = (pos - pos[0]) * _FLAT
     return replace(motion, root_pos_w=pos - way)
-
-
-def _part(motion: Motion, character: Character, at: Tensor) -> Motion:
-    """The poses at the times ``at`` (K,) [s], under those times counted from the first."""
-    state = sample_motion(motion, character, at)
-    return replace(
-        motion,
-        times=at - at[0],
-        root_pos_w=state.root_pos_w,
-        root_quat_w=quat_normalize(state.root_quat_w).contiguous(),
-        joint_quat=quat_normalize(state.joint_quat).contiguous(),
-    )
 
 
 def _mismatch(cycle: Motion) -> float:

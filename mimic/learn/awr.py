@@ -26,7 +26,7 @@ class AWRConfig(LearnerConfig):
     temperature: float = 1.0  # of the standardised advantage
     weight_clip: float = 20.0
     weight_mode: Literal["exp", "rwr"] = "exp"  # rwr: baseline 0, weights from the standardised return
-    control_variate: bool = False  # same expected gradient, less variance: see shifted_goal
+    control_variate: bool = False  # less variance: see shifted_goal
     anchor: Literal["behaviour", "current"] = "behaviour"  # whose mean action the control variate holds on to
     actor_iterations: int = 0  # the actor trains on the newest so many iterations of the replay; 0: on all
 
@@ -110,6 +110,10 @@ def shifted_goal(action: Tensor, anchor: Tensor, weight: Tensor, average: Tensor
     The loss (w - w_bar) |a - mu|^2 + w_bar |mu_old - mu|^2 is, up to a constant, w |goal - mu|^2 with
     goal = mu_old + (1 - w_bar / w) (a - mu_old). Since actions were drawn around mu_old, E[w_bar (a - mu_old)] = 0: the
     expected gradient is that of plain AWR, without the exploration noise that a constant weight would multiply.
+
+    That is so where mu_old is the policy that acted (``anchor`` "behaviour"). With the present policy's mean instead
+    ("current") the pull back to the one that acted is gone, on purpose: a weighted policy gradient on old experience, whose
+    only leash is the step size that is steered to a KL.
     """
     return torch.addcmul(anchor, (1.0 - average / weight).unsqueeze(-1), action - anchor)
 

@@ -31,8 +31,8 @@ class PolicyConfig:
     def __post_init__(self) -> None:
         if not self.actor_sizes or not self.critic_sizes or min(self.actor_sizes + self.critic_sizes) < 1:
             raise ValueError("actor_sizes and critic_sizes need at least one layer of at least one unit")
-        if self.obs_std_floor <= 0.0 or self.obs_clip < 0.0:
-            raise ValueError("obs_std_floor must be above 0 and obs_clip not below")
+        if self.obs_std_floor <= 0.0 or min(self.obs_clip, self.output_scale) < 0.0:
+            raise ValueError("obs_std_floor must be above 0, obs_clip and output_scale not below")
 
 
 def gaussian_log_prob(action: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -46,6 +46,14 @@ class Ranks:
         dist.broadcast(told, 0)
         return int(told)
 
+    def least(self, number: int) -> int:
+        """The smallest of all processes' numbers, on every process."""
+        if self.size == 1:
+            return number
+        told = torch.tensor([number], device=_device())
+        dist.all_reduce(told, dist.ReduceOp.MIN)
+        return int(told)
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace the gradients by their mean over all processes, in one message."""
         if self.size == 1:

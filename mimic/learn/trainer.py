@@ -127,10 +127,15 @@ class Trainer:
         return TrainResult(counters.samples, counters.iteration, reason, path, checkpoint.best(self.root))
 
     def resume(self) -> checkpoint.Checkpoint:
-        """Take up the newest sound checkpoint of ``out``. Raises CheckpointError if there is none that fits."""
+        """Take up the newest sound checkpoint of ``out``, of several processes the newest that all have.
+
+        Raises CheckpointError if there is none that fits.
+        """
         found = checkpoint.latest(self.root)
-        if found.step != self.ranks.agreed(found.step):
-            raise CheckpointError(f"{self.root}: the processes of this run have saved different iterations")
+        common = self.ranks.least(found.step)
+        if found.step != common:  # they were killed between one's save and another's
+            found = checkpoint.load(self.root / f"{common:09d}")
+            checkpoint.forget_after(self.root, common)
         for line in (*found.warnings, *self.state.load(found)):
             self.progress.say(line)
         self._started = True

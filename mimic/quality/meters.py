@@ -64,8 +64,9 @@ class Means:
 class TrackingErrors:
     """How far the character is from its reference.
 
-    ``success_rate`` is that of PHC (Luo et al. 2023, section 4): of episodes in which bodies are never more than 0.5 m from
-    the reference on average. Here one that falls is no success either.
+    ``success_rate``: of episodes in which bodies are never more than 0.5 m from the reference on average, as in PHC (Luo et
+    al. 2023, section 4), and nobody falls; but the reference is placed anew at each cycle here (mimic/env/clock.py), in
+    PHC not: ``drift_m`` (drift.py) is what that forgives.
     """
 
     def __init__(self) -> None:

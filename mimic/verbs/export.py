@@ -51,9 +51,10 @@ def do_export(args: argparse.Namespace) -> int:
 def _exportable(name: str) -> "Skill":
     """A controller of one clip."""
     from mimic.skill import load_skill
+    from mocap.catalogue import names_in
 
     skill = load_skill(name)
-    if "+" in skill.clip:
+    if len(names_in(skill.clip)) > 1:
         raise InputError(
             f"{skill.path}: was trained on several clips; what is exported has one. `steer` films such a one"
         )

@@ -101,6 +101,7 @@ def do_steer(args: argparse.Namespace) -> int:
     from mimic.render import draw
     from mimic.skill import load_skill
     from mimic.steer import draw_course, steer
+    from mocap.catalogue import names_in
 
     skill = load_skill(args.controller)
     course = steer(skill, args.path, args.radius, args.seconds)
@@ -110,7 +111,7 @@ def do_steer(args: argparse.Namespace) -> int:
         f"{100 * report['mean_distance_m']:.0f} cm on average, {100 * report['largest_distance_m']:.0f} cm at most"
     )
     if args.picture:
-        draw_course(course, skill.clip.split("+"), args.picture)
+        draw_course(course, names_in(skill.clip), args.picture)
         say(f"{args.picture}: path and track from above")
     character = load_character(skill.spec["character"])
     film = draw(course.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer)

@@ -1,5 +1,6 @@
 """Runs broken on purpose, diagnosed as a user would: what was broken is named first."""
 
+import io
 import json
 import shutil
 
@@ -7,12 +8,16 @@ import pytest
 from motion_samples import clip_or_skip
 
 import run_mimic
+from characters import load_character
 from characters.errors import CheckpointError, InputError
 from mimic.config import load_preset
+from mimic.diagnose.clip_check import check_clip, worst
 from mimic.diagnose.evidence import gather
 from mimic.diagnose.report import diagnose
+from mimic.env import prepared, task_of
 from mimic.learn.progress import PlainProgress
 from mimic.training import Limits, RunConfig, train
+from mocap.catalogue import load_clips
 
 TINY = ("num_envs=16", "policy.actor_sizes=[8]", "policy.critic_sizes=[8]", "awr.rollout.steps=8")
 TINY += ("awr.rollout.overlap=false", "trainer.evaluate_every=0", "trainer.tensorboard=false")
@@ -72,6 +77,26 @@ def test_the_command_prints_it_and_writes_it_down(runs, tmp_path, capsys):
         1e-3,
     ]
     assert data["falls"]["falls"] == 4 and data["clip"] == "cartwheel"
+
+
+def test_a_run_of_several_clips_is_judged_by_what_the_most_demanding_asks_for(tmp_path):
+    run = RunConfig("trot-slow-authored+trot-left-authored", "awr", 0, load_preset("fast", TINY))
+    train(run, tmp_path, Limits(samples=2 * 16 * 8), 1, PlainProgress(io.StringIO()))
+    evidence = gather(tmp_path, episodes=4, threads=1)
+    alone = [check_clip(*checked) for checked in _asked(run)]
+    assert evidence.clip == worst(alone) and evidence.clip.sinks_m == max(check.sinks_m for check in alone)
+    for joint, (_, largest, _) in evidence.clip.torque.items():
+        assert largest in [check.torque[joint][1] for check in alone]
+    assert "WHAT IS AT FAULT" in diagnose(evidence).text()
+
+
+def _asked(run):
+    """What `check_clip` is given for each clip of a run."""
+    motions, character = load_clips(run.clip), load_character("dog")
+    env = run.preset.env
+    asked = [prepared(motion, character, env) for motion in motions]
+    task = task_of(tuple(asked), character)
+    return [(m, character, task, env.termination.contact_height, a) for m, a in zip(motions, asked, strict=True)]
 
 
 def test_what_is_no_run_is_refused_in_one_line(tmp_path, capsys):

@@ -10,7 +10,6 @@ from motion_samples import clip_or_skip
 from puppets import config
 
 from mimic.env.gym import GymTracking, GymVectorTracking, env_id
-from mimic.learn.vec_env import End
 from mocap.catalogue import clip_names
 
 # actions are offsets in radians, which a range of -1 to 1 would cut off; observations have no bounds
@@ -112,7 +111,7 @@ def test_a_vector_environment_keeps_gymnasiums_rules():
     ended = env.step(idle)
     obs, reward, terminated, truncated, info = ended
     assert truncated.all() and not terminated.any() and info["_final_obs"].all()
-    assert (info["end"] == End.TIMEOUT).all() and reward.shape == (6,)
+    assert (info["end"] == "timeout").all() and info["_end"].all() and reward.shape == (6,)
     assert all(final.shape == env.single_observation_space.shape for final in info["final_obs"])
     assert not any(np.array_equal(final, new) for final, new in zip(info["final_obs"], obs, strict=True))
     phase = env.env.observation.layout["phase_circle"]
@@ -128,9 +127,40 @@ def test_what_terminates_is_told_from_what_is_cut_short():
     env.env.engine.batch.qpos[0, 2] -= 0.7
     obs, reward, terminated, truncated, info = env.step(action)
     assert terminated.tolist() == [True, False, True, False] and not truncated.any()
-    assert info["end"].tolist() == [End.FAIL, End.NONE, End.DIVERGED, End.NONE]
+    assert info["end"].tolist() == ["fail", "", "diverged", ""]
     assert info["_final_obs"].tolist() == terminated.tolist() and info["final_obs"][1] is None
     assert np.isfinite(obs).all() and reward.tolist()[0] == reward.tolist()[2] == 0.0
+
+
+def test_without_a_seed_every_environment_starts_elsewhere_and_with_one_both_faces_start_alike():
+    starts = [GymVectorTracking("walk", 2).reset()[0] for _ in range(2)]
+    assert not np.array_equal(*starts)
+    np.testing.assert_array_equal(
+        GymVectorTracking("walk", 1).reset(seed=7)[0][0], GymTracking("walk").reset(seed=7)[0]
+    )
+
+
+def test_episodes_grow_as_the_preset_has_them_grow():
+    grows = config("time_limit.start_s=0.1", "time_limit.end_s=0.4", "time_limit.ramp_samples=40", "time_limit.power=1")
+    env = GymVectorTracking("walk", 2, grows)
+    env.reset(seed=0)
+    ends = [k for k in range(40) if env.step(np.zeros(env.action_space.shape, np.float32))[3][0]]
+    lengths = np.diff([-1, *ends])
+    assert lengths[0] == 3 and lengths[-1] == 12 and (np.diff(lengths) >= 0).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 28), (28,), (3, 28), ()])
+def test_actions_of_another_shape_are_refused(shape):
+    env = GymVectorTracking("walk", 2)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"the action has shape .*, expected \(2, 28\)"):
+        env.step(np.zeros(shape, np.float32))
+
+
+def test_the_action_space_is_as_wide_as_the_task_has_it():
+    space = GymTracking("walk", config("action.bound=0.7")).action_space
+    np.testing.assert_array_equal(space.high, np.full(28, 0.7, np.float32))
+    np.testing.assert_array_equal(space.low, -space.high)
 
 
 def test_both_faces_show_the_same_task():

@@ -205,3 +205,9 @@ def test_the_vector_does_not_jump_where_a_cycle_closes():
 def test_an_unknown_field_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match="unknown field 'root_hight'; did you mean 'root_height'"):
         Observation(ObservationConfig(("phase", "root_hight")), load_character("dog"))
+
+
+@pytest.mark.parametrize("fields", [(), ("phase", "root_height", "phase")])
+def test_no_field_or_one_twice_is_refused(fields):
+    with pytest.raises(ConfigError, match="at least one, and each named once"):
+        Observation(ObservationConfig(fields), load_character("dog"))

@@ -1,6 +1,7 @@
 """Two processes over gloo, with half the environments each, train as one process with all of them does."""
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ SETTINGS = (
 )
 
 
-def _train(out: Path, algorithm: str, processes: int) -> Path:
+def _train(out: Path, algorithm: str, processes: int, iterations: int = ITERATIONS, resume: bool = False) -> Path:
     section = "ppo" if algorithm == "ppo" else "awr"
     settings = (
         *SETTINGS,
@@ -37,7 +38,8 @@ def _train(out: Path, algorithm: str, processes: int) -> Path:
         f"{section}.update.optimizer=adam",
     )
     options = ["--clip", "walk", "--algorithm", algorithm, "--threads", "1", "--out", str(out)]
-    options += ["--samples", str(ENVS * STEPS * ITERATIONS), *(word for s in settings for word in ("--set", s))]
+    options += ["--samples", str(ENVS * STEPS * iterations)]
+    options += ["--resume"] if resume else [word for s in settings for word in ("--set", s)]
     launch = []
     if processes > 1:
         with socket.socket() as free:
@@ -71,6 +73,22 @@ def test_two_processes_train_as_one(tmp_path, algorithm):
     assert float(moved.norm()) < 0.01 * float(_movement(one)), "differences are far below what was learned"
     rows = [json.loads(line) for line in (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["samples"] == ENVS * STEPS * ITERATIONS
+
+
+@pytest.mark.slow
+def test_processes_killed_between_their_saves_go_on_from_what_all_have(tmp_path):
+    clip_or_skip("walk")
+    out, straight = tmp_path / "two", _train(tmp_path / "straight", "ppo", 2)
+    for iterations in (2, 3):
+        _train(out, "ppo", 2, iterations, resume=iterations > 2)
+    shutil.rmtree(out / "rank1" / "ckpt" / "000000003")
+    _train(out, "ppo", 2, resume=True)
+    ends = [checkpoint.latest(folder / "ckpt") for folder in (straight, out, out / "rank1")]
+    assert [end.step for end in ends] == [ITERATIONS] * 3
+    for name, tensor in ends[0].tensors["policy"].items():
+        assert torch.equal(tensor, ends[1].tensors["policy"][name]) and torch.equal(
+            tensor, ends[2].tensors["policy"][name]
+        )
 
 
 def _movement(found: checkpoint.Checkpoint) -> torch.Tensor:

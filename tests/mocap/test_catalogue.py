@@ -14,7 +14,7 @@ import run_mimic
 from characters import character_names, load_character
 from characters.errors import ClipError, InputError
 from mocap import catalogue
-from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, name_here, resolve
+from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, load_clips, name_here, names_in, resolve
 from mocap.fetch import fetch, show_licence
 from mocap.formats.deepmimic import write_deepmimic
 from tests.mocap.test_fetch import Server
@@ -155,6 +155,21 @@ def test_a_non_commercial_clip_without_a_stand_in_is_not_downloaded_unasked(empt
     with pytest.raises(InputError, match=r"run_mimic.py fetch dog_spin shows its licence and gets it"):
         load_clip("dog_spin", server)
     assert server.requests == 0
+
+
+def test_who_is_asked_first_depends_on_the_licence_not_on_the_animal():
+    for name in clip_names():
+        entry = resolve(name)
+        assert entry.ask_first == ("CC BY-NC" in entry.licence)
+
+
+def test_a_file_may_have_a_plus_in_its_path(tmp_path):
+    (tmp_path / "my+clips").mkdir()
+    path = tmp_path / "my+clips" / "a+b.txt"
+    path.write_bytes(write_deepmimic(random_motion("humanoid"), load_character("humanoid")))
+    assert names_in(str(path)) == [str(path)] and name_here(str(path)) == str(path)
+    assert [motion.source for motion in load_clips(str(path))] == [str(path)]
+    assert names_in("trot-slow-authored+trot-left-authored") == ["trot-slow-authored", "trot-left-authored"]
 
 
 def test_fetching_shows_the_licence_first(empty_machine, walk_bytes):

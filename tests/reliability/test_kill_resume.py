@@ -65,7 +65,9 @@ def test_twenty_kills(commands, undisturbed, tmp_path):
 def test_the_run_compared_with_learns_and_is_judged(undisturbed):
     """Equality would mean little if nothing happened: networks move, episodes end, a best checkpoint is kept."""
     out = undisturbed(PPO)
-    log, state = rows(out), end_state(out)
+    *log, last = rows(out)
+    state = end_state(out)
+    assert last["last"] == 1 and last["iteration"] == PPO.iterations, "the policy it ends with is judged"
     assert [row["iteration"] for row in log] == list(range(PPO.iterations + 1))
     assert sum(row.get("ends/fail", 0) for row in log) > 0
     assert all(row["kl"] > 0 for row in log[2:])
