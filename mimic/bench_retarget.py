@@ -63,7 +63,7 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
         rates.append(len(targets) / (time.process_time() - start))
         for early, found in peer_rates.items():
             start = time.process_time()
-            peer = _mink_loop(figure, targets, goals, first_posture(figure, chain, targets)[:1], some, early)
+            peer = _mink_loop(figure, targets, goals, first_posture(figure, targets)[:1], some, early)
             found.append((some.stop - some.start) / (time.process_time() - start))
     card = make_card(result.motion, character, result.targets)
     return {
