@@ -44,7 +44,7 @@ def print_evaluation(report: Mapping[str, Any], paths: Mapping[str, object]) -> 
         ("jerk from the root", f"{report['jerk_m_s3']:.0f} m/s³", f"the clip has {report['reference_jerk_m_s3']:.0f}"),
         *_feet_and_motors(report),
     ]
-    rows += [(f"reward: {LABELS[name]}", f"{value:.3f}", "of 1, while up") for name, value in terms.items()]
+    rows += [(f"reward: {LABELS.get(name, name)}", f"{value:.3f}", "of 1, while up") for name, value in terms.items()]
     print_table(f"{report['clip']} ({report['character']})", ("figure", "value", "meaning"), rows, numeric=(1,))
     if "footfall" in report:
         _print_footfall(report["footfall"])

@@ -103,7 +103,7 @@ def _falls(falls: Falls, report: dict[str, Any]) -> list[str]:
         lines.append("So the limbs follow the clip; what is lost is balance.")
     elif limb >= 0.25 and falls.tilt_rad < 0.35:
         lines.append("So the pose is lost before the balance.")
-    lost = [f"{LABELS[name]} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
+    lost = [f"{LABELS.get(name, name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
     lines.append(f"Of the reward, 1 in all, the last half second loses most by: {', '.join(lost)}.")
     return lines
 

@@ -1,6 +1,6 @@
 """The reference: where the character should be at any time of a clip, for N environments at once.
 
-The clip is sampled once, as facts/imitation.md 2.1 says (positions lerped, rotations slerped, velocities by forward
+The clip is sampled once, as DeepMimic samples it (positions lerped, rotations slerped, velocities by forward
 difference and lerped), onto a dense table with everything that forward kinematics would give; looking a time up is
 then one gather and one lerp a quantity, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
 """
@@ -140,7 +140,7 @@ class Reference:
 
 
 def sample_motion(motion: Motion, character: Character, times: Tensor) -> CharacterState:
-    """Pose and velocity of ``motion`` at ``times`` (K,) [s] within the clip, float64 (facts/imitation.md 2.1)."""
+    """Pose and velocity of ``motion`` at ``times`` (K,) [s] within the clip, float64."""
     row = (torch.searchsorted(motion.times, times, right=True) - 1).clamp(0, motion.num_frames - 2)
     fraction = (times - motion.times[row]) / (motion.times[row + 1] - motion.times[row])
     velocity = velocities(motion, character)

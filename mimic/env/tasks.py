@@ -20,7 +20,7 @@ _TABLE = Path(__file__).with_name("tasks.yaml")
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """One clip's rules (facts/imitation.md section 6).
+    """One clip's rules, as DeepMimic's arguments files have them.
 
     ``allowed_contacts`` adds to the character's; ``forbidden_contacts`` replaces the rule by a list of bodies.
     ``sync_root_pos`` / ``sync_root_yaw``: at each cycle the reference's root is moved / turned to the simulated one.

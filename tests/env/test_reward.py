@@ -67,7 +67,7 @@ def slightly_off(character, reference, n, seed):
 
 
 def by_hand(character, sim, reference, i):
-    """The five terms of facts/imitation.md 3.1 for row i, and that of the feet, from MuJoCo's kinematics, NumPy and scipy."""
+    """The five terms of DeepMimic for row i, and that of the feet, from MuJoCo's kinematics, NumPy and scipy."""
     model = character.mj_model()
     figure = []
     for state in (sim, reference):

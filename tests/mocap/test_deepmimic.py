@@ -16,7 +16,7 @@ from mocap.motion import Motion
 from tests.motion_samples import CLIPS, clip_or_skip, random_motion
 
 # frames, duration [s], root's way in the file's axes x, y, z [m], turn of the heading [deg], root height from, to [m]
-# (facts/imitation.md 2.2; pybullet's spinkick is turned by a constant angle, so only the length of its way is known)
+# (pybullet's spinkick is turned by a constant angle, so only the length of its way is known)
 PUBLISHED = {
     "canter": (28, 0.4500, (2.270, 0.000, 0.000), 0.0, 0.545, 0.641),
     "pace": (39, 0.6333, (0.892, 0.000, 0.000), 0.0, 0.590, 0.612),

