@@ -89,7 +89,7 @@ def import_mjcf(path: Path, key_bodies: Mapping[str, KeyBody], folder: Path, nam
     turn = _facing(bones, key_bodies)
     feet = {key.body for role, key in key_bodies.items() if role.endswith(("_ankle", "_toe"))}
     xml = _write_xml(model, data, bones, turn, feet, name)
-    keys = {role: KeyBody(key.body, _at(model, data, bones, key, turn)) for role, key in key_bodies.items()}
+    keys = {role: KeyBody(key.body, _at(data, bones, key, turn)) for role, key in key_bodies.items()}
     out = folder / name
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -163,9 +163,7 @@ def _facing(bones: list[_Bone], keys: Mapping[str, KeyBody]) -> Array:
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
-def _at(
-    model: mujoco.MjModel, data: mujoco.MjData, bones: list[_Bone], key: KeyBody, turn: Array
-) -> tuple[float, float, float]:
+def _at(data: mujoco.MjData, bones: list[_Bone], key: KeyBody, turn: Array) -> tuple[float, float, float]:
     """A key's place in the new frame of its body, which sits at the joint and is parallel to the world."""
     bone = next(b for b in bones if b.name == key.body)
     world = data.xpos[bone.id] + data.xmat[bone.id].reshape(3, 3) @ np.array(key.at)

@@ -1,6 +1,6 @@
 """YAML into frozen dataclasses, and nothing else: a misspelt key is an error, not a default.
 
-PyYAML's traps are closed (facts: ``1e-3`` reads as a string, a repeated key silently wins, ``no`` is False).
+PyYAML's traps are closed (``1e-3`` reads as a string, a repeated key silently wins, ``no`` is False).
 """
 
 import dataclasses

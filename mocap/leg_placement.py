@@ -96,12 +96,6 @@ def place(leg: Leg, base: Array, forward: Array, paw: Array, slope: Array, paw_y
     return LegPose((thigh, shank, foot, paw_turn), overreach)
 
 
-def knee_angle(leg: Leg, pose: LegPose) -> Array:
-    """(T,) [rad] the angle between the first two segments; straight is pi."""
-    thigh, shank = pose.bodies[0][:, :, 2], pose.bodies[1][:, :, 2]
-    return np.pi - np.arccos(np.clip((thigh * shank).sum(-1), -1, 1))
-
-
 def _height(corner: tuple[float, float], pitch: Array) -> Array:
     x, z = corner
     return z * np.cos(pitch) - x * np.sin(pitch)

@@ -4,6 +4,8 @@ A Motion is checked when it is made and never changed afterwards: whoever holds 
 unit quaternions and of growing times. Its tensors are shared, not copied, so treat them as read-only.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from characters.character import Character
 from characters.errors import ClipError
-from characters.rotations import quat_conj, quat_mul, quat_slerp, quat_to_rotvec
+from characters.rotations import quat_conj, quat_hemisphere, quat_mul, quat_slerp, quat_to_rotvec
 
 _UNIT_TOLERANCE = 1e-9
 
@@ -88,6 +90,34 @@ class Motion:
     def fps(self) -> float:
         """Mean frame rate [1/s]."""
         return (self.num_frames - 1) / self.duration
+
+    def cut(self, first: int, last: int) -> Motion:
+        """Frames ``first`` to ``last``, both included, starting at time 0; no cycle any more."""
+        span = slice(first, last + 1)
+        return replace(
+            self,
+            times=self.times[span] - self.times[first],
+            root_pos_w=self.root_pos_w[span],
+            root_quat_w=self.root_quat_w[span],
+            joint_quat=self.joint_quat[span],
+            loop=False,
+        )
+
+    def resampled(self, times: Tensor) -> Motion:
+        """At ``times`` (K,) [s] within the motion, which then count from the first: positions lerped, rotations slerped.
+
+        Signs of quaternions are chosen so that neighbours agree.
+        """
+        row = (torch.searchsorted(self.times, times, right=True) - 1).clamp(0, self.num_frames - 2)
+        share = (times - self.times[row]) / (self.times[row + 1] - self.times[row])
+        joint_quat = quat_slerp(self.joint_quat[row], self.joint_quat[row + 1], share[:, None])
+        return replace(
+            self,
+            times=times - times[0],
+            root_pos_w=torch.lerp(self.root_pos_w[row], self.root_pos_w[row + 1], share[:, None]),
+            root_quat_w=quat_hemisphere(quat_slerp(self.root_quat_w[row], self.root_quat_w[row + 1], share)),
+            joint_quat=quat_hemisphere(joint_quat),
+        )
 
 
 @dataclass(frozen=True, eq=False)

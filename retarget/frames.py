@@ -11,6 +11,8 @@ from torch import Tensor
 
 from characters.rotations import quat_conj, quat_mul, quat_normalize
 
+UP = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
+
 
 def unit(v: Tensor) -> Tensor:
     """Directions (..., 3) of length one; a zero vector stays zero."""
@@ -20,6 +22,12 @@ def unit(v: Tensor) -> Tensor:
 def orthogonal(v: Tensor, axis: Tensor) -> Tensor:
     """The part of v (..., 3) at right angles to the unit ``axis``."""
     return v - (v * axis).sum(-1, keepdim=True) * axis
+
+
+def smoothstep(x: Tensor) -> Tensor:
+    """From 0 to 1 while x goes from 0 to 1, level at both ends and beyond."""
+    x = x.clamp(0.0, 1.0)
+    return x * x * (3 - 2 * x)
 
 
 def frame(first: Tensor, second: Tensor) -> Tensor:

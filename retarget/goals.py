@@ -122,7 +122,7 @@ def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
     return _stack(figure, targets, pos, locks)
 
 
-def first_posture(figure: Figure, chain: Chain, targets: Targets) -> Posture:
+def first_posture(figure: Figure, targets: Targets) -> Posture:
     """Every joint as the orientation targets have it, whatever that does to places: where the solver starts."""
     character, frames = figure.character, len(targets)
     pelvis = figure.body_of("pelvis")

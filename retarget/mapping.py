@@ -85,9 +85,9 @@ def read_map(path: Path | str) -> dict[str, str]:
     return data
 
 
-def map_yaml(joints: MappingOf[str, int], names: Sequence[str], roles: Sequence[str] = NEEDED) -> str:
+def map_yaml(joints: MappingOf[str, int], names: Sequence[str]) -> str:
     """A map file with what is known and a blank for what is not, to be completed by hand."""
-    lines = [f'{role}: "{names[joints[role]]}"' if role in joints else f"{role}: # ?" for role in roles]
+    lines = [f'{role}: "{names[joints[role]]}"' if role in joints else f"{role}: # ?" for role in NEEDED]
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 Side = Literal["left", "right", ""]
@@ -87,11 +86,3 @@ def sense(name: str) -> NameSense:
     joined = ["".join(pair) for pair in itertools.pairwise(words)]
     part = next((_PART_OF[word] for word in (*joined, *words) if word in _PART_OF), "")
     return NameSense(part, side, any(word in _ASIDE for word in words))
-
-
-def common_prefix(names: Sequence[str]) -> str:
-    """What all names begin with, up to a separator, such as ``Bip01 ``; it says nothing about a joint."""
-    first, last = min(names), max(names)
-    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    cut = max(first[:same].rfind(mark) for mark in (":", "_", " ", "."))
-    return first[: cut + 1]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from characters.character import Character, load_character
 from characters.errors import ClipError
-from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere, quat_slerp
+from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere
 from mocap.mirror import mirror
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
@@ -85,10 +85,10 @@ def retarget(
     if same is not None:
         motion, said = same, "the skeleton is the character's own: joint rotations are taken over"
         if options.fps is not None:
-            motion = _resampled(motion, options.fps / options.speed)
+            motion = _at_rate(motion, options.fps / options.speed)
         first, last = _span(motion.times, options, motion.name)
         if (first, last) != (0, motion.num_frames - 1):
-            motion = _cut(motion, first, last)
+            motion = motion.cut(first, last)
         if options.loop:
             motion = close_loop(motion)
         return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
@@ -107,7 +107,7 @@ def retarget(
     if options.loop and options.start is None and options.end is None:
         a, b = find_cycle(motion, character)
         notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
-        motion, targets = _cut(motion, a, b), targets.cut(a, b)
+        motion, targets = motion.cut(a, b), targets.cut(a, b)
     if options.loop:
         motion, contact = _settled(close_loop(motion), figure, settings, own is not None)
         targets = replace(targets, contact=contact)
@@ -126,7 +126,7 @@ def solve(figure: Figure, targets: Targets, settings: SolverConfig | None = None
     first, last, _ = span.indices(len(targets))
     begin, stop = max(0, first - _MARGIN), min(len(targets), last + _MARGIN)
     goals = make_goals(figure, chain, targets)[begin:stop]
-    start = first_posture(figure, chain, targets)[begin:stop]
+    start = first_posture(figure, targets)[begin:stop]
     return Solver(figure, chain, settings).solve(goals, start)[first - begin : last - begin]
 
 
@@ -208,18 +208,6 @@ def _finished(motion: Motion, character: Character, options: Options, lift: bool
     return replace(motion, root_pos_w=motion.root_pos_w - origin)
 
 
-def _cut(motion: Motion, first: int, last: int) -> Motion:
-    span = slice(first, last + 1)
-    return replace(
-        motion,
-        times=motion.times[span] - motion.times[first],
-        root_pos_w=motion.root_pos_w[span],
-        root_quat_w=motion.root_quat_w[span],
-        joint_quat=motion.joint_quat[span],
-        loop=False,
-    )
-
-
 def _taken_over(clip: Motion | SkeletonMotion | KeypointMotion, character: Character) -> Motion | None:
     """The clip as a motion of the character, joint by joint, where its skeleton is the character's own."""
     if isinstance(clip, Motion):
@@ -259,16 +247,7 @@ def _as_skeleton(motion: Motion) -> SkeletonMotion:
     return character_motion_as_skeleton(motion, load_character(motion.character))
 
 
-def _resampled(motion: Motion, fps: float) -> Motion:
-    """The motion at another frame rate: positions lerped, rotations slerped, the last frame kept."""
+def _at_rate(motion: Motion, fps: float) -> Motion:
+    """At the rate nearest to ``fps`` [1/s] that keeps the last frame."""
     count = max(2, round(motion.duration * fps) + 1)
-    times = torch.linspace(0, motion.duration, count, dtype=torch.float64)
-    row = (torch.searchsorted(motion.times, times, right=True) - 1).clamp(0, motion.num_frames - 2)
-    share = (times - motion.times[row]) / (motion.times[row + 1] - motion.times[row])
-    return replace(
-        motion,
-        times=times,
-        root_pos_w=torch.lerp(motion.root_pos_w[row], motion.root_pos_w[row + 1], share[:, None]),
-        root_quat_w=quat_hemisphere(quat_slerp(motion.root_quat_w[row], motion.root_quat_w[row + 1], share)),
-        joint_quat=quat_hemisphere(quat_slerp(motion.joint_quat[row], motion.joint_quat[row + 1], share[:, None])),
-    )
+    return motion.resampled(torch.linspace(0, motion.duration, count, dtype=torch.float64))

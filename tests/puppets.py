@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cache
 
 import torch
-from motion_samples import clip_or_skip
 
 from characters import CharacterState, load_character
 from characters.rotations import quat_from_axis_angle, quat_from_rotvec, quat_from_yaw
@@ -14,6 +13,7 @@ from mimic.env import EnvConfig, TaskConfig, TrackingEnv
 from mimic.sim.mujoco_engine import MujocoEngine
 from mocap.motion import Motion
 from retarget.ground import lowest_heights
+from tests.motion_samples import clip_or_skip
 
 
 class Puppet(MujocoEngine):

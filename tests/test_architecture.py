@@ -131,6 +131,14 @@ def test_every_place_in_the_picture_exists_and_every_room_is_in_it():
     assert not rooms - set(places), f"not in ARCHITECTURE.md's picture: {', '.join(sorted(rooms - set(places)))}"
 
 
+def test_every_module_is_in_the_picture_but_for_readers_renderers_and_what_bundles_carry():
+    """Rooms of many alike are named as one."""
+    picture, alike = _picture(), {"formats", "render", "players"}
+    files = [path for path in modules().values() if path.name != "__init__.py" and not alike & {*path.parts}]
+    missing = [path.name for path in files if not re.search(rf"(?<![\w.]){re.escape(path.name)}", picture)]
+    assert not missing, f"not in ARCHITECTURE.md's picture: {', '.join(missing)}"
+
+
 def test_every_file_named_in_the_text_exists():
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:[\w-]+/)+[\w.-]*|[\w-]+(?:/[\w-]+)*\.(?:py|yaml|xml))`", text))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from motion_samples import clip_or_skip
 
 import run_mimic
+from tests.motion_samples import clip_or_skip
 
 ROOT = Path(run_mimic.__file__).parent
 TINY = ("--num-envs", "8", "--threads", "1", "--set", "awr.rollout.steps=8", "--set", "policy.actor_sizes=[8]")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from puppets import ahead, clip_env, config, gentle_motion, make, shifted
 
 from mimic.env import TrackingEnv
 from mimic.evaluate import evaluate, random_starts
 from mimic.quality.meters import Jerk
+from tests.puppets import ahead, clip_env, config, gentle_motion, make, shifted
 
 N, STEPS = 6, 15
 

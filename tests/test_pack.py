@@ -2,13 +2,13 @@ import json
 
 import pytest
 import torch
-from motion_samples import clip_or_skip
 
 from characters.errors import InputError
 from mimic.config import load_preset
 from mimic.pack import pack
 from mimic.skill import load_skill
 from mimic.training import Limits, RunConfig, train
+from tests.motion_samples import clip_or_skip
 
 SETTINGS = (
     "num_envs=4",

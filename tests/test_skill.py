@@ -3,13 +3,13 @@ import os
 
 import pytest
 import torch
-from motion_samples import clip_or_skip
-from puppets import clip_env, config
 
 from characters.errors import CheckpointError, InputError
 from mimic import checkpoint, skill
 from mimic.learn.policy import GaussianPolicy, PolicyConfig
 from mimic.skill import find_skill, last_run, load_skill, make_spec, shipped_skills, short_name
+from tests.motion_samples import clip_or_skip
+from tests.puppets import clip_env, config
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from puppets import Puppet, config, obey
 
 from characters import load_character
 from characters.errors import InputError
@@ -12,6 +11,7 @@ from mimic.env import TrackingEnv
 from mimic.skill import load_skill
 from mimic.steer import PATHS, Pilot, steer
 from mocap.catalogue import load_clips
+from tests.puppets import Puppet, config, obey
 
 CLIPS = "trot-slow-authored+trot-left-authored+trot-right-authored"
 

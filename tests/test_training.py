@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import pytest
 import torch
-from motion_samples import clip_or_skip
 
 from characters.errors import InputError
 from mimic import beginning, training
@@ -17,6 +16,7 @@ from mimic.learn.progress import Silent
 from mimic.skill import experience, load_skill, own_experience
 from mimic.training import Limits, RunConfig, _paced, read_run, rollout_of, train
 from mocap.catalogue import load_clips
+from tests.motion_samples import clip_or_skip
 
 TINY = (
     "num_envs=4",

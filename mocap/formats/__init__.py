@@ -4,7 +4,6 @@ several formats."""
 from collections.abc import Callable
 from pathlib import Path
 
-from characters.character import Character
 from characters.errors import ClipError, nearest
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.describe import retarget_command
@@ -89,20 +88,16 @@ def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
     return READERS[suffix](read_bytes(path), path, options)
 
 
-def read_motion(path: Path | str, character: Character | None = None) -> Motion:
-    """Read a motion of one of our characters; without ``character`` it is guessed from the file.
+def read_motion(path: Path | str) -> Motion:
+    """Read a motion of one of our characters; which one is guessed from the file.
 
     Raises ClipError as :func:`read_clip` does, and for a file that moves another skeleton.
     """
     path = Path(path)
-    if path.suffix.lower() == ".txt" and character is not None:
-        return read_deepmimic(read_bytes(path), character, path.stem)
     clip = read_clip(path)
     if not isinstance(clip, Motion):
         advice = f"first: {retarget_command(clip, path)}"
         raise ClipError(f"{path}: moves a skeleton of its own ({clip.reading.format}); {advice}")
-    if character is not None and clip.character != character.name:
-        raise ClipError(f"{path}: moves the {clip.character}, not the {character.name}")
     return clip
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
-from states import CHARACTERS
 
 from characters import character_names, load_character
 from characters.errors import ConfigError, InputError
 from characters.strict_config import read_yaml
+from tests.states import CHARACTERS
 
 
 def test_the_characters_that_ship_are_found_by_name():

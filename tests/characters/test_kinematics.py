@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from states import CHARACTERS, random_state
 
 from characters import Kinematics, load_character
 from characters.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul, quat_rotate, quat_rotate_inverse
+from tests.states import CHARACTERS, random_state
 
 N = 12
 

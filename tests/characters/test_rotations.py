@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from states import normal, random_quat
 
 from characters import rotations
 from characters.rotations import (
@@ -24,6 +23,7 @@ from characters.rotations import (
     quat_to_rot6d,
     quat_to_rotvec,
 )
+from tests.states import normal, random_quat
 
 DTYPES = (torch.float32, torch.float64)
 TOLERANCE = {torch.float32: 2e-6, torch.float64: 1e-14}

@@ -2,9 +2,9 @@ from dataclasses import fields
 
 import pytest
 import torch
-from states import random_state
 
 from characters import CharacterState, load_character
+from tests.states import random_state
 
 FIELDS = [field.name for field in fields(CharacterState)]
 

@@ -5,7 +5,6 @@ import json
 import shutil
 
 import pytest
-from motion_samples import clip_or_skip
 
 import run_mimic
 from characters import load_character
@@ -18,6 +17,7 @@ from mimic.env import prepared, task_of
 from mimic.learn.progress import PlainProgress
 from mimic.training import Limits, RunConfig, train
 from mocap.catalogue import load_clips
+from tests.motion_samples import clip_or_skip
 
 TINY = ("num_envs=16", "policy.actor_sizes=[8]", "policy.critic_sizes=[8]", "awr.rollout.steps=8")
 TINY += ("awr.rollout.overlap=false", "trainer.evaluate_every=0", "trainer.tensorboard=false")

@@ -3,14 +3,14 @@ from dataclasses import replace
 import mujoco
 import pytest
 import torch
-from motion_samples import clip_or_skip
-from puppets import gentle_motion
-from states import CHARACTERS, random_state
 
 from characters import CharacterState, Kinematics, load_character
 from mimic.diagnose.clip_check import GRAVITY, _ground_forces, check_clip, joint_torques
 from mimic.env import TaskConfig, task_for
 from mimic.sim.mujoco_engine import MujocoEngine
+from tests.motion_samples import clip_or_skip
+from tests.puppets import gentle_motion
+from tests.states import CHARACTERS, random_state
 
 RULE = TaskConfig()
 UP = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)

@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from puppets import ahead, config, gentle_motion, make, shifted
 
 from characters.rotations import quat_from_rotvec, quat_mul
 from mimic.diagnose.falls import BINS, FallMeter
 from mimic.evaluate import evaluate
+from tests.puppets import ahead, config, gentle_motion, make, shifted
 
 N = 20
 

@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from puppets import preset
 
 from characters import load_character
 from mimic.diagnose.clip_check import ClipCheck
@@ -14,6 +13,7 @@ from mimic.diagnose.falls import Falls
 from mimic.diagnose.report import diagnose
 from mimic.diagnose.rules import RULES, findings
 from mimic.training import RunConfig
+from tests.puppets import preset
 
 WELL = {"explained_variance": 0.92, "ess": 0.79, "kl": 0.015, "std": 0.1, "actor_lr": 1e-4, "critic_lr": 1e-3}
 WELL |= {"weight_clipped": 0.0, "skipped_updates": 0.0, "episode_length": 200.0, "ends/fail": 20.0, "ends/timeout": 5.0}

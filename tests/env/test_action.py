@@ -2,12 +2,12 @@ import math
 
 import pytest
 import torch
-from puppets import config, gentle_motion, make
-from states import CHARACTERS, normal
 
 from characters import load_character
 from mimic.env.action import Action
 from mimic.env.config import ActionConfig
+from tests.puppets import config, gentle_motion, make
+from tests.states import CHARACTERS, normal
 
 PAPER = config(name="paper").action
 

@@ -2,14 +2,14 @@ import math
 
 import pytest
 import torch
-from motion_samples import clip_or_skip, random_motion
-from states import assert_states_close, normal, random_state
 
 from characters import load_character
 from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
 from mimic.env.clock import Clock
 from mimic.env.reference import Reference
 from mimic.env.tasks import TaskConfig
+from tests.motion_samples import clip_or_skip, random_motion
+from tests.states import assert_states_close, normal, random_state
 
 DT = 1 / 30
 FREE, POS, YAW = TaskConfig(sync_root_pos=False), TaskConfig(), TaskConfig(sync_root_yaw=True)

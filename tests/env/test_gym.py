@@ -6,11 +6,11 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
-from motion_samples import clip_or_skip
-from puppets import config
 
 from mimic.env.gym import GymTracking, GymVectorTracking, env_id
 from mocap.catalogue import clip_names
+from tests.motion_samples import clip_or_skip
+from tests.puppets import config
 
 # actions are offsets in radians, which a range of -1 to 1 would cut off; observations have no bounds
 ADVICE_NOT_TAKEN = ("symmetric and normalized space", "is -infinity", "is infinity")

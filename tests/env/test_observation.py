@@ -4,15 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from puppets import clip_env, config, gentle_motion, make, shifted
 from scipy.spatial.transform import Rotation
-from states import CHARACTERS, random_state
 
 from characters import load_character
 from characters.errors import ConfigError
 from characters.rotations import quat_from_yaw, quat_mul, quat_rotate
 from mimic.env.config import ObservationConfig
 from mimic.env.observation import FIELDS, Observation
+from tests.puppets import clip_env, config, gentle_motion, make, shifted
+from tests.states import CHARACTERS, random_state
 
 PRESETS = ("fast", "paper")
 

@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 import torch
-from puppets import clip_env, config, gentle_motion, make
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from characters import load_character, rotations
 from mimic.env import TaskConfig, TrackingEnv
 from mimic.sim import make_engine
 from mimic.sim.mujoco_engine import MujocoEngine
+from tests.puppets import clip_env, config, gentle_motion, make
 
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "bincount", "unique", "lift_fresh", "is_nonzero")
 

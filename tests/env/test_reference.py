@@ -4,9 +4,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from motion_samples import clip_or_skip, random_motion
 from scipy.spatial.transform import Rotation, Slerp
-from states import CHARACTERS, assert_states_close, normal
 
 from characters import CharacterState, Kinematics, load_character
 from characters.rotations import (
@@ -19,6 +17,8 @@ from characters.rotations import (
 )
 from mimic.env.reference import TABLE_HZ, Reference, _unwrapped, end_effectors_h, sample_motion
 from mocap.motion import velocities
+from tests.motion_samples import clip_or_skip, random_motion
+from tests.states import CHARACTERS, assert_states_close, normal
 
 
 def at_origin(n):

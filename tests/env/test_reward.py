@@ -4,10 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from motion_samples import random_motion
-from puppets import clip_env, config, gentle_motion, make, obey, shifted
 from scipy.spatial.transform import Rotation
-from states import CHARACTERS, random_state
 
 from characters import Kinematics, load_character
 from characters.errors import ConfigError
@@ -17,6 +14,9 @@ from mimic.env.config import RewardConfig, TermConfig
 from mimic.env.reference import end_effectors_h
 from mimic.env.reward import TERMS, Compared, Reward
 from mimic.learn.vec_env import End
+from tests.motion_samples import random_motion
+from tests.puppets import clip_env, config, gentle_motion, make, obey, shifted
+from tests.states import CHARACTERS, random_state
 
 CLIPS = ["walk", "cartwheel", "spin", "roll", "kick", "getup_faceup", "canter", "turn", "dog_spin"]
 DEEPMIMIC = config().reward

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from puppets import Puppet, config, gentle_motion, make, obey
-from states import assert_states_close
 
 from characters import load_character
 from characters.errors import InputError
@@ -11,6 +9,8 @@ from mimic.env import TrackingEnv, make_env
 from mimic.env.reference import Reference
 from mocap.catalogue import load_clips
 from mocap.formats.clip_npz import write_clip_npz
+from tests.puppets import Puppet, config, gentle_motion, make, obey
+from tests.states import assert_states_close
 
 NAMES = ("trot-slow-authored", "trot-left-authored", "trot-right-authored")
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from puppets import config, gentle_motion, make
 
 from mimic.env.config import EnvConfig
 from mimic.env.starts import BINS, Starts
 from mimic.learn.vec_env import End
+from tests.puppets import config, gentle_motion, make
 
 UNIFORM = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
 

@@ -3,14 +3,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from puppets import config, gentle_motion, make, shifted
-from states import random_state
 
 from characters import CharacterState, Kinematics, load_character
 from characters.rotations import quat_from_rotvec, quat_mul
 from mimic.env.config import TerminationConfig
 from mimic.env.tasks import TaskConfig, task_for
 from mimic.env.termination import Termination
+from tests.puppets import config, gentle_motion, make, shifted
+from tests.states import random_state
 
 CPU = torch.device("cpu")
 

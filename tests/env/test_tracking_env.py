@@ -3,8 +3,6 @@ from dataclasses import fields, replace
 
 import pytest
 import torch
-from puppets import ahead, clip_env, config, gentle_motion, make, obey, shifted
-from states import CHARACTERS, assert_states_close, normal
 
 from characters import CharacterState, load_character
 from characters.rotations import quat_from_rotvec, quat_mul
@@ -14,6 +12,8 @@ from mimic.env.random import counter_uniform
 from mimic.env.tasks import TaskConfig
 from mimic.learn.vec_env import End
 from mimic.sim import make_engine
+from tests.puppets import ahead, clip_env, config, gentle_motion, make, obey, shifted
+from tests.states import CHARACTERS, assert_states_close, normal
 
 NAN, INF = math.nan, math.inf
 DT = 1 / 30

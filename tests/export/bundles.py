@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from motion_samples import clip_or_skip
-from puppets import config, gentle_motion
 
 from characters import load_character
 from mimic import checkpoint
@@ -16,6 +14,8 @@ from mimic.export.bundle import bundle_files
 from mimic.learn.policy import GaussianPolicy, PolicyConfig
 from mimic.skill import Skill, load_skill, make_spec
 from mocap.formats.deepmimic import write_deepmimic
+from tests.motion_samples import clip_or_skip
+from tests.puppets import config, gentle_motion
 
 
 def untrained(

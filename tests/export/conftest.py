@@ -1,10 +1,10 @@
 """The bundles that every evaluator is tried on: shipped, a dog, and DeepMimic's own observation on a clip that ends."""
 
-import bundles
 import pytest
-from puppets import config
 
 from mimic.export.bundle import bundle_files
+from tests.export import bundles
+from tests.puppets import config
 
 KINDS = ("cartwheel", "dog", "paper")
 

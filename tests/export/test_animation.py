@@ -5,13 +5,9 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
-import bundles
 import numpy as np
 import pytest
 import torch
-from motion_samples import clip_or_skip
-from puppets import config, gentle_motion
-from reading import body_positions, node
 
 import run_mimic
 from characters import load_character
@@ -22,6 +18,10 @@ from mimic.export.cut import resample
 from mimic.export.record import record
 from mimic.skill import load_skill
 from mocap.formats.deepmimic import write_deepmimic
+from tests.export import bundles
+from tests.export.reading import body_positions, node
+from tests.motion_samples import clip_or_skip
+from tests.puppets import config, gentle_motion
 from tests.sources import ROOT
 
 HUMANOID = load_character("humanoid")

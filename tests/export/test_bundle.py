@@ -4,11 +4,9 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-import bundles
 import jsonschema
 import numpy as np
 import pytest
-from motion_samples import clip_or_skip
 
 import run_mimic
 from characters import load_character
@@ -21,6 +19,8 @@ from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
 from mimic.export.write import write_folder
 from mimic.skill import load_skill
 from mocap.catalogue import resolve
+from tests.export import bundles
+from tests.motion_samples import clip_or_skip
 from tests.test_packaging import PROJECT
 
 

@@ -3,13 +3,13 @@
 import bvhio
 import numpy as np
 import pytest
-from motion_samples import random_motion
-from reading import CHARACTERS, body_positions
 
 from characters import load_character
 from mimic.export.bvh import character_bvh
 from mimic.export.cut import resample
 from mimic.export.skin import build_poses
+from tests.export.reading import CHARACTERS, body_positions
+from tests.motion_samples import random_motion
 
 
 @pytest.mark.parametrize("name", CHARACTERS)

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from motion_samples import random_motion
-from puppets import gentle_motion
 
 from characters import load_character
 from characters.errors import InputError
 from characters.rotations import heading_angle, quat_angle, quat_from_rotvec, quat_mul
 from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
+from tests.motion_samples import random_motion
+from tests.puppets import gentle_motion
 
 HUMANOID = load_character("humanoid")
 

@@ -1,16 +1,16 @@
 """Axes of the engines: there and back is the identity, turns stay turns, and right stays right."""
 
-import bundles
 import numpy as np
 import pytest
 import torch
-from puppets import gentle_motion
-from states import random_quat
 
 from characters import CharacterState, Kinematics, load_character
 from characters.rotations import quat_from_rotvec, quat_rotate
 from mimic.export.frames import FRAMES, conventions
 from mimic.export.skin import build_poses
+from tests.export import bundles
+from tests.puppets import gentle_motion
+from tests.states import random_quat
 
 ENGINES = pytest.mark.parametrize("frame", FRAMES.values(), ids=lambda frame: frame.name)
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from motion_samples import random_motion
-from reading import CHARACTERS, body_positions, drawn_vertices, node
 
 from characters import load_character
 from characters.errors import ClipError, InputError
 from mimic.export.glb import character_glb
 from mimic.export.skin import build_poses, build_skin
+from tests.export.reading import CHARACTERS, body_positions, drawn_vertices, node
+from tests.motion_samples import random_motion
 from tests.sources import ROOT
 
 THREE = ROOT / "mimic" / "export" / "vendor" / "three.min.js"

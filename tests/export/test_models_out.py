@@ -1,6 +1,5 @@
 """The character in other formats is the same character."""
 
-import bundles
 import mujoco
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from scipy.spatial.transform import Rotation
 from characters import load_character
 from mimic.export.mjcf import character_mjcf
 from mimic.export.urdf import character_urdf
+from tests.export import bundles
 
 CHARACTERS = pytest.mark.parametrize("name", ["humanoid", "dog"])
 

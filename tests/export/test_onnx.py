@@ -2,18 +2,18 @@
 
 import json
 
-import bundles
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from motion_samples import clip_or_skip
 from onnx.reference import ReferenceEvaluator
 
 from mimic.export.onnx_policy import METADATA, policy_onnx
 from mimic.export.plain import policy_tensors
 from mimic.skill import load_skill
+from tests.export import bundles
+from tests.motion_samples import clip_or_skip
 
 
 def session(data: bytes) -> onnxruntime.InferenceSession:

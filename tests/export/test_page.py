@@ -1,15 +1,15 @@
 """The live page in a real browser: it runs, obeys its controls, and performs as Python does."""
 
-import bundles
 import numpy as np
 import pytest
-from browser import chromium, served
-from motion_samples import clip_or_skip
-from puppets import config
 from test_web import TOLERANCE, drift, python_rollout
 
 from mimic.export.web import export_web
 from mimic.skill import load_skill, shipped_skills
+from tests.export import bundles
+from tests.export.browser import chromium, served
+from tests.motion_samples import clip_or_skip
+from tests.puppets import config
 
 SMALL = (420, 320)  # software drawing takes its time
 

@@ -6,12 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import bundles
 import mujoco
 import pytest
 
 from mimic.export import bundle as bundle_module
 from mimic.export.plain import SCHEMA_VERSION
+from tests.export import bundles
 
 PLAYERS = Path(bundle_module.__file__).with_name("players")
 SAMPLES = PLAYERS.with_name("samples")

@@ -1,15 +1,15 @@
 """Recording: the very states the simulation went through, and the reference beside them."""
 
-import bundles
 import pytest
 import torch
-from motion_samples import clip_or_skip
-from puppets import config
 
 from characters.errors import InputError
 from characters.rotations import quat_angle
 from mimic.export.record import record
 from mimic.skill import load_skill
+from tests.export import bundles
+from tests.motion_samples import clip_or_skip
+from tests.puppets import config
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from browser import chromium
-from motion_samples import clip_or_skip, random_motion
-from puppets import gentle_motion
-from reading import CHARACTERS, body_positions
 
 from characters import load_character
 from characters.errors import InputError
@@ -17,6 +13,10 @@ from mimic.export.animation import replay_of_skill
 from mimic.export.cut import resample
 from mimic.export.replay import export_replay, replay_html
 from mimic.skill import load_skill
+from tests.export.browser import chromium
+from tests.export.reading import CHARACTERS, body_positions
+from tests.motion_samples import clip_or_skip, random_motion
+from tests.puppets import gentle_motion
 
 MENACING = "</script><script>window.broken = true</script>"
 

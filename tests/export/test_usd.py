@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 import pytest
-from motion_samples import random_motion
-from reading import body_positions, drawn_vertices
 
 from characters import load_character
 from characters.errors import InputError
 from mimic.export.usd import write_usd
+from tests.export.reading import body_positions, drawn_vertices
+from tests.motion_samples import random_motion
 
 
 @pytest.fixture(scope="module", params=["humanoid", "dog"])

@@ -8,7 +8,6 @@ import stat
 import sys
 import zipfile
 
-import bundles
 import numpy as np
 import onnx
 import pytest
@@ -18,6 +17,7 @@ from test_players import run
 import run_mimic
 from mimic.export.opened import MAX_FILES, BundleError, open_bundle, parse
 from mimic.export.verify import verify
+from tests.export import bundles
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from motion_samples import clip_or_skip
 
 from mimic import checkpoint
 from mimic.learn.ranks import ALONE
+from tests.motion_samples import clip_or_skip
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVS, STEPS, ITERATIONS = 16, 4, 4

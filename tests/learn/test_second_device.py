@@ -5,8 +5,6 @@ import dataclasses
 
 import pytest
 import torch
-from puppets import gentle_motion, preset
-from second_device import FAR, FarTensor, TwoDevices, near, second_device
 
 from characters import CharacterState, load_character
 from mimic.env import TaskConfig, TrackingEnv
@@ -15,6 +13,8 @@ from mimic.learn.policy import on_device
 from mimic.learn.rollout import RolloutConfig
 from mimic.learn.trainer import Trainer, TrainerConfig
 from mimic.sim.mujoco_engine import MujocoEngine
+from tests.puppets import gentle_motion, preset
+from tests.second_device import FAR, FarTensor, TwoDevices, near, second_device
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")  # for FAR it is a copy
 

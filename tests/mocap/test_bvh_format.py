@@ -11,7 +11,8 @@ from characters.errors import ClipError, InputError
 from characters.rotations import quat_angle, quat_conj, quat_mul
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip
-from mocap.formats.bvh import read_bvh, read_table, write_bvh, write_table
+from mocap.formats.bvh import read_bvh, write_bvh
+from mocap.formats.bvh_table import read_table, write_table
 from mocap.skeleton import character_motion_as_skeleton
 from tests.mocap.real_files import real_file
 from tests.motion_samples import random_motion

@@ -1,12 +1,12 @@
 import pytest
 import torch
-from states import CHARACTERS, random_state
 
 from characters import Kinematics, load_character
 from characters.rotations import cross, quat_rotate
 from mimic.env import TaskConfig, task_for
 from mimic.env.tasks import foot_bodies
 from mimic.quality.feet import Feet, label
+from tests.states import CHARACTERS, random_state
 
 HANDS = TaskConfig(allowed_contacts=("left_wrist", "right_wrist"))
 

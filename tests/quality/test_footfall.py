@@ -3,9 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from motion_samples import clip_or_skip
 from PIL import Image
-from puppets import Puppet, ahead, clip_env, config
 
 from characters import load_character
 from mimic.env import TrackingEnv
@@ -16,6 +14,8 @@ from mimic.quality.footfall_plot import draw_footfalls, share_down
 from mimic.quality.tracks import Footfalls, Stance, Track, track
 from mocap.gaits import author_gait, gait_at, gait_names
 from mocap.motion import Motion
+from tests.motion_samples import clip_or_skip
+from tests.puppets import Puppet, ahead, clip_env, config
 
 CYCLE = 0.5
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from puppets import ahead, config, gentle_motion, make, shifted
-from states import CHARACTERS, assert_states_close
 
 from characters.errors import InputError
 from mimic.quality.push import FIRST_S, LAST_S, default_impulses, half_point, make_plan, push, push_test
 from mimic.quality.push_plot import draw_pushes, wilson
+from tests.puppets import ahead, config, gentle_motion, make, shifted
+from tests.states import CHARACTERS, assert_states_close
 
 
 @pytest.mark.parametrize("name", CHARACTERS)

@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from puppets import config, gentle_motion, make
-from states import CHARACTERS, random_state
 
 from characters import load_character
 from mimic.evaluate import evaluate
 from mimic.quality.torque import TorqueShare
 from mimic.sim.mujoco_engine import MujocoEngine
+from tests.puppets import config, gentle_motion, make
+from tests.states import CHARACTERS, random_state
 
 N = 8
 

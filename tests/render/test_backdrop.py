@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from stage import CAMERA, SIZE, world
 
 from characters import load_character
 from mimic.render.backdrop import Backdrop, Look
+from tests.render.stage import CAMERA, SIZE, world
 
 
 def test_the_look_is_read_from_the_model() -> None:

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from motion_samples import random_motion
 
 from characters import CharacterState, Kinematics, load_character
 from characters.errors import InputError
 from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
 from mimic.render import motion_frames
 from mocap.motion import Motion
+from tests.motion_samples import random_motion
 
 
 def _motion(loop: bool) -> Motion:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from stage import CAMERA, GREEN, SIZE, at, ball, centre_of, make_renderer
+
+from tests.render.stage import CAMERA, GREEN, SIZE, at, ball, centre_of, make_renderer
 
 pytestmark = pytest.mark.parametrize("kind", ["tiny", "egl"])
 

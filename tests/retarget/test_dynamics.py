@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from foreign import stepping
 
 from characters import load_character
 from mocap.motion import Motion
 from retarget.dynamics import effort
 from retarget.ground import lowest_heights
+from tests.retarget.foreign import stepping
 
 HUMANOID = load_character("humanoid")
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from foreign import PARENTS, PARTS, SCHEMES, names_of, standing
 
 from characters.errors import ClipError, ConfigError
 from characters.roles import NEEDED
 from characters.strict_config import parse_yaml
 from retarget.mapping import map_skeleton, read_map
+from tests.retarget.foreign import PARENTS, PARTS, SCHEMES, names_of, standing
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

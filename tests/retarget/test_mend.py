@@ -15,7 +15,7 @@ from retarget.ground import lift_penetration
 from retarget.loop import close_loop, unroll
 from retarget.measures import measure
 from retarget.mend import faults, mend
-from retarget.pipeline import _cut, settle
+from retarget.pipeline import settle
 from retarget.report import Card, make_card
 
 DOG, HUMANOID = load_character("dog"), load_character("humanoid")
@@ -105,7 +105,7 @@ def test_a_cycle_is_settled_between_cycles_of_itself(walk):
     last, half = broken.num_frames - 1, (broken.num_frames - 1) // 2
     twice = unroll(close_loop(broken), 2)
     span = slice(half, half + last + 1)
-    later = replace(_cut(twice, half, half + last), loop=True)
+    later = replace(twice.cut(half, half + last), loop=True)
     settled = unroll(settle(broken, DOG), 2)
     other = settle(later, DOG)
     assert torch.rad2deg(quat_angle(other.joint_quat[:-1], settled.joint_quat[span][:-1])).max() < 0.5

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from foreign import foreign, stepping, with_own_frames
 
 from characters import load_character
 from characters.errors import ClipError
@@ -17,6 +16,7 @@ from retarget.pipeline import Options, retarget
 from retarget.report import make_card
 from retarget.solver import SolverConfig
 from tests.motion_samples import random_motion
+from tests.retarget.foreign import foreign, stepping, with_own_frames
 
 HUMANOID = load_character("humanoid")
 

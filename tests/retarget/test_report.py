@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from foreign import stepping
 
 from characters import load_character
 from characters.rotations import quat_from_rotvec, quat_mul
@@ -14,6 +13,7 @@ from retarget.collision import self_collision
 from retarget.posture import Chain, Posture
 from retarget.report import THRESHOLDS, make_card
 from retarget.report_html import card_html
+from tests.retarget.foreign import stepping
 
 HUMANOID = load_character("humanoid")
 NEEDED = "frames fps keypoint_error_cm foot_skate_cm_s penetration_mm float_mm limit_violation_fraction "

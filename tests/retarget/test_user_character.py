@@ -6,7 +6,6 @@ from pathlib import Path
 
 import mujoco
 import pytest
-from foreign import foreign, stepping
 
 from characters.errors import ConfigError, InputError
 from mimic.config import load_preset
@@ -15,6 +14,7 @@ from mocap.formats.clip_npz import write_clip_npz
 from retarget.pipeline import retarget
 from retarget.report import make_card
 from retarget.user_character import user_character
+from tests.retarget.foreign import foreign, stepping
 
 KEYS = """
 model: humanoid.xml

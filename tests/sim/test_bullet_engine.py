@@ -7,8 +7,6 @@ import mujoco
 import numpy as np
 import pytest
 import torch
-from motion_samples import clip_or_skip
-from states import CHARACTERS, assert_states_close, normal, random_state
 
 from characters import Character, CharacterState, Kinematics, load_character
 from mimic.sim import make_engine
@@ -16,6 +14,8 @@ from mimic.sim.bullet_body import inertia
 from mimic.sim.bullet_engine import BulletEngine
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.skill import load_skill
+from tests.motion_samples import clip_or_skip
+from tests.states import CHARACTERS, assert_states_close, normal, random_state
 
 bullet = pytest.importorskip("pybullet", reason="pybullet has no wheels for this Python")
 

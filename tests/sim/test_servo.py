@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from states import CHARACTERS, normal, random_state
 
 from characters import CharacterState, Kinematics, load_character
 from characters.rotations import quat_from_rotvec
@@ -14,6 +13,7 @@ from mimic.env.tasks import TaskConfig
 from mimic.quality.feet import Feet
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.sim.servo import Servo
+from tests.states import CHARACTERS, normal, random_state
 
 RATES = (1 / 600, 1 / 240, 1 / 120, 1 / 60)
 

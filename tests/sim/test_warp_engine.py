@@ -8,9 +8,6 @@ from dataclasses import fields
 
 import pytest
 import torch
-from motion_samples import clip_or_skip
-from puppets import config, gentle_motion
-from states import CHARACTERS, assert_states_close, normal, random_state
 
 from characters import Character, CharacterState, Kinematics, load_character
 from characters.rotations import quat_angle
@@ -19,6 +16,9 @@ from mimic.sim import make_engine
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.sim.servo import Servo
 from mimic.skill import load_skill
+from tests.motion_samples import clip_or_skip
+from tests.puppets import config, gentle_motion
+from tests.states import CHARACTERS, assert_states_close, normal, random_state
 
 pytest.importorskip("mujoco_warp", reason="the GPU engine is an extra: pip install '.[gpu]'")
 warp_engine = pytest.importorskip("mimic.sim.warp_engine")

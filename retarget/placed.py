@@ -1,0 +1,26 @@
+"""Where a part of the character should be, frame by frame; parts are put together with ``|``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Some key bodies over T frames, world axes.
+
+    Attributes:
+        pos: role -> (T, 3) [m].
+        quat: body index -> orientation (T, 4) wxyz.
+        contact: role -> (T,) bool, whether it stands on the ground.
+    """
+
+    pos: dict[str, Tensor] = field(default_factory=dict)
+    quat: dict[int, Tensor] = field(default_factory=dict)
+    contact: dict[str, Tensor] = field(default_factory=dict)
+
+    def __or__(self, other: Placed) -> Placed:
+        """Both together; what both have is the other's."""
+        return Placed(self.pos | other.pos, self.quat | other.quat, self.contact | other.contact)
