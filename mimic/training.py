@@ -37,7 +37,6 @@ from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
 _EVALUATION_EPISODES = 32
-_USUAL_SHARE = 0.45  # of a clip that plays once, left to do from a random start, by one who hardly ever falls
 _CRITIC_FIRST = 20  # iterations in which a policy that comes from elsewhere waits for its critic
 _EVALUATION_SEED = 1_000_003
 
@@ -136,7 +135,7 @@ def _make_trainer(
     return Trainer(
         env,
         make_learner(env, preset.policy, update, run.seed, ranks, run.device),
-        _paced(rollout_of(run), motion, env.control_dt),
+        rollout_of(run),
         dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
         out=out,
         seed=run.seed,
@@ -162,14 +161,6 @@ def rollout_of(run: RunConfig) -> RolloutConfig:
     rollout = run.preset.algorithm(run.algorithm).rollout
     one_gpu = run.engine == "warp" and run.device == "cuda"
     return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
-
-
-def _paced(rollout: RolloutConfig, motion: Motion, dt: float) -> RolloutConfig:
-    """Exploration that narrows as episodes last: of a clip that plays once they last half of it on average, at best."""
-    if motion.loop or not rollout.std_episode_steps:
-        return rollout
-    longest = max(1, round(_USUAL_SHARE * motion.duration / dt))
-    return dataclasses.replace(rollout, std_episode_steps=min(rollout.std_episode_steps, longest))
 
 
 def read_run(out: Path) -> RunConfig:

@@ -14,8 +14,7 @@ from mimic.config import load_preset
 from mimic.export.licence import commercial_use
 from mimic.learn.progress import Silent
 from mimic.skill import experience, load_skill, own_experience
-from mimic.training import Limits, RunConfig, _paced, read_run, rollout_of, train
-from mocap.catalogue import load_clips
+from mimic.training import Limits, RunConfig, read_run, rollout_of, train
 from tests.motion_samples import clip_or_skip
 
 TINY = (
@@ -130,14 +129,6 @@ def test_no_two_trainings_write_into_one_folder(tmp_path):
     train(own, tmp_path, Limits(samples=2 * ITERATION), threads=1, progress=Meanwhile())
     assert Meanwhile.refusals and read_run(tmp_path).seed == 0
     train(own, tmp_path, Limits(samples=3 * ITERATION), threads=1, resume=True)
-
-
-@pytest.mark.parametrize(("clip", "expected"), [("punch", 29), ("walk", 100)])
-def test_exploration_narrows_by_what_episodes_of_the_clip_can_last(clip, expected):
-    clip_or_skip(clip)
-    motion, rollout = load_clips(clip)[0], rollout_of(run_of(clip))
-    assert rollout.std_episode_steps == 100
-    assert _paced(rollout, motion, 1 / 30).std_episode_steps == expected
 
 
 def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path):

@@ -104,6 +104,23 @@ def test_subdividing_keeps_frames_and_velocities():
     assert torch.allclose(fine_rates.root_angvel_w[3::5], coarse_rates.root_angvel_w[:-1], atol=1e-8)
 
 
+def test_a_part_starts_at_time_zero_and_has_the_frames_it_had():
+    part = WALKER.cut(2, 5)
+    assert part.num_frames == 4 and not part.loop and float(part.times[0]) == 0.0
+    assert torch.allclose(part.times, WALKER.times[2:6] - WALKER.times[2])
+    assert torch.equal(part.root_pos_w, WALKER.root_pos_w[2:6]) and torch.equal(part.joint_quat, WALKER.joint_quat[2:6])
+
+
+def test_resampling_at_the_frames_and_between_them():
+    middles = (WALKER.times[1:] + WALKER.times[:-1]) / 2
+    same, fine = WALKER.resampled(WALKER.times), subdivide(WALKER, 2)
+    between = WALKER.resampled(middles)
+    assert quat_angle(same.joint_quat, WALKER.joint_quat).max() < 1e-9
+    assert torch.allclose(same.root_pos_w, WALKER.root_pos_w, atol=1e-12)
+    assert quat_angle(between.joint_quat, fine.joint_quat[1::2]).max() < 1e-9
+    assert torch.allclose(between.root_pos_w, fine.root_pos_w[1::2], atol=1e-12)
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_real_clips_move_at_possible_speeds(name):
     """A flipped sign or swapped column shows here first: no limb of the clips turns faster than 40 rad/s."""
