@@ -2,7 +2,8 @@
 
 Five of them are DeepMimic's (Peng et al. 2018; its code, for the paper has four): a weighted sum of exponentials in
 [0, 1] that is 1 when the simulation is the reference. ``foot_height`` is ours: a paw that skims the ground where the
-clip's is a centimetre above it costs next to nothing in those five, and makes another gait.
+clip's is a centimetre above it costs next to nothing in those five, and makes another gait. ``action_rate`` is the usual
+price of a policy that trembles.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,8 @@ class Compared:
     sim_com_vel_w: Tensor  # (N, 3) [m/s]
     reference_com_vel_w: Tensor
     foot_height: Callable[[], tuple[Tensor, Tensor]]  # lowest points of the feet on both sides, (N, F) [m] each
+    action: Tensor  # (N, A) [policy units], that led here
+    previous_action: Callable[[], Tensor]  # (N, A); in an episode's first step the same
 
 
 class Reward:
@@ -100,6 +103,10 @@ class Reward:
         sim, reference = c.foot_height()
         return (sim - reference).square().sum(-1)
 
+    def action_rate_error(self, c: Compared) -> Tensor:
+        """Mean squared change of the action since the step before, over degrees of freedom."""
+        return (c.action - c.previous_action()).square().mean(-1)
+
 
 LABELS = {  # what terms are called where people read of them
     "pose": "pose",
@@ -108,6 +115,7 @@ LABELS = {  # what terms are called where people read of them
     "root": "root",
     "com": "centre of mass",
     "foot_height": "height of the feet",
+    "action_rate": "steadiness of the action",
 }
 TERMS: dict[str, Callable[[Reward, Compared], Tensor]] = {
     "pose": Reward.pose_error,
@@ -116,4 +124,5 @@ TERMS: dict[str, Callable[[Reward, Compared], Tensor]] = {
     "root": Reward.root_error,
     "com": Reward.com_error,
     "foot_height": Reward.foot_height_error,
+    "action_rate": Reward.action_rate_error,
 }

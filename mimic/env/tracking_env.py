@@ -33,7 +33,7 @@ from retarget.mend import mend
 
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
-_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit", "start_phase")
+_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit", "start_phase", "acted")
 _SWITCH = 0.3  # share of cycles after which another clip may come
 _CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream 0
 
@@ -100,6 +100,7 @@ class TrackingEnv:
         self._steps = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._step_limit = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._start_phase = torch.zeros(self.num_envs, dtype=torch.float64, device=device)
+        self._acted = self._before = torch.zeros(self.num_envs, self.act_dim, device=device)
         self.starts = Starts(config.adaptive_starts if training else 0.0, device)
         self.set_progress(0)
 
@@ -124,7 +125,8 @@ class TrackingEnv:
     def step(self, action: Tensor) -> Step:
         """One control step with ``action`` (N, A) in policy units."""
         usable = action.abs().amax(1) <= _ABSURD  # false for NaN too
-        self.engine.set_targets(self.pd_target(torch.where(usable[:, None], action, torch.zeros_like(action))))
+        self._before, self._acted = self._acted, torch.where(usable[:, None], action, torch.zeros_like(action))
+        self.engine.set_targets(self.pd_target(self._acted))
         self.engine.step()
         self._steps += 1
 
@@ -169,6 +171,7 @@ class TrackingEnv:
             "steps": self._steps,
             "step_limit": self._step_limit,
             "start_phase": self._start_phase,
+            "acted": self._acted,
         } | {f"starts.{name}": getattr(self.starts, name) for name in STARTS_STATE}
         engine = {f"engine.{name}": value for name, value in self.engine.snapshot().items()}
         return {name: value.clone() for name, value in own.items()} | engine
@@ -179,7 +182,7 @@ class TrackingEnv:
         mine = {name: state[name].to(self.device, copy=True) for name in _STATE}
         now.clip_time, now.origin_w, now.yaw, now.clip = (mine[name] for name in _STATE[:4])
         self._episode, self._steps, self._step_limit = mine["episode"], mine["steps"], mine["step_limit"]
-        self._start_phase = mine["start_phase"]
+        self._start_phase, self._acted = mine["start_phase"], mine["acted"]
         for name in STARTS_STATE:
             setattr(self.starts, name, state[f"starts.{name}"].to(self.device, copy=True))
         prefix = "engine."
@@ -194,6 +197,8 @@ class TrackingEnv:
             sim_com_vel_w=self.kinematics.com_velocity(self.bodies),
             reference_com_vel_w=self.reference.com_vel_w,
             foot_height=self._foot_heights,
+            action=self._acted,
+            previous_action=lambda: torch.where(self._steps[:, None] > 1, self._before, self._acted),
         )
 
     def _foot_heights(self) -> tuple[Tensor, Tensor]:
