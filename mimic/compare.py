@@ -60,7 +60,7 @@ def read_curve(run: Path) -> Curve:
     path = run / METRICS_FILE
     rows = read_rows(path) if path.is_file() else []
     names = ("samples", "time_s", "eval/normalized_return", "eval/mean_time_s")
-    figures: list[list[Any]] = [[row.get(name) for name in names] for row in rows]
+    figures: list[list[Any]] = [[row.get(name) for name in names] for row in map(_with_time, rows)]
     curve = [
         Point(samples / 1e6, seconds / 3600, score, up_s)
         for samples, seconds, score, up_s in figures
@@ -69,6 +69,12 @@ def read_curve(run: Path) -> Curve:
     if not curve:
         raise InputError(f"{run}: no evaluations in {METRICS_FILE}; give folders that `train` has written")
     return curve
+
+
+def _with_time(row: dict[str, Any]) -> dict[str, Any]:
+    """Logs of before say in control steps, of which there were 30 a second, how long the character was up."""
+    steps = row.get("eval/mean_steps")
+    return {"eval/mean_time_s": steps / 30, **row} if isinstance(steps, float) else row
 
 
 def read_groups(runs: list[Path]) -> list[Group]:

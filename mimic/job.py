@@ -46,7 +46,7 @@ def run_job(
     ``train_anew``: by ``run`` and no other, whatever controllers there are.
     """
     skill = load_skill(str(_controller(run, out, minutes, threads, say, train_anew)))
-    say("evaluating: 32 episodes of up to 20 s from random phases")
+    say("evaluating: 32 episodes of up to 20 s from random starts")
     report = evaluate_skill(skill, 32, threads)
     evaluation_path = out / "evaluation.json"
     write_json(evaluation_path, report)

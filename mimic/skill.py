@@ -78,17 +78,18 @@ def short_name(clip: str) -> str:
 
 def last_run(clip: str, runs: Path = RUNS) -> Path | None:
     """The user's newest run of a clip, given as the run was or by its short name, that holds a checkpoint; or None."""
-    folders = [path for path in runs.glob("*") if checkpoint.steps(path / "ckpt") and _is_of(path, clip)]
+    found = {path: _clip_of(path) for path in runs.glob("*") if checkpoint.steps(path / "ckpt")}
+    exact = [path for path, its in found.items() if its == clip]
+    folders = exact or [path for path, its in found.items() if short_name(its) == clip]
     return max(folders, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _is_of(run: Path, clip: str) -> bool:
-    """Whether a run says of itself that it is of the clip."""
+def _clip_of(run: Path) -> str:
+    """What a run says it is of; "" where it does not say."""
     try:
-        its = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))["clip"]
-        return clip in (its, short_name(its))
+        return str(json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))["clip"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return ""
 
 
 def find_skill(name: str) -> Path:

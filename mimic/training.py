@@ -77,21 +77,29 @@ def train(
             if not ranks.first:
                 out, progress = out / f"rank{ranks.rank}", progress or Silent()
             trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)
-            begun = resume and bool(checkpoint.steps(trainer.root))
-            if run.beginning and not begun:
+            if run.beginning and not resume:
                 trainer.begin_with(initial_policy(run.beginning, run.clip, motion.character, run.preset))
             held.enter_context(_alone_in(out))
-            if begun:
-                trainer.resume()
-            elif resume:
-                trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
-            else:
+            if not resume:
                 _write_config(run, out)
+            else:
+                _take_up(trainer, run, motion, out)
         if stop.received == signal.SIGINT:
             raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
         if stop.received is not None:
             signal.raise_signal(stop.received)
         return trainer.train()
+
+
+def _take_up(trainer: Trainer, run: RunConfig, motion: Motion, out: Path) -> None:
+    """Go on from what was saved; begin again where nothing was."""
+    checkpoint.remove_orphans(trainer.root)  # and put back what was being replaced when the run was killed
+    if checkpoint.steps(trainer.root):
+        trainer.resume()
+        return
+    if run.beginning:
+        trainer.begin_with(initial_policy(run.beginning, run.clip, motion.character, run.preset))
+    trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
 
 
 @contextmanager

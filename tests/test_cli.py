@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import run_mimic
+from mimic.verbs.common import asked_otherwise
 from tests.motion_samples import clip_or_skip
 
 ROOT = Path(run_mimic.__file__).parent
@@ -128,6 +129,20 @@ def test_clips_are_listed(capsys):
     code, out, _ = call(capsys, "clips")
     assert code == 0 and all(name in out for name in clips)
     assert clips["cartwheel"]["controller"] and not clips["trot-left-authored"]["controller"]
+
+
+@pytest.mark.parametrize(
+    ("words", "otherwise"),
+    [
+        ("--minutes 3 --seed 0", []),  # as `make demo` says it
+        ("--algorithm awr --preset fast --engine mujoco --device cpu", []),
+        ("--seed 1 --algorithm ppo", ["--seed", "--algorithm"]),
+        ("--num-envs 512 --preset feet --set num_envs=3", ["--num-envs", "--preset", "--set"]),
+    ],
+)
+def test_what_ships_is_shown_unless_something_else_is_asked_for(words, otherwise):
+    args = run_mimic.all_verbs().parser.parse(["run", "--clip", "cartwheel", *words.split()])
+    assert asked_otherwise(args) == otherwise
 
 
 def test_help_names_every_verb(capsys):

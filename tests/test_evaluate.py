@@ -39,6 +39,7 @@ def test_a_perfect_run_earns_one():
     assert max(report["mpjpe_m"], report["root_error_m"], report["joint_velocity_error_rad_s"]) < 1e-4
     assert report["reward_terms"] == pytest.approx(dict.fromkeys(report["reward_terms"], 1.0), abs=1e-6)
     assert report["jerk_m_s3"] == pytest.approx(report["reference_jerk_m_s3"], rel=1e-3)
+    assert report["drift_m"] < 1e-5
 
 
 def test_one_that_falls_at_once_earns_nothing():

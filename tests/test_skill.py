@@ -127,6 +127,9 @@ def test_runs_whose_names_begin_alike_are_told_apart_by_their_clips(tmp_path):
     assert last_run("mine-fast") == fast.relative_to(tmp_path)
     assert last_run("other") == last_run("clips/other.txt") == called.relative_to(tmp_path)
     assert last_run("elsewhere/mine.txt") is None
+    other = run(runs, "other", [1], clip="elsewhere/mine.txt")
+    os.utime(other, (9e9, 9e9))
+    assert last_run("mine.txt") == mine.relative_to(tmp_path), "the very clip before one of the same short name"
 
 
 @pytest.mark.parametrize("name", ["wlk", "/no/such/folder", "no/such", "[", "**", "", "x" * 300, "a\nb"])

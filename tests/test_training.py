@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from characters.errors import InputError
-from mimic import beginning, training
+from mimic import beginning, checkpoint, training
 from mimic.beginning import Beginning, beginning_with
 from mimic.config import load_preset
 from mimic.export.licence import commercial_use
+from mimic.learn.logging import read_rows
 from mimic.learn.progress import Silent
 from mimic.skill import experience, load_skill, own_experience
 from mimic.training import Limits, RunConfig, read_run, rollout_of, train
@@ -129,6 +130,29 @@ def test_no_two_trainings_write_into_one_folder(tmp_path):
     train(own, tmp_path, Limits(samples=2 * ITERATION), threads=1, progress=Meanwhile())
     assert Meanwhile.refusals and read_run(tmp_path).seed == 0
     train(own, tmp_path, Limits(samples=3 * ITERATION), threads=1, resume=True)
+
+
+def test_a_run_killed_while_its_checkpoint_got_its_score_goes_on_from_it(walk, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(walk, out)
+    for older in sorted((out / "ckpt").iterdir())[:-1]:
+        shutil.rmtree(older)
+    (only,) = (out / "ckpt").iterdir()
+    only.rename(only.with_name(f".tmp-replaced-{only.name}"))
+    result = train(read_run(out), out, Limits(samples=12 * ITERATION), threads=1, resume=True)
+    assert result.samples == 12 * ITERATION
+    assert {row["iteration"] for row in read_rows(out / "metrics.jsonl")} == set(range(13)), "none is missing"
+
+
+def test_a_run_of_before_the_term_for_actions_goes_on(walk, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(walk, out)
+    for path in (out / "ckpt").iterdir():
+        found = checkpoint.load(path)
+        del found.tensors["env"]["acted"]
+        shutil.rmtree(path)
+        checkpoint.save(out / "ckpt", found.step, found.tensors, found.meta)
+    assert train(read_run(out), out, Limits(samples=11 * ITERATION), threads=1, resume=True).iterations == 11
 
 
 def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path):

@@ -24,7 +24,13 @@ class ActionConfig:
     def __post_init__(self) -> None:
         if (
             self.lead_s < 0.0
-            or min(self.ball_scale, self.hinge_range_scale, self.bound, self.hinge_bound or 1.0) <= 0.0
+            or min(
+                self.ball_scale,
+                self.hinge_range_scale,
+                self.bound,
+                1.0 if self.hinge_bound is None else self.hinge_bound,
+            )
+            <= 0.0
         ):
             raise ValueError("lead_s must not be negative, scales and bounds must be above 0")
 

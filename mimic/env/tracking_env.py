@@ -33,7 +33,7 @@ from retarget.mend import mend
 
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
-_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit", "start_phase", "acted")
+_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit", "start_phase")
 _SWITCH = 0.3  # share of cycles after which another clip may come
 _CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream 0
 
@@ -182,7 +182,9 @@ class TrackingEnv:
         mine = {name: state[name].to(self.device, copy=True) for name in _STATE}
         now.clip_time, now.origin_w, now.yaw, now.clip = (mine[name] for name in _STATE[:4])
         self._episode, self._steps, self._step_limit = mine["episode"], mine["steps"], mine["step_limit"]
-        self._start_phase, self._acted = mine["start_phase"], mine["acted"]
+        self._start_phase = mine["start_phase"]
+        # runs of before the term for steady actions do not know it, nor need it
+        self._acted = state.get("acted", torch.zeros_like(self._acted)).to(self.device, copy=True)
         for name in STARTS_STATE:
             setattr(self.starts, name, state[f"starts.{name}"].to(self.device, copy=True))
         prefix = "engine."

@@ -119,7 +119,9 @@ class Trainer:
                     metrics |= self._rate(begin) | self._evaluate_if_due()
                     self._record(log, metrics)
                     self._save_if_due(log, self._new_best(metrics))
-                path = self._save(log, self._judge_last(log) if reason in ("samples", "minutes") else None)
+                path = self._save(log, None)
+                if reason in ("samples", "minutes") and (score := self._judge_last(log)) is not None:
+                    path = self._save(log, score)
             finally:
                 log.close()
                 self.progress.close()

@@ -1,5 +1,6 @@
 """How far the character gets from the clip's way over the ground."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ class DriftMeter:
     """
 
     def __init__(self, env: TrackingEnv) -> None:
-        self._placed = env.clock.now
+        self._placed = replace(env.clock.now)  # the clock changes its own in place
         self._distance = torch.zeros(env.num_envs, device=env.device)
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:

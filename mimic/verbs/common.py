@@ -56,12 +56,18 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> "RunConfig"
 
 
 def asked_otherwise(args: argparse.Namespace, run: "RunConfig | None" = None) -> list[str]:
-    """Options that were given and ask for something else than ``run`` is; without it, all that were given."""
-    names = ("seed", "num_envs", "engine", "device", "algorithm")
-    of_run = (run.seed, run.preset.num_envs, run.engine, run.device, run.algorithm) if run else (None,) * len(names)
-    asked = [
-        f"--{name.replace('_', '-')}"
-        for name, own in zip(names, of_run, strict=True)
-        if getattr(args, name) is not None and getattr(args, name) != own
-    ]
-    return asked + [f"--{name}" for name in ("preset", "set") if getattr(args, name)]
+    """Options that ask for something else than ``run`` is, or without it, than a run of no options would be."""
+    usual: dict[str, object] = {
+        "seed": 0,
+        "num_envs": None,
+        "engine": "mujoco",
+        "device": "cpu",
+        "algorithm": "awr",
+        "preset": "fast",
+        "set": [],
+    }
+    if run:
+        usual = {"seed": run.seed, "num_envs": run.preset.num_envs, "engine": run.engine, "device": run.device}
+        usual |= {"algorithm": run.algorithm, "preset": None, "set": []}
+    asked = {name: getattr(args, name) for name in usual}
+    return [f"--{n.replace('_', '-')}" for n, said in asked.items() if said is not None and said != usual[n]]

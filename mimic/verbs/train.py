@@ -51,7 +51,7 @@ def add(verbs: Verbs) -> None:
     pack = verbs.add("pack", do_pack, "keep a run's best checkpoint as a small controller folder, evaluated")
     pack.add_argument("run", type=Path, metavar="RUN")
     pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    pack.add_argument("--episodes", type=whole, default=32, help="from as many random phases (default 32)")
+    pack.add_argument("--episodes", type=whole, default=32, help="from as many random starts (default 32)")
     add_threads(pack)
 
 

@@ -22,7 +22,7 @@ def add(verbs: Verbs) -> None:
     """``evaluate``, ``render``, ``steer``, ``play-clip``."""
     evaluate = verbs.add("evaluate", do_evaluate, "how well a controller tracks its clip")
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
-    evaluate.add_argument("--episodes", type=whole, default=32, help="from as many random phases (default 32)")
+    evaluate.add_argument("--episodes", type=whole, default=32, help="from as many random starts (default 32)")
     evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")
     evaluate.add_argument("--seed", type=seed, help="of other phases (default: the same for everyone)")
     evaluate.add_argument("--json", type=Path, metavar="OUT")
@@ -54,7 +54,11 @@ def add(verbs: Verbs) -> None:
 
     play = verbs.add("play-clip", do_play_clip, "film a clip as it is, without physics")
     play.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
-    play.add_argument("--seconds", type=positive, help="so long from the start (default: once through)")
+    play.add_argument(
+        "--seconds",
+        type=positive,
+        help="so long from the start (default: whole cycles of at least 4 s, or once and a second more)",
+    )
     play.add_argument("--raw", action="store_true", help="leave frames below the ground where they are")
     add_film_options(play)
 

@@ -139,6 +139,20 @@ def test_the_last_policy_is_judged_too_and_resuming_forgets_that_it_was(make_tra
     assert scores(longer) == [(0, 0.0), (2, 0.2), (4, 0.4)]
 
 
+def test_who_stops_the_last_evaluation_loses_nothing_but_its_score(make_trainer):
+    trainer = make_trainer("ppo", samples=3 * ITERATION, evaluate_every=2 * ITERATION)
+
+    def evaluate(policy):
+        if trainer.state.counters.iteration == 3:
+            raise KeyboardInterrupt
+        return {"normalized_return": 0.5}
+
+    trainer.evaluate = evaluate
+    with pytest.raises(KeyboardInterrupt):
+        trainer.train()
+    assert checkpoint.latest(trainer.root).step == 3
+
+
 def test_an_evaluation_without_the_metric_is_a_clear_error(make_trainer):
     trainer = make_trainer("ppo", samples=ITERATION, evaluate_every=ITERATION, best_metric="survivel")
     with pytest.raises(ConfigError, match="did you mean 'survival'"):
