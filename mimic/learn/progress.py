@@ -32,12 +32,17 @@ def make_progress(stream: TextIO | None = None) -> Progress:
 
 
 def describe(row: Mapping[str, float], eta_s: float) -> str:
-    """One line: samples, samples/s, return of training episodes, last evaluation, time to go."""
-    parts = [f"{row.get('samples', 0.0) / 1e6:.2f} M samples", f"{row.get('samples_per_s', 0.0):.0f}/s"]
+    """One line: samples, samples/s, return of training episodes, evaluation, time to go."""
+    parts = [f"{row.get('samples', 0.0) / 1e6:.2f} M samples"]
+    if row.get("samples_per_s") is not None:
+        parts.append(f"{row['samples_per_s']:.0f}/s")
     for key, name in (("episode_return", "return"), ("episode_length", "steps"), ("kl", "KL")):
         if row.get(key) is not None:
             parts.append(f"{name} {row[key]:.3g}")
-    parts += [f"{key.removeprefix('eval/')} {row[key]:.3f}" for key in row if key == "eval/normalized_return"]
+    if "eval/normalized_return" in row:
+        parts.append(f"normalised return {row['eval/normalized_return']:.3f}")
+    if "eval/survival" in row:
+        parts.append(f"survival {100 * row['eval/survival']:.0f} %")
     if eta_s != float("inf"):
         parts.append(f"{eta_s / 60.0:.0f} min to go" if eta_s >= 90.0 else f"{eta_s:.0f} s to go")
     return "  ".join(parts)

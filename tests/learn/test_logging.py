@@ -95,8 +95,11 @@ def test_curve_is_a_picture_of_evaluations_else_of_training(tmp_path):
 
 
 def test_one_line_says_it_all():
-    row = {"samples": 1.5e6, "samples_per_s": 3500.0, "episode_return": 12.34, "eval/normalized_return": 0.25}
-    assert describe(row, 600.0) == "1.50 M samples  3500/s  return 12.3  normalized_return 0.250  10 min to go"
+    row = {"samples": 1.5e6, "samples_per_s": 3500.0, "episode_return": 12.34}
+    judged = row | {"eval/normalized_return": 0.25, "eval/survival": 0.5}
+    told = "1.50 M samples  3500/s  return 12.3  normalised return 0.250  survival 50 %  10 min to go"
+    assert describe(judged, 600.0) == told
+    assert describe({"samples": 0.0}, math.inf) == "0.00 M samples"
     assert "to go" not in describe(row, math.inf)
 
 
