@@ -92,7 +92,8 @@ def save(
     """Save as ``root/<step>``; then delete all but the newest ``keep`` and the one with the highest ``score``.
 
     ``tensors``: group -> name -> tensor. With ``spec`` the folder also is a controller (group ``policy``). A sound
-    checkpoint of the same step is left alone, unless it has no score yet and gets one. Raises CheckpointWriteError, with everything before intact.
+    checkpoint of the same step is left alone, unless it has no score yet and gets one. Raises CheckpointWriteError, with
+    everything before intact.
     """
     target = root / f"{step:09d}"
     known = None if score is None or not math.isfinite(score) else float(score)

@@ -22,16 +22,8 @@ class ActionConfig:
     hinge_bound: float | None = None
 
     def __post_init__(self) -> None:
-        if (
-            self.lead_s < 0.0
-            or min(
-                self.ball_scale,
-                self.hinge_range_scale,
-                self.bound,
-                1.0 if self.hinge_bound is None else self.hinge_bound,
-            )
-            <= 0.0
-        ):
+        positive = (self.ball_scale, self.hinge_range_scale, self.bound, self.hinge_bound)
+        if self.lead_s < 0.0 or any(value is not None and value <= 0.0 for value in positive):
             raise ValueError("lead_s must not be negative, scales and bounds must be above 0")
 
 

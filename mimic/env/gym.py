@@ -50,7 +50,7 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         self.render_mode = _known(render_mode, [])
         self.env = _make(clip, num_envs, config, training, threads)
         self.metadata = self.metadata | {"render_fps": _rate(self.env)}
-        self._seeded, self._samples = False, 0
+        self.seeded, self._samples = False, 0
         self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -59,9 +59,7 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start every episode anew; ``options={"start_times": (N,) seconds}`` chooses where in the clip."""
         super().reset(seed=seed)
-        if seed is not None or not self._seeded:
-            self.env.reseed(int(self.np_random.integers(2**31)))
-            self._seeded = True
+        _reseed(self, seed)
         return _array(self.env.reset(_start_times(self.env, options))), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
@@ -93,7 +91,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
         self.env = _make(clip, 1, config, training, threads=1)
         self.metadata = self.metadata | {"render_fps": _rate(self.env)}
         self.observation_space, self.action_space = _spaces(self.env)
-        self._seeded, self._samples = False, 0
+        self.seeded, self._samples = False, 0
         self._live: LivePicture | None = None
         self._picture: Array | None = None
         self._steps = 0
@@ -102,9 +100,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
         """Start an episode; ``options={"start_times": [seconds]}`` chooses where in the clip."""
         super().reset(seed=seed)
-        if seed is not None or not self._seeded:
-            self.env.reseed(int(self.np_random.integers(2**31)))
-            self._seeded = True
+        _reseed(self, seed)
         obs = _array(self.env.reset(_start_times(self.env, options)))[0]
         self._steps, self._reward, self._picture = 0, None, None
         if self._live:
@@ -197,6 +193,13 @@ def _ends(step: Step) -> tuple[Array, Array]:
 
 def _array(tensor: torch.Tensor) -> Array:
     return tensor.cpu().numpy().copy()
+
+
+def _reseed(face: GymVectorTracking | GymTracking, seed: int | None) -> None:
+    """Start times by ``seed``, or at the first reset without one by chance; later resets go on from there."""
+    if seed is not None or not face.seeded:
+        face.env.reseed(int(face.np_random.integers(2**31)))
+        face.seeded = True
 
 
 def _rate(env: TrackingEnv) -> int:
