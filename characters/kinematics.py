@@ -1,7 +1,7 @@
 """Forward kinematics: from joint rotations to where every body is and how it moves, for N characters at once.
 
 Written in torch so that the simulated and the reference state go through the same arithmetic, on any device, and a
-state compared with itself differs by exactly nothing. The loop runs over the levels of the tree, not over bodies.
+state compared with itself differs by exactly nothing.
 """
 
 from dataclasses import dataclass
@@ -48,15 +48,19 @@ class Kinematics:
         self._com = tensor([b.com for b in bodies])
         self._mass_share = tensor([b.mass / character.mass for b in bodies])
         self._geom_pos = tensor([b.geom.pos for b in bodies])
-        self._geom_quat = tensor([b.geom.quat for b in bodies])
+        geom_quat = tensor([b.geom.quat for b in bodies])
+        # (B, 3, 3): a vector in the body's frame to the same in its geom's
+        axes = torch.eye(3, device=device, dtype=dtype)
+        self._to_geom = torch.stack([quat_rotate(geom_quat, axis.expand(len(bodies), 3)) for axis in axes], -1)
         # a primitive's lowest point = centre - radius - sum over axes of |z of the axis| * half extent
         self._radius = tensor([b.geom.size[0] if b.geom.shape != "box" else 0.0 for b in bodies])
         self._half_extent = tensor([_half_extent(b.geom.shape, b.geom.size) for b in bodies])
-        self._levels = [level.to(device) for level in _tree_levels(character)]
         self._parents = torch.tensor([b.parent for b in bodies], device=device)
-        # a body that is fixed to its parent reads the identity in the slot after the last joint
-        num_joints = len(character.joints)
-        self._joint_of_body = torch.tensor([num_joints if b.joint is None else b.joint for b in bodies], device=device)
+        self._hops = [hop.to(device) for hop in _doubling_hops(character)]
+        # where each body's rotation against its parent is in (root, joints, identity); last, the identity once more
+        fixed = 1 + len(character.joints)
+        source = [0] + [fixed if b.joint is None else 1 + b.joint for b in bodies[1:]] + [fixed]
+        self._rotation_of_body = torch.tensor(source, device=device)
         self._identity = tensor([1.0, 0.0, 0.0, 0.0])
         self._joint_axes = _joint_axes(character).to(device, dtype)
         self._below_root = _ancestors(character).to(device, dtype)
@@ -64,16 +68,16 @@ class Kinematics:
     def forward(self, state: CharacterState) -> BodyState:
         """Poses and velocities of all bodies.
 
-        Only orientations need the walk from the root outwards; positions and velocities are then sums over each
-        body's ancestors, one matrix product each.
+        An orientation is the product of all rotations from the root to the body. Each round doubles how many are in it:
+        the product that ends at a body comes after the one that ends where it begins. Positions and velocities are sums
+        over each body's ancestors, one matrix product each.
         """
-        n = len(state)
-        identity = self._identity.expand(n, 1, 4)
-        local_quat = torch.cat((state.joint_quat, identity), 1)[:, self._joint_of_body].movedim(-1, 0).contiguous()
-        quat = torch.empty_like(local_quat).movedim(0, -1)
-        quat[:, 0] = state.root_quat_w
-        for level in self._levels:
-            quat[:, level] = quat_mul(quat[:, self._parents[level]], local_quat[:, :, level].movedim(0, -1))
+        root_quat, identity = state.root_quat_w[:, None], self._identity.expand(len(state), 1, 4)
+        rotations = torch.cat([q.movedim(-1, 0) for q in (root_quat, state.joint_quat, identity)], 2).movedim(0, -1)
+        quat = rotations[:, self._rotation_of_body]
+        for ancestor in self._hops:
+            quat = quat_mul(quat[:, ancestor], quat)
+        quat = quat[:, :-1]
         local_angvel = (state.joint_vel @ self._joint_axes).movedim(0, -1)
         angvel = self._sum_over_ancestors(quat_rotate(quat, local_angvel), state.root_angvel_w)
         arm = quat_rotate(quat[:, self._parents], self._offset)
@@ -97,22 +101,26 @@ class Kinematics:
 
     def lowest_points(self, bodies: BodyState) -> Tensor:
         """Height of the lowest point of each body's collision geom, (N, B) [m]."""
-        centre = bodies.pos_w + quat_rotate(bodies.quat_w, self._geom_pos.expand_as(bodies.pos_w))
-        w, x, y, z = quat_mul(bodies.quat_w, self._geom_quat.expand_as(bodies.quat_w)).unbind(-1)
-        axes_z = torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), -1)
-        return centre[..., 2] - self._radius - (axes_z.abs() * self._half_extent).sum(-1)
+        w, x, y, z = bodies.quat_w.unbind(-1)
+        up = torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), -1)  # in the body's frame
+        centre_z = bodies.pos_w[..., 2] + (up * self._geom_pos).sum(-1)
+        axes_z = torch.einsum("nbi,bij->nbj", up, self._to_geom)
+        return centre_z - self._radius - (axes_z.abs() * self._half_extent).sum(-1)
 
 
 def _half_extent(shape: str, size: tuple[float, ...]) -> tuple[float, ...]:
     return {"sphere": (0.0, 0.0, 0.0), "capsule": (0.0, 0.0, size[-1]), "box": size}[shape]
 
 
-def _tree_levels(character: Character) -> list[Tensor]:
-    """Body indices by their distance from the root, the root left out."""
-    depth: list[int] = []
-    for body in character.bodies:
-        depth.append(0 if body.parent < 0 else depth[body.parent] + 1)
-    return [torch.tensor([b for b, d in enumerate(depth) if d == level]) for level in range(1, max(depth) + 1)]
+def _doubling_hops(character: Character) -> list[Tensor]:
+    """Every body's ancestor 1, 2, 4, ... above it, (B + 1,) each; B where there is none, and that of B."""
+    none = len(character.bodies)
+    hop = torch.tensor([none if body.parent < 0 else body.parent for body in character.bodies] + [none])
+    hops = []
+    while bool((hop != none).any()):
+        hops.append(hop)
+        hop = hop[hop]
+    return hops
 
 
 def _joint_axes(character: Character) -> Tensor:

@@ -7,6 +7,8 @@ transposed view), because on a CPU whole-component arithmetic is several times f
 On a GPU every operation costs the same, however little it does: there few of them, on whole vectors, are what is fast.
 """
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -20,10 +22,10 @@ def quat_mul(a: Tensor, b: Tensor) -> Tensor:
     aw, ax, ay, az = a.unbind(-1)
     bw, bx, by, bz = b.unbind(-1)
     return _stack(
-        aw * bw - ax * bx - ay * by - az * bz,
-        aw * bx + ax * bw + ay * bz - az * by,
-        aw * by - ax * bz + ay * bw + az * bx,
-        aw * bz + ax * by - ay * bx + az * bw,
+        _less(_less(_less(aw * bw, ax, bx), ay, by), az, bz),
+        _less(_plus(_plus(aw * bx, ax, bw), ay, bz), az, by),
+        _plus(_plus(_less(aw * by, ax, bz), ay, bw), az, bx),
+        _plus(_less(_plus(aw * bz, ax, by), ay, bx), az, bw),
     )
 
 
@@ -41,14 +43,14 @@ def quat_rotate(q: Tensor, v: Tensor) -> Tensor:
     """v (..., 3) turned by q (..., 4) wxyz."""
     w, axis = q[..., :1], q[..., 1:]
     t = 2.0 * cross(axis, v)
-    return v + w * t + cross(axis, t)
+    return _plus(v, w, t) + cross(axis, t)
 
 
 def quat_rotate_inverse(q: Tensor, v: Tensor) -> Tensor:
     """v (..., 3) turned by the inverse of q (..., 4) wxyz."""
     w, axis = q[..., :1], q[..., 1:]
     t = 2.0 * cross(axis, v)
-    return v - w * t + cross(axis, t)
+    return _less(v, w, t) + cross(axis, t)
 
 
 def quat_from_rotvec(rotvec: Tensor) -> Tensor:
@@ -60,12 +62,12 @@ def quat_from_rotvec(rotvec: Tensor) -> Tensor:
 
 def quat_to_rotvec(q: Tensor) -> Tensor:
     """Logarithm: quaternion (..., 4) wxyz to the shortest rotation vector (..., 3) [rad], angle at most pi."""
-    q = torch.where(q[..., :1] < 0, -q, q)
-    sin_half = _length(q[..., 1:])
-    angle = 2.0 * torch.atan2(sin_half, q[..., :1])
+    w, axis = q[..., :1], q[..., 1:]
+    sin_half = _length(axis)
+    angle = 2.0 * torch.atan2(sin_half, w.abs())
     tiny = torch.finfo(q.dtype).tiny
-    scale = torch.where(sin_half > tiny, angle / sin_half.clamp_min(tiny), torch.full_like(angle, 2.0))
-    return scale * q[..., 1:]
+    scale = torch.where(sin_half > tiny, angle / sin_half.clamp_min(tiny), 2.0)
+    return torch.where(w < 0, -scale, scale) * axis
 
 
 def quat_angle(a: Tensor, b: Tensor) -> Tensor:
@@ -111,6 +113,49 @@ def quat_from_yaw(yaw: Tensor) -> Tensor:
     return torch.stack(((0.5 * yaw).cos(), zero, zero, (0.5 * yaw).sin()), -1)
 
 
+class Yaw:
+    """Turns about z by yaw (N,) [rad], in a few products where those of any axis take dozens.
+
+    Vectors are (N, 3) or (N, K, 3), quaternions (N, 4) or (N, K, 4) wxyz.
+    """
+
+    def __init__(self, yaw: Tensor) -> None:
+        self._yaw = yaw
+
+    @cached_property
+    def _whole(self) -> tuple[Tensor, Tensor]:
+        return self._yaw.cos(), self._yaw.sin()
+
+    @cached_property
+    def _half(self) -> tuple[Tensor, Tensor]:
+        half = 0.5 * self._yaw
+        return half.cos(), half.sin()
+
+    def rotate(self, v: Tensor) -> Tensor:
+        """v turned."""
+        cos, sin = (part.view(-1, *(1,) * (v.dim() - 2)) for part in self._whole)
+        x, y, z = v.unbind(-1)
+        return _stack(_less(cos * x, sin, y), _plus(sin * x, cos, y), z)
+
+    def rotate_inverse(self, v: Tensor) -> Tensor:
+        """v turned back: as seen from the turned frame."""
+        cos, sin = (part.view(-1, *(1,) * (v.dim() - 2)) for part in self._whole)
+        x, y, z = v.unbind(-1)
+        return _stack(_plus(cos * x, sin, y), _less(cos * y, sin, x), z)
+
+    def mul(self, q: Tensor) -> Tensor:
+        """The rotation q, and then the turn."""
+        cos, sin = (part.view(-1, *(1,) * (q.dim() - 2)) for part in self._half)
+        w, x, y, z = q.unbind(-1)
+        return _stack(_less(cos * w, sin, z), _less(cos * x, sin, y), _plus(sin * x, cos, y), _plus(sin * w, cos, z))
+
+    def inverse_mul(self, q: Tensor) -> Tensor:
+        """The rotation q as seen from the turned frame."""
+        cos, sin = (part.view(-1, *(1,) * (q.dim() - 2)) for part in self._half)
+        w, x, y, z = q.unbind(-1)
+        return _stack(_plus(cos * w, sin, z), _plus(cos * x, sin, y), _less(cos * y, sin, x), _less(cos * z, sin, w))
+
+
 def quat_hemisphere(q: Tensor) -> Tensor:
     """The same rotations (T, ..., 4) with signs chosen so that neighbours along the first dimension agree."""
     if len(q) < 2:
@@ -127,7 +172,15 @@ def cross(a: Tensor, b: Tensor) -> Tensor:
         return torch.linalg.cross(a.expand(shape), b.expand(shape))
     ax, ay, az = a.unbind(-1)
     bx, by, bz = b.unbind(-1)
-    return _stack(ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+    return _stack(_less(ay * bz, az, by), _less(az * bx, ax, bz), _less(ax * by, ay, bx))
+
+
+def _plus(sum_: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return torch.addcmul(sum_, a, b)
+
+
+def _less(sum_: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return torch.addcmul(sum_, a, b, value=-1)
 
 
 def _few_operations(v: Tensor) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from characters import CharacterState
-from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
+from characters.rotations import Yaw, heading_angle
 from mimic.env.reference import Reference, ReferenceSample
 from mimic.env.tasks import TaskConfig
 from mimic.sim.chosen import put
@@ -126,8 +126,8 @@ class Clock:
         """The same moments counted from the start of the next cycle, which goes on where this one ends."""
         yaw = at.yaw + self.cycle_yaw[at.clip]
         first = self.first_pos[at.clip]
-        end_w = quat_rotate(quat_from_yaw(at.yaw), first + self.reference.cycle_displacement[at.clip]) + at.origin_w
-        origin_w = end_w - quat_rotate(quat_from_yaw(yaw), first)
+        end_w = Yaw(at.yaw).rotate(first + self.reference.cycle_displacement[at.clip]) + at.origin_w
+        origin_w = end_w - Yaw(yaw).rotate(first)
         return Placement(at.clip_time - self.reference.duration, origin_w, yaw, at.clip)
 
 

@@ -12,15 +12,7 @@ from torch import Tensor
 
 from characters import BodyState, Character, CharacterState, Kinematics
 from characters.errors import ConfigError, nearest
-from characters.rotations import (
-    cross,
-    heading_angle,
-    quat_conj,
-    quat_from_yaw,
-    quat_mul,
-    quat_rotate_inverse,
-    quat_to_rot6d,
-)
+from characters.rotations import Yaw, cross, heading_angle, quat_to_rot6d
 from mimic.env.config import ObservationConfig
 
 
@@ -35,15 +27,15 @@ class Target:
 
 @dataclass
 class Seen:
-    """Everything a field may look at. ``yaw_quat`` (N, 4): the frame of links; ``reference_yaw_quat``: of the root."""
+    """Everything a field may look at. ``frame``: of the links; ``reference_frame``: of the root."""
 
     sim: CharacterState
     bodies: BodyState
     com_pos_w: Callable[[], Tensor]
     phase: Tensor  # (N,) in [0, 1)
     targets: list[Target]
-    yaw_quat: Tensor
-    reference_yaw_quat: Tensor
+    frame: Yaw
+    reference_frame: Yaw
 
 
 class Observation:
@@ -78,10 +70,9 @@ class Observation:
             if name in self.layout:
                 self.unnormalized[self.layout[name]] = True
 
-    def frame(self, sim: CharacterState, reference_yaw: Tensor) -> Tensor:
-        """The yaw frame of the links as (N, 4) wxyz."""
-        yaw = heading_angle(sim.root_quat_w) if self.config.frame == "heading" else reference_yaw
-        return quat_from_yaw(yaw)
+    def frame(self, sim: CharacterState, reference_frame: Yaw) -> Yaw:
+        """The yaw frame of the links."""
+        return Yaw(heading_angle(sim.root_quat_w)) if self.config.frame == "heading" else reference_frame
 
     def observe(self, seen: Seen) -> Tensor:
         """The observation, (N, dim) float32."""
@@ -109,17 +100,17 @@ def root_height(s: Seen) -> Tensor:
 
 def root_rot(s: Seen) -> Tensor:
     """Root orientation in the reference's frame, 6D."""
-    return quat_to_rot6d(_turned(s.reference_yaw_quat, s.sim.root_quat_w))
+    return quat_to_rot6d(s.reference_frame.inverse_mul(s.sim.root_quat_w))
 
 
 def root_linvel(s: Seen) -> Tensor:
     """Root velocity in the reference's frame [m/s]."""
-    return quat_rotate_inverse(s.reference_yaw_quat, s.sim.root_linvel_w)
+    return s.reference_frame.rotate_inverse(s.sim.root_linvel_w)
 
 
 def root_angvel(s: Seen) -> Tensor:
     """Root angular velocity in the reference's frame [rad/s]."""
-    return quat_rotate_inverse(s.reference_yaw_quat, s.sim.root_angvel_w)
+    return s.reference_frame.rotate_inverse(s.sim.root_angvel_w)
 
 
 def joint_rot(s: Seen) -> Tensor:
@@ -134,18 +125,18 @@ def joint_vel(s: Seen) -> Tensor:
 
 def body_pos(s: Seen) -> Tensor:
     """Joint positions from the root [m], root left out."""
-    return quat_rotate_inverse(s.yaw_quat[:, None], s.bodies.pos_w[:, 1:] - s.bodies.pos_w[:, :1])
+    return s.frame.rotate_inverse(s.bodies.pos_w[:, 1:] - s.bodies.pos_w[:, :1])
 
 
 def link_pos(s: Seen) -> Tensor:
     """Centres of mass of all links from the root joint [m] (DeepMimic)."""
-    return quat_rotate_inverse(s.yaw_quat[:, None], s.com_pos_w() - s.bodies.pos_w[:, :1])
+    return s.frame.rotate_inverse(s.com_pos_w() - s.bodies.pos_w[:, :1])
 
 
 def link_rot(s: Seen) -> Tensor:
     """Link orientations, 6D; the root's own in the reference's frame (DeepMimic's world root rotation)."""
-    rot = _turned(s.yaw_quat[:, None], s.bodies.quat_w)
-    rot[:, 0] = _turned(s.reference_yaw_quat, s.sim.root_quat_w)
+    rot = s.frame.inverse_mul(s.bodies.quat_w)
+    rot[:, 0] = s.reference_frame.inverse_mul(s.sim.root_quat_w)
     return quat_to_rot6d(rot)
 
 
@@ -153,14 +144,14 @@ def link_linvel(s: Seen) -> Tensor:
     """Velocities of the links' centres of mass [m/s]; the root's own in the reference's frame."""
     arm = s.com_pos_w() - s.bodies.pos_w
     velocity_w = s.bodies.linvel_w + cross(s.bodies.angvel_w, arm)
-    velocity = quat_rotate_inverse(s.yaw_quat[:, None], velocity_w)
-    velocity[:, 0] = quat_rotate_inverse(s.reference_yaw_quat, velocity_w[:, 0])
+    velocity = s.frame.rotate_inverse(velocity_w)
+    velocity[:, 0] = s.reference_frame.rotate_inverse(velocity_w[:, 0])
     return velocity
 
 
 def link_angvel(s: Seen) -> Tensor:
     """Link angular velocities [rad/s]; the root's own in the reference's frame."""
-    velocity = quat_rotate_inverse(s.yaw_quat[:, None], s.bodies.angvel_w)
+    velocity = s.frame.rotate_inverse(s.bodies.angvel_w)
     velocity[:, 0] = root_angvel(s)
     return velocity
 
@@ -169,8 +160,8 @@ def target_root(s: Seen) -> Tensor:
     """Future reference roots: offset from the simulated root [m] and orientation, 9 a target."""
     parts = []
     for target in s.targets:
-        offset = quat_rotate_inverse(s.reference_yaw_quat, target.root_pos_w - s.sim.root_pos_w)
-        parts += [offset, quat_to_rot6d(_turned(s.reference_yaw_quat, target.root_quat_w))]
+        offset = s.reference_frame.rotate_inverse(target.root_pos_w - s.sim.root_pos_w)
+        parts += [offset, quat_to_rot6d(s.reference_frame.inverse_mul(target.root_quat_w))]
     return torch.cat(parts, -1)
 
 
@@ -211,9 +202,5 @@ def _example(character: Character, num_targets: int) -> Seen:
     bodies = kinematics.forward(rest)
     target = Target(zeros, identity, torch.zeros(1, dofs))
     com_pos = kinematics.com_positions(bodies)
-    return Seen(rest, bodies, lambda: com_pos, torch.zeros(1), [target] * num_targets, identity, identity)
-
-
-def _turned(frame: Tensor, quat_w: Tensor) -> Tensor:
-    """quat_w seen from the yaw frame."""
-    return quat_mul(quat_conj(frame), quat_w)
+    frame = Yaw(torch.zeros(1))
+    return Seen(rest, bodies, lambda: com_pos, torch.zeros(1), [target] * num_targets, frame, frame)

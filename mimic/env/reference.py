@@ -1,8 +1,8 @@
 """The reference: where the character should be at any time of a clip, for N environments at once.
 
 The clip is sampled once, as DeepMimic samples it (positions lerped, rotations slerped, velocities by forward
-difference and lerped), onto a dense table with everything that forward kinematics would give; looking a time up is
-then one gather and one lerp a quantity, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
+difference and lerped), onto a dense table with everything that forward kinematics would give, a row a moment; looking
+a time up is then one gather and one lerp, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,10 @@ from torch import Tensor
 from characters import Character, CharacterState, Kinematics
 from characters.errors import InputError
 from characters.rotations import (
+    Yaw,
     heading_angle,
-    quat_from_yaw,
     quat_hemisphere,
-    quat_mul,
     quat_normalize,
-    quat_rotate,
-    quat_rotate_inverse,
     quat_slerp,
     quat_to_rotvec,
 )
@@ -68,17 +65,17 @@ class Reference:
         self.loop = motion.loop
         self.num_rows = int(torch.tensor(motion.duration * TABLE_HZ).ceil()) + 1
         self.rate = (self.num_rows - 1) / motion.duration
-        tables = [self._table_of(motion) for motion in motions]
-        self._columns = {name: torch.cat([table[name] for table in tables]).float().to(device) for name in tables[0]}
+        tables = [_columns(motion, character, self.num_rows) for motion in motions]
+        self._shapes = {name: column.shape[1:] for name, column in tables[0].items()}
+        widths = [shape.numel() for shape in self._shapes.values()]
+        ends = [sum(widths[: i + 1]) for i in range(len(widths))]
+        self._at = {name: slice(end - width, end) for name, width, end in zip(self._shapes, widths, ends, strict=True)}
+        rows = torch.cat([torch.cat([column.flatten(1) for column in table.values()], 1) for table in tables])
+        self._table = rows.float().to(device)
         effectors = [character.body_index(name) for name in character.end_effectors]
         self._effectors = torch.tensor(effectors, device=device)
         displacement = torch.stack([motion.root_pos_w[-1] - motion.root_pos_w[0] for motion in motions])
         self.cycle_displacement = (displacement * torch.tensor([1.0, 1.0, 0.0])).float().to(device)
-
-    def _table_of(self, motion: Motion) -> dict[str, Tensor]:
-        times = torch.linspace(0, motion.duration, self.num_rows, dtype=torch.float64)
-        state = sample_motion(motion, self.character, times)
-        return _derive_columns(state, self.character) | {"pd_target": _rotation_vectors(state, self.character)}
 
     def sample(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None) -> ReferenceSample:
         """The whole reference at ``clip_time`` (N,) [s] in [0, duration].
@@ -89,54 +86,55 @@ class Reference:
             yaw: (N,) [rad], how far the clip is turned about z.
             clip: (N,) int64, which clip; the first if left out.
         """
-        row, fraction = self._position(clip_time, clip)
-        turn = quat_from_yaw(yaw)
+        row = self._look_up(slice(None), clip_time, clip)
+        turn, bodies, quats = Yaw(yaw), len(self.character.bodies), self._at["root_quat"].start
+        vectors = turn.rotate(row[:, :quats].view(len(row), -1, 3))
+        body_offset_w = vectors[:, :bodies]
+        com_vel_w, root_angvel_w, root_linvel_w, root_pos = vectors[:, bodies:].unbind(1)
+        quat = quat_normalize(row[:, quats : self._at["joint_quat"].stop].view(len(row), -1, 4))
         state = CharacterState(
-            root_pos_w=quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w,
-            root_quat_w=quat_mul(turn, quat_normalize(self._look_up("root_quat", row, fraction))),
-            root_linvel_w=quat_rotate(turn, self._look_up("root_linvel", row, fraction)),
-            root_angvel_w=quat_rotate(turn, self._look_up("root_angvel", row, fraction)),
-            joint_quat=quat_normalize(self._look_up("joint_quat", row, fraction)),
-            joint_vel=self._look_up("joint_vel", row, fraction),
+            root_pos_w=root_pos + origin_w,
+            root_quat_w=turn.mul(quat[:, 0]),
+            root_linvel_w=root_linvel_w,
+            root_angvel_w=root_angvel_w,
+            joint_quat=quat[:, 1:],
+            joint_vel=row[:, self._at["joint_vel"]],
         )
-        body_offset_w = quat_rotate(turn[:, None], self._look_up("body_offset", row, fraction))
         effector_pos_w = body_offset_w[:, self._effectors] + state.root_pos_w[:, None]
         return ReferenceSample(
             state=state,
             body_offset_w=body_offset_w,
             # not from the table: where the root's x axis points straight up, the heading frame turns between its rows
             end_effector_h=end_effectors_h(effector_pos_w, state),
-            com_vel_w=quat_rotate(turn, self._look_up("com_vel", row, fraction)),
-            lowest_point_w=self._look_up("lowest_point", row, fraction) + origin_w[:, 2:],
+            com_vel_w=com_vel_w,
+            lowest_point_w=row[:, self._at["lowest_point"]] + origin_w[:, 2:],
         )
 
     def pd_target(self, clip_time: Tensor, clip: Tensor | None = None) -> Tensor:
         """Joint pose as servo targets, (N, A) [rad]: rotation vectors of balls, angles of hinges."""
-        return self._look_up("pd_target", *self._position(clip_time, clip))
+        return self._look_up(self._at["pd_target"], clip_time, clip)
 
     def root(
         self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Root position (N, 3) [m] and orientation (N, 4) wxyz in the world."""
-        row, fraction = self._position(clip_time, clip)
-        turn = quat_from_yaw(yaw)
-        pos = quat_rotate(turn, self._look_up("root_pos", row, fraction)) + origin_w
-        return pos, quat_mul(turn, quat_normalize(self._look_up("root_quat", row, fraction)))
+        first, last = self._at["root_pos"], self._at["root_quat"]
+        row, turn = self._look_up(slice(first.start, last.stop), clip_time, clip), Yaw(yaw)
+        return turn.rotate(row[:, :3]) + origin_w, turn.mul(quat_normalize(row[:, 3:]))
 
     def table(self, name: str) -> Tensor:
-        """One column of the table, (num_clips * num_rows, ...) float32, in the clip's frame."""
-        return self._columns[name]
+        """One quantity of the table, (num_clips * num_rows, ...) float32, in the clip's frame."""
+        return self._table[:, self._at[name]].view(-1, *self._shapes[name])
 
-    def _position(self, clip_time: Tensor, clip: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Table row and the fraction of the way to the next one; a broken time gives a valid row."""
+    def _look_up(self, columns: slice, clip_time: Tensor, clip: Tensor | None) -> Tensor:
+        """Those columns of the table at each time, (N, W); a broken time gives a row that is NaN."""
         x = clip_time * self.rate
         row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
-        return row.long() + (0 if clip is None else clip * self.num_rows), (x - row).float()
-
-    def _look_up(self, name: str, row: Tensor, fraction: Tensor) -> Tensor:
-        table = self._columns[name]
-        shape = (-1,) + (1,) * (table.dim() - 1)
-        return torch.lerp(table[row], table[row + 1], fraction.view(shape))
+        fraction = (x - row).float()
+        index = row.long() if clip is None else row.long() + clip * self.num_rows
+        table = self._table[:, columns]
+        # on a CPU four times as fast as table[index]
+        return torch.lerp(table.index_select(0, index), table.index_select(0, index + 1), fraction[:, None])
 
 
 def sample_motion(motion: Motion, character: Character, times: Tensor) -> CharacterState:
@@ -158,26 +156,29 @@ def sample_motion(motion: Motion, character: Character, times: Tensor) -> Charac
     )
 
 
-def _derive_columns(state: CharacterState, character: Character) -> dict[str, Tensor]:
+def _columns(motion: Motion, character: Character, rows: int) -> dict[str, Tensor]:
+    """The table's quantities, in this order: first the vectors that a turn of the clip turns, then the quaternions."""
+    times = torch.linspace(0, motion.duration, rows, dtype=torch.float64)
+    state = sample_motion(motion, character, times)
     kinematics = Kinematics(character, dtype=torch.float64)
     bodies = kinematics.forward(state)
     return {
-        "root_pos": state.root_pos_w,
-        "root_quat": quat_hemisphere(state.root_quat_w),
-        "root_linvel": state.root_linvel_w,
-        "root_angvel": state.root_angvel_w,
-        "joint_quat": quat_hemisphere(state.joint_quat),
-        "joint_vel": state.joint_vel,
         "body_offset": bodies.pos_w - state.root_pos_w[:, None],
         "com_vel": kinematics.com_velocity(bodies),
+        "root_angvel": state.root_angvel_w,
+        "root_linvel": state.root_linvel_w,
+        "root_pos": state.root_pos_w,
+        "root_quat": quat_hemisphere(state.root_quat_w),
+        "joint_quat": quat_hemisphere(state.joint_quat),
+        "pd_target": _rotation_vectors(state, character),
+        "joint_vel": state.joint_vel,
         "lowest_point": kinematics.lowest_points(bodies),
     }
 
 
 def end_effectors_h(pos_w: Tensor, state: CharacterState) -> Tensor:
     """End effectors (N, E, 3) [m] in the character's heading frame: x, y from the root, z the height above ground."""
-    heading = quat_from_yaw(heading_angle(state.root_quat_w))
-    local = quat_rotate_inverse(heading[:, None], pos_w - state.root_pos_w[:, None])
+    local = Yaw(heading_angle(state.root_quat_w)).rotate_inverse(pos_w - state.root_pos_w[:, None])
     return torch.cat((local[..., :2], pos_w[..., 2:]), -1)
 
 

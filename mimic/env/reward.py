@@ -8,6 +8,7 @@ price of a policy that trembles.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,6 +32,11 @@ class Compared:
     foot_height: Callable[[], tuple[Tensor, Tensor]]  # lowest points of the feet on both sides, (N, F) [m] each
     action: Tensor  # (N, A) [policy units], that led here
     previous_action: Callable[[], Tensor]  # (N, A); in an episode's first step the same
+
+    @cached_property
+    def root_angle(self) -> Tensor:
+        """Between the roots' orientations, (N,) [rad]."""
+        return quat_angle(self.sim.root_quat_w, self.reference.root_quat_w)
 
 
 class Reward:
@@ -72,7 +78,7 @@ class Reward:
 
     def pose_error(self, c: Compared) -> Tensor:
         """Weighted squared rotation errors of root (world) and joints (local), times the joint count / 15."""
-        root = quat_angle(c.sim.root_quat_w, c.reference.root_quat_w).square()
+        root = c.root_angle.square()
         joints = quat_angle(c.sim.joint_quat, c.reference.joint_quat).square() @ self._joint_weight
         return self._joint_count_factor * (self._root_weight * root + joints)
 
@@ -89,7 +95,7 @@ class Reward:
     def root_error(self, c: Compared) -> Tensor:
         """Squared root errors: position + 0.1 rotation + 0.01 linear + 0.001 angular velocity."""
         position = (c.sim.root_pos_w - c.reference.root_pos_w).square().sum(-1)
-        rotation = quat_angle(c.sim.root_quat_w, c.reference.root_quat_w).square()
+        rotation = c.root_angle.square()
         linear = (c.sim.root_linvel_w - c.reference.root_linvel_w).square().sum(-1)
         angular = (c.sim.root_angvel_w - c.reference.root_angvel_w).square().sum(-1)
         return position + 0.1 * rotation + 0.01 * linear + 0.001 * angular

@@ -1,10 +1,11 @@
 """When an episode has failed."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from characters import BodyState, Character, CharacterState, Kinematics
-from characters.rotations import quat_angle
 from mimic.env.config import TerminationConfig
 from mimic.env.reference import ReferenceSample
 from mimic.env.tasks import TaskConfig
@@ -26,10 +27,11 @@ class Termination:
         """(N,) bool."""
         failed = torch.zeros(len(sim), dtype=torch.bool, device=sim.root_pos_w.device)
         if len(self._forbidden):
-            lowest = self._kinematics.lowest_points(bodies)[:, self._forbidden].amin(1)
-            failed |= lowest < self.config.contact_height
+            lowest = self._kinematics.lowest_points(bodies)[:, self._forbidden]
+            failed |= lowest.amin(1) < self.config.contact_height
         if self._root_tilt is not None:
-            failed |= quat_angle(sim.root_quat_w, reference.state.root_quat_w) > self._root_tilt
+            cosine = (sim.root_quat_w * reference.state.root_quat_w).sum(-1).abs()  # of half the angle between them
+            failed |= cosine < math.cos(0.5 * self._root_tilt)
         if self._body_distance is not None:
             reference_pos_w = reference.body_offset_w + reference.state.root_pos_w[:, None]
             distance = (bodies.pos_w - reference_pos_w).square().sum(-1).amax(1)

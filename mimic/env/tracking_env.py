@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from characters import BodyState, Character, CharacterState, Kinematics, load_character
-from characters.rotations import quat_from_yaw
+from characters.rotations import Yaw
 from mimic.env.action import Action
 from mimic.env.clock import Clock
 from mimic.env.config import EnvConfig
@@ -254,15 +254,15 @@ class TrackingEnv:
     def _observe(self, ids: Tensor | slice, sim: CharacterState, bodies: BodyState | None = None) -> Tensor:
         """Observations of the environments ``ids`` whose state is ``sim``, (K, D)."""
         bodies = self.kinematics.forward(sim) if bodies is None else bodies
-        yaw = self.clock.now.yaw[ids]
+        reference_frame = Yaw(self.clock.now.yaw[ids])
         seen = Seen(
             sim=sim,
             bodies=bodies,
             com_pos_w=lambda: self.kinematics.com_positions(bodies),
             phase=self.clock.phase[ids],
             targets=[self._target(steps, ids) for steps in self.config.observation.target_steps],
-            yaw_quat=self.observation.frame(sim, yaw),
-            reference_yaw_quat=quat_from_yaw(yaw),
+            frame=self.observation.frame(sim, reference_frame),
+            reference_frame=reference_frame,
         )
         obs = self.observation.observe(seen)
         if not self._clip_columns:

@@ -49,7 +49,7 @@ class Coordinates:
         """Pose and velocity of every copy, float32, in tensors of their own."""
         joint_quat = torch.empty(4, len(qpos), self._num_joints, device=qpos.device).movedim(0, -1)
         joint_quat[:, self._ball_joints] = self.ball_quat(qpos)
-        angles = qpos[:, self._hinge_columns].float()
+        angles = qpos.index_select(1, self._hinge_columns).float()
         joint_quat[:, self._hinge_joints] = quat_from_axis_angle(self._hinge_axes.expand(len(qpos), -1, 3), angles)
         root_quat = qpos[:, 3:7].to(torch.float32, copy=True)
         return CharacterState(
@@ -63,7 +63,7 @@ class Coordinates:
 
     def ball_quat(self, qpos: Tensor) -> Tensor:
         """(N, J_ball, 4) wxyz float32 of the ball joints, in joint order."""
-        return qpos[:, self._ball_columns].float().view(len(qpos), 4, -1).movedim(1, -1)
+        return qpos.index_select(1, self._ball_columns).float().view(len(qpos), 4, -1).movedim(1, -1)
 
     def put_ball_quat(self, qpos: Tensor, ball_quat: Tensor) -> None:
         """Write what ``ball_quat`` reads, in place."""
@@ -71,4 +71,4 @@ class Coordinates:
 
     def joint_pos(self, qpos: Tensor) -> Tensor:
         """(N, A) [rad] float32; the hinges' angles, other columns are not meant to be read."""
-        return qpos[:, self._position_columns].float()
+        return qpos.index_select(1, self._position_columns).float()

@@ -59,8 +59,8 @@ class MujocoEngine:
 
     def _substep(self) -> None:
         """One physics step; a recorder looks on here."""
-        place, qpos, qvel = self._coordinates, self._qpos, self._qvel
-        _, motor = self._servo.torques(place.ball_quat(qpos), place.joint_pos(qpos), qvel[:, 6:].float())
+        place, qpos, joint_vel = self._coordinates, self._qpos.float(), self._qvel[:, 6:].float()
+        _, motor = self._servo.torques(place.ball_quat(qpos), place.joint_pos(qpos), joint_vel)
         self._ctrl[:] = motor
         try:
             self.batch.step()

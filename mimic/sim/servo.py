@@ -46,7 +46,10 @@ class Servo:
     def set_target(self, pd_target: Tensor) -> None:
         """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._target = pd_target
-        self._target_quat = quat_from_rotvec(pd_target[:, self._ball_dofs].view(len(pd_target), -1, 3))
+        # turned about, because the error has to be worked out for every physics step and this once
+        self._from_target = quat_conj(
+            quat_from_rotvec(pd_target.index_select(1, self._ball_dofs).view(len(pd_target), -1, 3))
+        )
 
     def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
         """Limited servo torque and what to give a motor beside a damper kd, each (N, A) [N·m].
@@ -62,8 +65,9 @@ class Servo:
     def error_and_torque(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
         """Error e, (N, A) [rad], and limited servo torque, (N, A) [N·m]; arguments as of :meth:`torques`."""
         error = self._target - joint_pos
-        turn = quat_to_rotvec(quat_mul(quat_conj(ball_quat), self._target_quat))
-        error[:, self._ball_dofs] = turn.flatten(1)
+        beyond = quat_to_rotvec(quat_mul(self._from_target, ball_quat))  # the target: its inverse, the error
+        error.index_copy_(1, self._ball_dofs, -beyond.flatten(1))
         wanted = self._kp * error - self._kd * joint_vel
         norm = (wanted.square() @ self._sum_per_joint).sqrt()
-        return error, wanted * (self._limit / norm.clamp_min(self._limit))[:, self._joint_of_dof]
+        share = self._limit / norm.clamp_min(self._limit)
+        return error, wanted * share.index_select(1, self._joint_of_dof)

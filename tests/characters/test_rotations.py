@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from characters import rotations
 from characters.rotations import (
+    Yaw,
     cross,
     heading_angle,
     quat_angle,
@@ -203,3 +204,16 @@ def test_normalize_gives_unit_length_and_keeps_the_direction():
     unit = quat_normalize(q)
     torch.testing.assert_close(unit.norm(dim=-1), torch.ones(50, dtype=torch.float64))
     torch.testing.assert_close(unit * q.norm(dim=-1, keepdim=True), q)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_yaw_turns_as_its_quaternion_does(dtype):
+    angle = torch.linspace(-4, 4, 40, dtype=dtype)
+    turn, yaw = quat_from_yaw(angle), Yaw(angle)
+    for shape in ((40,), (40, 3)):
+        spread = turn.view(40, *(1,) * (len(shape) - 1), 4).expand(*shape, 4)
+        v, q = normal(*shape, 3, seed=1).to(dtype), random_quat(*shape, seed=2, dtype=dtype)
+        assert_close(yaw.rotate(v), quat_rotate(spread, v), dtype, 4)
+        assert_close(yaw.rotate_inverse(v), quat_rotate_inverse(spread, v), dtype, 4)
+        assert_close(yaw.mul(q), quat_mul(spread, q), dtype, 2)
+        assert_close(yaw.inverse_mul(q), quat_mul(quat_conj(spread), q), dtype, 2)
