@@ -5,20 +5,19 @@ An algorithm is a `Learner` whose ``update`` turns the replay into better networ
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mimic.learn.optim import GuardedOptimizer, LearnerDiverged, OptimizerKind
 from mimic.learn.policy import Critic, GaussianPolicy, gaussian_kl
+from mimic.learn.precision import Precision, update_dtype
 from mimic.learn.ranks import ALONE, Ranks
 from mimic.learn.replay import Replay
 from mimic.learn.returns import ClipEndValue, explained_variance, next_values, td_lambda_return
 
 _CHUNK = 8192  # rows a forward pass without gradient takes at once
 _KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
-Precision = Literal["auto", "float32", "bfloat16"]
 _LR_FACTOR = 1.5
 _EPS = 1e-5
 
@@ -265,17 +264,6 @@ class Learner:
 
     def _lr_tensor(self) -> Tensor:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
-
-
-def update_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type of an update's matrix products.
-
-    On a CPU with AVX512_BF16 or AMX, bfloat16 takes a third of the time of float32 and its gradients are off by less
-    than a percent; on other CPUs it is slower.
-    """
-    known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # of torch 2.11 and later
-    fast = device.type == "cpu" and known.get("avx512_bf16", False)
-    return torch.bfloat16 if precision == "bfloat16" or (precision == "auto" and fast) else torch.float32
 
 
 def minibatches(rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:

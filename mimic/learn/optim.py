@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from mimic.learn.muon import Muon
 from mimic.learn.ranks import ALONE, Ranks
 
 OptimizerKind = Literal["adam", "sgd", "muon"]
@@ -22,8 +23,7 @@ class LearnerDiverged(RuntimeError):
 class GuardedOptimizer:
     """SGD with momentum, Adam or Muon; a step whose loss or gradient is not finite is skipped and counted.
 
-    Muon (Jordan et al. 2024) orthogonalises the momentum of every hidden weight matrix, at Adam's root mean square step
-    (Liu et al. 2025); Adam has the output layer and the biases, as is usual.
+    Muon has every hidden weight matrix; Adam the output layer and the biases, as is usual.
 
     Raises LearnerDiverged at the third such step in a row.
 
@@ -52,8 +52,7 @@ class GuardedOptimizer:
         # each with the indices of its parameters
         self._inner: list[tuple[torch.optim.Optimizer, list[int]]] = []
         if hidden:
-            muon = torch.optim.Muon(self._chosen(hidden), lr=lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-            self._inner.append((muon, hidden))
+            self._inner.append((Muon(self._chosen(hidden), lr=lr), hidden))
         if kind == "sgd":
             self._inner.append((torch.optim.SGD(self.parameters, lr=lr, momentum=momentum, fused=True), others))
         else:
