@@ -9,6 +9,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import torch
+
 from characters.strict_config import replace
 from mimic.bench import clip_of
 from mimic.config import AlgorithmName, Preset
@@ -18,6 +20,7 @@ from mimic.learn.policy import GaussianPolicy
 from mimic.learn.replay import Replay
 from mimic.learn.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.learn.seeds import generator
+from mimic.learn.threads import learner_threads, torch_threads
 
 _WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
 _ITERATIONS = 6  # of each way by turns
@@ -81,7 +84,9 @@ class _Run:
         self._replay = Replay(self._rollout.replay_iterations, steps, env.num_envs, env.obs_dim, env.act_dim)
         self._replay.last_obs.copy_(env.reset())
         self._tracker, self._explore = EpisodeTracker(env.num_envs), generator(0, "explore")
-        self._beside = Collector(env, self._policy, steps) if self._rollout.overlap else None
+        self._threads = learner_threads(torch.device("cpu"), self._rollout.overlap)
+        beside = self._rollout.overlap
+        self._beside = Collector(env, self._policy, steps, learn_threads=self._threads) if beside else None
         acting = self._beside.acting if self._beside else self._policy
         self._watch(env.engine, "step", "simulate")
         self._watch(env, "step", "step")
@@ -97,7 +102,8 @@ class _Run:
                 self.seconds["waited"] = self.seconds.get("waited", 0.0) + self._beside.waited_s
             else:
                 collect(self._env, self._policy, self._replay, self._rollout.steps, self._explore, self._tracker)
-                self._learn()
+                with torch_threads(self._threads):
+                    self._learn()
         passed = time.perf_counter() - begin
         self.seconds["wall"] = self.seconds.get("wall", 0.0) + passed
         self.rates.append(count * self._rollout.steps * self._env.num_envs / passed)
@@ -116,6 +122,7 @@ class _Run:
             shares["learn_beside"] = share["learn"] - share["waited"]
         return {
             "samples_per_s": round(median(self.rates)),
+            "learn_threads": self._threads,
             "shares": {name: round(value, 3) for name, value in shares.items()},
         }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -107,8 +106,12 @@ def _packages() -> Finding:
 def _threads() -> Finding:
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = f"{usable} processor cores for this program; torch uses {torch.get_num_threads()} threads"
+    from mimic.learn.precision import bfloat16_is_fast
+    from mimic.learn.threads import usable_cores
+
+    usable = usable_cores()
+    quick = "" if bfloat16_is_fast(torch.device("cpu")) else "not "
+    found = f"{usable} processor cores for this program, {quick}built for bfloat16"
     if usable < 2:
         return _finding("threads", "note", found, "training is about half as fast on one core as on two")
     return _finding("threads", "ok", found)

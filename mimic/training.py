@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from filelock import FileLock, Timeout
 
 from characters.errors import CheckpointError, InputError
@@ -29,6 +30,7 @@ from mimic.learn.progress import Progress, Silent
 from mimic.learn.ranks import Ranks, join
 from mimic.learn.rollout import RolloutConfig
 from mimic.learn.signals import StopOnSignal
+from mimic.learn.threads import learner_threads
 from mimic.learn.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.output import make_folder, write_json
 from mimic.sim import DeviceName, EngineName
@@ -55,6 +57,7 @@ class RunConfig:
     engine: EngineName = "mujoco"
     device: DeviceName = "cpu"
     beginning: Beginning | None = None  # the controller whose policy it begins with
+    learn_threads: int = 0  # of updates; 0: as suits the machine on which it begins, and then is written down
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ def train(
     run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
 ) -> TrainResult:
     """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
+    if not run.learn_threads:
+        threads_here = learner_threads(torch.device(run.device), rollout_of(run).overlap)
+        run = dataclasses.replace(run, learn_threads=threads_here)
     with ExitStack() as held:
         # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
         with StopOnSignal() as stop:
@@ -159,6 +165,7 @@ def _make_trainer(
         ),
         progress=progress,
         critic_first=_CRITIC_FIRST if run.beginning else 0,
+        learn_threads=run.learn_threads,
     )
 
 

@@ -183,3 +183,24 @@ def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path
 def test_terms_are_those_of_the_clip_and_of_the_controller_it_began_with(parent, clip, use):
     found = beginning.terms(clip, Beginning("a", "a", "", 0, 0.0, parent))
     assert commercial_use(found) == use and beginning.terms(clip, None) == clip
+
+
+WIDE = ("num_envs=256", "awr.rollout.steps=8", "policy.actor_sizes=[256]", "policy.critic_sizes=[256]")
+
+
+@pytest.mark.parametrize("overlap", ["true", "false"])
+def test_updates_on_several_threads_are_the_same_every_time_and_keep_to_their_number(tmp_path, monkeypatch, overlap):
+    """Of batches wide enough to be shared; a resumed run has as many threads as it began with, whatever the machine."""
+    run, ends = run_of("walk", (*WIDE, f"awr.rollout.overlap={overlap}")), []
+    for name, stops in (("whole", (8,)), ("twin", (8,)), ("parted", (4, 8))):
+        out = tmp_path / name
+        for resume, iterations in enumerate(stops):
+            monkeypatch.setattr(training, "learner_threads", lambda *_, here=2 - resume: here)
+            begun = read_run(out) if resume else run
+            train(begun, out, Limits(samples=iterations * 2048), threads=1, resume=bool(resume))
+        assert read_run(out).learn_threads == 2 and run.learn_threads == 0
+        ends.append(checkpoint.latest(out / "ckpt").tensors)
+    for other in ends[1:]:
+        for group in ("policy", "critic", "actor_optimizer", "replay"):
+            for name, value in ends[0][group].items():
+                assert torch.equal(value, other[group][name]), f"{group}.{name}"

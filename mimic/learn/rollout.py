@@ -13,6 +13,7 @@ from torch import Tensor
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.ranks import ALONE, Ranks
 from mimic.learn.replay import Replay
+from mimic.learn.threads import torch_threads
 from mimic.learn.vec_env import End, Step, VecEnv
 
 T = TypeVar("T")
@@ -135,12 +136,21 @@ class Collector:
     """
 
     def __init__(
-        self, env: VecEnv, policy: GaussianPolicy, steps: int, overlap: bool = True, ranks: Ranks = ALONE
+        self,
+        env: VecEnv,
+        policy: GaussianPolicy,
+        steps: int,
+        overlap: bool = True,
+        ranks: Ranks = ALONE,
+        learn_threads: int = 1,
     ) -> None:
         self._env, self._steps, self._ranks = env, steps, ranks
         self.acting = copy.deepcopy(policy).to(env.device)
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
+        self._learn_threads = learn_threads
         self._pool = ThreadPoolExecutor(1, "learn") if overlap else None
+        if self._pool:  # once and before anything is computed: MKL's number is one for all threads
+            self._pool.submit(torch.set_num_threads, learn_threads).result()
         self.waited_s = 0.0  # how long the last rollout waited for the update beside it
 
     def collect(
@@ -160,7 +170,8 @@ class Collector:
         if self._pool is None:
             collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
             replay.extend(self._fresh)
-            return learn()
+            with torch_threads(self._learn_threads):
+                return learn()
         learning = self._pool.submit(learn)
         try:
             collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)

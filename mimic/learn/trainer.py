@@ -23,6 +23,7 @@ from mimic.learn.rollout import Collector, EpisodeTracker, RolloutConfig, collec
 from mimic.learn.run_state import RunState
 from mimic.learn.seeds import generator
 from mimic.learn.signals import StopOnSignal
+from mimic.learn.threads import torch_threads
 from mimic.learn.vec_env import VecEnv
 
 CHECKPOINTS = "ckpt"
@@ -85,6 +86,7 @@ class Trainer:
         spec: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         critic_first: int = 0,
+        learn_threads: int = 1,
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
@@ -95,7 +97,10 @@ class Trainer:
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
         self.ranks = learner.ranks
         apart = rollout.overlap or device.type != env.device.type
-        self._collector = Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks) if apart else None
+        self._learn_threads = learn_threads
+        self._collector = (
+            Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks, learn_threads) if apart else None
+        )
         self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()
         self._critic_first = critic_first
@@ -188,7 +193,8 @@ class Trainer:
         if self._collector:
             return self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
         collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
-        return self._learn()
+        with torch_threads(self._learn_threads):
+            return self._learn()
 
     def _learn(self) -> dict[str, float]:
         """Update the networks, then the normaliser: its change must not look like a step of the policy."""
