@@ -1,15 +1,13 @@
 """Where the time of a training run goes: whole iterations, timed from within, on fresh networks.
 
-The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting,
-float32), so that their ratio means something on a machine that does other things besides.
+The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting, in
+float32, on one thread), so that their ratio means something on a machine that does other things besides.
 """
 
 import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
-
-import torch
 
 from characters.strict_config import replace
 from mimic.bench import clip_of
@@ -37,7 +35,7 @@ def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, thread
     plain = _plain(preset, algorithm)
     ways = {
         "as_preset": _Run(character, preset, algorithm, threads),
-        "plain": _Run(character, plain, algorithm, threads),
+        "plain": _Run(character, plain, algorithm, threads, learn_threads=1),
     }
     for run in ways.values():
         run.iterate(_WARM_UP)
@@ -70,7 +68,9 @@ def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
 class _Run:
     """Training without log, evaluation and checkpoints; stopwatches on its parts."""
 
-    def __init__(self, character: str, preset: Preset, algorithm: AlgorithmName, threads: int) -> None:
+    def __init__(
+        self, character: str, preset: Preset, algorithm: AlgorithmName, threads: int, learn_threads: int = 0
+    ) -> None:
         self.clip = clip_of(character)
         self.rates: list[float] = []
         self.seconds: dict[str, float] = {}
@@ -84,8 +84,8 @@ class _Run:
         self._replay = Replay(self._rollout.replay_iterations, steps, env.num_envs, env.obs_dim, env.act_dim)
         self._replay.last_obs.copy_(env.reset())
         self._tracker, self._explore = EpisodeTracker(env.num_envs), generator(0, "explore")
-        self._threads = learner_threads(torch.device("cpu"), self._rollout.overlap)
         beside = self._rollout.overlap
+        self._threads = learn_threads or learner_threads(env.device, beside)
         self._beside = Collector(env, self._policy, steps, learn_threads=self._threads) if beside else None
         acting = self._beside.acting if self._beside else self._policy
         self._watch(env.engine, "step", "simulate")
