@@ -17,6 +17,7 @@ from mimic.learn.replay import Replay
 from mimic.learn.returns import ClipEndValue, explained_variance, next_values, td_lambda_return
 
 _CHUNK = 8192  # rows a forward pass without gradient takes at once
+_CACHED = 1024  # rows of observations that stay in a core's cache
 _KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
 _LR_FACTOR = 1.5
 _EPS = 1e-5
@@ -111,7 +112,10 @@ class Learner:
         One copy serves all passes: the normaliser does not change within an update.
         """
         obs = replay.obs[: replay.size].flatten(0, 1)
-        return torch.cat([self.policy.normalizer(piece).to(self._dtype) for piece in torch.split(obs, _CHUNK)])
+        result = torch.empty_like(obs, dtype=self._dtype)
+        for raw, piece in zip(torch.split(obs, _CACHED), torch.split(result, _CACHED), strict=True):
+            piece.copy_(self.policy.normalizer(raw))
+        return result
 
     @torch.no_grad()
     def targets(self, replay: Replay, obs: Tensor, slots: Tensor) -> Targets:
@@ -123,7 +127,7 @@ class Learner:
         reward, end, valid = (field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid))
         if not bool(valid.any()):
             raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
-        value = self._values(obs, rows).view_as(reward)
+        value = self._values(obs).index_select(0, rows).view_as(reward)
         final = replay.final_obs()
         stopped = torch.zeros_like(replay.reward)
         if final.env.numel():
@@ -236,13 +240,10 @@ class Learner:
             "skipped_updates": float(self.actor_optimizer.skipped + self.critic_optimizer.skipped),
         }
 
-    def _values(self, obs: Tensor, rows: Tensor | None = None) -> Tensor:
-        """V (M,) of normalised ``obs`` (M, D), or of some of its rows, in bounded memory."""
-        pieces = (
-            torch.split(obs, _CHUNK) if rows is None else (obs.index_select(0, r) for r in torch.split(rows, _CHUNK))
-        )
+    def _values(self, obs: Tensor) -> Tensor:
+        """V (M,) of normalised ``obs`` (M, D), in bounded memory."""
         with self._fast():
-            value = torch.cat([self.critic(piece) for piece in pieces])
+            value = torch.cat([self.critic(piece) for piece in torch.split(obs, _CHUNK)])
         return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
 
     def _fast(self) -> torch.autocast:

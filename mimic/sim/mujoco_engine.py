@@ -4,6 +4,7 @@ Bit-identical at any number of threads, and a snapshot continues to the bit. Aut
 goes non-finite stays so, is reported, and waits to be reset by us.
 """
 
+import mujoco
 import numpy as np
 import torch
 from mujoco.batch import Batch, SimulationError
@@ -25,6 +26,7 @@ class MujocoEngine:
         self.device = torch.device("cpu")
         self.substeps = character.simulation.substeps
         model = character.mj_model(visual=False)
+        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)  # one body, one island: nothing to look for
         self.batch = Batch(model, num_envs, threads)
         self._state = torch.from_numpy(self.batch.state)
         self._qpos = torch.from_numpy(self.batch.bind("qpos"))
