@@ -95,6 +95,21 @@ class TimeLimitConfig:
 
 
 @dataclass(frozen=True)
+class PushConfig:
+    """Shoves in training (mimic/env/pushes.py): changes of velocity up to ``speed`` [m/s], on average each ``every_s``.
+
+    A speed of 0: none.
+    """
+
+    speed: float = 0.0
+    every_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.speed < 0.0 or self.every_s <= 0.0:
+            raise ValueError("speed must not be negative, every_s must be above 0")
+
+
+@dataclass(frozen=True)
 class EnvConfig:
     """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only.
 
@@ -112,6 +127,7 @@ class EnvConfig:
     action: ActionConfig = field(default_factory=ActionConfig)
     termination: TerminationConfig = field(default_factory=TerminationConfig)
     time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)
+    pushes: PushConfig = field(default_factory=PushConfig)
     adaptive_starts: float = 0.0
     evaluation_s: float = 20.0
     lift_penetration: bool = True

@@ -6,6 +6,7 @@ and ``terms`` describe the moment just judged, before any reset; they are replac
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from mimic.env.action import Action
 from mimic.env.clock import Clock
 from mimic.env.config import EnvConfig
 from mimic.env.observation import Observation, Seen, Target
+from mimic.env.pushes import shoves
 from mimic.env.random import counter_uniform
 from mimic.env.reference import Reference, end_effectors_h
 from mimic.env.reward import Compared, Reward
@@ -125,6 +127,8 @@ class TrackingEnv:
     def step(self, action: Tensor) -> Step:
         """One control step with ``action`` (N, A) in policy units."""
         usable = action.abs().amax(1) <= _ABSURD  # false for NaN too
+        if self.training and self.config.pushes.speed:
+            self._shove()
         self._before, self._acted = self._acted, torch.where(usable[:, None], action, torch.zeros_like(action))
         self.engine.set_targets(self.pd_target(self._acted))
         self.engine.step()
@@ -151,6 +155,18 @@ class TrackingEnv:
     def observe(self) -> Tensor:
         """Observations (N, D) of the state the engine is in and the time the clock shows."""
         return self._observe(slice(None), self.engine.read())
+
+    def push(self, chosen: Tensor, speed_w: Tensor) -> None:
+        """Change the velocity of whole characters, their pose and the clock as before.
+
+        The engine starts afresh from the changed state: its solver's memory of the last contact forces is lost, no more.
+
+        Args:
+            chosen: which environments, as indices (K,) or a mask (N,) (mimic/sim/chosen.py).
+            speed_w: change of velocity (K, 3) or (N, 3) [m/s].
+        """
+        state = self.engine.read()[rows(chosen)]
+        self.engine.reset(chosen, replace(state, root_linvel_w=state.root_linvel_w + speed_w))
 
     def pd_target(self, action: Tensor) -> Tensor:
         """Servo targets (N, A) [rad] that ``action`` (N, A) means now."""
@@ -270,9 +286,21 @@ class TrackingEnv:
         which = self.clock.now.clip[ids, None] == torch.arange(self.num_clips, device=self.device)
         return torch.cat([obs, which.to(obs.dtype)], 1)
 
+    def _shove(self) -> None:
+        env, moment = self._first_env + self._env_ids, self._moment()
+        pushed, speed_w = shoves(self.config.pushes, self.control_dt, self.seed, env, moment)
+        if self.by_mask:
+            self.push(pushed, speed_w)
+        elif len(ids := pushed.nonzero().squeeze(1)):
+            self.push(ids, speed_w[ids])
+
+    def _moment(self) -> Tensor:
+        """A number for every control step of every episode, (N,) int64."""
+        return self._episode * 65_536 + self._steps
+
     def _next_clip(self, over: Tensor) -> Tensor:
         """After some cycles another clip, each as likely as any; (N,) int64. Depends on (seed, i, episode, step) alone."""
-        env, moment = self._first_env + self._env_ids, self._episode * 65_536 + self._steps
+        env, moment = self._first_env + self._env_ids, self._moment()
         switch = counter_uniform(self.seed, env, moment, _SWITCH_STREAM) < _SWITCH
         other = (counter_uniform(self.seed, env, moment, _CLIP_STREAM) * self.num_clips).long()
         return torch.where(switch, other, over)

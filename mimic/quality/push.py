@@ -10,7 +10,7 @@ The test is paired: pushes of every size come at the same moments, from the same
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -68,15 +68,6 @@ def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> Plan:
     )
 
 
-def push(env: TrackingEnv, ids: Tensor, speed_w: Tensor) -> None:
-    """Change the velocity of the characters ``ids`` (K,) by ``speed_w`` (K, 3) [m/s], their pose and the clock as before.
-
-    The engine starts afresh from the changed state: its solver's memory of the last contact forces is lost, no more.
-    """
-    state = env.engine.read()[ids]
-    env.engine.reset(ids, replace(state, root_linvel_w=state.root_linvel_w + speed_w))
-
-
 @torch.no_grad()
 def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> dict[str, Any]:
     """Push every character of ``env`` (made with ``training=False``) once, and see who falls within 5 s.
@@ -99,7 +90,7 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> dict[str
     for step in range(int(plan.step.max()) + watch):
         now = running & (plan.step == step)
         if bool(now.any()):
-            push(env, now.nonzero().squeeze(1), _speed(env, plan, now))
+            env.push(now.nonzero().squeeze(1), _speed(env, plan, now))
             obs = torch.where(now[:, None], env.observe(), obs)
             pushed |= now
         result = env.step(act(obs))

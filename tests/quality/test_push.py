@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from characters.errors import InputError
-from mimic.quality.push import FIRST_S, LAST_S, default_impulses, half_point, make_plan, push, push_test
+from mimic.quality.push import FIRST_S, LAST_S, default_impulses, half_point, make_plan, push_test
 from mimic.quality.push_plot import draw_pushes, wilson
 from tests.puppets import ahead, config, gentle_motion, make, shifted
 from tests.states import CHARACTERS, assert_states_close
@@ -20,7 +20,7 @@ def test_a_push_adds_its_impulse_to_the_momentum_and_changes_nothing_else(name):
         env.step(torch.zeros(5, env.act_dim))
     before, clip_time = env.engine.read(), env.clock.now.clip_time.clone()
     impulse = torch.tensor([[30.0, -40.0, 0.0], [5.0, 0.0, 0.0]])
-    push(env, torch.tensor([1, 3]), impulse / env.character.mass)
+    env.push(torch.tensor([1, 3]), impulse / env.character.mass)
     after = env.engine.read()
     speed = torch.zeros(5, 3)
     speed[[1, 3]] = impulse / env.character.mass
