@@ -116,8 +116,9 @@ class GuardedOptimizer:
         self.ranks.average_gradients(self.parameters)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         norm = nn.utils.get_total_norm(gradients)
-        # the norm is of gradients that all processes share: so is what it decides
-        if not bool(norm.isfinite()) or (self.ranks.size == 1 and not bool(loss.isfinite())):
+        # the norm is of gradients that all processes share: so is what it decides. Asked once, because a GPU has to wait
+        sound = norm.isfinite() if self.ranks.size > 1 else norm.isfinite() & loss.isfinite()
+        if not bool(sound):
             self._forget_gradients()
             self._count_failure(float(loss), float(norm))
             return False
