@@ -72,14 +72,14 @@ def train(
     run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
 ) -> TrainResult:
     """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
-    if not run.learn_threads:
-        threads_here = learner_threads(torch.device(run.device), rollout_of(run).overlap)
-        run = dataclasses.replace(run, learn_threads=threads_here)
     with ExitStack() as held:
         # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
         with StopOnSignal() as stop:
             motion = load_clips(run.clip)[0]
             ranks = join()
+            if not run.learn_threads:  # a run from before they were written down had one
+                here = 1 if resume else learner_threads(torch.device(run.device), rollout_of(run).overlap)
+                run = dataclasses.replace(run, learn_threads=ranks.agreed(here))
             if not ranks.first:
                 out, progress = out / f"rank{ranks.rank}", progress or Silent()
             trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)

@@ -12,6 +12,7 @@ from mimic import beginning, checkpoint, training
 from mimic.beginning import Beginning, beginning_with
 from mimic.config import load_preset
 from mimic.export.licence import commercial_use
+from mimic.learn.awr import AWR
 from mimic.learn.logging import read_rows
 from mimic.learn.progress import Silent
 from mimic.skill import experience, load_skill, own_experience
@@ -191,6 +192,13 @@ WIDE = ("num_envs=256", "awr.rollout.steps=8", "policy.actor_sizes=[256]", "poli
 @pytest.mark.parametrize("overlap", ["true", "false"])
 def test_updates_on_several_threads_are_the_same_every_time_and_keep_to_their_number(tmp_path, monkeypatch, overlap):
     """Of batches wide enough to be shared; a resumed run has as many threads as it began with, whatever the machine."""
+    seen, update = [], AWR.update
+
+    def watched(self, replay, critic_only=False):
+        seen.append(torch.get_num_threads())
+        return update(self, replay, critic_only)
+
+    monkeypatch.setattr(AWR, "update", watched)
     run, ends = run_of("walk", (*WIDE, f"awr.rollout.overlap={overlap}")), []
     for name, stops in (("whole", (8,)), ("twin", (8,)), ("parted", (4, 8))):
         out = tmp_path / name
@@ -199,6 +207,7 @@ def test_updates_on_several_threads_are_the_same_every_time_and_keep_to_their_nu
             begun = read_run(out) if resume else run
             train(begun, out, Limits(samples=iterations * 2048), threads=1, resume=bool(resume))
         assert read_run(out).learn_threads == 2 and run.learn_threads == 0
+        assert set(seen) == {2} and torch.get_num_threads() == 1
         ends.append(checkpoint.latest(out / "ckpt").tensors)
     for other in ends[1:]:
         for group in ("policy", "critic", "actor_optimizer", "replay"):

@@ -96,7 +96,7 @@ class TimeLimitConfig:
 
 @dataclass(frozen=True)
 class PushConfig:
-    """Shoves in training (mimic/env/pushes.py): changes of velocity up to ``speed`` [m/s], on average each ``every_s``.
+    """Pushes in training (mimic/env/pushes.py): changes of velocity up to ``speed`` [m/s], on average each ``every_s``.
 
     A speed of 0: none.
     """

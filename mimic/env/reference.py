@@ -127,7 +127,7 @@ class Reference:
         return self._table[:, self._at[name]].view(-1, *self._shapes[name])
 
     def _look_up(self, columns: slice, clip_time: Tensor, clip: Tensor | None) -> Tensor:
-        """Those columns of the table at each time, (N, W); a broken time gives a row that is NaN."""
+        """Those columns of the table at each time, (N, W); a broken time gives numbers that are broken too."""
         x = clip_time * self.rate
         row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
         fraction = (x - row).float()

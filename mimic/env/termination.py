@@ -31,7 +31,7 @@ class Termination:
             failed |= lowest.amin(1) < self.config.contact_height
         if self._root_tilt is not None:
             cosine = (sim.root_quat_w * reference.state.root_quat_w).sum(-1).abs()  # of half the angle between them
-            failed |= cosine < math.cos(0.5 * self._root_tilt)
+            failed |= cosine < math.cos(0.5 * min(self._root_tilt, math.pi))
         if self._body_distance is not None:
             reference_pos_w = reference.body_offset_w + reference.state.root_pos_w[:, None]
             distance = (bodies.pos_w - reference_pos_w).square().sum(-1).amax(1)

@@ -17,7 +17,7 @@ from mimic.env.action import Action
 from mimic.env.clock import Clock
 from mimic.env.config import EnvConfig
 from mimic.env.observation import Observation, Seen, Target
-from mimic.env.pushes import shoves
+from mimic.env.pushes import random_pushes
 from mimic.env.random import counter_uniform
 from mimic.env.reference import Reference, end_effectors_h
 from mimic.env.reward import Compared, Reward
@@ -128,7 +128,7 @@ class TrackingEnv:
         """One control step with ``action`` (N, A) in policy units."""
         usable = action.abs().amax(1) <= _ABSURD  # false for NaN too
         if self.training and self.config.pushes.speed:
-            self._shove()
+            self._push_some()
         self._before, self._acted = self._acted, torch.where(usable[:, None], action, torch.zeros_like(action))
         self.engine.set_targets(self.pd_target(self._acted))
         self.engine.step()
@@ -156,17 +156,17 @@ class TrackingEnv:
         """Observations (N, D) of the state the engine is in and the time the clock shows."""
         return self._observe(slice(None), self.engine.read())
 
-    def push(self, chosen: Tensor, speed_w: Tensor) -> None:
+    def push(self, chosen: Tensor, delta_linvel_w: Tensor) -> None:
         """Change the velocity of whole characters, their pose and the clock as before.
 
         The engine starts afresh from the changed state: its solver's memory of the last contact forces is lost, no more.
 
         Args:
             chosen: which environments, as indices (K,) or a mask (N,) (mimic/sim/chosen.py).
-            speed_w: change of velocity (K, 3) or (N, 3) [m/s].
+            delta_linvel_w: change of velocity (K, 3) or (N, 3) [m/s].
         """
         state = self.engine.read()[rows(chosen)]
-        self.engine.reset(chosen, replace(state, root_linvel_w=state.root_linvel_w + speed_w))
+        self.engine.reset(chosen, replace(state, root_linvel_w=state.root_linvel_w + delta_linvel_w))
 
     def pd_target(self, action: Tensor) -> Tensor:
         """Servo targets (N, A) [rad] that ``action`` (N, A) means now."""
@@ -286,13 +286,14 @@ class TrackingEnv:
         which = self.clock.now.clip[ids, None] == torch.arange(self.num_clips, device=self.device)
         return torch.cat([obs, which.to(obs.dtype)], 1)
 
-    def _shove(self) -> None:
+    def _push_some(self) -> None:
+        """Before the action, which does not know of it: the next observation does."""
         env, moment = self._first_env + self._env_ids, self._moment()
-        pushed, speed_w = shoves(self.config.pushes, self.control_dt, self.seed, env, moment)
+        pushed, delta_linvel_w = random_pushes(self.config.pushes, self.control_dt, self.seed, env, moment)
         if self.by_mask:
-            self.push(pushed, speed_w)
+            self.push(pushed, delta_linvel_w)
         elif len(ids := pushed.nonzero().squeeze(1)):
-            self.push(ids, speed_w[ids])
+            self.push(ids, delta_linvel_w[ids])
 
     def _moment(self) -> Tensor:
         """A number for every control step of every episode, (N,) int64."""

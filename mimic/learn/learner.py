@@ -113,7 +113,8 @@ class Learner:
         """
         obs = replay.obs[: replay.size].flatten(0, 1)
         result = torch.empty_like(obs, dtype=self._dtype)
-        for raw, piece in zip(torch.split(obs, _CACHED), torch.split(result, _CACHED), strict=True):
+        rows = _CACHED if self.device.type == "cpu" else _CHUNK
+        for raw, piece in zip(torch.split(obs, rows), torch.split(result, rows), strict=True):
             piece.copy_(self.policy.normalizer(raw))
         return result
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.ranks import ALONE, Ranks
 from mimic.learn.replay import Replay
-from mimic.learn.threads import torch_threads
+from mimic.learn.threads import set_torch_threads, torch_threads
 from mimic.learn.vec_env import End, Step, VecEnv
 
 T = TypeVar("T")
@@ -149,8 +149,9 @@ class Collector:
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
         self._learn_threads = learn_threads
         self._pool = ThreadPoolExecutor(1, "learn") if overlap else None
-        if self._pool:  # once and before anything is computed: MKL's number is one for all threads
-            self._pool.submit(torch.set_num_threads, learn_threads).result()
+        if self._pool:
+            torch.get_num_threads()  # this thread's number stays what it is
+            self._pool.submit(set_torch_threads, learn_threads).result()
         self.waited_s = 0.0  # how long the last rollout waited for the update beside it
 
     def collect(

@@ -48,6 +48,7 @@ class RunState:
     tracker: EpisodeTracker
     explore: torch.Generator
     average: PolicyAverage | None
+    learn_threads: int = 1
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -93,7 +94,7 @@ class RunState:
         named = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
         common = {
             "num_envs": self.env.num_envs,
-            "threads": torch.get_num_threads(),
+            "threads": self.learn_threads,
             "device": self.learner.device.type,
         }
         return {"algorithm": type(self.learner).__name__, **common, **named}

@@ -22,15 +22,28 @@ def usable_cores() -> int:
 
 
 def learner_threads(device: torch.device, overlap: bool) -> int:
-    """Threads for updates on ``device``, beside rollouts if ``overlap``; OMP_NUM_THREADS is the most."""
+    """Threads for updates on ``device``, beside rollouts if ``overlap``; OMP_NUM_THREADS is the most.
+
+    Of several processes on this machine (torchrun) each has its share.
+    """
     if device.type != "cpu":
         return 1
-    cores, said = usable_cores(), os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    cores = usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if said.isdecimal() and int(said):
         cores = min(cores, int(said))
     if overlap and bfloat16_is_fast(device):
         cores //= 2
     return max(1, min(cores, _MOST))
+
+
+def set_torch_threads(count: int) -> None:
+    """So many threads for torch in the thread that calls this.
+
+    Asked first: one that has never been asked takes whatever number another thread has set last.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)
 
 
 @contextmanager

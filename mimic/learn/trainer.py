@@ -94,7 +94,7 @@ class Trainer:
         device = learner.device
         replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, device)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
-        self.state = RunState(env, learner, rollout, replay, tracker, explore, average)
+        self.state = RunState(env, learner, rollout, replay, tracker, explore, average, learn_threads)
         self.ranks = learner.ranks
         apart = rollout.overlap or device.type != env.device.type
         self._learn_threads = learn_threads

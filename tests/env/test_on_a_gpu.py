@@ -47,9 +47,9 @@ def test_the_counter_sees_what_waits():
     assert set(waits.seen) >= {"_local_scalar_dense", "index", "nonzero", "lift_fresh"}
 
 
-def as_on_a_gpu(motion, engine, **options) -> TrackingEnv:
+def as_on_a_gpu(motion, engine, *settings, **options) -> TrackingEnv:
     """An environment that does as if its device were a GPU, around an engine whose physics stand still."""
-    env = TrackingEnv(motion, engine, config(**options), TaskConfig())
+    env = TrackingEnv(motion, engine, config(*settings, **options), TaskConfig())
     env.by_mask, env.clock.looks = True, False
     env.reset()
     env._steps += torch.arange(env.num_envs) % 3 * 10_000  # some are out of time
@@ -72,6 +72,13 @@ def test_a_step_with_restarts_waits_for_nothing(name, monkeypatch):
     engine = MujocoEngine(load_character("humanoid"), 12, threads=1)
     monkeypatch.setattr(engine, "step", lambda: None)  # not what a GPU would run
     assert not waits_of(as_on_a_gpu(motion, engine, name=name))
+
+
+def test_nor_does_one_with_pushes(monkeypatch):
+    engine = MujocoEngine(load_character("humanoid"), 12, threads=1)
+    monkeypatch.setattr(engine, "step", lambda: None)
+    pushed = ("pushes.speed=1", "pushes.every_s=0.1")
+    assert not waits_of(as_on_a_gpu(gentle_motion("humanoid"), engine, *pushed))
 
 
 @pytest.mark.warp
@@ -109,7 +116,7 @@ def test_with_a_gpus_formulas_it_does_the_same_in_fewer_operations(character, mo
     assert torch.allclose(steps[0].obs, steps[1].obs, atol=2e-4) and torch.equal(steps[0].end, steps[1].end)
     assert torch.allclose(steps[0].reward, steps[1].reward, atol=1e-5)
     assert counts[1] < 0.9 * counts[0]
-    assert counts[1] < 1350, "a launch each: what a step of few environments costs on a GPU"
+    assert counts[1] < 1450, "a launch each: what a step of few environments costs on a GPU"
 
 
 @pytest.mark.parametrize("clip", ["cartwheel", "spin"])

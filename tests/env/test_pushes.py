@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from characters.errors import ConfigError
 from mimic.env.config import PushConfig
-from mimic.env.pushes import shoves
+from mimic.env.pushes import random_pushes
 from tests.puppets import config, gentle_motion, make
 
 DT = 1 / 30
@@ -11,7 +12,7 @@ CONFIG = PushConfig(speed=1.5, every_s=2.0)
 
 def moments(envs=4000, seed=3, moment=7):
     ids = torch.arange(envs)
-    return shoves(CONFIG, DT, seed, ids, torch.full_like(ids, moment))
+    return random_pushes(CONFIG, DT, seed, ids, torch.full_like(ids, moment))
 
 
 def test_they_are_as_frequent_and_as_large_as_was_asked_for_and_come_from_all_sides():
@@ -65,5 +66,5 @@ def test_pushes_by_mask_are_those_by_index():
 
 @pytest.mark.parametrize("wrong", ["speed=-1", "every_s=0"])
 def test_nonsense_is_refused(wrong):
-    with pytest.raises(Exception, match="must"):
+    with pytest.raises(ConfigError, match=wrong.split("=")[0]):
         config(f"pushes.{wrong}")

@@ -26,10 +26,18 @@ def test_an_update_gets_what_the_simulation_leaves(monkeypatch, cores, fast, ove
     monkeypatch.setattr(threads, "usable_cores", lambda: cores)
     monkeypatch.setattr(threads, "bfloat16_is_fast", lambda device: fast)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     if said:
         monkeypatch.setenv("OMP_NUM_THREADS", said)
     assert learner_threads(CPU, overlap) == expected
     assert learner_threads(torch.device("cuda"), overlap) == 1
+
+
+def test_processes_on_one_machine_share_it(monkeypatch):
+    monkeypatch.setattr(threads, "usable_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert learner_threads(CPU, overlap=False) == 2
 
 
 def test_torch_has_its_threads_back_also_after_an_error():
