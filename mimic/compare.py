@@ -80,6 +80,7 @@ def _with_time(row: dict[str, Any]) -> dict[str, Any]:
 def read_groups(runs: list[Path]) -> list[Group]:
     """The curves of runs, those with the same settings but for the seed together. Raises InputError."""
     members: dict[str, list[Path]] = {}
+    runs = list({run.resolve(): run for run in runs}.values())  # each once
     for run in runs:
         members.setdefault(_settings(run), []).append(run)
     algorithms = [_algorithm(folders[0]) for folders in members.values()]
@@ -87,7 +88,8 @@ def read_groups(runs: list[Path]) -> list[Group]:
     for folders, algorithm in zip(members.values(), algorithms, strict=True):
         # an algorithm's name says enough where no two groups share it
         name = algorithm if algorithm and algorithms.count(algorithm) == 1 and len(runs) > 1 else folders[0].name
-        seeds = f", {len(folders)} seeds" if len(folders) > 1 else ""
+        different = len({_config(run).get("seed") for run in folders}) == len(folders)
+        seeds = f", {len(folders)} {'seeds' if different else 'runs'}" if len(folders) > 1 else ""
         groups.append(Group(name + seeds, [run.name for run in folders], [read_curve(run) for run in folders]))
     return groups
 
@@ -192,7 +194,7 @@ def _config(run: Path) -> dict[str, Any]:
 
 def _settings(run: Path) -> str:
     """A text that is the same for runs that differ in nothing but the seed and how often they were looked at."""
-    config = {key: value for key, value in _config(run).items() if key != "seed"}
+    config = {key: value for key, value in _config(run).items() if key not in ("seed", "learn_threads")}
     if isinstance(trainer := config.get("preset", {}).get("trainer"), dict):
         seldom = {key: value for key, value in trainer.items() if key not in ("evaluate_every", "checkpoint_minutes")}
         config["preset"] = {**config["preset"], "trainer": seldom}

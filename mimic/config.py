@@ -78,10 +78,18 @@ def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
     Raises:
         ConfigError: no such preset, unknown key or wrong value; the message names the nearest valid ones.
     """
-    preset = build(Preset, *_read(_path_of(name, Path())))
+    data, names = _read(_path_of(name, Path()))
+    try:
+        preset = build(Preset, data, names)
+    except ConfigError as error:
+        alone = name not in preset_names() and " on " not in names
+        hint = (
+            "; a file that says only what differs begins with base: fast" if alone and "missing" in str(error) else ""
+        )
+        raise ConfigError(f"{error}{hint}") from None
     for setting in settings:
         key, separator, value = setting.partition("=")
-        if not separator:
+        if not separator or not value.strip():
             raise ConfigError(f"--set {setting}: write key=value, as in --set awr.update.temperature=2")
         preset = replace(preset, key.strip(), value.strip())
     return preset
@@ -113,7 +121,10 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[Any, str]:
 
 def _path_of(name: str, folder: Path, where: str = "") -> Path:
     """The file of a preset that ships, or any beside ``folder``."""
-    path = folder / name if name.endswith((".yaml", ".yml")) else _PRESETS / f"{name}.yaml"
+    own = name.endswith((".yaml", ".yml"))
+    path = folder / name if own else _PRESETS / f"{name}.yaml"
+    if own and not path.is_file():
+        raise ConfigError(f"{where}there is no file '{path}'; presets that ship: {', '.join(preset_names())}")
     if not path.is_file():
         raise ConfigError(f"{where}no preset '{name}'; {nearest(name, preset_names())}")
     return path

@@ -69,6 +69,9 @@ def evaluate_skill(
 
     ``footfall``: where to draw which foot is down when; the figures of it are then in the report as well.
     """
+    dt = load_character(skill.spec["character"]).simulation.control_dt
+    if round(seconds / dt) < 1:
+        raise InputError(f"{seconds:g} s are less than a control step; evaluate at least {dt:.3f} s")
     skill = replace(skill, env_config=replace(skill.env_config, evaluation_s=seconds))
     env = skill.make_env(episodes, seed, threads, engine, device)
     feet = [FootfallMeter(env)] if footfall else []

@@ -17,7 +17,7 @@ from mimic.env import EnvConfig, TrackingEnv, make_env
 from mimic.learn.policy import GaussianPolicy, load_policy
 from mimic.sealed import MANIFEST, read_sealed
 from mimic.sim import DeviceName, EngineName
-from mocap.catalogue import name_here
+from mocap.catalogue import clip_names, name_here
 
 SHIPPED = Path(__file__).with_name("controllers")
 RUNS = Path("runs")
@@ -111,7 +111,8 @@ def find_skill(name: str) -> Path:
         return _in_run(run)
     known = [*shipped_skills(), *(p.name for p in RUNS.glob("*") if (p / "ckpt").is_dir())]
     hint = nearest(name, known) if known else "none has been trained yet"
-    raise InputError(f"no controller '{name}'; {hint}. Train one: run_mimic.py train --clip {name}")
+    train = f". Train one: run_mimic.py train --clip {name}" if name in clip_names() else ""
+    raise InputError(f"no controller '{name}'; {hint}{train}")
 
 
 def _controller_in(folder: Path) -> Path:

@@ -52,6 +52,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train", "required: --clip"),
         ("train --clip walk --minutes soon", "--minutes: invalid positive value: 'soon'"),
         ("train --clip walk --minutes -1", "'-1' must be above 0"),
+        ("evaluate --controller walk --seconds 0.01", "less than a control step; evaluate at least 0.033 s"),
         ("train --clip walk --samples inf", "'inf' must be a whole number above 0"),
         ("train --clip walk --samples nan", "'nan' must be a whole number"),
         ("train --clip walk --samples 0.5", "'0.5' must be a whole number above 0"),

@@ -102,3 +102,9 @@ def test_folders_without_evaluations_and_strange_rows_are_dealt_with(folder, tmp
     for empty in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(InputError, match="no evaluations"):
             read_curve(empty)
+
+
+def test_a_folder_given_twice_is_one_run_and_runs_of_one_seed_are_not_seeds(folder):
+    first, again = folder("a0", [0, 0.2]), folder("a0-again", [0, 0.2])
+    assert [(g.name, len(g.curves)) for g in read_groups([first, first])] == [("a0", 1)]
+    assert [g.name for g in read_groups([first, again])] == ["AWR, 2 runs"]

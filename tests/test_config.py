@@ -56,9 +56,10 @@ def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
     for text, message in (
         ("base: mine.yaml", "mine.yaml: is its own base"),
         ("base: fats", "mine.yaml: base: no preset 'fats'; did you mean 'fast'"),
-        ("base: no.yaml", "mine.yaml: base: no preset 'no.yaml'"),
+        ("base: no.yaml", "mine.yaml: base: there is no file '.*no.yaml'"),
         ("base: 3", "base is the name of a preset"),
         ("base: fast\nnum_env: 3", "mine.yaml on fast.yaml: unknown key 'num_env'; did you mean 'num_envs'"),
+        ("env: {evaluation_s: 3}", "a file that says only what differs begins with base: fast"),
     ):
         mine.write_text(text + "\n")
         with pytest.raises(ConfigError, match=message):
@@ -76,7 +77,9 @@ def test_settings_change_one_value_each():
     ("name", "settings", "message"),
     [
         ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, paper"),
-        ("mine.yaml", (), "no preset 'mine.yaml'"),
+        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, paper"),
+        ("fast", ("env.pushes.speed=",), "write key=value"),
+        ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
         ("fast", ("num_envs",), "write key=value"),
         ("fast", ("num_env=8",), "did you mean 'num_envs'"),
         ("fast", ("num_envs=0",), "num_envs must be at least 1"),

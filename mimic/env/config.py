@@ -105,8 +105,10 @@ class PushConfig:
     every_s: float = 2.0
 
     def __post_init__(self) -> None:
-        if self.speed < 0.0 or self.every_s <= 0.0:
-            raise ValueError("speed must not be negative, every_s must be above 0")
+        if not 0.0 <= self.speed <= 10.0:
+            raise ValueError("speed must be from 0 (no pushes) to 10 m/s")
+        if self.every_s <= 0.0:
+            raise ValueError("every_s must be above 0")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """First Ctrl-C (or SIGTERM): finish what is under way and save. Second: stop now."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -12,10 +13,11 @@ class StopOnSignal:
     """Context manager; ``received`` is None or the signal that asks for a stop.
 
     A second signal raises KeyboardInterrupt where the program happens to be. Handlers are set only in the main thread
-    (elsewhere this does nothing) and put back at the end.
+    (elsewhere this does nothing) and put back at the end. ``said`` goes to the terminal at the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, said: str = "") -> None:
+        self._said = said
         self.received: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
 
@@ -35,3 +37,5 @@ class StopOnSignal:
         if self.received is not None:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
+        if self._said:
+            os.write(2, f"\n{self._said}\n".encode())  # print may be what was interrupted

@@ -110,7 +110,7 @@ class Trainer:
     def train(self) -> TrainResult:
         """Run until samples, minutes or a signal say stop; save. Raises LearnerDiverged, CheckpointWriteError."""
         env, policy, counters = self.env, self.learner.policy, self.state.counters
-        with StopOnSignal() as stop:
+        with StopOnSignal("finishing the iteration, then saving; once more stops at once and saves nothing") as stop:
             log = self._start()
             try:
                 while (reason := self._stop_reason(stop)) is None:

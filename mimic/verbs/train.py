@@ -24,7 +24,7 @@ def add(verbs: Verbs) -> None:
         "--minutes",
         type=positive,
         default=0.0,
-        help="stop after so many minutes (default: at --samples, else at Ctrl-C)",
+        help="stop after so many more minutes (default: at --samples, else at Ctrl-C)",
     )
     train.add_argument("--samples", type=whole, default=0, help="stop at so many samples in all")
     train.add_argument(
@@ -95,7 +95,8 @@ def do_train(args: argparse.Namespace) -> int:
     say(f"training '{run.clip}' with {run.algorithm}, {run.preset.num_envs} environments, in {out}")
     result = train(run, out, Limits(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
-    say(f"go on: run_mimic.py train --clip {run.clip} --resume --out {out}")
+    longer = f" --minutes {args.minutes:g}" if args.minutes else ""
+    say(f"go on: run_mimic.py train --clip {run.clip} --resume --out {out}{longer}")
     return {"SIGINT": 130, "SIGTERM": 143}.get(result.stopped_by, 0)
 
 

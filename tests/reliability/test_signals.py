@@ -28,7 +28,9 @@ def test_one_signal_saves_and_the_run_goes_on_to_the_same_end(commands, undistur
     running.wait_until(lambda: bool(saved(out)))
     done = rows(out)[-1]["iteration"]
     running.send(number)
-    assert_clean(out, running.wait(), code)
+    ended = running.wait()
+    assert_clean(out, ended, code)
+    assert "finishing the iteration, then saving" in ended.output
     reached = rows(out)[-1]["iteration"]
     # the iteration under way is finished; one more may have begun between our look at the log and the signal
     assert done <= reached <= done + 2 < RECIPE.iterations
