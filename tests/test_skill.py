@@ -145,7 +145,7 @@ def test_no_such_controller_is_one_clear_line(tmp_path, name):
 
 
 def test_a_clip_without_a_controller_says_how_to_train_one(tmp_path):
-    with pytest.raises(InputError, match="run_mimic.py train --clip dog_spin"):
+    with pytest.raises(InputError, match=r"run_mimic\.py train --clip dog_spin"):
         load_skill("dog_spin")
 
 
