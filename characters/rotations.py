@@ -133,27 +133,32 @@ class Yaw:
 
     def rotate(self, v: Tensor) -> Tensor:
         """v turned."""
-        cos, sin = (part.view(-1, *(1,) * (v.dim() - 2)) for part in self._whole)
+        cos, sin = _beside(v, *self._whole)
         x, y, z = v.unbind(-1)
         return _stack(_less(cos * x, sin, y), _plus(sin * x, cos, y), z)
 
     def rotate_inverse(self, v: Tensor) -> Tensor:
         """v turned back: as seen from the turned frame."""
-        cos, sin = (part.view(-1, *(1,) * (v.dim() - 2)) for part in self._whole)
+        cos, sin = _beside(v, *self._whole)
         x, y, z = v.unbind(-1)
         return _stack(_plus(cos * x, sin, y), _less(cos * y, sin, x), z)
 
     def mul(self, q: Tensor) -> Tensor:
         """The rotation q, and then the turn."""
-        cos, sin = (part.view(-1, *(1,) * (q.dim() - 2)) for part in self._half)
+        cos, sin = _beside(q, *self._half)
         w, x, y, z = q.unbind(-1)
         return _stack(_less(cos * w, sin, z), _less(cos * x, sin, y), _plus(sin * x, cos, y), _plus(sin * w, cos, z))
 
     def inverse_mul(self, q: Tensor) -> Tensor:
         """The rotation q as seen from the turned frame."""
-        cos, sin = (part.view(-1, *(1,) * (q.dim() - 2)) for part in self._half)
+        cos, sin = _beside(q, *self._half)
         w, x, y, z = q.unbind(-1)
         return _stack(_plus(cos * w, sin, z), _plus(cos * x, sin, y), _less(cos * y, sin, x), _less(cos * z, sin, w))
+
+
+def _beside(v: Tensor, *parts: Tensor) -> list[Tensor]:
+    """Numbers (N,) shaped to go with the components of v, (N,) or (N, K)."""
+    return [part.view(-1, *(1,) * (v.dim() - 2)) for part in parts]
 
 
 def quat_hemisphere(q: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pushes: how large a shove does a controller survive?
+"""Pushes: how large a push does a controller survive?
 
 A push changes the velocity of the whole character at once by impulse / mass, in a horizontal direction: the momentum
 that a blow of that impulse [N·s] gives. It is set through ``Engine.reset``, which every engine has, so that it means the

@@ -17,12 +17,12 @@ def moments(envs=4000, seed=3, moment=7):
 
 def test_they_are_as_frequent_and_as_large_as_was_asked_for_and_come_from_all_sides():
     many = [moments(moment=m) for m in range(30)]
-    pushed, speed_w = torch.cat([p for p, _ in many]), torch.cat([s for _, s in many])
+    pushed, delta_linvel_w = torch.cat([p for p, _ in many]), torch.cat([s for _, s in many])
     assert float(pushed.double().mean()) == pytest.approx(DT / 2.0, rel=0.1)
-    size = speed_w[pushed].norm(dim=1)
+    size = delta_linvel_w[pushed].norm(dim=1)
     assert float(size.max()) < 1.5 and float(size.mean()) == pytest.approx(0.75, rel=0.05)
-    assert float(speed_w[:, 2].abs().max()) == 0.0
-    assert float(speed_w[pushed].mean(0).norm()) < 0.05
+    assert float(delta_linvel_w[:, 2].abs().max()) == 0.0
+    assert float(delta_linvel_w[pushed].mean(0).norm()) < 0.05
 
 
 def test_they_depend_on_seed_environment_and_moment_alone():
@@ -39,11 +39,13 @@ def test_in_training_everybody_is_pushed_and_who_is_judged_is_not(by_mask):
         env, pushed = make(gentle_motion("humanoid"), 12, settings, training=training), torch.zeros(12)
         env.by_mask, push = by_mask, env.push
 
-        def counted(chosen, speed_w, push=push, pushed=pushed, env=env):
+        def counted(chosen, delta_linvel_w, push=push, pushed=pushed, env=env):
             before = env.engine.read().root_linvel_w
-            push(chosen, speed_w)
+            push(chosen, delta_linvel_w)
             change = env.engine.read().root_linvel_w - before
-            torch.testing.assert_close(change[chosen], speed_w[chosen] if chosen.dtype == torch.bool else speed_w)
+            torch.testing.assert_close(
+                change[chosen], delta_linvel_w[chosen] if chosen.dtype == torch.bool else delta_linvel_w
+            )
             pushed[chosen] += 1
 
         env.push = counted
