@@ -43,6 +43,7 @@ def bench_sim(
     engine = env.engine
     generator = torch.Generator().manual_seed(0)
     noise = _ACTION_STD * torch.randn(_ACTIONS, num_envs, env.act_dim, generator=generator).to(env.device)
+    env.record()
     engine.raw_step()  # kernels are compiled, graphs captured
     env.reset()
     step = 0

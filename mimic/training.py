@@ -145,6 +145,7 @@ def _make_trainer(
         engine=run.engine,
         device=run.device if run.engine == "warp" else "cpu",
     )
+    env.record()
     update = preset.algorithm(run.algorithm).update
     return Trainer(
         env,

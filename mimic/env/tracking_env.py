@@ -2,11 +2,13 @@
 
 ``step`` is the walk of one frame: action, servo targets, simulation, reference, reward, end, observation, reset. Every
 quantity is a batch; nothing loops over environments. After a step the attributes ``sim``, ``bodies``, ``reference``
-and ``terms`` describe the moment just judged, before any reset; they are replaced, never overwritten, by the next one.
+and ``terms`` describe the moment just judged, before any reset; they are replaced, never overwritten, by the next one
+(but after :meth:`TrackingEnv.record`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,7 +16,7 @@ from torch import Tensor
 from characters import BodyState, Character, CharacterState, Kinematics, load_character
 from characters.rotations import Yaw
 from mimic.env.action import Action
-from mimic.env.clock import Clock
+from mimic.env.clock import Clock, Placement
 from mimic.env.config import EnvConfig
 from mimic.env.observation import Observation, Seen, Target
 from mimic.env.pushes import random_pushes
@@ -26,6 +28,7 @@ from mimic.env.starts import Starts
 from mimic.env.tasks import TaskConfig, foot_bodies, task_of
 from mimic.env.termination import Termination
 from mimic.learn.vec_env import End, Step
+from mimic.recording import Recorded, Recorder, recorder
 from mimic.sim import DeviceName, Engine, EngineName, make_engine
 from mimic.sim.chosen import put, rows
 from mocap.catalogue import load_clips
@@ -33,9 +36,13 @@ from mocap.motion import Motion
 from retarget.ground import lift_penetration
 from retarget.mend import mend
 
+T = TypeVar("T")
+
 # beyond this an action, observation or place is not a number that physics or learning could have meant
 _ABSURD = 1e6
-_STATE = ("clip_time", "origin_w", "yaw", "clip", "episode", "steps", "step_limit", "start_phase")
+_PLACEMENT = ("clip_time", "origin_w", "yaw", "clip")  # of the clock
+_OWN = ("episode", "steps", "step_limit", "start_phase", "acted", "before", "usable")
+_WITHIN_A_STEP = ("before", "usable")
 _SWITCH = 0.3  # share of cycles after which another clip may come
 _CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream 0
 
@@ -102,7 +109,13 @@ class TrackingEnv:
         self._steps = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._step_limit = torch.zeros(self.num_envs, dtype=torch.int64, device=device)
         self._start_phase = torch.zeros(self.num_envs, dtype=torch.float64, device=device)
-        self._acted = self._before = torch.zeros(self.num_envs, self.act_dim, device=device)
+        self._acted = torch.zeros(self.num_envs, self.act_dim, device=device)
+        self._before = torch.zeros_like(self._acted)
+        self._usable = torch.ones(self.num_envs, dtype=torch.bool, device=device)
+        self._new_step_limit = torch.zeros((), dtype=torch.int64, device=device)
+        self._act_part: Callable[[Tensor], None] = self._act
+        self._judge_part: Callable[[], Step] = self._judge
+        self._recorder: Recorder | None = None
         self.starts = Starts(config.adaptive_starts if training else 0.0, device)
         self.set_progress(0)
 
@@ -113,12 +126,21 @@ class TrackingEnv:
         seconds = limit.start_s + (limit.end_s - limit.start_s) * ramp if self.training else self.config.evaluation_s
         if self.task.episode_s is not None:
             seconds = min(seconds, self.task.episode_s)
-        self._new_step_limit = round(seconds / self.control_dt)
+        self._new_step_limit.fill_(round(seconds / self.control_dt))
 
     def reseed(self, seed: int) -> None:
         """Draw start times from another seed, from its first episode on."""
         self.seed = seed
         self._episode.zero_()
+        self._forget_recordings()
+
+    def record(self) -> None:
+        """On a GPU: have what is done before and after the physics of a step as a CUDA graph each, from a few steps on.
+
+        What a step gives, and leaves in the attributes, is overwritten by the next one then.
+        """
+        self._recorder = recorder(self.device)
+        self._forget_recordings()
 
     def reset(self, start_times: Tensor | None = None) -> Tensor:
         """Start a new episode everywhere, at random clip times or at ``start_times`` (N,) [s]; observations (N, D)."""
@@ -126,14 +148,21 @@ class TrackingEnv:
 
     def step(self, action: Tensor) -> Step:
         """One control step with ``action`` (N, A) in policy units."""
-        usable = action.abs().amax(1) <= _ABSURD  # false for NaN too
+        self._act_part(action)
+        self.engine.step()
+        return self._judge_part()
+
+    def _act(self, action: Tensor) -> None:
+        """What comes before the physics."""
+        self._usable = action.abs().amax(1) <= _ABSURD  # false for NaN too
         if self.training and self.config.pushes.speed:
             self._push_some()
-        self._before, self._acted = self._acted, torch.where(usable[:, None], action, torch.zeros_like(action))
+        self._before, self._acted = self._acted, torch.where(self._usable[:, None], action, torch.zeros_like(action))
         self.engine.set_targets(self.pd_target(self._acted))
-        self.engine.step()
         self._steps += 1
 
+    def _judge(self) -> Step:
+        """What comes after."""
         self.sim = self.engine.read()
         self.bodies = self.kinematics.forward(self.sim)
         clip_over = self.clock.advance(self.control_dt, self.sim)
@@ -141,7 +170,7 @@ class TrackingEnv:
         self.terms = self.reward.terms(self._compare())
         final_obs = self._observe(slice(None), self.sim, self.bodies)
 
-        sound = usable & self.clock.sound(_ABSURD) & (final_obs.abs().amax(1) <= _ABSURD)
+        sound = self._usable & self.clock.sound(_ABSURD) & (final_obs.abs().amax(1) <= _ABSURD)
         broken = self.engine.failed() | ~sound
         end = self._end(clip_over, broken)
         lost = (end == End.FAIL) | (end == End.DIVERGED)
@@ -177,34 +206,50 @@ class TrackingEnv:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Everything the future depends on, to the bit where the engine is deterministic."""
-        now = self.clock.now
-        own = {
-            "clip_time": now.clip_time,
-            "origin_w": now.origin_w,
-            "yaw": now.yaw,
-            "clip": now.clip,
-            "episode": self._episode,
-            "steps": self._steps,
-            "step_limit": self._step_limit,
-            "start_phase": self._start_phase,
-            "acted": self._acted,
-        } | {f"starts.{name}": getattr(self.starts, name) for name in STARTS_STATE}
-        engine = {f"engine.{name}": value for name, value in self.engine.snapshot().items()}
-        return {name: value.clone() for name, value in own.items()} | engine
+        own = {name: value.clone() for name, value in self._kept().items() if name not in _WITHIN_A_STEP}
+        return own | {f"engine.{name}": value for name, value in self.engine.snapshot().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from what ``state_dict`` gave."""
-        now = self.clock.now
-        mine = {name: state[name].to(self.device, copy=True) for name in _STATE}
-        now.clip_time, now.origin_w, now.yaw, now.clip = (mine[name] for name in _STATE[:4])
-        self._episode, self._steps, self._step_limit = mine["episode"], mine["steps"], mine["step_limit"]
-        self._start_phase = mine["start_phase"]
-        # runs of before the term for steady actions do not know it, nor need it
-        self._acted = state.get("acted", torch.zeros_like(self._acted)).to(self.device, copy=True)
-        for name in STARTS_STATE:
-            setattr(self.starts, name, state[f"starts.{name}"].to(self.device, copy=True))
+        # runs of before the term for steady actions do not know what was done last, nor need it
+        state = {"acted": torch.zeros_like(self._acted)} | dict(state)
+        for name, value in self._kept().items():
+            if name not in _WITHIN_A_STEP:
+                value.copy_(state[name])
         prefix = "engine."
         self.engine.restore({n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)})
+
+    def _kept(self) -> dict[str, Tensor]:
+        """All that is kept from one part of a step for the next, the engine's aside."""
+        placement = {name: getattr(self.clock.now, name) for name in _PLACEMENT}
+        own = {name: getattr(self, f"_{name}") for name in _OWN}
+        return placement | own | {f"starts.{name}": getattr(self.starts, name) for name in STARTS_STATE}
+
+    def _keep(self, kept: Mapping[str, Tensor]) -> None:
+        self.clock.now = Placement(*(kept[name] for name in _PLACEMENT))
+        for name in _OWN:
+            setattr(self, f"_{name}", kept[name])
+        for name in STARTS_STATE:
+            setattr(self.starts, name, kept[f"starts.{name}"])
+
+    def _forget_recordings(self) -> None:
+        if self._recorder:
+            self._keep({name: value.clone() for name, value in self._kept().items()})  # each in a tensor of its own
+            self._act_part, self._judge_part = self._recording(self._act), self._recording(self._judge)
+
+    def _recording(self, part: Callable[..., T]) -> Callable[..., T]:
+        """``part`` of a step, recorded: what is kept lies in the same tensors after it as before."""
+
+        def in_place(*inputs: Tensor) -> T:
+            before = self._kept()
+            result = part(*inputs)
+            after = {name: value.clone() for name, value in self._kept().items() if value is not before[name]}
+            for name, value in after.items():
+                before[name].copy_(value)
+            self._keep(before)
+            return result
+
+        return Recorded(in_place, self._recorder)
 
     def _compare(self) -> Compared:
         return Compared(

@@ -60,9 +60,10 @@ class AWR(Learner):
         after = self.targets(replay, obs, slots)
         weight = self.weights(after)
         rows = self._actor_rows(replay, after)
-        metrics = {}
+        metrics: dict[str, float] = {}
         if not critic_only:
-            metrics = self.fit_actor(replay, obs, after, rows, self._loss(replay, obs, after, weight, rows))
+            goal = self._goal(replay, obs, after, weight, rows)
+            metrics, _ = self.fit_actor(replay, obs, after, rows, (weight, goal))
         used = weight[rows]
         return {
             **self.common_metrics(before),
@@ -87,15 +88,18 @@ class AWR(Learner):
         first = max(0, targets.valid.numel() - count)
         return targets.valid[first:].nonzero().squeeze(-1) + first
 
-    def _loss(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> "_RegressionLoss":
+    def loss(self, mean: Tensor, *samples: Tensor) -> Tensor:
+        """-w log pi(goal | s) up to a constant, of weights (B,) and goals (B, A), (1,)."""
+        return regression_loss(mean, self.policy.std, *samples).unsqueeze(0)
+
+    def _goal(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
+        """Where the regression pulls the policy's mean (M, A)."""
         action = replay.action.flatten(0, 1).index_select(0, targets.rows)
         if not self.config.control_variate:
-            return _RegressionLoss(weight, action, self.policy.std)
+            return action
         current = self.config.anchor == "current"
         anchor = (self._means(obs) if current else replay.mean.flatten(0, 1)).index_select(0, targets.rows)
-        return _RegressionLoss(
-            weight, shifted_goal(action, anchor, weight, self.ranks.mean(weight[rows].mean())), self.policy.std
-        )
+        return shifted_goal(action, anchor, weight, self.ranks.mean(weight[rows].mean()))
 
     @torch.no_grad()
     def _means(self, obs: Tensor) -> Tensor:
@@ -118,14 +122,10 @@ def shifted_goal(action: Tensor, anchor: Tensor, weight: Tensor, average: Tensor
     return torch.addcmul(anchor, (1.0 - average / weight).unsqueeze(-1), action - anchor)
 
 
-@dataclass(frozen=True)
-class _RegressionLoss:
-    """-w log pi(goal | s) up to a constant: w |goal - mu|^2 / (2 std^2), averaged over the batch."""
+def regression_loss(mean: Tensor, std: Tensor, weight: Tensor, goal: Tensor) -> Tensor:
+    """-w log N(goal; mean, std) up to a constant: w |goal - mean|^2 / (2 std^2), averaged over the batch.
 
-    weight: Tensor  # (M,)
-    goal: Tensor  # (M, A)
-    std: Tensor  # (A,)
-
-    def __call__(self, index: Tensor, mean: Tensor) -> Tensor:
-        miss = ((self.goal.index_select(0, index) - mean) / self.std).square().sum(-1)
-        return 0.5 * (self.weight[index] * miss).mean()
+    ``mean`` and ``goal`` (B, A), ``std`` (A,), ``weight`` (B,).
+    """
+    miss = ((goal - mean) / std).square().sum(-1)
+    return 0.5 * (weight * miss).mean()

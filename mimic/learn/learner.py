@@ -3,7 +3,7 @@
 An algorithm is a `Learner` whose ``update`` turns the replay into better networks and returns metrics.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,7 @@ _CACHED = 1024  # rows of observations that stay in a core's cache
 _KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
 _LR_FACTOR = 1.5
 _EPS = 1e-5
+_GRAIN = 64  # of minibatches on a GPU, so that few of their sizes have to be recorded
 
 
 @dataclass(frozen=True)
@@ -150,48 +151,54 @@ class Learner:
         config = self.config
         rows = targets.valid.nonzero().squeeze(-1)
         pieces = self._pieces(rows, config.critic_batch)
-
-        def loss_of(index: Tensor) -> Tensor:
-            with self._fast():
-                prediction = self.critic.unscaled(obs.index_select(0, targets.rows[index]))
-            return 0.5 * (prediction.float() - goal[index]).square().mean()
-
-        for index in minibatches(rows, pieces, config.critic_passes, config.critic_steps, self.generator):
-            losses.append(self.critic_optimizer.step_over(index, loss_of))
+        for index in self._minibatches(rows, pieces, config.critic_passes, config.critic_steps):
+            batch = obs.index_select(0, targets.rows[index]), goal[index]
+            losses.append(self.critic_optimizer.step_over(batch, self._critic_loss))
         return float(torch.stack(losses).mean()) if losses else 0.0
 
+    def _critic_loss(self, obs: Tensor, goal: Tensor) -> Tensor:
+        with self._fast():
+            prediction = self.critic.unscaled(obs)
+        return 0.5 * (prediction.float() - goal).square().mean().unsqueeze(0)
+
     def fit_actor(
-        self,
-        replay: Replay,
-        obs: Tensor,
-        targets: Targets,
-        rows: Tensor,
-        loss_of: Callable[[Tensor, Tensor], Tensor],
-    ) -> dict[str, float]:
-        """Minimise ``loss_of(index (B,), mean (B, A))`` plus the bound loss over ``rows``, indices into ``targets``.
+        self, replay: Replay, obs: Tensor, targets: Targets, rows: Tensor, samples: Sequence[Tensor]
+    ) -> tuple[dict[str, float], list[float]]:
+        """Minimise the algorithm's ``loss`` of ``samples`` plus the bound loss over ``rows``, indices into ``targets``.
 
         With a target KL the passes stop once it is passed twofold, and the step size moves by a factor 1.5 when the
         update's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
+
+        Args:
+            samples: tensors (M, ...), an entry for each of ``targets``.
+
+        Returns:
+            metrics, and the means of what ``loss`` says beside the loss.
         """
         config, losses, kl, passes = self.config, [], 0.0, 0
         kl_rows, pieces = self._kl_rows(replay), self._pieces(rows, config.actor_batch)
         before = self._means_at(replay, kl_rows)
-
-        def whole_loss(index: Tensor) -> Tensor:
-            with self._fast():
-                mean = self.policy.mean_of_normalized(obs.index_select(0, targets.rows[index])).float()
-            return loss_of(index, mean) + config.bound_weight * self.bound_loss(mean)
-
         for _ in range(1 if config.actor_steps else config.actor_passes):
-            for index in minibatches(rows, pieces, 1, config.actor_steps, self.generator):
-                losses.append(self.actor_optimizer.step_over(index, whole_loss))
+            for index in self._minibatches(rows, pieces, 1, config.actor_steps):
+                batch = obs.index_select(0, targets.rows[index]), *(x.index_select(0, index) for x in samples)
+                losses.append(self.actor_optimizer.step_over(batch, self._actor_loss))
             passes += 1
             kl = float(self.ranks.mean(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean()))
             if config.target_kl and kl > 2.0 * config.target_kl:
                 break
         self._steer(kl)
-        mean_loss = float(torch.stack(losses).mean()) if losses else 0.0
-        return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}
+        mean_loss, *beside = torch.stack(losses).mean(0).tolist() if losses else [0.0]
+        return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}, beside
+
+    def loss(self, mean: Tensor, *samples: Tensor) -> Tensor:
+        """The algorithm's loss of a minibatch for which the policy says ``mean`` (B, A), and what else is worth a mean, (K,)."""
+        raise NotImplementedError
+
+    def _actor_loss(self, obs: Tensor, *samples: Tensor) -> Tensor:
+        with self._fast():
+            mean = self.policy.mean_of_normalized(obs).float()
+        losses = self.loss(mean, *samples)
+        return torch.cat([losses[:1] + self.config.bound_weight * self.bound_loss(mean), losses[1:]])
 
     def bound_loss(self, mean: Tensor) -> Tensor:
         """Half the squared overshoot of the mean action beyond the bounds, summed over actions, mean over the batch."""
@@ -264,17 +271,27 @@ class Learner:
         """Minibatches of nearly equal size close to ``batch``, no small rest left; as many on every process."""
         return self.ranks.agreed(max(1, round(rows.numel() / batch)))
 
+    def _minibatches(self, rows: Tensor, pieces: int, passes: int, steps: int) -> Iterator[Tensor]:
+        return minibatches(rows, pieces, passes, steps, self.generator, _GRAIN if self.device.type == "cuda" else 1)
+
     def _lr_tensor(self) -> Tensor:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
 
 
-def minibatches(rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Shuffled ``rows`` (M,) in so many ``pieces``: ``passes`` times over all, or ``steps`` pieces if that is not 0."""
+def minibatches(
+    rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator, grain: int = 1
+) -> Iterator[Tensor]:
+    """Shuffled ``rows`` (M,) in so many ``pieces``: ``passes`` times over all, or ``steps`` pieces if that is not 0.
+
+    With a ``grain`` all pieces are equally long, a multiple of it if they are that long, and a pass leaves out the rest.
+    """
     if rows.numel() == 0:
         return
     remaining = steps or passes * pieces
+    size = rows.numel() // pieces
+    used = rows.numel() if grain == 1 else pieces * (size - size % grain if size > grain else size)
     while remaining > 0:
-        order = torch.randperm(rows.numel(), generator=generator, device=rows.device)
+        order = torch.randperm(rows.numel(), generator=generator, device=rows.device)[:used]
         yield from rows[order].tensor_split(pieces)[:remaining]
         remaining -= pieces
 

@@ -23,7 +23,7 @@ class Muon(torch.optim.Optimizer):
     Nesterov momentum, no weight decay; in bfloat16 the same to the bit as ``torch.optim.Muon``.
     """
 
-    def __init__(self, matrices: Iterable[nn.Parameter], lr: float) -> None:
+    def __init__(self, matrices: Iterable[nn.Parameter], lr: float | Tensor) -> None:
         super().__init__(matrices, {"lr": lr})
 
     @torch.no_grad()
@@ -36,7 +36,11 @@ class Muon(torch.optim.Optimizer):
                     state["momentum_buffer"] = torch.zeros_like(matrix)
                 momentum = state["momentum_buffer"].lerp_(matrix.grad, 1 - _MOMENTUM)
                 direction = orthogonalized(matrix.grad.lerp(momentum, _MOMENTUM))
-                matrix.add_(direction, alpha=-group["lr"] * 0.2 * math.sqrt(max(matrix.shape)))
+                lr, length = group["lr"], 0.2 * math.sqrt(max(matrix.shape))
+                if isinstance(lr, Tensor):  # so that a step that was recorded reads it anew
+                    matrix.addcmul_(direction.to(matrix.dtype), lr, value=-length)
+                else:
+                    matrix.add_(direction, alpha=-lr * length)
 
 
 def orthogonalized(matrix: Tensor, dtype: torch.dtype | None = None) -> Tensor:

@@ -1,6 +1,7 @@
 """An optimiser that refuses to take a step into nonsense."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -8,8 +9,11 @@ from torch import Tensor, nn
 
 from mimic.learn.muon import Muon
 from mimic.learn.ranks import ALONE, Ranks
+from mimic.recording import Recorded, recorder
 
 OptimizerKind = Literal["adam", "sgd", "muon"]
+
+LossOf = Callable[..., Tensor]  # see GuardedOptimizer.step_over
 
 _MAX_FAILURES_IN_A_ROW = 3
 
@@ -23,7 +27,8 @@ class LearnerDiverged(RuntimeError):
 class GuardedOptimizer:
     """SGD with momentum, Adam or Muon; a step whose loss or gradient is not finite is skipped and counted.
 
-    Muon has every hidden weight matrix; Adam the output layer and the biases, as is usual.
+    Muon has every hidden weight matrix; Adam the output layer and the biases, as is usual. On a GPU gradients and steps are
+    recorded as CUDA graphs, if there is one process alone.
 
     Raises LearnerDiverged at the third such step in a row.
 
@@ -46,17 +51,24 @@ class GuardedOptimizer:
         self.skipped = 0
         self.in_a_row = 0
         self.parts = 1
+        device = self.parameters[0].device
+        self._recorder = recorder(device) if ranks.size == 1 else None
         matrices = [i for i, p in enumerate(self.parameters) if p.dim() == 2]
         hidden = matrices[:-1] if kind == "muon" else []
         others = [i for i in range(len(self.parameters)) if i not in hidden]
+        # what is recorded reads the step size from the device
+        rate = torch.tensor(lr, device=device) if self._recorder else lr
+        self._kept_gradients = [torch.zeros_like(p) for p in self.parameters] if self._recorder else []
         # each with the indices of its parameters
         self._inner: list[tuple[torch.optim.Optimizer, list[int]]] = []
         if hidden:
-            self._inner.append((Muon(self._chosen(hidden), lr=lr), hidden))
+            self._inner.append((Muon(self._chosen(hidden), lr=rate), hidden))
         if kind == "sgd":
-            self._inner.append((torch.optim.SGD(self.parameters, lr=lr, momentum=momentum, fused=True), others))
+            self._inner.append((torch.optim.SGD(self.parameters, lr=rate, momentum=momentum, fused=True), others))
         else:
-            self._inner.append((torch.optim.Adam(self._chosen(others), lr=lr, fused=True), others))
+            adam = torch.optim.Adam(self._chosen(others), lr=rate, fused=True, capturable=device.type == "cuda")
+            self._inner.append((adam, others))
+        self._forget_recordings()
 
     def _chosen(self, indices: list[int]) -> list[nn.Parameter]:
         return [self.parameters[i] for i in indices]
@@ -70,64 +82,90 @@ class GuardedOptimizer:
     def lr(self, value: float) -> None:
         for optimizer, _ in self._inner:
             for group in optimizer.param_groups:
-                group["lr"] = value
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(value)
+                else:
+                    group["lr"] = value
 
-    def step(self, loss: Tensor) -> bool:
-        """Descend ``loss`` once; False if the step was skipped."""
-        self._forget_gradients()
-        torch.autograd.backward(loss)
-        return self._descend(loss.detach())
+    def step_over(self, batch: Sequence[Tensor], loss_of: LossOf) -> Tensor:
+        """Descend the mean loss over a minibatch once.
 
-    def step_over(self, rows: Tensor, loss_of: Callable[[Tensor], Tensor]) -> Tensor:
-        """Descend the mean loss ``loss_of(part of rows)`` over ``rows`` (B,) once; that loss, detached.
+        Args:
+            batch: tensors (B, ...), a row for each sample.
+            loss_of: ``loss_of(*part of batch)`` is the mean loss, and after it what else is worth a mean, (K,). It must be the
+                same object every time and read nothing else that is not kept in place (mimic/recording.py).
+
+        Returns:
+            ``loss_of`` of the whole minibatch (K,), detached.
 
         Raises torch.OutOfMemoryError if half the rows at a time are too many too.
         """
+        found = None
         try:
-            loss = self._accumulated(rows, loss_of)
+            found = self._find_gradients(loss_of, batch)
         except torch.OutOfMemoryError:
             if self.parts > 1:
                 raise
-            loss = None
-        if loss is None:  # not in the except block: its traceback keeps the tensors alive (pytorch #18853)
+        if found is None:  # not in the except block: its traceback keeps the tensors alive (pytorch #18853)
             self.parts = 2
+            self._forget_recordings()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            loss = self._accumulated(rows, loss_of)
-        self._descend(loss)
-        return loss
+            found = self._find_gradients(loss_of, batch)
+        losses, norm = found
+        self._descend(losses[0], norm)
+        return losses.clone()  # what is recorded is overwritten
 
-    def _accumulated(self, rows: Tensor, loss_of: Callable[[Tensor], Tensor]) -> Tensor:
-        """Gradients of the mean loss over all rows, part by part; the loss."""
+    def _find_gradients(self, loss_of: LossOf, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        if not self._recorder:
+            return self._gradients(loss_of, *batch)
+        if loss_of not in self._recorded_gradients:
+            self._recorded_gradients[loss_of] = Recorded(partial(self._gradients, loss_of), self._recorder)
+        return self._recorded_gradients[loss_of](*batch)
+
+    def _gradients(self, loss_of: LossOf, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Leave the gradients of a minibatch's mean loss in the parameters; what ``loss_of`` said, and the gradients' norm."""
         self._forget_gradients()
-        total = torch.zeros((), device=rows.device)
-        for part in rows.tensor_split(self.parts):
-            if not part.numel():
+        rows, total = batch[0].shape[0], torch.zeros((), device=batch[0].device)
+        for part in zip(*(x.tensor_split(self.parts) for x in batch), strict=True):
+            if not part[0].shape[0]:
                 continue
-            loss = loss_of(part)
+            losses = loss_of(*part)
             if self.parts > 1:
-                loss = loss * (part.numel() / rows.numel())
-            torch.autograd.backward(loss)
-            total = total + loss.detach()
-        return total
+                losses = losses * (part[0].shape[0] / rows)
+            torch.autograd.backward(losses[0])
+            total = total + losses.detach()
+        norm = self._gradient_norm()
+        if self._recorder:  # where a recorded step finds them, whatever recording they come from
+            for parameter, kept in zip(self.parameters, self._kept_gradients, strict=True):
+                if parameter.grad is not None:
+                    parameter.grad = kept.copy_(parameter.grad)
+        return total, norm
 
-    def _descend(self, loss: Tensor) -> bool:
-        """A step along the gradients that are there; False if it was skipped."""
+    def _gradient_norm(self) -> Tensor:
+        """Of all gradients, the mean of all processes'."""
         self.ranks.average_gradients(self.parameters)
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    def _descend(self, loss: Tensor, norm: Tensor) -> None:
+        """A step along the gradients that are there, if they are sound."""
         # the norm is of gradients that all processes share: so is what it decides. Asked once, because a GPU has to wait
         sound = norm.isfinite() if self.ranks.size > 1 else norm.isfinite() & loss.isfinite()
         if not bool(sound):
-            self._forget_gradients()
             self._count_failure(float(loss), float(norm))
-            return False
+            return
+        self._recorded_step(norm)
+        self.in_a_row = 0
+
+    def _step(self, norm: Tensor) -> None:
         if self.max_grad_norm > 0.0:
             nn.utils.clip_grads_with_norm_(self.parameters, self.max_grad_norm, norm)
         for optimizer, _ in self._inner:
             optimizer.step()
-        self.in_a_row = 0
-        return True
+
+    def _forget_recordings(self) -> None:
+        self._recorded_step = Recorded(self._step, self._recorder)
+        self._recorded_gradients: dict[LossOf, Recorded[tuple[Tensor, Tensor]]] = {}
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Moments and counters as flat tensors, ``<parameter index>.<name>``."""
@@ -149,6 +187,7 @@ class GuardedOptimizer:
             mine = {local: state[i] for local, i in enumerate(indices) if i in state}
             optimizer.load_state_dict({"state": mine, "param_groups": optimizer.state_dict()["param_groups"]})
         self.skipped, self.in_a_row = (int(x) for x in tensors["skipped"])
+        self._forget_recordings()
 
     def _forget_gradients(self) -> None:
         for parameter in self.parameters:

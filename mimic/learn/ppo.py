@@ -37,35 +37,28 @@ class PPO(Learner):
         if self.config.advantage_clip:
             advantage = advantage.clamp(-self.config.advantage_clip, self.config.advantage_clip)
         critic_loss = self.fit_critic(obs, targets)
-        loss = _ClippedLoss(self, replay, targets.rows, advantage)
         rows = targets.valid.nonzero().squeeze(-1)
-        metrics = {} if critic_only else self.fit_actor(replay, obs, targets, rows, loss)
+        metrics: dict[str, float] = {}
+        beside = [0.0]
+        if not critic_only:
+            action, log_prob = (
+                x.index_select(0, targets.rows) for x in (replay.action.flatten(0, 1), replay.log_prob.flatten())
+            )
+            metrics, beside = self.fit_actor(replay, obs, targets, rows, (action, log_prob, advantage))
         return {
             **self.common_metrics(targets),
             **metrics,
             "critic_loss": critic_loss,
             "advantage_std": float(targets.advantage[targets.valid].std(unbiased=False)),
-            "ratio_clipped": loss.clipped_share(),
+            "ratio_clipped": beside[0],
         }
 
-
-class _ClippedLoss:
-    """-min(rho A, clip(rho) A) with rho the ratio of new to behaviour probability; counts how often the clip acted."""
-
-    def __init__(self, learner: PPO, replay: Replay, rows: Tensor, advantage: Tensor) -> None:
-        self.policy, self.clip = learner.policy, learner.config.ratio_clip
-        self.rows, self.advantage = rows, advantage
-        self.action, self.old_log_prob = replay.action.flatten(0, 1), replay.log_prob.flatten()
-        self._clipped: list[Tensor] = []
-
-    def __call__(self, index: Tensor, mean: Tensor) -> Tensor:
-        rows, advantage = self.rows[index], self.advantage[index]
-        log_prob = self.policy.log_prob(self.action.index_select(0, rows), mean)
-        ratio = (log_prob - self.old_log_prob[rows]).clamp(max=_MAX_LOG_RATIO).exp()
-        bounded = ratio.clamp(1.0 - self.clip, 1.0 + self.clip)
-        self._clipped.append(((ratio - bounded).detach() * advantage > 0.0).float().mean())
-        return -torch.minimum(ratio * advantage, bounded * advantage).mean()
-
-    def clipped_share(self) -> float:
-        """Share of samples whose gradient the clip removed."""
-        return float(torch.stack(self._clipped).mean()) if self._clipped else 0.0
+    def loss(self, mean: Tensor, *samples: Tensor) -> Tensor:
+        """-min(rho A, clip(rho) A) with rho the ratio of new to behaviour probability, and the share of samples whose gradient
+        the clip removed; of actions (B, A), their log probability (B,) when acting, and advantages (B,).
+        """
+        action, old_log_prob, advantage = samples
+        ratio = (self.policy.log_prob(action, mean) - old_log_prob).clamp(max=_MAX_LOG_RATIO).exp()
+        bounded = ratio.clamp(1.0 - self.config.ratio_clip, 1.0 + self.config.ratio_clip)
+        clipped = ((ratio - bounded).detach() * advantage > 0.0).float().mean()
+        return torch.stack([-torch.minimum(ratio * advantage, bounded * advantage).mean(), clipped])

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mimic.learn.awr import AWRConfig, _RegressionLoss, advantage_weights, effective_sample_share, shifted_goal
+from mimic.learn.awr import AWRConfig, advantage_weights, effective_sample_share, regression_loss, shifted_goal
 from mimic.learn.policy import gaussian_log_prob
 from mimic.learn.rollout import RolloutConfig
 
@@ -44,7 +44,7 @@ def test_shifted_goal_is_the_control_variate_written_as_one_regression():
         return ((goal - mean) / std).square().sum(-1)
 
     two = 0.5 * ((weight - average) * distance(action) + average * distance(anchor)).mean()
-    one = _RegressionLoss(weight, shifted_goal(action, anchor, weight, average), std)(torch.arange(64), mean)
+    one = regression_loss(mean, std, weight, shifted_goal(action, anchor, weight, average))
     ours, theirs = torch.autograd.grad(one, mean)[0], torch.autograd.grad(two, mean)[0]
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
@@ -57,8 +57,7 @@ def test_plain_loss_is_the_weighted_log_likelihood_up_to_a_constant():
         torch.rand(3) + 0.2,
     )
     mean = torch.randn(64, 3, generator=rng).requires_grad_()
-    index = torch.arange(64)
-    ours = torch.autograd.grad(_RegressionLoss(weight, action, std)(index, mean), mean)[0]
+    ours = torch.autograd.grad(regression_loss(mean, std, weight, action), mean)[0]
     theirs = torch.autograd.grad(-(weight * gaussian_log_prob(action, mean, std)).mean(), mean)[0]
     torch.testing.assert_close(ours, theirs)
 
@@ -77,7 +76,7 @@ def test_control_variate_same_expected_gradient_less_variance():
     def gradients(goal: torch.Tensor) -> torch.Tensor:
         found = []
         for g in range(groups):
-            loss = _RegressionLoss(weight[g], goal[g], std)(torch.arange(batch), mean.expand(batch, 2))
+            loss = regression_loss(mean.expand(batch, 2), std, weight[g], goal[g])
             found.append(torch.autograd.grad(loss, mean)[0])
         return torch.stack(found)
 

@@ -25,6 +25,14 @@ def test_a_pass_visits_every_row_once(make_trainer, count, batch, pieces):
     assert max(len(x) for x in found) - min(len(x) for x in found) <= 1
 
 
+@pytest.mark.parametrize("count, pieces, size", [(1000, 3, 320), (1024, 4, 256), (100, 3, 33), (5, 1, 5)])
+def test_with_a_grain_all_minibatches_are_equally_long_and_hardly_anything_is_left_out(count, pieces, size):
+    found = list(minibatches(torch.arange(count), pieces, 2, 0, _rng(), grain=64))
+    assert [len(f) for f in found] == [size] * 2 * pieces
+    for whole in (torch.cat(found[:pieces]), torch.cat(found[pieces:])):
+        assert len(whole.unique()) == len(whole)
+
+
 def test_steps_count_minibatches_over_as_many_passes_as_it_takes():
     found = list(minibatches(torch.arange(30), 3, 99, 7, _rng()))
     assert len(found) == 7
@@ -55,6 +63,12 @@ def _targets(learner, replay):
     return learner.targets(replay, learner.normalized(replay), replay.slots())
 
 
+def _fitted(learner, replay, obs, targets, loss) -> dict[str, float]:
+    """Metrics of a fit to a loss of the mean action alone."""
+    learner.loss = lambda mean: loss(mean).unsqueeze(0)
+    return learner.fit_actor(replay, obs, targets, torch.arange(512), ())[0]
+
+
 def test_kl_is_measured_over_the_update(make_trainer):
     settings = {
         "optimizer": "sgd",
@@ -66,11 +80,11 @@ def test_kl_is_measured_over_the_update(make_trainer):
     }
     learner, replay = _collected(make_trainer, learner=settings)
     obs, targets = learner.normalized(replay), _targets(learner, replay)
-    assert learner.fit_actor(replay, obs, targets, torch.arange(512), lambda index, mean: 0.0 * mean.sum())["kl"] == 0.0
+    assert _fitted(learner, replay, obs, targets, lambda mean: 0.0 * mean.sum())["kl"] == 0.0
     # a gradient of -1 on every mean moves the two last biases by 0.3, one std; the rest is held still
     for parameter in list(learner.policy.parameters())[:-1]:
         parameter.requires_grad_(False)
-    found = learner.fit_actor(replay, obs, targets, torch.arange(512), lambda index, mean: -mean.sum(-1).mean())
+    found = _fitted(learner, replay, obs, targets, lambda mean: -mean.sum(-1).mean())
     assert found["kl"] == pytest.approx(0.5 * 2, rel=1e-4)
 
 
@@ -83,10 +97,7 @@ def test_step_size_is_steered(make_trainer, kl, change):
 
 def test_step_size_stays_in_its_range_and_passes_stop_early(make_trainer):
     learner, replay = _collected(make_trainer, learner={"target_kl": 1e-9, "actor_lr": 1e-3, "lr_min": 9e-4})
-    targets = _targets(learner, replay)
-    metrics = learner.fit_actor(
-        replay, learner.normalized(replay), targets, torch.arange(512), lambda index, mean: mean.sum()
-    )
+    metrics = _fitted(learner, replay, learner.normalized(replay), _targets(learner, replay), lambda mean: mean.sum())
     assert metrics["actor_passes"] == 1.0
     assert learner.actor_optimizer.lr == 9e-4
 
@@ -112,13 +123,8 @@ def test_bfloat16_gradients_are_nearly_those_of_float32(make_trainer):
         settings = {"precision": precision, "optimizer": "sgd", "actor_lr": 1.0, "actor_steps": 1, "actor_batch": 512}
         learner, replay = _collected(make_trainer, learner=settings)
         before = torch.cat([p.detach().flatten() for p in learner.policy.parameters()])
-        learner.fit_actor(
-            replay,
-            learner.normalized(replay),
-            _targets(learner, replay),
-            torch.arange(512),
-            lambda index, mean: mean.square().mean(),
-        )
+        targets = _targets(learner, replay)
+        _fitted(learner, replay, learner.normalized(replay), targets, lambda mean: mean.square().mean())
         steps.append(torch.cat([p.detach().flatten() for p in learner.policy.parameters()]) - before)
     assert 0.0 < float((steps[0] - steps[1]).norm()) < 0.02 * float(steps[0].norm())
 

@@ -26,7 +26,7 @@ class Full:
         self.seen.append(index.numel())
         if index.numel() > self.rows:
             raise torch.OutOfMemoryError(FULL)
-        return (self.net(torch.arange(12.0).view(4, 3)[index]) - 1.0).square().mean()
+        return (self.net(torch.arange(12.0).view(4, 3)[index]) - 1.0).square().mean().unsqueeze(0)
 
 
 def trained(rows):
@@ -35,7 +35,7 @@ def trained(rows):
         net.weight.fill_(0.1)
         net.bias.zero_()
     optimizer, loss = GuardedOptimizer(net.parameters(), "adam", 0.01), Full(net, rows)
-    losses = [float(optimizer.step_over(torch.tensor([0, 2, 3]), loss)) for _ in range(3)]
+    losses = [float(optimizer.step_over([torch.tensor([0, 2, 3])], loss)) for _ in range(3)]
     return net.weight.detach(), losses, loss.seen
 
 
