@@ -96,15 +96,15 @@ def _rate(call: Callable[[], None], before: Callable[[], None] | None = None) ->
     while passed < _SECONDS:
         if before:
             before()
-        start = _now()
+        start = now()
         for _ in range(_CHUNK):
             call()
-        passed += _now() - start
+        passed += now() - start
         count += _CHUNK
     return count / passed
 
 
-def _now() -> float:
+def now() -> float:
     """Seconds; what a GPU was told to do is done by then."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()

@@ -1,42 +1,47 @@
 """Where the time of a training run goes: whole iterations, timed from within, on fresh networks.
 
 The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting, in
-float32 but for what Muon does, on one thread), so that their ratio means something on a machine that does other things besides.
+float32 but for what Muon does, on one thread, an environment on a GPU without CUDA graphs), so that their ratio means something on a machine that does other things besides.
 """
 
-import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 from characters.strict_config import replace
-from mimic.bench import clip_of
+from mimic.bench import clip_of, now
 from mimic.config import AlgorithmName, Preset
-from mimic.env import make_env
 from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy
 from mimic.learn.replay import Replay
 from mimic.learn.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.learn.seeds import generator
 from mimic.learn.threads import learner_threads, torch_threads
+from mimic.sim import DeviceName, EngineName
+from mimic.training import RunConfig, make_run_env, rollout_of
 
 _WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
 _ITERATIONS = 6  # of each way by turns
 _ROUNDS = 3
 
 
-def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, threads: int = 0) -> dict[str, Any]:
+def bench_train(
+    character: str,
+    preset: Preset,
+    algorithm: AlgorithmName,
+    threads: int = 0,
+    engine: EngineName = "mujoco",
+    device: DeviceName = "cpu",
+) -> dict[str, Any]:
     """Samples a second of training, and the shares of its wall time.
 
     Shares: ``simulate`` (servo and physics), ``infer`` (the policy acting), ``observe_reward`` (the rest of the
     environment), ``learn`` (what the rollout waits for) and ``rest``. ``learn_beside`` is the time of updates that ran
     beside the rollout, as a share of the same wall time; it is not part of the sum.
     """
-    plain = _plain(preset, algorithm)
-    ways = {
-        "as_preset": _Run(character, preset, algorithm, threads),
-        "plain": _Run(character, plain, algorithm, threads, learn_threads=1),
-    }
+    clip = clip_of(character)
+    as_preset, plain = (RunConfig(clip, algorithm, 0, p, engine, device) for p in (preset, _plain(preset, algorithm)))
+    ways = {"as_preset": _Run(as_preset, threads), "plain": _Run(plain, threads, plainly=True)}
     for run in ways.values():
         run.iterate(_WARM_UP)
         run.rates.clear()
@@ -48,9 +53,11 @@ def bench_train(character: str, preset: Preset, algorithm: AlgorithmName, thread
     ratios = [a / b for a, b in zip(chosen.rates, ways["plain"].rates, strict=True)]
     return {
         "character": character,
-        "clip": chosen.clip,
+        "clip": clip,
         "algorithm": algorithm,
         "num_envs": preset.num_envs,
+        "engine": engine,
+        "device": device,
         "threads": threads,
         **{name: run.report() for name, run in ways.items()},
         "samples_per_s": chosen.report()["samples_per_s"],
@@ -68,25 +75,26 @@ def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
 class _Run:
     """Training without log, evaluation and checkpoints; stopwatches on its parts."""
 
-    def __init__(
-        self, character: str, preset: Preset, algorithm: AlgorithmName, threads: int, learn_threads: int = 0
-    ) -> None:
-        self.clip = clip_of(character)
+    def __init__(self, run: RunConfig, threads: int, plainly: bool = False) -> None:
         self.rates: list[float] = []
         self.seconds: dict[str, float] = {}
-        settings = preset.algorithm(algorithm)
-        self._rollout: RolloutConfig = settings.rollout
-        self._env = make_env(self.clip, preset.env, preset.num_envs, threads=threads)
-        self._learner = make_learner(self._env, preset.policy, settings.update, 0)
+        preset, rollout = run.preset, rollout_of(run)
+        self._rollout: RolloutConfig = rollout
+        self._env = env = make_run_env(run, threads)
+        if not plainly:
+            env.record()
+        update = preset.algorithm(run.algorithm).update
+        self._learner = make_learner(env, preset.policy, update, 0, device=run.device)
         self._policy: GaussianPolicy = self._learner.policy
-        self._policy.set_std(self._rollout.std_start)
-        env, steps = self._env, self._rollout.steps
-        self._replay = Replay(self._rollout.replay_iterations, steps, env.num_envs, env.obs_dim, env.act_dim)
+        self._policy.set_std(rollout.std_start)
+        sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
+        self._replay = Replay(*sizes, self._learner.device)
         self._replay.last_obs.copy_(env.reset())
-        self._tracker, self._explore = EpisodeTracker(env.num_envs), generator(0, "explore")
-        beside = self._rollout.overlap
-        self._threads = learn_threads or learner_threads(env.device, beside)
-        self._beside = Collector(env, self._policy, steps, learn_threads=self._threads) if beside else None
+        self._tracker, self._explore = EpisodeTracker(env.num_envs, env.device), generator(0, "explore", env.device)
+        self._threads = 1 if plainly else learner_threads(self._learner.device, rollout.overlap)
+        self._beside = None
+        if rollout.overlap or self._learner.device.type != env.device.type:
+            self._beside = Collector(env, self._policy, rollout.steps, rollout.overlap, learn_threads=self._threads)
         acting = self._beside.acting if self._beside else self._policy
         self._watch(env.engine, "step", "simulate")
         self._watch(env, "step", "step")
@@ -95,7 +103,7 @@ class _Run:
 
     def iterate(self, count: int) -> None:
         """So many iterations; their mean rate is one entry of ``rates``."""
-        begin = time.perf_counter()
+        begin = now()
         for _ in range(count):
             if self._beside:
                 self._beside.collect(self._learn, self._policy, self._replay, self._explore, self._tracker)
@@ -104,7 +112,7 @@ class _Run:
                 collect(self._env, self._policy, self._replay, self._rollout.steps, self._explore, self._tracker)
                 with torch_threads(self._threads):
                     self._learn()
-        passed = time.perf_counter() - begin
+        passed = now() - begin
         self.seconds["wall"] = self.seconds.get("wall", 0.0) + passed
         self.rates.append(count * self._rollout.steps * self._env.num_envs / passed)
 
@@ -115,10 +123,10 @@ class _Run:
             "simulate": share["simulate"],
             "infer": share["infer"],
             "observe_reward": share["step"] - share["simulate"],
-            "learn": share["waited"] if self._beside else share["learn"],
+            "learn": share["waited"] if self._rollout.overlap else share["learn"],
         }
         shares["rest"] = 1.0 - sum(shares.values())
-        if self._beside:
+        if self._rollout.overlap:
             shares["learn_beside"] = share["learn"] - share["waited"]
         return {
             "samples_per_s": round(median(self.rates)),
@@ -138,10 +146,10 @@ class _Run:
         inner: Callable[..., Any] = getattr(owner, method)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            begin = time.perf_counter()
+            begin = now()
             try:
                 return inner(*args, **kwargs)
             finally:
-                self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin
+                self.seconds[name] = self.seconds.get(name, 0.0) + now() - begin
 
         setattr(owner, method, timed)

@@ -22,12 +22,12 @@ from characters.strict_config import build, to_dict
 from mimic import checkpoint
 from mimic.beginning import Beginning, history, initial_policy, terms
 from mimic.config import AlgorithmName, Preset
-from mimic.env import make_env
+from mimic.env import TrackingEnv, make_env
 from mimic.evaluate import evaluate
 from mimic.learn.build import make_learner
 from mimic.learn.policy import GaussianPolicy, on_device
 from mimic.learn.progress import Progress, Silent
-from mimic.learn.ranks import Ranks, join
+from mimic.learn.ranks import ALONE, Ranks, join
 from mimic.learn.rollout import RolloutConfig
 from mimic.learn.signals import StopOnSignal
 from mimic.learn.threads import learner_threads
@@ -134,17 +134,7 @@ def _make_trainer(
     progress: Progress | None,
     ranks: Ranks,
 ) -> Trainer:
-    preset = run.preset
-    env = make_env(
-        run.clip,
-        preset.env,
-        preset.num_envs,
-        seed=run.seed,
-        threads=threads,
-        first_env=ranks.rank * preset.num_envs,
-        engine=run.engine,
-        device=run.device if run.engine == "warp" else "cpu",
-    )
+    preset, env = run.preset, make_run_env(run, threads, ranks)
     env.record()
     update = preset.algorithm(run.algorithm).update
     return Trainer(
@@ -167,6 +157,20 @@ def _make_trainer(
         progress=progress,
         critic_first=_CRITIC_FIRST if run.beginning else 0,
         learn_threads=run.learn_threads,
+    )
+
+
+def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> TrackingEnv:
+    """What the run trains in: on the GPU if its engine can be, of several processes this one's share."""
+    return make_env(
+        run.clip,
+        run.preset.env,
+        run.preset.num_envs,
+        seed=run.seed,
+        threads=threads,
+        first_env=ranks.rank * run.preset.num_envs,
+        engine=run.engine,
+        device=run.device if run.engine == "warp" else "cpu",
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from characters.errors import InputError, nearest
 
@@ -36,12 +36,18 @@ class Parser(argparse.ArgumentParser):
 
     def _check_options(self, argv: Sequence[str]) -> None:
         """Raise InputError for the first option that the verb does not have: a misspelt one may be why one is missing."""
-        verbs = next(a.choices for a in self._actions if isinstance(a, argparse._SubParsersAction))
-        if argv[0] in verbs:
-            known = verbs[argv[0]]._option_string_actions
-            for word in argv[1:]:
-                if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
-                    raise _unknown_option(word, verbs[argv[0]])
+        parser, words = self, list(argv)
+        while words and (verb := _verbs_of(parser).get(words[0])):
+            parser = verb
+            words.pop(0)
+        known = parser._option_string_actions
+        for word in words if parser is not self else []:
+            if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
+                raise _unknown_option(word, parser)
+
+
+def _verbs_of(parser: Parser) -> dict[str, Parser]:
+    return next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
 
 
 def _join_axes(argv: Sequence[str]) -> list[str]:
@@ -74,10 +80,31 @@ class Verbs:
 
     def add(self, name: str, action: Action, help_text: str) -> Parser:
         """Another verb; its options are still to be added to the parser that is returned."""
-        verb: Parser = self._all.add_parser(name, help=help_text, description=help_text)
-        verb.set_defaults(action=action, parser=verb)
         self.names.append(name)
-        return verb
+        return _added(self._all, name, action, help_text)
+
+    def add_family(self, name: str, metavar: str, help_text: str) -> "Family":
+        """A verb of several words: what is returned adds the second ones."""
+        self.names.append(name)
+        verb: Parser = self._all.add_parser(name, help=help_text, description=help_text)
+        return Family(verb.add_subparsers(dest=name, metavar=metavar, parser_class=Parser, title="of", required=True))
+
+
+class Family:
+    """The second words of a verb."""
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+
+    def add(self, name: str, action: Action, help_text: str) -> Parser:
+        """Another second word; its options are still to be added to the parser that is returned."""
+        return _added(self._words, name, action, help_text)
+
+
+def _added(words: Any, name: str, action: Action, help_text: str) -> Parser:
+    verb: Parser = words.add_parser(name, help=help_text, description=help_text)
+    verb.set_defaults(action=action, parser=verb)
+    return verb
 
 
 def add_run_options(parser: Parser) -> None:

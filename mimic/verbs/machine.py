@@ -2,70 +2,93 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
-from characters.errors import InputError
-from mimic.verbs.arguments import ALGORITHMS, Verbs, add_engine, add_threads, whole
+from mimic.verbs.arguments import ALGORITHMS, Family, Parser, Verbs, add_engine, add_threads, whole
 from mimic.verbs.common import simulator
-
-# what each bench can be told, besides --json
-_BENCHES = {
-    "sim": ("character", "preset", "num_envs", "pybullet", "engine", "device", "threads"),
-    "train": ("character", "preset", "num_envs", "algorithm", "threads"),
-    "retarget": ("character", "clip"),
-}
 
 
 def add(verbs: Verbs) -> None:
     """``bench``, ``doctor``."""
-    bench = verbs.add("bench", do_bench, "measure speed")
-    bench.add_argument("what", choices=tuple(_BENCHES), help="environment, training, or retargeting")
-    bench.add_argument("--clip", type=Path, metavar="FILE", help="what to retarget (default: a clip at hand, enlarged)")
-    bench.add_argument("--character", choices=("humanoid", "dog"), help="default humanoid")
-    bench.add_argument("--num-envs", type=whole, help="default: 4096 for sim, the preset's for train")
-    bench.add_argument("--preset", help="default fast")
-    bench.add_argument("--algorithm", choices=ALGORITHMS, help="default awr")
-    bench.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
-    bench.add_argument("--json", type=Path, metavar="OUT")
-    add_engine(bench)
-    add_threads(bench)
+    family = verbs.add_family("bench", "WHAT", "measure speed")
+    sim = _bench(family, "sim", do_bench_sim, "the environment, beside the simulator alone")
+    sim.add_argument("--num-envs", type=whole, default=4096, help="environments side by side (default 4096)")
+    sim.add_argument("--preset", default="fast", help="default fast")
+    sim.add_argument("--pybullet", action="store_true", help="time pybullet's DeepMimic environment beside it")
+    add_engine(sim)
+    add_threads(sim)
+
+    train = _bench(family, "train", do_bench_train, "training, and where its time goes")
+    train.add_argument("--num-envs", type=whole, help="environments side by side (default: the preset's)")
+    train.add_argument("--preset", default="fast", help="default fast")
+    train.add_argument("--algorithm", choices=ALGORITHMS, default="awr", help="default awr")
+    add_engine(train)
+    add_threads(train)
+
+    retarget = _bench(family, "retarget", do_bench_retarget, "retargeting, beside mink")
+    retarget.add_argument(
+        "--clip", type=Path, metavar="FILE", help="what to retarget (default: a clip at hand, enlarged)"
+    )
 
     doctor = verbs.add("doctor", do_doctor, "what this machine can do, and what would help")
     doctor.add_argument("--json", action="store_true")
 
 
-def do_bench(args: argparse.Namespace) -> int:
-    """Measure speed as ratios within one run."""
+def _bench(family: Family, name: str, action: Any, help_text: str) -> Parser:
+    bench = family.add(name, action, help_text)
+    bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid", help="default humanoid")
+    bench.add_argument("--json", type=Path, metavar="OUT", help="a file for what is printed")
+    return bench
+
+
+def do_bench_sim(args: argparse.Namespace) -> int:
+    """Measure the environment's speed, as a ratio to the simulator's in the same run."""
     from mimic.bench import bench_sim
-    from mimic.bench_retarget import bench_retarget
+    from mimic.config import load_preset
+    from mimic.sim import check_engine
+
+    where = simulator(args)
+    check_engine(*where)
+    _wait("environment and simulator in turns, some 15 seconds")
+    return _told(
+        args, bench_sim(args.character, load_preset(args.preset), args.num_envs, args.threads, args.pybullet, *where)
+    )
+
+
+def do_bench_train(args: argparse.Namespace) -> int:
+    """Measure the learner's speed, as a ratio to plain ways in the same run."""
     from mimic.bench_train import bench_train
     from mimic.config import load_preset
+    from mimic.sim import check_engine
+
+    preset = load_preset(args.preset, (f"num_envs={args.num_envs}",) if args.num_envs else ())
+    engine, device = simulator(args)
+    check_engine(engine, device, learning=True)
+    _wait("some fifty iterations, a minute or less on two cores")
+    return _told(args, bench_train(args.character, preset, args.algorithm, args.threads, engine, device))
+
+
+def do_bench_retarget(args: argparse.Namespace) -> int:
+    """Measure retargeting, beside mink on the same targets."""
+    from mimic.bench_retarget import bench_retarget
+
+    _wait("retargeting and mink in turns, a minute or so")
+    return _told(args, bench_retarget(args.character, args.clip))
+
+
+def _wait(for_what: str) -> None:
+    print(f"timing {for_what}", file=sys.stderr, flush=True)
+
+
+def _told(args: argparse.Namespace, report: dict[str, Any]) -> int:
     from mimic.output import write_json
 
-    _check_options(args)
-    character, preset = args.character or "humanoid", args.preset or "fast"
-    if args.what == "retarget":
-        report = bench_retarget(character, args.clip)
-    elif args.what == "sim":
-        envs, where = args.num_envs or 4096, simulator(args)
-        report = bench_sim(character, load_preset(preset), envs, args.threads, args.pybullet, *where)
-    else:
-        size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
-        report = bench_train(character, load_preset(preset, size), args.algorithm or "awr", args.threads)
     if args.json:
         write_json(args.json, report)
     print(json.dumps(report, indent=1))
     return 0
-
-
-def _check_options(args: argparse.Namespace) -> None:
-    """Raise InputError for an option that the bench asked for does not have."""
-    known = _BENCHES[args.what]
-    foreign = [name for name in {n for names in _BENCHES.values() for n in names} if name not in known]
-    given = sorted(f"--{name.replace('_', '-')}" for name in foreign if getattr(args, name))
-    if given:
-        there = ", ".join(f"--{name.replace('_', '-')}" for name in (*known, "json"))
-        raise InputError(f"bench {args.what} takes {there}; leave out {', '.join(given)}")
 
 
 def do_doctor(args: argparse.Namespace) -> int:
