@@ -174,7 +174,8 @@ def _finite(value: float, where: str) -> float:
 
 def _build_dataclass(cls: type, mapping: Any, where: str) -> Any:
     if not isinstance(mapping, dict):
-        raise ConfigError(f"{where}: expected 'key: value' lines, found {mapping!r}")
+        keys = ", ".join(f.name for f in dataclasses.fields(cls))
+        raise ConfigError(f"{where}: expected 'key: value' lines ({keys}), found {mapping!r}")
     fields = {f.name: f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
     for key in mapping:

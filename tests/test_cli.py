@@ -50,21 +50,21 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --minuts 3", "unknown option '--minuts'; did you mean '--minutes'"),
         ("clips --jsn", "did you mean '--json'"),
         ("train", "required: --clip"),
-        ("train --clip walk --minutes soon", "--minutes: invalid positive value: 'soon'"),
-        ("train --clip walk --minutes -1", "'-1' must be above 0"),
+        ("train --clip walk --minutes soon", "--minutes: 'soon' must be a number above 0"),
+        ("train --clip walk --minutes -1", "'-1' must be a number above 0"),
         ("evaluate --controller walk --seconds 0.01", "less than a control step; evaluate at least 0.033 s"),
         ("train --clip walk --samples inf", "'inf' must be a whole number above 0"),
         ("train --clip walk --samples nan", "'nan' must be a whole number"),
         ("train --clip walk --samples 0.5", "'0.5' must be a whole number above 0"),
         ("train --clip walk --num-envs 1e12", "num_envs must be at least 1, and at most a million"),
-        ("train --clip walk --seed 99999999999999999999", "must lie between"),
+        ("train --clip walk --seed 99999999999999999999", "must be a whole number between"),
         ("train --clip walk --threads -1", "must be a number of threads"),
         ("train --clip walk --algorithm apo", "choose from 'awr', 'ppo', 'rwr'"),
         ("bench sim --device cuda", "the mujoco engine runs on the CPU only; add --engine warp, or use --device cpu"),
-        ("evaluate --controller cartwheel --engine bullet --device cuda", "the bullet engine runs on the CPU only"),
+        ("evaluate --controller trot-authored --engine bullet --device cuda", "the bullet engine runs on the CPU only"),
         ("bench sim --engine physx", "choose from 'mujoco', 'warp', 'bullet'"),
         ("train --clip walk --preset fats", "did you mean 'fast'"),
-        ("train --clip walk --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),
+        ("train --clip trot-authored --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),
         ("train --clip walk --set awr.update.temprature=1", "did you mean 'temperature'"),
         ("train --clip walk --set temperature", "write key=value"),
         ("train --clip walk --set num_envs=many", "expected a whole number, found 'many'"),
@@ -91,13 +91,17 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
-        ("evaluate --controller walk --push 10,soon", "--push: invalid impulses value: '10,soon'"),
+        ("evaluate --controller walk --push 10,soon", "--push: '10,soon' must be up to 100 numbers"),
         ("evaluate --controller walk --push -5", "numbers from 0 to 10000"),
         ("evaluate --controller walk --push 1e9", "numbers from 0 to 10000"),
         ("evaluate --controller walk --footfalls x.png", "did you mean '--footfall'"),
         ("diagnose empty", "empty: not a run folder"),
         ("inspect walk --unit cm --up z", "leave out what is said of files (unit, up)"),
         ("curves empty", "empty: no evaluations"),
+        ("evaluate --controller walk --push 1,,2", "'1,,2' must be up to 100 numbers from 0 to 10000, as in 0,20,40"),
+        ("bench sim --num-envs many", "'many' must be a whole number above 0"),
+        ("train --clip walk --seed 1.5", "'1.5' must be a whole number between -2^31 and 2^31"),
+        ("train --clip trot-authored --set env.pushes=1", "expected 'key: value' lines (speed, every_s), found 1"),
         ("evaluate --controller cartwheel --footfall feet.jpg", "'feet.jpg' must end in .png, .svg, .pdf"),
         ("curves runs --out curves.jpgg", "'curves.jpgg' must end in .png, .svg, .pdf"),
         ("bench retarget --algorithm ppo", "unknown option '--algorithm'; valid: --character, --clip"),
@@ -241,7 +245,7 @@ def test_a_gpu_that_is_not_there_is_said_to_be_missing(capsys, words):
 def test_without_warp_the_gpu_engine_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco_warp", None)
     monkeypatch.delitem(sys.modules, "mimic.sim.warp_engine", raising=False)
-    code, _, err = call(capsys, "evaluate", "--controller", "cartwheel", "--engine", "warp")
+    code, _, err = call(capsys, "evaluate", "--controller", "trot-authored", "--engine", "warp")
     assert code == 2 and "pip install '.[gpu]'" in err and "Traceback" not in err
 
 

@@ -199,7 +199,7 @@ def test_updates_on_several_threads_are_the_same_every_time_and_keep_to_their_nu
         return update(self, replay, critic_only)
 
     monkeypatch.setattr(AWR, "update", watched)
-    run, ends = run_of("walk", (*WIDE, f"awr.rollout.overlap={overlap}")), []
+    run, ends = run_of("trot-authored", (*WIDE, f"awr.rollout.overlap={overlap}")), []
     for name, stops in (("whole", (8,)), ("twin", (8,)), ("parted", (4, 8))):
         out = tmp_path / name
         for resume, iterations in enumerate(stops):

@@ -1,6 +1,7 @@
 """The words of the command line: verbs, options that several have, and complaints that name the nearest valid word."""
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -154,15 +155,14 @@ def add_threads(parser: Parser) -> None:
 
 def positive(text: str) -> float:
     """A number above zero."""
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' must be above 0")
+    if not 0.0 < (value := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number above 0")
     return value
 
 
 def whole(text: str) -> int:
     """A whole number above zero; 1e6 and 1_000_000 are read too."""
-    value = float(text)
+    value = _number(text)
     if not 1 <= value <= 1e15 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number above 0")
     return int(value)
@@ -170,7 +170,7 @@ def whole(text: str) -> int:
 
 def impulses(text: str) -> tuple[float, ...]:
     """Impulses [N·s] with commas between, as in 0,20,40: sorted, each once."""
-    values = sorted({float(part) for part in text.split(",")})
+    values = sorted({_number(part) for part in text.split(",")})
     if not all(0.0 <= value <= 1e4 for value in values) or len(values) > 100:
         raise argparse.ArgumentTypeError(f"'{text}' must be up to 100 numbers from 0 to 10000, as in 0,20,40")
     return tuple(values)
@@ -178,16 +178,26 @@ def impulses(text: str) -> tuple[float, ...]:
 
 def seed(text: str) -> int:
     """A whole number, negative ones too, that fits into 32 bits."""
-    if abs(value := int(text)) >= 2**31:
-        raise argparse.ArgumentTypeError(f"'{text}' must lie between -2^31 and 2^31")
-    return value
+    value = _number(text)
+    if not abs(value) < 2**31 or value != int(value):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number between -2^31 and 2^31")
+    return int(value)
 
 
 def thread_count(text: str) -> int:
     """A whole number; 0 means all cores."""
-    if not 0 <= (value := int(text)) <= 1024:
+    value = _number(text)
+    if not 0 <= value <= 1024 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a number of threads, or 0 for all cores")
-    return value
+    return int(value)
+
+
+def _number(text: str) -> float:
+    """A number; NaN, which no bound admits, where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def diagram(text: str) -> Path:
