@@ -12,6 +12,7 @@ import torch
 
 import run_mimic
 from mimic.verbs.common import asked_otherwise
+from mocap.catalogue import load_clip
 from tests.motion_samples import clip_or_skip
 
 ROOT = Path(run_mimic.__file__).parent
@@ -220,6 +221,13 @@ def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
     report = json.loads(Path("e/all.json").read_text())
     assert report["episode_s"] == 21.0 and report["push"]["impulse_Ns"] == [0.0, 900.0]
     assert {"largest_difference", "order", "feet"} <= set(report["footfall"])
+
+
+def test_the_owner_of_a_clip_says_what_may_be_done_with_it(capsys):
+    for said in ((), ("--licence", "CC0 1.0")):
+        code, _, _ = call(capsys, "retarget", "trot-authored", "--character", "dog", "--out", "mine.npz", *said)
+        assert code == 0
+        assert load_clip("mine.npz").license == (said[1] if said else load_clip("trot-authored").license)
 
 
 def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ def add(verbs: Verbs) -> None:
     fit.add_argument("--repair", action="store_true", help="mend a clip that is the character's own already")
     fit.add_argument("--speed", type=positive, default=1.0, help="times as fast")
     fit.add_argument("--fps", type=positive, help="frame rate of the result (default: the file's)")
+    fit.add_argument("--licence", help="what its owner allows, as in CC0: exports of what is trained on it say so")
     add_reading_options(fit, fps="--source-fps")
 
 
@@ -110,7 +111,8 @@ def do_retarget(args: argparse.Namespace) -> int:
 
     options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps)
     fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
-    write_bytes(args.out, write_clip_npz(fitted.motion))
+    motion = replace(fitted.motion, license=args.licence) if args.licence else fitted.motion
+    write_bytes(args.out, write_clip_npz(motion))
     print_card(fitted.card)
     if args.html:
         write_bytes(args.html, card_html(fitted.card).encode())
@@ -123,7 +125,7 @@ def do_retarget(args: argparse.Namespace) -> int:
     if args.video:
         from mimic.render import draw, motion_frames
 
-        film = draw(motion_frames(fitted.motion, fitted.character, None), fitted.character, args.video)
+        film = draw(motion_frames(motion, fitted.character, None), fitted.character, args.video)
         say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")
     return 0
 
