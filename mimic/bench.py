@@ -58,9 +58,9 @@ def bench_sim(
     env_rates, raw_rates = [], []
     for _ in range(_ROUNDS):
         snapshot = env.state_dict()
-        env_rates.append(num_envs * _rate(env_step))
+        env_rates.append(num_envs * _rate(env.device, env_step))
         env.load_state_dict(snapshot)
-        raw_rates.append(num_envs * _rate(engine.raw_step, partial(env.load_state_dict, snapshot)))
+        raw_rates.append(num_envs * _rate(env.device, engine.raw_step, partial(env.load_state_dict, snapshot)))
         env.load_state_dict(snapshot)
         for _ in range(10):
             env_step()
@@ -90,24 +90,24 @@ def clip_of(character: str) -> str:
     return usual if usual in clips or not clips else clips[0]
 
 
-def _rate(call: Callable[[], None], before: Callable[[], None] | None = None) -> float:
-    """Calls a second over about ``_SECONDS``; ``before`` every ``_CHUNK`` calls something else is done, not timed."""
+def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], None] | None = None) -> float:
+    """Calls a second over about ``_SECONDS``, of what works on ``device``; ``before`` every ``_CHUNK`` calls something else is done, not timed."""
     count, passed = 0, 0.0
     while passed < _SECONDS:
         if before:
             before()
-        start = now()
+        start = now(device)
         for _ in range(_CHUNK):
             call()
-        passed += now() - start
+        passed += now(device) - start
         count += _CHUNK
     return count / passed
 
 
-def now() -> float:
+def now(device: torch.device) -> float:
     """Seconds; what a GPU was told to do is done by then."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter()
 
 

@@ -103,7 +103,7 @@ class _Run:
 
     def iterate(self, count: int) -> None:
         """So many iterations; their mean rate is one entry of ``rates``."""
-        begin = now()
+        begin = now(self._env.device)
         for _ in range(count):
             if self._beside:
                 self._beside.collect(self._learn, self._policy, self._replay, self._explore, self._tracker)
@@ -112,7 +112,7 @@ class _Run:
                 collect(self._env, self._policy, self._replay, self._rollout.steps, self._explore, self._tracker)
                 with torch_threads(self._threads):
                     self._learn()
-        passed = now() - begin
+        passed = now(self._env.device) - begin
         self.seconds["wall"] = self.seconds.get("wall", 0.0) + passed
         self.rates.append(count * self._rollout.steps * self._env.num_envs / passed)
 
@@ -146,10 +146,10 @@ class _Run:
         inner: Callable[..., Any] = getattr(owner, method)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            begin = now()
+            begin = now(self._env.device)
             try:
                 return inner(*args, **kwargs)
             finally:
-                self.seconds[name] = self.seconds.get(name, 0.0) + now() - begin
+                self.seconds[name] = self.seconds.get(name, 0.0) + now(self._env.device) - begin
 
         setattr(owner, method, timed)

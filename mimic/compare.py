@@ -14,9 +14,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from characters.errors import InputError
+from characters.errors import CheckpointError, InputError
+from characters.strict_config import to_dict
 from mimic.learn.logging import METRICS_FILE, read_rows
 from mimic.picture import new_figure, save_picture
+from mimic.training import read_run
 
 _POINTS = 200  # of a mean curve
 _ROWS = 25  # of the table, about
@@ -194,7 +196,11 @@ def _config(run: Path) -> dict[str, Any]:
 
 def _settings(run: Path) -> str:
     """A text that is the same for runs that differ in nothing but the seed and how often they were looked at."""
-    config = {key: value for key, value in _config(run).items() if key not in ("seed", "learn_threads")}
+    try:
+        whole = to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
+    except (InputError, CheckpointError):
+        whole = _config(run)
+    config = {key: value for key, value in whole.items() if key not in ("seed", "learn_threads")}
     if isinstance(trainer := config.get("preset", {}).get("trainer"), dict):
         seldom = {key: value for key, value in trainer.items() if key not in ("evaluate_every", "checkpoint_minutes")}
         config["preset"] = {**config["preset"], "trainer": seldom}

@@ -6,7 +6,8 @@ recorded once as a CUDA graph and replayed from then on (Gray, *Getting started 
 
 import warnings
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 T = TypeVar("T")
 
 _REHEARSALS = 3  # plain calls before a recording: libraries start up and optimisers make their state in them
-_MOST = 4  # recordings of one function, for inputs of different shapes; beyond that it is called plainly
+_MOST = 4  # recordings of one function, for inputs of different shapes; one more, and the oldest goes
 
 
 class Recorder(Protocol):
@@ -31,22 +32,27 @@ class CudaGraphs:
     """Records on a GPU."""
 
     def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def rehearse(self, function: Callable[[], T]) -> T:
         """On another stream, so that nothing remembers the one that must not be recorded."""
-        now = torch.cuda.current_stream()
+        now = torch.cuda.current_stream(self._device)
         self._aside.wait_stream(now)
-        with torch.cuda.stream(self._aside):
-            result = function()
-        now.wait_stream(self._aside)
-        return result
+        try:
+            with torch.cuda.stream(self._aside):
+                return function()
+        finally:
+            now.wait_stream(self._aside)
 
     def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
         """As one CUDA graph; other threads may go on meanwhile."""
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._aside, capture_error_mode="thread_local"):
-            result = function()
+        graph, now = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+        try:
+            with torch.cuda.graph(graph, stream=self._aside, capture_error_mode="thread_local"):
+                result = function()
+        finally:
+            torch.cuda.set_stream(now)  # which torch forgets where a recording fails
         return result, graph.replay
 
 
@@ -76,7 +82,7 @@ class Recorded(Generic[T]):
             self._calls += 1
             return self._using.rehearse(lambda: self._function(*inputs))
         key = tuple((x.shape, x.dtype) for x in inputs)
-        if key not in self._takes and (len(self._takes) == _MOST or not self._record(self._using, key, inputs)):
+        if key not in self._takes and not self._record(self._using, key, inputs):
             return self._function(*inputs)
         mine, result, replay = self._takes[key]
         for kept, given in zip(mine, inputs, strict=True):
@@ -85,11 +91,16 @@ class Recorded(Generic[T]):
         return result
 
     def _record(self, using: Recorder, key: object, inputs: tuple[Tensor, ...]) -> bool:
+        if len(self._takes) == _MOST:
+            del self._takes[next(iter(self._takes))]
         mine = [x.clone() for x in inputs]
         try:
             self._takes[key] = mine, *using.record(lambda: self._function(*mine))
         except RuntimeError as error:
             self._using = None
-            name: Any = getattr(self._function, "__qualname__", self._function)
-            warnings.warn(f"{name} is not recorded as a CUDA graph, and slower without: {error}", stacklevel=3)
+            self._takes.clear()  # and with them the memory they hold
+            named = self._function.func if isinstance(self._function, partial) else self._function
+            name = getattr(named, "__qualname__", named)
+            why = error.__context__ or error  # that the recording ended in an error says less than the error
+            warnings.warn(f"{name} is not recorded as a CUDA graph, and slower without: {why}", stacklevel=3)
         return self._using is not None

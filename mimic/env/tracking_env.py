@@ -8,6 +8,7 @@ and ``terms`` describe the moment just judged, before any reset; they are replac
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from typing import TypeVar
 
 import torch
@@ -240,13 +241,16 @@ class TrackingEnv:
     def _recording(self, part: Callable[..., T]) -> Callable[..., T]:
         """``part`` of a step, recorded: what is kept lies in the same tensors after it as before."""
 
+        @wraps(part)
         def in_place(*inputs: Tensor) -> T:
             before = self._kept()
-            result = part(*inputs)
-            after = {name: value.clone() for name, value in self._kept().items() if value is not before[name]}
-            for name, value in after.items():
-                before[name].copy_(value)
-            self._keep(before)
+            try:
+                result = part(*inputs)
+                after = {name: value.clone() for name, value in self._kept().items() if value is not before[name]}
+                for name, value in after.items():
+                    before[name].copy_(value)
+            finally:  # where a recording fails too: what it has made was never computed
+                self._keep(before)
             return result
 
         return Recorded(in_place, self._recorder)

@@ -21,7 +21,7 @@ _CACHED = 1024  # rows of observations that stay in a core's cache
 _KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
 _LR_FACTOR = 1.5
 _EPS = 1e-5
-_GRAIN = 64  # of minibatches on a GPU, so that few of their sizes have to be recorded
+_GRAINS = 32  # and more are in a minibatch, where sizes are rounded
 
 
 @dataclass(frozen=True)
@@ -272,24 +272,26 @@ class Learner:
         return self.ranks.agreed(max(1, round(rows.numel() / batch)))
 
     def _minibatches(self, rows: Tensor, pieces: int, passes: int, steps: int) -> Iterator[Tensor]:
-        return minibatches(rows, pieces, passes, steps, self.generator, _GRAIN if self.device.type == "cuda" else 1)
+        return minibatches(rows, pieces, passes, steps, self.generator, self.actor_optimizer.records)
 
     def _lr_tensor(self) -> Tensor:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
 
 
 def minibatches(
-    rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator, grain: int = 1
+    rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator, rounded: bool = False
 ) -> Iterator[Tensor]:
     """Shuffled ``rows`` (M,) in so many ``pieces``: ``passes`` times over all, or ``steps`` pieces if that is not 0.
 
-    With a ``grain`` all pieces are equally long, a multiple of it if they are that long, and a pass leaves out the rest.
+    ``rounded``: all pieces are equally long, and few lengths occur; a pass leaves out a thirty-second of the rows at most.
     """
     if rows.numel() == 0:
         return
     remaining = steps or passes * pieces
-    size = rows.numel() // pieces
-    used = rows.numel() if grain == 1 else pieces * (size - size % grain if size > grain else size)
+    used, size = rows.numel(), rows.numel() // pieces
+    if rounded:
+        grain = 1 << max(0, (size // _GRAINS).bit_length() - 1)  # a power of two
+        used = pieces * (size - size % grain)
     while remaining > 0:
         order = torch.randperm(rows.numel(), generator=generator, device=rows.device)[:used]
         yield from rows[order].tensor_split(pieces)[:remaining]

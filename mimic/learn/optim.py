@@ -66,12 +66,19 @@ class GuardedOptimizer:
         if kind == "sgd":
             self._inner.append((torch.optim.SGD(self.parameters, lr=rate, momentum=momentum, fused=True), others))
         else:
-            adam = torch.optim.Adam(self._chosen(others), lr=rate, fused=True, capturable=device.type == "cuda")
+            capturable = self.records and device.type == "cuda"
+            adam = torch.optim.Adam(self._chosen(others), lr=rate, fused=True, capturable=capturable)
+            adam._warned_capturable_if_run_uncaptured = True  # torch would, when a recording is rehearsed
             self._inner.append((adam, others))
         self._forget_recordings()
 
     def _chosen(self, indices: list[int]) -> list[nn.Parameter]:
         return [self.parameters[i] for i in indices]
+
+    @property
+    def records(self) -> bool:
+        """Whether minibatches are recorded: each size of them once."""
+        return self._recorder is not None
 
     @property
     def lr(self) -> float:

@@ -25,10 +25,13 @@ def test_a_pass_visits_every_row_once(make_trainer, count, batch, pieces):
     assert max(len(x) for x in found) - min(len(x) for x in found) <= 1
 
 
-@pytest.mark.parametrize("count, pieces, size", [(1000, 3, 320), (1024, 4, 256), (100, 3, 33), (5, 1, 5)])
-def test_with_a_grain_all_minibatches_are_equally_long_and_hardly_anything_is_left_out(count, pieces, size):
-    found = list(minibatches(torch.arange(count), pieces, 2, 0, _rng(), grain=64))
+@pytest.mark.parametrize(
+    "count, pieces, size", [(1000, 3, 328), (49152, 12, 4096), (49151, 12, 4032), (5, 1, 5), (4095, 16, 252)]
+)
+def test_rounded_minibatches_are_equally_long_and_little_is_left_out(count, pieces, size):
+    found = list(minibatches(torch.arange(count), pieces, 2, 0, _rng(), rounded=True))
     assert [len(f) for f in found] == [size] * 2 * pieces
+    assert pieces * size > (1 - 1 / 32) * count - pieces
     for whole in (torch.cat(found[:pieces]), torch.cat(found[pieces:])):
         assert len(whole.unique()) == len(whole)
 
