@@ -5,7 +5,10 @@ import pytest
 from PIL import Image
 
 from characters.errors import InputError
+from characters.strict_config import to_dict
 from mimic.compare import curve_table, draw_curves, reach_table, read_curve, read_groups
+from mimic.config import load_preset
+from mimic.training import RunConfig
 
 
 @pytest.fixture
@@ -108,3 +111,13 @@ def test_a_folder_given_twice_is_one_run_and_runs_of_one_seed_are_not_seeds(fold
     first, again = folder("a0", [0, 0.2]), folder("a0-again", [0, 0.2])
     assert [(g.name, len(g.curves)) for g in read_groups([first, first])] == [("a0", 1)]
     assert [g.name for g in read_groups([first, again])] == ["AWR, 2 runs"]
+
+
+def test_a_run_from_before_a_setting_was_there_had_its_default(folder):
+    newer, older, other = folder("new", [0, 0.2]), folder("old", [0, 0.3]), folder("other", [0, 0.4])
+    config = to_dict(RunConfig("walk", "awr", 0, load_preset("fast")))
+    (newer / "config.json").write_text(json.dumps(config))
+    (other / "config.json").write_text(json.dumps(to_dict(RunConfig("walk", "awr", 0, load_preset("feet")))))
+    del config["learn_threads"], config["preset"]["env"]["pushes"]
+    (older / "config.json").write_text(json.dumps(config | {"seed": 1}))
+    assert [group.name for group in read_groups([newer, older, other])] == ["new, 2 seeds", "other"]
