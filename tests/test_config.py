@@ -5,10 +5,11 @@ import pytest
 from characters.errors import ConfigError
 from characters.strict_config import build, to_dict
 from mimic.config import _PRESETS, Preset, load_preset, preset_names
+from mimic.verbs.common import usual_preset
 
 
 def test_the_presets_that_ship():
-    assert preset_names() == ["fast", "feet", "paper"]
+    assert preset_names() == ["fast", "feet", "gpu", "paper"]
     for name in preset_names():
         preset = load_preset(name)
         assert build(Preset, to_dict(preset), "back") == preset
@@ -39,6 +40,16 @@ def test_the_paper_preset_has_the_authors_numbers():
         "com": (0.1, 10.0),
     }
     assert (preset.env.termination.root_tilt, preset.env.termination.body_distance) == (None, None)
+
+
+def test_gpu_learns_the_same_task_with_the_same_update_but_for_sizes():
+    gpu, fast = load_preset("gpu"), load_preset("fast")
+    assert (gpu.env, gpu.policy, gpu.num_envs) == (fast.env, fast.policy, 8192)
+    for ours, theirs in ((gpu.awr.update, fast.awr.update), (gpu.ppo.update, fast.ppo.update)):
+        sizes = {"actor_batch": theirs.actor_batch, "critic_batch": theirs.critic_batch}
+        assert dataclasses.replace(ours, **sizes) == theirs and ours.actor_batch == ours.critic_batch == 16384
+    assert usual_preset("warp", "cuda") == "gpu"
+    assert usual_preset("warp", "cpu") == usual_preset("mujoco", "cuda") == usual_preset("mujoco", "cpu") == "fast"
 
 
 def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
@@ -76,8 +87,8 @@ def test_settings_change_one_value_each():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, paper"),
-        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, paper"),
+        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, paper"),
+        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, paper"),
         ("fast", ("env.pushes.speed=",), "write key=value"),
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
         ("fast", ("num_envs",), "write key=value"),

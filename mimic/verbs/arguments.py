@@ -111,7 +111,7 @@ def _added(words: Any, name: str, action: Action, help_text: str) -> Parser:
 def add_run_options(parser: Parser) -> None:
     """What shapes a run. An option that was not given is None, so that it can be told from one that was."""
     parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
-    parser.add_argument("--preset", help="fast, feet, paper, or a YAML file (default fast)")
+    parser.add_argument("--preset", help="fast, feet, gpu, paper, or a YAML file (default fast; gpu on a GPU's engine)")
     parser.add_argument("--algorithm", choices=ALGORITHMS, help="default awr")
     parser.add_argument("--num-envs", type=whole, help="environments side by side (default: the preset's)")
     add_engine(parser)

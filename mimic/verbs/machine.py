@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mimic.verbs.arguments import ALGORITHMS, Family, Parser, Verbs, add_engine, add_threads, whole
-from mimic.verbs.common import simulator
+from mimic.verbs.common import simulator, usual_preset
 
 
 def add(verbs: Verbs) -> None:
@@ -22,7 +22,7 @@ def add(verbs: Verbs) -> None:
 
     train = _bench(family, "train", do_bench_train, "training, and where its time goes")
     train.add_argument("--num-envs", type=whole, help="environments side by side (default: the preset's)")
-    train.add_argument("--preset", default="fast", help="default fast")
+    train.add_argument("--preset", help="default fast; on a GPU's engine gpu")
     train.add_argument("--algorithm", choices=ALGORITHMS, default="awr", help="default awr")
     add_engine(train)
     add_threads(train)
@@ -63,8 +63,9 @@ def do_bench_train(args: argparse.Namespace) -> int:
     from mimic.config import load_preset
     from mimic.sim import check_engine
 
-    preset = load_preset(args.preset, (f"num_envs={args.num_envs}",) if args.num_envs else ())
     engine, device = simulator(args)
+    size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
+    preset = load_preset(args.preset or usual_preset(engine, device), size)
     check_engine(engine, device, learning=True)
     _wait("some fifty iterations, a minute or less on two cores")
     return _told(args, bench_train(args.character, preset, args.algorithm, args.threads, engine, device))
