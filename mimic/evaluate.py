@@ -90,10 +90,12 @@ def evaluate(
 def random_starts(env: TrackingEnv) -> Tensor:
     """A clip time for each environment, (N,) float64 [s], by the environment's seed.
 
-    Anywhere in a loop; in the first tenth of a clip that plays once, for who starts at its end has little left to do wrong.
+    Anywhere in a loop. In a clip that plays once, wherever an episode's length of it is left, but at least in its first tenth:
+    who starts at the end has little left to do wrong, and a long clip is more than its beginning.
     """
+    latest = 1.0 if env.motion.loop else max(_FIRST_SHARE, 1.0 - env.episode_s / env.motion.duration)
     share = torch.rand(env.num_envs, dtype=torch.float64, generator=torch.Generator().manual_seed(env.seed))
-    return (share * env.motion.duration * (1.0 if env.motion.loop else _FIRST_SHARE)).to(env.device)
+    return (share * env.motion.duration * latest).to(env.device)
 
 
 def _possible_steps(env: TrackingEnv) -> Tensor:

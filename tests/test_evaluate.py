@@ -97,9 +97,9 @@ def test_a_clip_that_does_not_loop_can_be_performed_perfectly_from_anywhere():
     assert report["mean_steps"] == pytest.approx((15 + 15 + 14 + 12 + 3 + 1) / N)
 
 
-def test_who_starts_at_the_end_of_a_clip_that_plays_once_is_not_asked():
-    for loop, latest in ((True, 1.0), (False, 0.1)):
-        env = make(gentle_motion("humanoid", loop=loop), 200, config("evaluation_s=0.5"), puppet=True)
+def test_who_starts_at_the_end_of_a_clip_that_plays_once_is_not_asked_but_all_of_a_long_one_is():
+    for loop, seconds, latest in ((True, 5, 1.0), (False, 5, 0.1), (False, 0.95, 0.1), (False, 0.3, 0.7)):
+        env = make(gentle_motion("humanoid", loop=loop), 200, config(f"evaluation_s={seconds}"), puppet=True)
         starts = random_starts(env) / env.motion.duration
         assert 0.0 <= float(starts.min()) < 0.05 * latest and 0.9 * latest < float(starts.max()) < latest
 

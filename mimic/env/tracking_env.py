@@ -129,6 +129,11 @@ class TrackingEnv:
             seconds = min(seconds, self.task.episode_s)
         self._new_step_limit.fill_(round(seconds / self.control_dt))
 
+    @property
+    def episode_s(self) -> float:
+        """How long episodes that start now may last [s]."""
+        return int(self._new_step_limit) * self.control_dt
+
     def reseed(self, seed: int) -> None:
         """Draw start times from another seed, from its first episode on."""
         self.seed = seed
