@@ -13,9 +13,7 @@ import torch
 import run_mimic
 from mimic.verbs.common import asked_otherwise
 from mocap.catalogue import load_clip
-from mocap.formats.clip_npz import write_clip_npz
 from tests.motion_samples import clip_or_skip
-from tests.puppets import gentle_motion
 
 ROOT = Path(run_mimic.__file__).parent
 TINY = ("--num-envs", "8", "--threads", "1", "--set", "awr.rollout.steps=8", "--set", "policy.actor_sizes=[8]")
@@ -230,14 +228,6 @@ def test_the_owner_of_a_clip_says_what_may_be_done_with_it(capsys):
         code, _, _ = call(capsys, "retarget", "trot-authored", "--character", "dog", "--out", "mine.npz", *said)
         assert code == 0
         assert load_clip("mine.npz").license == (said[1] if said else load_clip("trot-authored").license)
-
-
-def test_of_a_long_clip_training_says_what_helps(capsys, tmp_path):
-    Path("long.npz").write_bytes(write_clip_npz(gentle_motion("humanoid", loop=False, duration=20.6)))
-    few = ("--num-envs", 2, "--threads", 1, "--samples", 24, "--set", "trainer.evaluate_every=0")
-    for said, helps in ((), True), (("--set", "env.adaptive_starts=0.5"), False):
-        code, out, _ = call(capsys, "train", "--clip", "long.npz", *few, *said, "--out", f"run-{helps}")
-        assert code == 0 and ("a clip of 21 s: --set env.adaptive_starts=0.5" in out) == helps
 
 
 def test_the_bench_reports_rates_and_their_ratio(capsys, monkeypatch):

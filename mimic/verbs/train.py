@@ -2,16 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from characters.errors import InputError
 from mimic.verbs.arguments import Verbs, add_run_options, add_threads, diagram, positive, whole
 from mimic.verbs.common import asked_otherwise, new_run, say, take_what_is_here
-
-if TYPE_CHECKING:
-    from mimic.training import RunConfig
-
-_LONG_S = 20.0  # a clip
 
 
 def add(verbs: Verbs) -> None:
@@ -98,24 +92,12 @@ def do_train(args: argparse.Namespace) -> int:
     else:
         run, out = new_run(args, args.initial), args.out or usual
         check_folder(out)
-        _hint_at_starts(run)
     say(f"training '{run.clip}' with {run.algorithm}, {run.preset.num_envs} environments, in {out}")
     result = train(run, out, Limits(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
     longer = f" --minutes {args.minutes:g}" if args.minutes else ""
     say(f"go on: run_mimic.py train --clip {run.clip} --resume --out {out}{longer}")
     return {"SIGINT": 130, "SIGTERM": 143}.get(result.stopped_by, 0)
-
-
-def _hint_at_starts(run: "RunConfig") -> None:
-    """Of a clip so long that starts spread evenly over it seldom come to its hard places."""
-    from mocap.catalogue import load_clips
-
-    seconds = max(motion.duration for motion in load_clips(run.clip))
-    if seconds > _LONG_S and not run.preset.env.adaptive_starts:
-        say(
-            f"a clip of {seconds:.0f} s: --set env.adaptive_starts=0.5 would begin half of the episodes where they fail"
-        )
 
 
 def do_diagnose(args: argparse.Namespace) -> int:
