@@ -118,7 +118,7 @@ def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
     [
         ("--animation glb", "--animation needs --out"),
         ("--animation gbl --out x", "no animation format 'gbl'; did you mean 'glb'"),
-        ("--animation glb --fps 0 --out x", "'0' must be above 0"),
+        ("--animation glb --fps 0 --out x", "'0' must be a number above 0"),
         ("--animation glb --out sway.txt/x", "cannot be made"),
         ("--animation glb --zip --out x", "--zip is for the controller bundle"),
         ("--replay x.html --in-place", "--in-place is for --animation"),

@@ -68,7 +68,7 @@ def test_the_verb_reads_our_clips(tmp_path, capsys):
         (["--unit", "furlong"], "no unit 'furlong'"),
         (["--up", "q"], "no axis 'q'"),
         (["--up", "y", "--forward", "-y"], "along the same axis"),
-        (["--fps", "0"], "must be above 0"),
+        (["--fps", "0"], "must be a number above 0"),
         (["--root", "Nobody"], "no figure 'Nobody'"),
     ],
 )
