@@ -91,7 +91,10 @@ def clip_of(character: str) -> str:
 
 
 def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], None] | None = None) -> float:
-    """Calls a second over about ``_SECONDS``, of what works on ``device``; ``before`` every ``_CHUNK`` calls something else is done, not timed."""
+    """Calls a second over about ``_SECONDS``, of what works on ``device``.
+
+    With ``before`` something else is done every ``_CHUNK`` calls, not timed.
+    """
     count, passed = 0, 0.0
     while passed < _SECONDS:
         if before:

@@ -1,7 +1,8 @@
 """Where the time of a training run goes: whole iterations, timed from within, on fresh networks.
 
 The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting, in
-float32 but for what Muon does, on one thread, an environment on a GPU without CUDA graphs), so that their ratio means something on a machine that does other things besides.
+float32 but for what Muon does, on one thread, an environment on a GPU without CUDA graphs), so that their ratio means
+something on a machine that does other things besides.
 """
 
 from collections.abc import Callable

@@ -20,7 +20,8 @@ _MOMENTUM = 0.95
 class Muon(torch.optim.Optimizer):
     """A step along the orthogonalised momentum of each matrix, as long as one of Adam's (Liu et al. 2025).
 
-    Nesterov momentum, no weight decay; in bfloat16 the same to the bit as ``torch.optim.Muon``.
+    Nesterov momentum, no weight decay; in bfloat16 the same to the bit as ``torch.optim.Muon``, and to rounding if the step
+    size is a tensor.
     """
 
     def __init__(self, matrices: Iterable[nn.Parameter], lr: float | Tensor) -> None:
