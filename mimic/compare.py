@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from characters.errors import CheckpointError, InputError
+from characters.errors import InputError
 from characters.strict_config import to_dict
 from mimic.learn.logging import METRICS_FILE, read_rows
 from mimic.picture import new_figure, save_picture
@@ -198,7 +198,7 @@ def _settings(run: Path) -> str:
     """A text that is the same for runs that differ in nothing but the seed and how often they were looked at."""
     try:
         whole = to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
-    except (InputError, CheckpointError):
+    except (InputError, RecursionError):
         whole = _config(run)
     config = {key: value for key, value in whole.items() if key not in ("seed", "learn_threads")}
     if isinstance(trainer := config.get("preset", {}).get("trainer"), dict):

@@ -24,8 +24,8 @@ def simulator(args: argparse.Namespace) -> "tuple[EngineName, DeviceName]":
     return args.engine or "mujoco", args.device or "cpu"
 
 
-def usual_preset(engine: "EngineName", device: "DeviceName") -> str:
-    """The preset of a run for which none was named."""
+def usual_preset(engine: str | None, device: str | None) -> str:
+    """The preset of a run for which none was named, by what --engine and --device say."""
     return "gpu" if engine == "warp" and device == "cuda" else "fast"
 
 
@@ -53,8 +53,8 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> "RunConfig"
     load_clips(args.clip)
     check_settings(args.set, algorithm)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
+    preset = load_preset(args.preset or usual_preset(args.engine, args.device), (*args.set, *size))
     engine, device = simulator(args)
-    preset = load_preset(args.preset or usual_preset(engine, device), (*args.set, *size))
     check_engine(engine, device, learning=True)
     beginning = beginning_with(initial) if initial else None
     return RunConfig(args.clip, algorithm, args.seed or 0, preset, engine, device, beginning)

@@ -63,9 +63,9 @@ def do_bench_train(args: argparse.Namespace) -> int:
     from mimic.config import load_preset
     from mimic.sim import check_engine
 
-    engine, device = simulator(args)
     size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
-    preset = load_preset(args.preset or usual_preset(engine, device), size)
+    preset = load_preset(args.preset or usual_preset(args.engine, args.device), size)
+    engine, device = simulator(args)
     check_engine(engine, device, learning=True)
     _wait("some fifty iterations, a minute or less on two cores")
     return _told(args, bench_train(args.character, preset, args.algorithm, args.threads, engine, device))
