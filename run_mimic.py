@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from characters.errors import InputError, nearest
-from mimic.verbs import clips, export, machine, train, watch
-from mimic.verbs.arguments import Verbs
+from mimic.cli import clips, export, machine, train, watch
+from mimic.cli.arguments import Verbs
+from mimic.core.errors import InputError, nearest
 
 _SIGPIPE = 13  # by number, for Windows has no such signal
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("run_mimic.py: stopped", file=sys.stderr)
         return 130
     except RuntimeError as error:
-        from mimic.device_errors import EXIT_CODE, explain
+        from mimic.gpu.device_errors import EXIT_CODE, explain
 
         said = str(error) if hasattr(error, "exit_code") else explain(error)
         if said is None:

@@ -11,7 +11,7 @@ This room imports nothing of ours; every other room imports it. The conventions 
 * tensors are torch's, on whatever device.
 """
 
-import characters.mujoco_gl  # noqa: F401  # isort: skip
+import mimic.core.mujoco_gl  # noqa: F401  # isort: skip
 from characters.character import Body, Character, Geom, Joint, character_names, load_character
 from characters.kinematics import BodyState, Kinematics
 from characters.state import CharacterState

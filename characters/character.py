@@ -12,9 +12,9 @@ from typing import Literal
 
 import mujoco
 
-from characters.errors import ConfigError, InputError, nearest
 from characters.roles import ROLES
-from characters.strict_config import build, read_yaml
+from mimic.core.errors import ConfigError, InputError, nearest
+from mimic.core.strict_config import build, read_yaml
 
 _ROOM = Path(__file__).parent
 
@@ -76,7 +76,7 @@ class SimulationConfig:
     """Time stepping and contact settings: physics runs at ``sim_dt`` [s], ``substeps`` of them a control step.
 
     ``armature_s`` [s]: a joint's rotor has the inertia kd * armature_s [kg·m²], which is what keeps the servo stable
-    at time steps up to ``armature_s`` (mimic/sim/servo.py).
+    at time steps up to ``armature_s`` (mimic/sim/pd_controller.py).
     """
 
     sim_dt: float = 1 / 120

@@ -18,8 +18,8 @@ import yaml
 from numpy.typing import NDArray
 
 from characters.character import KeyBody
-from characters.errors import ConfigError, InputError
-from characters.strict_config import build, read_yaml, to_dict
+from mimic.core.errors import ConfigError, InputError
+from mimic.core.strict_config import build, read_yaml, to_dict
 
 Array = NDArray[np.float64]
 _SCENE = Path(__file__).with_name("scene.xml")

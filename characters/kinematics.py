@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
-from characters.rotations import cross, quat_mul, quat_rotate
 from characters.state import CharacterState
+from mimic.core.rotations import cross, quat_mul, quat_rotate
 
 
 @dataclass

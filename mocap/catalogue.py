@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from characters.character import load_character
-from characters.errors import ClipError, InputError, nearest
-from characters.strict_config import build, read_yaml
+from mimic.core.errors import ClipError, InputError, nearest
+from mimic.core.strict_config import build, read_yaml
 from mocap.fetch import Opener, fetch, open_https, show_licence
 from mocap.formats import read_bytes, read_motion
 from mocap.formats.deepmimic import read_deepmimic, read_table

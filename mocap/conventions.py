@@ -14,8 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError, InputError, nearest
-from characters.rotations import quat_conj, quat_hemisphere, quat_mul, quat_rotate
+from mimic.core.errors import ClipError, InputError, nearest
+from mimic.core.rotations import quat_conj, quat_hemisphere, quat_mul, quat_rotate
 from mocap.skeleton import Assumption, KeypointMotion, Reading, Skeleton, SkeletonMotion
 
 # "cmu" is the unit of the CMU library, 1 / 0.45 inches

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.error import HTTPError, URLError
 
-from characters.errors import InputError
+from mimic.core.errors import InputError
 
 MAX_BYTES = 16_000_000
 _TIMEOUT_S = 30.0  # for the connection, and for any one read

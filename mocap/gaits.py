@@ -6,7 +6,7 @@ how a paw rolls off or how the tail follows, is the author's choice. The dog run
 were put until they are lifted, and joint angles follow from the lengths of this character.
 
 The recipe: footholds under the moving trunk, one a stride and paw; between them the paw swings from rest to rest; the
-trunk bobs, pitches, rolls and bends with the phase; each leg is placed by :mod:`mocap.leg_placement`.
+trunk bobs, pitches, rolls and bends with the phase; each leg is placed by :mod:`mocap.leg_ik`.
 """
 
 import math
@@ -18,9 +18,9 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.spatial.transform import Rotation
 
 from characters.character import Character, load_character
-from characters.errors import InputError, nearest
-from characters.rotations import quat_hemisphere
-from mocap.leg_placement import Array, Leg, LegPose, dog_leg, paw_joint, place
+from mimic.core.errors import InputError, nearest
+from mimic.core.rotations import quat_hemisphere
+from mocap.leg_ik import Array, Leg, LegPose, dog_leg, paw_joint, place
 from mocap.motion import Motion
 
 LICENCE = "Apache-2.0 as this program; synthetic: authored from published canine gait figures, not capture"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
-from characters.errors import ClipError
-from characters.rotations import quat_conj, quat_hemisphere, quat_mul, quat_slerp, quat_to_rotvec
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_conj, quat_hemisphere, quat_mul, quat_slerp, quat_to_rotvec
 
 _UNIT_TOLERANCE = 1e-9
 

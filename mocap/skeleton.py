@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
-from characters.errors import ClipError
-from characters.rotations import quat_hemisphere, quat_mul, quat_normalize, quat_rotate, quat_slerp
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_hemisphere, quat_mul, quat_normalize, quat_rotate, quat_slerp
 from mocap.motion import Motion, check_character
 
 _UNIT_TOLERANCE = 1e-9

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from characters.character import Character, Geom
-from characters.rotations import quat_rotate
-from retarget.posture import BodyPoses, Chain
+from mimic.core.rotations import quat_rotate
+from retarget.configuration import BodyPoses, Chain
 
 _DEEP = 0.02  # [m] limbs may overlap: primitives are coarse
 

@@ -15,10 +15,10 @@ from scipy.signal import savgol_filter
 from torch import Tensor
 
 from characters.character import Character, Geom
-from characters.rotations import cross, quat_conj, quat_mul, quat_rotate, quat_rotate_inverse, quat_to_rotvec
+from mimic.core.rotations import cross, quat_conj, quat_mul, quat_rotate, quat_rotate_inverse, quat_to_rotvec
 from mocap.motion import Motion
-from retarget.figure import Figure
-from retarget.posture import BodyPoses, Chain, Posture
+from retarget.configuration import BodyPoses, Chain, Posture
+from retarget.retarget_rig import Figure
 
 _GRAVITY = 9.81
 _FRICTION = 0.81

@@ -9,7 +9,7 @@ offsets that are made by hand elsewhere, and it holds where directions say nothi
 import torch
 from torch import Tensor
 
-from characters.rotations import quat_conj, quat_mul, quat_normalize
+from mimic.core.rotations import quat_conj, quat_mul, quat_normalize
 
 UP = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
 

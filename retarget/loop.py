@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
-from characters.errors import ClipError
-from characters.rotations import (
+from mimic.core.errors import ClipError
+from mimic.core.rotations import (
     heading_angle,
     quat_angle,
     quat_conj,
@@ -21,7 +21,7 @@ from characters.rotations import (
     quat_to_rotvec,
 )
 from mocap.motion import Motion
-from retarget.posture import Chain, Posture
+from retarget.configuration import Chain, Posture
 
 _SHORTEST_S = 0.4  # of a cycle
 _BLEND_S = 0.3  # on each side of the seam

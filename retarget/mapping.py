@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError, ConfigError, nearest
 from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES
-from characters.strict_config import read_yaml
-from retarget.names import sense
+from mimic.core.errors import ClipError, ConfigError, nearest
+from mimic.core.strict_config import read_yaml
+from retarget.joint_names import sense
+from retarget.joint_tree import Tree
 from retarget.shape import limbs_by_shape
-from retarget.tree import Tree
 
 _MAX_LINES = 40
 

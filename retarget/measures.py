@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
-from characters.rotations import quat_angle
+from mimic.core.rotations import quat_angle
 from mocap.motion import Motion
 from retarget.collision import self_collision
+from retarget.configuration import BodyPoses, Chain, Posture
 from retarget.contacts import find_contact, speed
 from retarget.dynamics import Effort, bodies_at, effort
-from retarget.figure import Figure
-from retarget.goals import Sole, soles
+from retarget.ik_objective import Sole, soles
 from retarget.loop import seam_of, unroll
-from retarget.posture import BodyPoses, Chain, Posture
+from retarget.retarget_rig import Figure
 from retarget.targets import Targets
 
 _LIMIT_RAD = 0.01  # beyond a hinge's range, that is a hit

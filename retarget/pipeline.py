@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from characters.character import Character, load_character
-from characters.errors import ClipError
-from characters.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere
 from mocap.mirror import mirror
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
-from retarget.figure import Figure
-from retarget.goals import first_posture, make_goals
+from retarget.configuration import Chain, Posture
 from retarget.ground import lift_penetration
+from retarget.ik_objective import first_posture, make_goals
 from retarget.loop import close_loop, find_cycle, goes_on_turning, rolled_back, turn_of, unroll
 from retarget.mapping import Mapping, map_skeleton
-from retarget.posture import Chain, Posture
+from retarget.retarget_rig import Figure
 from retarget.solver import Solver, SolverConfig
 from retarget.source import Source
 from retarget.targets import Targets, make_targets

@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 import torch
 from torch import Tensor
 
-from retarget.tree import Tree
+from retarget.joint_tree import Tree
 
 
 def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from characters.character import Joint
-from characters.rotations import (
+from mimic.core.rotations import (
     quat_angle,
     quat_conj,
     quat_from_axis_angle,
@@ -24,10 +24,10 @@ from characters.rotations import (
     quat_slerp,
     quat_to_rotvec,
 )
+from retarget.configuration import BodyPoses, Chain, Posture
 from retarget.contacts import intervals
-from retarget.figure import Figure
-from retarget.goals import Goals
-from retarget.posture import BodyPoses, Chain, Posture
+from retarget.ik_objective import Goals
+from retarget.retarget_rig import Figure
 
 _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
 _MENDS = 8  # more sweeps at most, of frames that are still in the ground

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError
-from characters.rotations import quat_hemisphere, quat_slerp
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_hemisphere, quat_slerp
 from mocap.skeleton import KeypointMotion, SkeletonMotion
 
 

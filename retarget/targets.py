@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from characters.roles import SIDES
-from retarget.figure import Figure
-from retarget.limbs import hands, limb
+from retarget.limb_targets import hands, limb
 from retarget.mapping import Mapping
-from retarget.recorded import Recorded
+from retarget.retarget_rig import Figure
+from retarget.scaled_source import Recorded
 from retarget.source import Source
-from retarget.trunk import trunk
+from retarget.torso_targets import trunk
 
 
 @dataclass(frozen=True, eq=False)

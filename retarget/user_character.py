@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 
 from characters.character import Character, KeyBody, load_character
-from characters.errors import ClipError, ConfigError
 from characters.import_mjcf import body_tree, import_mjcf, read_user_yaml
 from characters.roles import ROLES
-from characters.strict_config import read_yaml
+from mimic.core.errors import ClipError, ConfigError
+from mimic.core.strict_config import read_yaml
 from retarget.mapping import map_skeleton
 
 _YAML = (".yaml", ".yml")

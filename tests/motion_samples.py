@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from characters import Character, load_character
-from characters.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul
+from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul
 from mocap.catalogue import clip_names, list_clips, load_clip
 from mocap.motion import Motion
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
-from mimic.learn import build, trainer
+from mimic.rl import build, trainer
 
 FAR = torch.device("meta")  # a name that torch knows, and for which it starts no driver
 _CROSSING = ("_to_copy", "copy_", "_local_scalar_dense", "lift_fresh")

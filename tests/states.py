@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from characters import Character, CharacterState
-from characters.rotations import quat_from_axis_angle, quat_from_rotvec
+from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec
 
 CHARACTERS = ("humanoid", "dog")
 

@@ -5,11 +5,11 @@ from graphlib import CycleError, TopologicalSorter
 
 from tests.sources import COMMAND, ROOMS, ROOT, imports, modules
 
-VERBS = "mimic.verbs"
+VERBS = "mimic.cli"
 ORDER = (*ROOMS, COMMAND)
-ENGINES = ("mujoco", "mujoco_warp", "pybullet", "pybullet_data", "mimic.sim", "mimic.env")
+ENGINES = ("mujoco", "mujoco_warp", "pybullet", "pybullet_data", "mimic.sim", "mimic.tracking")
 DRAWING = "mimic.render"
-MAY_DRAW = ("mimic.job", "mimic.steer", "mimic.doctor", "mimic.env.gym")
+MAY_DRAW = ("mimic.cli.run_clip", "mimic.play.path_following", "mimic.cli.doctor", "mimic.gym.tracking")
 
 
 def _is_in(name: str, package: str) -> bool:
@@ -47,7 +47,7 @@ def test_the_learner_knows_no_engine_and_no_task():
     leaks = [
         f"{_where(module, found.line)} imports {found.name}"
         for module in modules()
-        if _is_in(module, "mimic.learn")
+        if _is_in(module, "mimic.rl")
         for found in imports(module)
         if any(_is_in(found.name, engine) for engine in ENGINES)
     ]
@@ -81,10 +81,10 @@ def test_only_the_simulation_knows_the_physics_engines():
     allowed = (
         "characters",
         "mimic.sim",
-        "mimic.bench",
-        "mimic.bench_pybullet",
-        "mimic.bench_retarget",
-        "mimic.doctor",
+        "bench.sim",
+        "bench.pybullet_engine",
+        "bench.retarget_speed",
+        "mimic.cli.doctor",
         "mimic.export",
         DRAWING,
     )

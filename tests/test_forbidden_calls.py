@@ -16,7 +16,7 @@ UNSAFE_CALLS = {
     "torch.load": "unpickles; checkpoints are safetensors in a sealed folder",
     "torch.save": "pickles; checkpoints are safetensors in a sealed folder",
     "torch.hub.load": "downloads and runs code",
-    "yaml.load": "may build any object; use characters.strict_config.read_yaml",
+    "yaml.load": "may build any object; use mimic.core.strict_config.read_yaml",
     "yaml.unsafe_load": "builds any object",
     "yaml.full_load": "builds too many objects",
     "os.system": "is a shell",

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from characters import Character, load_character
-from characters.errors import InputError, nearest
-from mimic.env import task_of
+from mimic.core.errors import InputError, nearest
+from mimic.core.files import make_folder, write_bytes
 from mimic.export.bvh import character_bvh
-from mimic.export.cut import best_cycle, close, from_origin, in_place, repeat, resample
+from mimic.export.cycle_cutting import best_cycle, close, from_origin, in_place, repeat, resample
 from mimic.export.glb import character_glb
-from mimic.export.names import distinct
-from mimic.export.record import Recording, record
-from mimic.export.replay import export_replay
+from mimic.export.joint_naming import distinct
+from mimic.export.replay_page import export_replay
+from mimic.export.simulated_motion import Recording, record
 from mimic.export.usd import write_usd
-from mimic.output import make_folder, write_bytes
-from mimic.skill import Skill
+from mimic.runs.controller import Skill
+from mimic.tracking import task_of
 from mocap.catalogue import load_clip
 from mocap.motion import Motion
 from retarget.ground import lift_penetration

@@ -9,19 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from characters.errors import InputError
-from mimic.env import TrackingEnv
-from mimic.export.describe import control, observation, skeleton
-from mimic.export.frames import conventions
+from mimic.core.errors import InputError
+from mimic.export.axes import conventions
 from mimic.export.glb import character_glb
 from mimic.export.licence import provenance
-from mimic.export.plain import SCHEMA_VERSION, plain_files, policy_tensors, versioned
-from mimic.export.read_me import read_me
+from mimic.export.readme import read_me
+from mimic.export.runtime_free import SCHEMA_VERSION, plain_files, policy_tensors, versioned
+from mimic.export.schema_parts import control, observation, skeleton
 from mimic.export.tensors import json_bytes
+from mimic.export.test_vectors import test_vectors
 from mimic.export.urdf import character_urdf
-from mimic.export.vectors import test_vectors
 from mimic.export.write import refuse_strange, write_folder, write_zip
-from mimic.skill import Skill
+from mimic.runs.controller import Skill
+from mimic.tracking import TrackingEnv
 
 TOOLKIT_VERSION = "0.1.0"
 MANIFEST = "manifest.json"

@@ -11,7 +11,7 @@ import numpy as np
 import pygltflib as gltf
 
 from characters import Character
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.export.skin import Poses, Skin, build_poses, build_skin
 from mocap.motion import Motion
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from mimic.skill import Skill, short_name
+from mimic.runs.controller import Skill, short_name
 from mocap.catalogue import clip_names, resolve
 from mocap.motion import Motion
 

@@ -1,6 +1,6 @@
 """controller.onnx: raw simulation state and clip time in, servo targets out, the observation built inside.
 
-Inputs, all float32: ``qpos`` (1, nq), ``qvel`` (1, nv) as in mimic/export/layout.py; ``clip_time`` (1, 1) [s],
+Inputs, all float32: ``qpos`` (1, nq), ``qvel`` (1, nv) as in mimic/export/qpos_layout.py; ``clip_time`` (1, 1) [s],
 ``origin`` (1, 3) [m] and ``yaw`` (1, 1) [rad], where the clip is and lies (the phase is clip_time / duration).
 Outputs: ``pd_target`` (1, A) [rad], and for those who want to look inside ``action`` (1, A), ``obs`` (1, D).
 
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from characters import Character
-from mimic.env import TrackingEnv
-from mimic.export.layout import joint_addresses, qpos_size
 from mimic.export.onnx_graph import Graph
 from mimic.export.onnx_policy import add_policy
+from mimic.export.qpos_layout import joint_addresses, qpos_size
+from mimic.tracking import TrackingEnv
 
 _ROT6 = [0, 3, 6, 2, 5, 8]  # of a matrix row by row: its first and its last column
 

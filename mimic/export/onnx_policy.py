@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mimic.export.onnx_graph import Graph
-from mimic.export.plain import num_layers
+from mimic.export.runtime_free import num_layers
 
 METADATA = "mimic"  # the key of the JSON
 

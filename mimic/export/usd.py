@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from characters import Character
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.export.skin import Poses, Skin, build_poses, build_skin
 from mocap.motion import Motion
 

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from mimic.export.bundle import need
-from mimic.export.opened import BundleError, open_bundle, parse
-from mimic.export.plain import SCHEMA_VERSION
+from mimic.export.bundle_reader import BundleError, open_bundle, parse
+from mimic.export.runtime_free import SCHEMA_VERSION
 from mimic.export.tensors import unpack
 
 SCHEMAS = Path(__file__).with_name("schemas")

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mimic.export.glb import character_glb
+from mimic.export.joint_naming import distinct, in_address
 from mimic.export.licence import provenance
-from mimic.export.names import distinct, in_address
-from mimic.export.plain import plain_files
+from mimic.export.runtime_free import plain_files
 from mimic.export.tensors import json_bytes
 from mimic.export.write import write_folder
-from mimic.skill import Skill
+from mimic.runs.controller import Skill
 
 _ROOM = Path(__file__).parent
 _PARTS = {

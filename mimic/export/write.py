@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
-from characters.errors import InputError
-from mimic.output import write_bytes
+from mimic.core.errors import InputError
+from mimic.core.files import write_bytes
 
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can say
 

@@ -5,7 +5,7 @@ them with OpenGL where that works and pybullet's TinyRenderer where it does not.
 clip that is only played; :class:`LivePicture` draws frame by frame, as they come.
 """
 
-from mimic.render.choice import APT_LINE, RENDERERS, Choice, Probe, choose_renderer, probe_egl
+from mimic.render.backend import APT_LINE, RENDERERS, Choice, Probe, choose_renderer, probe_egl
 from mimic.render.errors import RenderError
 from mimic.render.film import RenderReport, draw, draw_image
 from mimic.render.kinematic import motion_frames

@@ -15,7 +15,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
-from characters.rotations import heading_angle
+from mimic.core.rotations import heading_angle
 
 FOV_Y = math.radians(30.0)
 ELEVATION = math.radians(-11.0)

@@ -1,6 +1,6 @@
 """What goes wrong with pictures."""
 
-from characters.errors import InputError
+from mimic.core.errors import InputError
 
 
 class RenderError(InputError):

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from characters import Character
-from characters.errors import InputError
+from mimic.core.errors import InputError
+from mimic.render.backend import Choice, choose_renderer
 from mimic.render.camera import Camera, find_cuts, plan, separation, side_azimuth, smooth_path, view_axes
-from mimic.render.choice import Choice, choose_renderer
 from mimic.render.errors import RenderError
 from mimic.render.mujoco_renderer import MujocoRenderer
 from mimic.render.overlay import Label, draw_caption

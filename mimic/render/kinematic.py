@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from characters import Character, Kinematics
-from characters.errors import InputError
-from characters.rotations import heading_angle, quat_from_yaw, quat_mul, quat_rotate
-from mimic.env.reference import sample_motion
+from mimic.core.errors import InputError
+from mimic.core.rotations import heading_angle, quat_from_yaw, quat_mul, quat_rotate
 from mimic.render.scene import Frame, Pose
+from mimic.tracking.reference import sample_motion
 from mocap.motion import Motion
 
 _SHORTEST_S = 4.0

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from characters import Character
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.render.camera import plan, side_azimuth
 from mimic.render.film import SIZE, open_renderer
 from mimic.render.overlay import draw_caption

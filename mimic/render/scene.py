@@ -14,8 +14,8 @@ import mujoco
 import torch
 from torch import Tensor
 
-from characters.errors import InputError, nearest
-from characters.rotations import quat_mul, quat_rotate
+from mimic.core.errors import InputError, nearest
+from mimic.core.rotations import quat_mul, quat_rotate
 
 Shape = Literal["sphere", "capsule", "ellipsoid", "cylinder", "box"]
 VIEWS = ("side", "ghost")

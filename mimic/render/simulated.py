@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mimic.env import TrackingEnv
 from mimic.render.scene import Frame, Pose
+from mimic.tracking import TrackingEnv
 
 START = 0.0  # of the clip [s]: a film begins where the clip does
 

@@ -1,7 +1,7 @@
 """Pictures without OpenGL, a display or anything to install: figures by pybullet's TinyRenderer over a painted ground.
 
 TinyRenderer is a software rasteriser. It is given one figure at a time, as smooth meshes of ours, cut out of the
-picture at twice the resolution. :class:`mimic.render.backdrop.Backdrop` paints ground and sky; a figure's shadow is
+picture at twice the resolution. :class:`mimic.render.background.Backdrop` paints ground and sky; a figure's shadow is
 TinyRenderer's view of it along the light, laid on the ground. Depths decide what a translucent figure shines through.
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from mimic.render.backdrop import Backdrop, Look
+from mimic.render.background import Backdrop, Look
 from mimic.render.camera import Camera
 from mimic.render.meshes import mesh_of
 from mimic.render.scene import Figure, Pose
-from mimic.sim.quiet_pybullet import load_pybullet
+from mimic.sim.import_pybullet import load_pybullet
 
 _OVERSAMPLING = 2
 _NEAR, _FAR = 0.5, 80.0  # [m]

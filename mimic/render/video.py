@@ -13,7 +13,7 @@ from typing import IO, cast
 import imageio_ffmpeg
 import numpy as np
 
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.render.errors import RenderError
 
 FPS = 30

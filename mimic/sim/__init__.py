@@ -5,7 +5,7 @@ from typing import Literal, get_args
 import torch
 
 from characters import Character
-from characters.errors import InputError, nearest
+from mimic.core.errors import InputError, nearest
 from mimic.sim.engine import Engine
 from mimic.sim.mujoco_engine import MujocoEngine
 

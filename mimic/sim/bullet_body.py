@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from characters import Body, Character, Geom
-from characters.errors import InputError
+from mimic.core.errors import InputError
 
 _FRICTION = 0.81  # of the pair, as in the MJCF; Bullet multiplies that of the two
 _FAST = 1e4  # [m/s, rad/s]: Bullet would cut velocities off at 100, where an engine is to report them

@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from characters import Character, CharacterState
-from characters.rotations import cross, quat_rotate, quat_rotate_inverse
+from mimic.core.rotations import cross, quat_rotate, quat_rotate_inverse
 from mimic.sim.bullet_body import add_character, connect, moving_links
-from mimic.sim.chosen import put
-from mimic.sim.coordinates import Coordinates
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
-from mimic.sim.quiet_pybullet import load_pybullet
-from mimic.sim.servo import Servo
+from mimic.sim.import_pybullet import load_pybullet
+from mimic.sim.masking import put
+from mimic.sim.pd_controller import Servo
+from mimic.sim.qpos_qvel import Coordinates
 
 _CLUTCH_S = 1 / 240  # [s] in which a rotor follows its joint
 _RENEWALS = 8  # of the servo's torque, and of the rotors, in a physics step of MuJoCo's

@@ -11,10 +11,10 @@ from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
 from characters import Character, CharacterState
-from mimic.sim.chosen import put
-from mimic.sim.coordinates import Coordinates
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
-from mimic.sim.servo import Servo
+from mimic.sim.masking import put
+from mimic.sim.pd_controller import Servo
+from mimic.sim.qpos_qvel import Coordinates
 
 
 class MujocoEngine:

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from characters import Character, CharacterState
-from characters.errors import InputError
-from mimic.sim.chosen import put
-from mimic.sim.coordinates import Coordinates
+from mimic.core.errors import InputError
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+from mimic.sim.masking import put
+from mimic.sim.qpos_qvel import Coordinates
 
 try:
     import mujoco_warp as mjw
@@ -28,7 +28,7 @@ try:
 
     wp.config.log_level = wp.LOG_ERROR
     wp.init()
-    from mimic.sim.warp_servo import WarpServo
+    from mimic.sim.warp_pd_controller import WarpServo
 except ImportError:
     raise InputError("the warp engine needs mujoco_warp, which is not installed: pip install '.[gpu]'") from None
 

@@ -4,7 +4,7 @@ several formats."""
 from collections.abc import Callable
 from pathlib import Path
 
-from characters.errors import ClipError, nearest
+from mimic.core.errors import ClipError, nearest
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.describe import retarget_command
 from mocap.formats import clip_npz, keypoints, smpl

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError
-from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
 from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, settle_skeleton
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number, number_row, short
 from mocap.skeleton import Assumption, Skeleton, SkeletonMotion

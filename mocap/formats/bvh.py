@@ -14,8 +14,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError, nearest
-from characters.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
+from mimic.core.errors import ClipError, nearest
+from mimic.core.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
 from mocap.conventions import NO_OPTIONS, ReadOptions, axes_quat, frame_rate, metres, settle_skeleton
 from mocap.formats.bvh_table import BvhJoint, BvhTable, read_table, write_table
 from mocap.formats.strict_text import short

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError, nearest
+from mimic.core.errors import ClipError, nearest
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number, number_row, points_for_commas, short
 
 _CHANNELS = {f"{axis}{kind}".lower(): f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}

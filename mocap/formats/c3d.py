@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_points
 from mocap.skeleton import KeypointMotion
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.formats.strict_npz import numbers, read_arrays, scalar, word, words
 from mocap.motion import Motion
 

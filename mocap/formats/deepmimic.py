@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from characters.character import Character, Joint, character_names, load_character
-from characters.errors import ClipError, nearest
-from characters.rotations import quat_from_axis_angle, quat_hemisphere, quat_normalize
+from mimic.core.errors import ClipError, nearest
+from mimic.core.rotations import quat_from_axis_angle, quat_hemisphere, quat_normalize
 from mocap.formats.strict_json import describe, parse_json
 from mocap.motion import Motion, check_character
 

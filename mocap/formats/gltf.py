@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError, nearest
-from characters.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate, quat_slerp
+from mimic.core.errors import ClipError, nearest
+from mimic.core.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate, quat_slerp
 from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, quat_from_matrix, settle_skeleton
 from mocap.formats.gltf_file import GltfFile
 from mocap.formats.strict_json import describe

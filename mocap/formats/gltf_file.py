@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.formats.strict_json import MAX_BYTES, describe, parse_json
 
 MAX_NUMBERS = 12_000_000

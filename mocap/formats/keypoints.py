@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError
-from characters.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate
 from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_points, settle_skeleton
 from mocap.formats.strict_npz import numbers, read_arrays, scalar, words
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import torch
 
-from characters.errors import ClipError
-from characters.rotations import quat_from_axis_angle, quat_mul, quat_normalize
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_from_axis_angle, quat_mul, quat_normalize
 from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, settle_skeleton
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row
 from mocap.skeleton import Assumption, Skeleton, SkeletonMotion

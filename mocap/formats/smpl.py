@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError
-from characters.rotations import quat_from_rotvec, quat_normalize
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_from_rotvec, quat_normalize
 from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_skeleton
 from mocap.formats.strict_npz import numbers, read_arrays, scalar
 from mocap.skeleton import Skeleton, SkeletonMotion

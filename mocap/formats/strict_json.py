@@ -7,7 +7,7 @@ Numbers arrive as float, and may still be infinite (1e999): the reader knows whi
 import json
 from typing import Any, NoReturn
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 
 MAX_BYTES = 64_000_000
 MAX_VALUES = 3_000_000  # a parsed value costs up to 64 bytes: this and the next are limits on memory

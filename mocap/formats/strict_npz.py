@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 
 MAX_BYTES = 200_000_000  # of all arrays together, unpacked
 _MAX_MEMBERS = 200

@@ -8,7 +8,7 @@ a ClipError with the line.
 import math
 import re
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 
 MAX_BYTES = 64_000_000
 MAX_NUMBERS = 12_000_000

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from characters import character_names, load_character
-from characters.errors import ConfigError, InputError
-from characters.strict_config import read_yaml
+from mimic.core.errors import ConfigError, InputError
+from mimic.core.strict_config import read_yaml
 from tests.states import CHARACTERS
 
 

@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from characters import Kinematics, load_character
-from characters.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul, quat_rotate, quat_rotate_inverse
+from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul, quat_rotate, quat_rotate_inverse
 from tests.states import CHARACTERS, random_state
 
 N = 12

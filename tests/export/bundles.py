@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from characters import load_character
-from mimic import checkpoint
-from mimic.env import EnvConfig
+from mimic.core import checkpoint
 from mimic.export.bundle import bundle_files
-from mimic.learn.policy import GaussianPolicy, PolicyConfig
-from mimic.skill import Skill, load_skill, make_spec
+from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.runs.controller import Skill, load_skill, make_spec
+from mimic.tracking import EnvConfig
 from mocap.formats.deepmimic import write_deepmimic
+from tests.kinematic_engine import config, gentle_motion
 from tests.motion_samples import clip_or_skip
-from tests.puppets import config, gentle_motion
 
 
 def untrained(
@@ -23,7 +23,7 @@ def untrained(
 ) -> Skill:
     """A controller of random weights for a gentle clip of ``character``, saved and loaded like any other.
 
-    ``name`` is the clip's: some names have rules of their own (mimic/env/tasks.yaml).
+    ``name`` is the clip's: some names have rules of their own (mimic/tracking/clip_rules.yaml).
     """
     env_config = env_config or config()
     moves = gentle_motion(character, **motion)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def _policy(obs_dim: int, act_dim: int) -> GaussianPolicy:
 
 
 def _unchecked_env(skill: Skill):  # type: ignore[no-untyped-def]
-    from mimic.env import make_env
+    from mimic.tracking import make_env
 
     return make_env(skill.clip, skill.env_config, 1, training=False, threads=1)
 

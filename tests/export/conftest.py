@@ -4,7 +4,7 @@ import pytest
 
 from mimic.export.bundle import bundle_files
 from tests.export import bundles
-from tests.puppets import config
+from tests.kinematic_engine import config
 
 KINDS = ("cartwheel", "dog", "paper")
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from characters import Kinematics, load_character
-from characters.rotations import quat_rotate
-from mimic.env.reference import sample_motion
+from mimic.core.rotations import quat_rotate
 from mimic.render.meshes import mesh_of
 from mimic.render.scene import Figure, Pose, visual_geoms
+from mimic.tracking.reference import sample_motion
 from mocap.motion import Motion
 
 CHARACTERS = ("humanoid", "dog")

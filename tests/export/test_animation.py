@@ -11,17 +11,17 @@ import torch
 
 import run_mimic
 from characters import load_character
-from characters.errors import InputError
-from characters.rotations import quat_angle
+from mimic.core.errors import InputError
+from mimic.core.rotations import quat_angle
 from mimic.export.animation import Cut, clip_animation, skill_animation, write_animations
-from mimic.export.cut import resample
-from mimic.export.record import record
-from mimic.skill import load_skill
+from mimic.export.cycle_cutting import resample
+from mimic.export.simulated_motion import record
+from mimic.runs.controller import load_skill
 from mocap.formats.deepmimic import write_deepmimic
 from tests.export import bundles
 from tests.export.reading import body_positions, node
+from tests.kinematic_engine import config, gentle_motion
 from tests.motion_samples import clip_or_skip
-from tests.puppets import config, gentle_motion
 from tests.sources import ROOT
 
 HUMANOID = load_character("humanoid")

@@ -10,14 +10,14 @@ import pytest
 
 import run_mimic
 from characters import load_character
-from characters.errors import InputError
-from mimic.env.tracking_env import prepared
+from mimic.core.errors import InputError
 from mimic.export.bundle import TOOLKIT_VERSION, bundle_files, export_bundle
 from mimic.export.licence import commercial_use
 from mimic.export.tensors import pack, unpack
 from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
 from mimic.export.write import write_folder
-from mimic.skill import load_skill
+from mimic.runs.controller import load_skill
+from mimic.tracking.tracking_env import prepared
 from mocap.catalogue import resolve
 from tests.export import bundles
 from tests.motion_samples import clip_or_skip

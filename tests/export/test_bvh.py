@@ -6,7 +6,7 @@ import pytest
 
 from characters import load_character
 from mimic.export.bvh import character_bvh
-from mimic.export.cut import resample
+from mimic.export.cycle_cutting import resample
 from mimic.export.skin import build_poses
 from tests.export.reading import CHARACTERS, body_positions
 from tests.motion_samples import random_motion

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from characters import load_character
-from characters.errors import ClipError, InputError
+from mimic.core.errors import ClipError, InputError
 from mimic.export.glb import character_glb
 from mimic.export.skin import build_poses, build_skin
 from tests.export.reading import CHARACTERS, body_positions, drawn_vertices, node

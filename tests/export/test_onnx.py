@@ -10,8 +10,8 @@ import torch
 from onnx.reference import ReferenceEvaluator
 
 from mimic.export.onnx_policy import METADATA, policy_onnx
-from mimic.export.plain import policy_tensors
-from mimic.skill import load_skill
+from mimic.export.runtime_free import policy_tensors
+from mimic.runs.controller import load_skill
 from tests.export import bundles
 from tests.motion_samples import clip_or_skip
 

@@ -5,11 +5,11 @@ import pytest
 from test_web import TOLERANCE, drift, python_rollout
 
 from mimic.export.web import export_web
-from mimic.skill import load_skill, shipped_skills
+from mimic.runs.controller import load_skill, shipped_skills
 from tests.export import bundles
 from tests.export.browser import chromium, served
+from tests.kinematic_engine import config
 from tests.motion_samples import clip_or_skip
-from tests.puppets import config
 
 SMALL = (420, 320)  # software drawing takes its time
 

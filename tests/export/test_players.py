@@ -10,7 +10,7 @@ import mujoco
 import pytest
 
 from mimic.export import bundle as bundle_module
-from mimic.export.plain import SCHEMA_VERSION
+from mimic.export.runtime_free import SCHEMA_VERSION
 from tests.export import bundles
 
 PLAYERS = Path(bundle_module.__file__).with_name("players")
@@ -154,7 +154,7 @@ def test_the_unity_samples_compile(tmp_path):
 
 
 def test_every_evaluator_knows_every_field_and_the_version():
-    from mimic.env.observation import FIELDS
+    from mimic.tracking.observation import FIELDS
 
     for name in ("mimic.mjs", "mimic.hpp", "MimicController.cs", "mimic_controller.gd"):
         text = (PLAYERS / name).read_text()

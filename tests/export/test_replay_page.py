@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from characters import load_character
-from characters.errors import InputError
-from mimic.export import replay as module
+from mimic.core.errors import InputError
+from mimic.export import replay_page as module
 from mimic.export.animation import replay_of_skill
-from mimic.export.cut import resample
-from mimic.export.replay import export_replay, replay_html
-from mimic.skill import load_skill
+from mimic.export.cycle_cutting import resample
+from mimic.export.replay_page import export_replay, replay_html
+from mimic.runs.controller import load_skill
 from tests.export.browser import chromium
 from tests.export.reading import CHARACTERS, body_positions
+from tests.kinematic_engine import gentle_motion
 from tests.motion_samples import clip_or_skip, random_motion
-from tests.puppets import gentle_motion
 
 MENACING = "</script><script>window.broken = true</script>"
 

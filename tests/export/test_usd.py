@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from characters import load_character
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.export.usd import write_usd
 from tests.export.reading import body_positions, drawn_vertices
 from tests.motion_samples import random_motion

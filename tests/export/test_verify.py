@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from test_players import run
 
 import run_mimic
-from mimic.export.opened import MAX_FILES, BundleError, open_bundle, parse
+from mimic.export.bundle_reader import MAX_FILES, BundleError, open_bundle, parse
 from mimic.export.verify import verify
 from tests.export import bundles
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from characters.errors import InputError
-from mimic.export.layout import to_mujoco
+from mimic.core.errors import InputError
+from mimic.export.qpos_layout import to_mujoco
 from mimic.export.web import export_web, web_files
-from mimic.skill import Skill, load_skill
+from mimic.runs.controller import Skill, load_skill
 from tests.export import bundles
 from tests.export.reading import node
+from tests.kinematic_engine import config
 from tests.motion_samples import clip_or_skip
-from tests.puppets import config
 from tests.sources import ROOT
 
 TOLERANCE = 1e-3  # in any coordinate of qpos [m, rad, quaternion], over two seconds; docs/export.md states it

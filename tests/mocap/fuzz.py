@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from characters import load_character
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.formats.acclaim import read_amc
 from mocap.formats.bvh import read_bvh
 from mocap.formats.c3d import read_c3d

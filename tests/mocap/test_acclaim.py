@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip
 from mocap.formats.acclaim import find_asf, read_amc

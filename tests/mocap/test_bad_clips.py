@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from characters import load_character
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.formats import read_motion
 from mocap.formats.deepmimic import read_deepmimic, write_deepmimic
 from mocap.formats.strict_json import MAX_BYTES, MAX_KEYS, MAX_VALUES

@@ -7,8 +7,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from characters import load_character
-from characters.errors import ClipError, InputError
-from characters.rotations import quat_angle, quat_conj, quat_mul
+from mimic.core.errors import ClipError, InputError
+from mimic.core.rotations import quat_angle, quat_conj, quat_mul
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip
 from mocap.formats.bvh import read_bvh, write_bvh

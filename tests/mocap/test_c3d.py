@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip
 from mocap.formats.c3d import read_c3d, read_table

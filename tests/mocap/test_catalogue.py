@@ -12,7 +12,7 @@ import torch
 
 import run_mimic
 from characters import character_names, load_character
-from characters.errors import ClipError, InputError
+from mimic.core.errors import ClipError, InputError
 from mocap import catalogue
 from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, load_clips, name_here, names_in, resolve
 from mocap.fetch import fetch, show_licence

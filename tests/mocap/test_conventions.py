@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from characters import load_character
-from characters.errors import ClipError, InputError
-from characters.rotations import quat_from_rotvec, quat_rotate
+from mimic.core.errors import ClipError, InputError
+from mimic.core.rotations import quat_from_rotvec, quat_rotate
 from mocap.conventions import (
     ReadOptions,
     Stated,

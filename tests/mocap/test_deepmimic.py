@@ -9,8 +9,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from characters import CharacterState, Kinematics, load_character
-from characters.errors import ClipError
-from characters.rotations import heading_angle, quat_conj, quat_mul
+from mimic.core.errors import ClipError
+from mimic.core.rotations import heading_angle, quat_conj, quat_mul
 from mocap.formats.deepmimic import read_deepmimic, row_width, write_deepmimic
 from mocap.motion import Motion
 from tests.motion_samples import CLIPS, clip_or_skip, random_motion

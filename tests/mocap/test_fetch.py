@@ -14,7 +14,7 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mocap import fetch as fetch_module
 from mocap.fetch import HttpsRedirects, fetch
 

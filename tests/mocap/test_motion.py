@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from characters import load_character
-from characters.errors import ClipError
-from characters.rotations import quat_angle, quat_conj, quat_from_rotvec, quat_from_yaw, quat_mul
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_angle, quat_conj, quat_from_rotvec, quat_from_yaw, quat_mul
 from mocap.motion import Motion, subdivide, velocities
 from tests.motion_samples import CLIPS, clip_or_skip, random_motion
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from characters.errors import ClipError
+from mimic.core.errors import ClipError
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip, read_motion
 from mocap.formats.clip_npz import read_clip_npz, write_clip_npz

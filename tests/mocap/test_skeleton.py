@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from characters import CharacterState, Kinematics, load_character
-from characters.errors import ClipError
-from characters.rotations import quat_angle
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_angle
 from mocap.motion import velocities
 from mocap.skeleton import (
     Assumption,

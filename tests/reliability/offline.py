@@ -25,7 +25,7 @@ if __name__ == "__main__":
 
     torch.set_num_threads(1)
     import run_mimic
-    from mimic import skill
+    from mimic.runs import controller as skill
 
     skill.SHIPPED = Path("no controller ships")  # so that there is something to train
     sys.exit(run_mimic.main())

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mimic import checkpoint
-from mimic.learn.logging import METRICS_FILE, TIMING_KEYS, read_rows
+from mimic.core import checkpoint
+from mimic.rl.metrics_log import METRICS_FILE, TIMING_KEYS, read_rows
 
 _PATIENCE_S = 300.0  # after which a command counts as hung
 ENVS = 8

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import run_mimic
-from mimic.device_errors import explain
-from mimic.learn.learner import Learner
-from mimic.learn.optim import GuardedOptimizer
+from mimic.gpu.device_errors import explain
+from mimic.rl.learner import Learner
+from mimic.rl.optim import GuardedOptimizer
 
 FULL = (
     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.25 GiB is free. "

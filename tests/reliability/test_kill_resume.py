@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mimic import checkpoint
+from mimic.core import checkpoint
 from tests.motion_samples import clip_or_skip
 from tests.reliability.runs import Recipe, assert_same_end, end_state, rows, saved
 

@@ -6,12 +6,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from mimic import checkpoint, training
-from mimic.config import load_preset
-from mimic.env import make_env
-from mimic.learn.logging import METRICS_FILE, read_rows
-from mimic.learn.vec_env import End
-from mimic.training import Limits, RunConfig, train
+from mimic.core import checkpoint
+from mimic.rl.metrics_log import METRICS_FILE, read_rows
+from mimic.rl.vec_env import End
+from mimic.runs import training
+from mimic.runs.preset import load_preset
+from mimic.runs.training import Limits, RunConfig, train
+from mimic.tracking import make_env
 from tests.motion_samples import clip_or_skip
 
 ENVS, STEPS, BROKEN, WHEN = 64, 8, 17, 11  # step 11 of the run is step 3 of its second iteration

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mimic import checkpoint
+from mimic.core import checkpoint
 from tests.reliability.runs import Recipe, assert_same_end, end_state, rows, saved
 
 RECIPE = Recipe("walk", "ppo", iterations=6, steps=16)

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 import torch._dynamo  # every optimiser imports it when it is made
 
-import mimic.learn.curve
-import mimic.training  # noqa: F401 (what `train` imports when it is called)
+import mimic.rl.curve
+import mimic.runs.training  # noqa: F401 (what `train` imports when it is called)
 import run_mimic
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from mimic.render.backend import probe_egl
 from mimic.render.camera import Camera
-from mimic.render.choice import probe_egl
 from mimic.render.mujoco_renderer import MujocoRenderer
 from mimic.render.scene import Figure, Pose, VisualGeom
 from mimic.render.tiny_renderer import TinyRenderer

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from characters.rotations import quat_from_yaw
+from mimic.core.rotations import quat_from_yaw
 from mimic.render.camera import FARTHEST, SIDE_ANGLE, Camera, find_cuts, plan, separation, side_azimuth, view_axes
 from mimic.render.tiny_renderer import _frustum, _view
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from characters import Character, CharacterState, Kinematics, load_character
-from characters.errors import InputError
-from characters.rotations import quat_from_rotvec
+from mimic.core.errors import InputError
+from mimic.core.rotations import quat_from_rotvec
 from mimic.render import Frame, Pose, RenderError, draw, draw_image, film
-from mimic.render.choice import Choice
+from mimic.render.backend import Choice
 
 pytest.importorskip("pybullet")
 SIZE = (192, 108)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from characters import CharacterState, Kinematics, load_character
-from characters.errors import InputError
-from characters.rotations import heading_angle, quat_from_yaw, quat_rotate
+from mimic.core.errors import InputError
+from mimic.core.rotations import heading_angle, quat_from_yaw, quat_rotate
 from mimic.render import motion_frames
 from mocap.motion import Motion
 from tests.motion_samples import random_motion

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from characters import load_character
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.render import Frame, LivePicture, Pose
 
 pytest.importorskip("pybullet")

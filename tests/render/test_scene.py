@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from characters import load_character
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.render.scene import COLLISION_GROUP, VISUAL_GROUP, Figure, Pose, figures_for, tinted, visual_geoms
 
 

@@ -6,7 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from characters.errors import InputError
+from mimic.core.errors import InputError
 from mimic.render.errors import RenderError
 from mimic.render.video import VideoWriter
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from characters import load_character
-from characters.rotations import quat_conj, quat_from_axis_angle, quat_from_rotvec, quat_mul, quat_rotate
+from mimic.core.rotations import quat_conj, quat_from_axis_angle, quat_from_rotvec, quat_mul, quat_rotate
 from mocap.motion import Motion
 from mocap.skeleton import Skeleton, SkeletonMotion, character_motion_as_skeleton
 from retarget.ground import lift_penetration

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from characters.errors import ClipError, ConfigError
 from characters.roles import NEEDED
-from characters.strict_config import parse_yaml
+from mimic.core.errors import ClipError, ConfigError
+from mimic.core.strict_config import parse_yaml
 from retarget.mapping import map_skeleton, read_map
 from tests.retarget.foreign import PARENTS, PARTS, SCHEMES, names_of, standing
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from characters import BodyState, Character, CharacterState, Kinematics, load_character
-from characters.errors import ClipError
-from characters.rotations import heading_angle, quat_conj, quat_mul
+from mimic.core.errors import ClipError
+from mimic.core.rotations import heading_angle, quat_conj, quat_mul
 from mocap.mirror import mirror
 from mocap.motion import Motion, velocities
 from tests.motion_samples import clip_or_skip, random_motion

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from characters import load_character
-from characters.errors import ClipError
-from characters.rotations import quat_angle
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_angle
 from mocap.motion import Motion
 from mocap.skeleton import character_motion_as_skeleton
 from retarget.loop import close_loop
 from retarget.measures import measure
 from retarget.pipeline import Options, retarget
-from retarget.report import make_card
+from retarget.quality_report import make_card
 from retarget.solver import SolverConfig
 from tests.motion_samples import random_motion
 from tests.retarget.foreign import foreign, stepping, with_own_frames

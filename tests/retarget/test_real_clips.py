@@ -8,7 +8,7 @@ import pytest
 from characters import load_character
 from mocap.formats import read_clip
 from retarget.pipeline import retarget
-from retarget.report import make_card
+from retarget.quality_report import make_card
 
 PEOPLE = [
     "bvh/cartwheel_clean.bvh",

@@ -2,7 +2,7 @@
 
 import torch
 
-from characters.rotations import quat_angle, quat_from_rotvec, quat_mul, quat_rotate
+from mimic.core.rotations import quat_angle, quat_from_rotvec, quat_mul, quat_rotate
 from retarget.frames import arc, average_quat, calibrate, frame, quat_from_matrix, turn_between
 
 random = torch.Generator().manual_seed(0)

@@ -7,12 +7,12 @@ from pathlib import Path
 import mujoco
 import pytest
 
-from characters.errors import ConfigError, InputError
-from mimic.config import load_preset
-from mimic.env import make_env
+from mimic.core.errors import ConfigError, InputError
+from mimic.runs.preset import load_preset
+from mimic.tracking import make_env
 from mocap.formats.clip_npz import write_clip_npz
 from retarget.pipeline import retarget
-from retarget.report import make_card
+from retarget.quality_report import make_card
 from retarget.user_character import user_character
 from tests.retarget.foreign import foreign, stepping
 

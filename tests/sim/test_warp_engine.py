@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from characters import Character, CharacterState, Kinematics, load_character
-from characters.rotations import quat_angle
-from mimic.env import TaskConfig, TrackingEnv
+from mimic.core.rotations import quat_angle
+from mimic.runs.controller import load_skill
 from mimic.sim import make_engine
 from mimic.sim.mujoco_engine import MujocoEngine
-from mimic.sim.servo import Servo
-from mimic.skill import load_skill
+from mimic.sim.pd_controller import Servo
+from mimic.tracking import TaskConfig, TrackingEnv
+from tests.kinematic_engine import config, gentle_motion
 from tests.motion_samples import clip_or_skip
-from tests.puppets import config, gentle_motion
 from tests.states import CHARACTERS, assert_states_close, normal, random_state
 
 pytest.importorskip("mujoco_warp", reason="the GPU engine is an extra: pip install '.[gpu]'")

@@ -1,0 +1,165 @@
+"""How fast a clip is retargeted, beside a plain loop over its frames with mink, on the same targets in the same run.
+
+mink (an inverse-kinematics library on MuJoCo) is given every key body's target and starts each frame from the one before,
+in two ways: as its examples do (until within 0.1 mm of the target, twenty steps at most, and targets of another body's
+proportions are never that near), and stopping as soon as a step brings less than a millimetre. Neither knows of contacts,
+the ground or neighbouring frames. Rates are frames a second of processor time on one thread.
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import mujoco
+import numpy as np
+import torch
+
+from characters.character import Character, load_character
+from mimic.core.errors import InputError
+from mocap.catalogue import list_clips, load_clip
+from mocap.formats import read_clip
+from mocap.motion import Motion
+from mocap.skeleton import Clip, character_motion_as_skeleton
+from retarget.configuration import Chain, Posture
+from retarget.ik_objective import Goals, first_posture, make_goals
+from retarget.mapping import map_skeleton
+from retarget.pipeline import retarget
+from retarget.quality_report import make_card
+from retarget.retarget_rig import Figure
+from retarget.source import Source
+from retarget.targets import Targets, make_targets
+
+_ROUNDS = 3
+_STEPS, _NEAR, _LEAST_GAIN, _DAMPING = 20, 1e-4, 1e-3, 1e-3
+_PEER_FRAMES = 300
+_FRAMES = 1000  # at least
+_TALLER = 1.07  # a figure of our own, made another one
+_CLIPS = {"humanoid": ("walk", "run"), "dog": ("trot", "pace")}
+
+
+def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, Any]:
+    """Frames a second of the whole of retargeting and of the loop with mink, and what error each leaves.
+
+    Raises InputError: mink is not installed, or there is no clip to retarget.
+    """
+    try:
+        import mink  # noqa: F401
+    except ImportError:
+        raise InputError("bench retarget compares with mink: pip install mink") from None
+    character = load_character(character_name)
+    clip = read_clip(file) if file else _another_body(character)
+    source = Source.of(character_motion_as_skeleton(clip, character) if isinstance(clip, Motion) else clip)
+    rates: list[float] = []
+    peer_rates: dict[bool, list[float]] = {False: [], True: []}
+    figure, chain = Figure(character), Chain(character)
+    targets = make_targets(figure, source, map_skeleton(source.names, source.parents, source.pos_w))
+    goals = make_goals(figure, chain, targets)
+    some = slice(0, min(_PEER_FRAMES, len(targets)))
+    for _ in range(_ROUNDS):
+        start = time.process_time()
+        result = retarget(clip, character)
+        rates.append(len(targets) / (time.process_time() - start))
+        for early, found in peer_rates.items():
+            start = time.process_time()
+            peer = _mink_loop(figure, targets, goals, first_posture(figure, targets)[:1], some, early)
+            found.append((some.stop - some.start) / (time.process_time() - start))
+    card = make_card(result.motion, character, result.targets)
+    return {
+        "character": character.name,
+        "clip": clip.name,
+        "frames": len(targets),
+        "fps": round(source.fps, 3),
+        "frames_per_s": round(median(rates)),
+        "mink_frames_per_s": round(median(peer_rates[False])),
+        "times_mink": round(median(r / p for r, p in zip(rates, peer_rates[False], strict=True)), 1),
+        "mink_early_stop_frames_per_s": round(median(peer_rates[True])),
+        "times_mink_early_stop": round(median(r / p for r, p in zip(rates, peer_rates[True], strict=True)), 1),
+        "keypoint_error_cm": card.to_json()["keypoint_error_cm"],
+        "mink_keypoint_error_cm": round(100 * _error(figure, chain, targets.cut(0, some.stop - 1), peer), 2),
+    }
+
+
+def _another_body(character: Character) -> Clip:
+    """Cycles of a clip at hand, on a skeleton of the same names that is seven per cent larger."""
+    here = {info.name for info in list_clips() if info.character == character.name and info.available}
+    name = next((name for name in _CLIPS.get(character.name, ()) if name in here), None)
+    if name is None:
+        raise InputError(f"no clip of the {character.name} is on this machine: give one with --clip FILE")
+    clip = character_motion_as_skeleton(load_clip(name), character)
+    skeleton = replace(clip.skeleton, offsets=clip.skeleton.offsets * _TALLER)
+    cycles = -(-_FRAMES // (clip.num_frames - 1))
+    way = (clip.pos[-1, 0] - clip.pos[0, 0]) * torch.tensor([1.0, 1.0, 0.0])
+    pos = torch.cat([clip.pos[:-1]] * cycles)
+    pos[:, 0] += torch.arange(cycles).repeat_interleave(clip.num_frames - 1)[:, None] * way
+    times = torch.arange(len(pos), dtype=torch.float64) / clip.fps
+    return replace(clip, skeleton=skeleton, times=times, pos=pos * _TALLER, quat=torch.cat([clip.quat[:-1]] * cycles))
+
+
+def _mink_loop(figure: Figure, targets: Targets, goals: Goals, start: Posture, frames: slice, early: bool) -> Posture:
+    """Frame by frame from the posture before; ``early`` stops where a step gains less than a millimetre."""
+    import mink
+
+    model = figure.character.mj_model(visual=False)
+    configuration = mink.Configuration(model)
+    costs = dict(zip(goals.turned.tolist(), goals.turn_weight.tolist(), strict=True))
+    tasks = {}
+    for k, role in enumerate(figure.roles):
+        body = int(figure.body[k])
+        if role in targets.pos and body not in tasks and not figure.at[k].any():
+            name = figure.character.bodies[body].name
+            tasks[body] = role, mink.FrameTask(name, "body", position_cost=1.0, orientation_cost=costs.get(body, 0.0))
+    limits = [mink.ConfigurationLimit(model)]
+    configuration.update(_qpos(figure.character, model, start))
+    found = []
+    for t in range(frames.start, frames.stop):
+        for body, (role, task) in tasks.items():
+            quat = targets.quat[body][t].numpy() if body in targets.quat else np.array([1.0, 0, 0, 0])
+            task.set_target(mink.SE3(np.concatenate((quat, targets.pos[role][t].numpy()))))
+        before = np.inf
+        for _ in range(_STEPS):
+            velocity = mink.solve_ik(
+                configuration, [task for _, task in tasks.values()], 1.0, "daqp", damping=_DAMPING, limits=limits
+            )
+            configuration.integrate_inplace(velocity, 1.0)
+            errors = [np.linalg.norm(task.compute_error(configuration)[:3]) for _, task in tasks.values()]
+            error = float(np.linalg.norm(errors))
+            if max(errors) < _NEAR or (early and before - error < _LEAST_GAIN):
+                break
+            before = error
+        found.append(configuration.q.copy())
+    return _posture(figure.character, model, np.stack(found))
+
+
+def _qpos(character: Character, model: mujoco.MjModel, posture: Posture) -> np.ndarray[Any, Any]:
+    """The first posture as MuJoCo's qpos."""
+    qpos = model.qpos0.copy()
+    qpos[:3], qpos[3:7] = posture.root_pos[0].numpy(), posture.root_quat[0].numpy()
+    for j, joint in enumerate(character.joints):
+        address, quat = int(model.joint(joint.name).qposadr[0]), posture.joint_quat[0, j].numpy()
+        if joint.kind == "ball":
+            qpos[address : address + 4] = quat
+        else:
+            qpos[address] = 2 * np.arctan2(quat[1:] @ np.array(joint.axis), quat[0])
+    return qpos
+
+
+def _posture(character: Character, model: mujoco.MjModel, qpos: np.ndarray[Any, Any]) -> Posture:
+    q = torch.from_numpy(qpos)
+    quats = []
+    for joint in character.joints:
+        address = int(model.joint(joint.name).qposadr[0])
+        if joint.kind == "ball":
+            quats.append(q[:, address : address + 4])
+        else:
+            half = q[:, address : address + 1] / 2
+            quats.append(torch.cat((half.cos(), half.sin() * q.new_tensor(joint.axis)), 1))
+    return Posture(q[:, :3], q[:, 3:7], torch.stack(quats, 1))
+
+
+def _error(figure: Figure, chain: Chain, targets: Targets, posture: Posture) -> float:
+    """Mean distance of all key bodies from their targets [m]."""
+    points = chain.points(chain.forward(posture), figure.body, figure.at)
+    errors = [(points[:, k] - targets.pos[r]).norm(dim=-1) for k, r in enumerate(figure.roles) if r in targets.pos]
+    return float(torch.stack(errors).mean())

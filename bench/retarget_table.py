@@ -1,0 +1,79 @@
+"""Prints the tables of docs/retargeting.md: ``python -m bench.retarget_table CHARACTER FILE...``, or ``named``."""
+
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from characters.character import load_character
+from mimic.core.errors import InputError
+from mocap.catalogue import clip_names, load_clip
+from mocap.formats import read_clip
+from retarget.pipeline import own_keypoints, retarget
+from retarget.quality_report import Card, make_card
+from retarget.repair import mend
+from retarget.retarget_rig import Figure
+
+_HEADER = (
+    "| clip | frames | error mean, p95 [cm] | skate [cm/s] | depth [mm] | float [mm] | limit hits | jumps | card |"
+)
+
+
+_NAMED_HEADER = "| clip | card as published | card as trained on | moved [cm] | what is left |"
+
+
+def named() -> int:
+    """One row a named clip: its report card as published, and as mended when training loads it."""
+    _head(_NAMED_HEADER)
+    for name in clip_names():
+        motion = load_clip(name)
+        character = load_character(motion.character)
+        figure, mended = Figure(character), mend(motion, character)
+        before, after = make_card(motion, character), make_card(mended, character)
+        moved = (own_keypoints(mended, figure) - own_keypoints(motion, figure)).norm(dim=-1).mean()
+        print(f"| {name} | {before.verdict} | {after.verdict} | {100 * moved:.1f} | {_doubts(after)} |", flush=True)
+    return 0
+
+
+def _doubts(card: Card) -> str:
+    return ", ".join(f"{c.label} {c.value:.0f} {c.unit}" for c in card.checks if c.verdict != "pass")
+
+
+def _head(columns: str) -> None:
+    print(columns)
+    print("|--" * (columns.count("|") - 1) + "|")
+
+
+def main(argv: Sequence[str]) -> int:
+    """One row a file; a file that cannot be used says why."""
+    torch.set_num_threads(1)
+    if list(argv) == ["named"]:
+        return named()
+    character = load_character(argv[0])
+    _head(_HEADER)
+    for file in argv[1:]:
+        try:
+            result = retarget(read_clip(file), character)
+        except InputError as error:
+            print(f"| {file} | {str(error).splitlines()[0]} |")
+            continue
+        card = make_card(result.motion, character, result.targets).to_json()
+        distance, hits = card["keypoint_error_cm"], card["limit_violation_fraction"]
+        doubts = ", ".join(c["label"] for c in card["checks"] if c["verdict"] != "pass")
+        cells = [
+            str(card["clip"]),
+            str(card["frames"]),
+            f"{distance['mean']:.1f}, {distance['p95']:.1f}" if distance else "",
+            f"{card['foot_skate_cm_s']:.1f}",
+            f"{card['penetration_mm']:.1f}",
+            f"{card['float_mm']:.1f}",
+            f"{hits:g}",
+            str(card["joint_jumps"]),
+            f"{card['verdict']}{': ' + doubts if doubts else ''}",
+        ]
+        print("| " + " | ".join(cells) + " |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""Where the time of a training run goes: whole iterations, timed from within, on fresh networks.
+
+The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting, in
+float32 but for what Muon does, on one thread, an environment on a GPU without CUDA graphs), so that their ratio means
+something on a machine that does other things besides.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+from bench.sim import clip_of, now
+from mimic.core.strict_config import replace
+from mimic.rl.build import make_learner
+from mimic.rl.policy import GaussianPolicy
+from mimic.rl.replay import Replay
+from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
+from mimic.rl.seeds import generator
+from mimic.rl.threads import learner_threads, torch_threads
+from mimic.runs.preset import AlgorithmName, Preset
+from mimic.runs.training import RunConfig, make_run_env, rollout_of
+from mimic.sim import DeviceName, EngineName
+
+_WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
+_ITERATIONS = 6  # of each way by turns
+_ROUNDS = 3
+
+
+def bench_train(
+    character: str,
+    preset: Preset,
+    algorithm: AlgorithmName,
+    threads: int = 0,
+    engine: EngineName = "mujoco",
+    device: DeviceName = "cpu",
+) -> dict[str, Any]:
+    """Samples a second of training, and the shares of its wall time.
+
+    Shares: ``simulate`` (servo and physics), ``infer`` (the policy acting), ``observe_reward`` (the rest of the
+    environment), ``learn`` (what the rollout waits for) and ``rest``. ``learn_beside`` is the time of updates that ran
+    beside the rollout, as a share of the same wall time; it is not part of the sum.
+    """
+    clip = clip_of(character)
+    as_preset, plain = (RunConfig(clip, algorithm, 0, p, engine, device) for p in (preset, _plain(preset, algorithm)))
+    ways = {"as_preset": _Run(as_preset, threads), "plain": _Run(plain, threads, plainly=True)}
+    for run in ways.values():
+        run.iterate(_WARM_UP)
+        run.rates.clear()
+        run.seconds.clear()
+    for _ in range(_ROUNDS):
+        for run in ways.values():
+            run.iterate(_ITERATIONS)
+    chosen = ways["as_preset"]
+    ratios = [a / b for a, b in zip(chosen.rates, ways["plain"].rates, strict=True)]
+    return {
+        "character": character,
+        "clip": clip,
+        "algorithm": algorithm,
+        "num_envs": preset.num_envs,
+        "engine": engine,
+        "device": device,
+        "threads": threads,
+        **{name: run.report() for name, run in ways.items()},
+        "samples_per_s": chosen.report()["samples_per_s"],
+        "times_plain": round(median(ratios), 2),
+    }
+
+
+def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
+    section = "ppo" if algorithm == "ppo" else "awr"
+    for key, value in (("rollout.overlap", "false"), ("update.precision", "float32")):
+        preset = replace(preset, f"{section}.{key}", value)
+    return preset
+
+
+class _Run:
+    """Training without log, evaluation and checkpoints; stopwatches on its parts."""
+
+    def __init__(self, run: RunConfig, threads: int, plainly: bool = False) -> None:
+        self.rates: list[float] = []
+        self.seconds: dict[str, float] = {}
+        preset, rollout = run.preset, rollout_of(run)
+        self._rollout: RolloutConfig = rollout
+        self._env = env = make_run_env(run, threads)
+        if not plainly:
+            env.record()
+        update = preset.algorithm(run.algorithm).update
+        self._learner = make_learner(env, preset.policy, update, 0, device=run.device)
+        self._policy: GaussianPolicy = self._learner.policy
+        self._policy.set_std(rollout.std_start)
+        sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
+        self._replay = Replay(*sizes, self._learner.device)
+        self._replay.last_obs.copy_(env.reset())
+        self._tracker, self._explore = EpisodeTracker(env.num_envs, env.device), generator(0, "explore", env.device)
+        self._threads = 1 if plainly else learner_threads(self._learner.device, rollout.overlap)
+        self._beside = None
+        if rollout.overlap or self._learner.device.type != env.device.type:
+            self._beside = Collector(env, self._policy, rollout.steps, rollout.overlap, learn_threads=self._threads)
+        acting = self._beside.acting if self._beside else self._policy
+        self._watch(env.engine, "step", "simulate")
+        self._watch(env, "step", "step")
+        self._watch(acting, "sample", "infer")
+        self._watch(self, "_learn", "learn")
+
+    def iterate(self, count: int) -> None:
+        """So many iterations; their mean rate is one entry of ``rates``."""
+        begin = now(self._env.device)
+        for _ in range(count):
+            if self._beside:
+                self._beside.collect(self._learn, self._policy, self._replay, self._explore, self._tracker)
+                self.seconds["waited"] = self.seconds.get("waited", 0.0) + self._beside.waited_s
+            else:
+                collect(self._env, self._policy, self._replay, self._rollout.steps, self._explore, self._tracker)
+                with torch_threads(self._threads):
+                    self._learn()
+        passed = now(self._env.device) - begin
+        self.seconds["wall"] = self.seconds.get("wall", 0.0) + passed
+        self.rates.append(count * self._rollout.steps * self._env.num_envs / passed)
+
+    def report(self) -> dict[str, Any]:
+        """Median rate and shares of the wall time."""
+        share = {name: seconds / self.seconds["wall"] for name, seconds in self.seconds.items()}
+        shares = {
+            "simulate": share["simulate"],
+            "infer": share["infer"],
+            "observe_reward": share["step"] - share["simulate"],
+            "learn": share["waited"] if self._rollout.overlap else share["learn"],
+        }
+        shares["rest"] = 1.0 - sum(shares.values())
+        if self._rollout.overlap:
+            shares["learn_beside"] = share["learn"] - share["waited"]
+        return {
+            "samples_per_s": round(median(self.rates)),
+            "learn_threads": self._threads,
+            "shares": {name: round(value, 3) for name, value in shares.items()},
+        }
+
+    def _learn(self) -> None:
+        slots = self._replay.slots(self._rollout.steps)
+        if float(self._policy.normalizer.count):
+            self._learner.update(self._replay)
+        if self._replay.size:
+            self._policy.normalizer.update(self._replay.obs[slots][self._replay.valid[slots]])
+
+    def _watch(self, owner: object, method: str, name: str) -> None:
+        """Add the time inside ``owner.method`` to ``seconds[name]``."""
+        inner: Callable[..., Any] = getattr(owner, method)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            begin = now(self._env.device)
+            try:
+                return inner(*args, **kwargs)
+            finally:
+                self.seconds[name] = self.seconds.get(name, 0.0) + now(self._env.device) - begin
+
+        setattr(owner, method, timed)

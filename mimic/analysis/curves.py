@@ -1,0 +1,212 @@
+"""Learning curves of several runs in one picture, and as a table of numbers, from their ``metrics.jsonl`` files.
+
+Runs that differ in nothing but the seed (and how often they were evaluated) are one group, shown by their mean and range.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mimic.core.errors import InputError
+from mimic.core.plotting import new_figure, save_picture
+from mimic.core.strict_config import to_dict
+from mimic.rl.metrics_log import METRICS_FILE, read_rows
+from mimic.runs.training import read_run
+
+_POINTS = 200  # of a mean curve
+_ROWS = 25  # of the table, about
+Axis = Literal["samples", "hours"]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation: samples [million], hours of simulating and learning, normalised return, time to the fall [s]."""
+
+    samples: float
+    hours: float
+    score: float
+    up_s: float
+
+
+Curve = list[Point]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Curves of runs that differ in the seed alone."""
+
+    name: str
+    runs: list[str]
+    curves: list[Curve]
+
+    def reach(self, axis: Axis) -> float:
+        """How far all of them got."""
+        return min(getattr(curve[-1], axis) for curve in self.curves)
+
+    def at(self, x: Array, axis: Axis) -> Array:
+        """Normalised return of each run at ``x`` (P,), interpolated between evaluations, (runs, P)."""
+        rows = [np.interp(x, [getattr(p, axis) for p in c], [p.score for p in c]) for c in self.curves]
+        return np.array(rows)
+
+
+def read_curve(run: Path) -> Curve:
+    """The evaluations of a run folder. Raises InputError if it has none."""
+    path = run / METRICS_FILE
+    rows = read_rows(path) if path.is_file() else []
+    names = ("samples", "time_s", "eval/normalized_return", "eval/mean_time_s")
+    figures: list[list[Any]] = [[row.get(name) for name in names] for row in map(_with_time, rows)]
+    curve = [
+        Point(samples / 1e6, seconds / 3600, score, up_s)
+        for samples, seconds, score, up_s in figures
+        if all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in (samples, seconds, score, up_s))
+    ]
+    if not curve:
+        raise InputError(f"{run}: no evaluations in {METRICS_FILE}; give folders that `train` has written")
+    return curve
+
+
+def _with_time(row: dict[str, Any]) -> dict[str, Any]:
+    """Logs of before say in control steps, of which there were 30 a second, how long the character was up."""
+    steps = row.get("eval/mean_steps")
+    return {"eval/mean_time_s": steps / 30, **row} if isinstance(steps, float) else row
+
+
+def read_groups(runs: list[Path]) -> list[Group]:
+    """The curves of runs, those with the same settings but for the seed together. Raises InputError."""
+    members: dict[str, list[Path]] = {}
+    runs = list({run.resolve(): run for run in runs}.values())  # each once
+    for run in runs:
+        members.setdefault(_settings(run), []).append(run)
+    algorithms = [_algorithm(folders[0]) for folders in members.values()]
+    groups = []
+    for folders, algorithm in zip(members.values(), algorithms, strict=True):
+        # an algorithm's name says enough where no two groups share it
+        name = algorithm if algorithm and algorithms.count(algorithm) == 1 and len(runs) > 1 else folders[0].name
+        different = len({_config(run).get("seed") for run in folders}) == len(folders)
+        seeds = f", {len(folders)} {'seeds' if different else 'runs'}" if len(folders) > 1 else ""
+        groups.append(Group(name + seeds, [run.name for run in folders], [read_curve(run) for run in folders]))
+    return groups
+
+
+def draw_curves(groups: list[Group], picture: Path) -> None:
+    """Normalised return over samples and over hours, a line a group, as a PNG. Raises InputError."""
+    figure = new_figure(10.0, 4.0)
+    by_samples, by_time = figure.subplots(1, 2, sharey=True)
+    axes_of: tuple[tuple[Any, Axis], ...] = ((by_samples, "samples"), (by_time, "hours"))
+    for number, group in enumerate(groups):
+        for axes, axis in axes_of:
+            _draw_group(axes, group, axis, f"C{number}")
+    by_samples.set(xlabel="samples [million]", ylabel="normalised return", ylim=(0, None))
+    by_time.set(xlabel="hours of simulating and learning")
+    for axes in (by_samples, by_time):
+        axes.grid(alpha=0.3)
+        axes.set_xlim(left=0)
+    by_samples.legend(title="line: mean; band: range" if any(len(g.curves) > 1 for g in groups) else None)
+    save_picture(figure, picture)
+
+
+def _draw_group(axes: Any, group: Group, axis: Axis, colour: str) -> None:
+    if len(group.curves) == 1:
+        points = group.curves[0]
+        xs, ys = [getattr(p, axis) for p in points], [p.score for p in points]
+        axes.plot(xs, ys, marker=".", color=colour, label=group.name)
+        return
+    x = np.linspace(0.0, group.reach(axis), _POINTS)
+    scores = group.at(x, axis)
+    axes.fill_between(x, scores.min(0), scores.max(0), color=colour, alpha=0.2, linewidth=0)
+    axes.plot(x, scores.mean(0), color=colour, linewidth=2, label=group.name)
+    for curve in group.curves:
+        axes.plot([getattr(p, axis) for p in curve], [p.score for p in curve], color=colour, linewidth=0.6, alpha=0.6)
+
+
+def curve_table(groups: list[Group]) -> str:
+    """Normalised return (mean time to the fall) by samples, a column a group, as Markdown.
+
+    Of several seeds the mean and, in brackets, the range, and of how many where some were not evaluated there.
+    """
+    step = _table_step(groups)
+    columns = [[_by_step(curve, step) for curve in group.curves] for group in groups]
+    lines = ["| samples (M) | " + " | ".join(g.name for g in groups) + " |", "|" + "--|" * (len(groups) + 1)]
+    for k in sorted({k for column in columns for curve in column for k in curve}):
+        cells = [_cell([curve.get(k) for curve in column]) for column in columns]
+        lines.append(f"| {k * step:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def reach_table(groups: list[Group], score: float) -> str:
+    """When each run first reaches ``score``, by samples and by the clock, as Markdown."""
+    lines = [f"| normalised return of {score:g} reached | samples (M) | minutes |", "|--|--|--|"]
+    for group in groups:
+        for name, curve in zip(group.runs, group.curves, strict=True):
+            first = next((p for p in curve if p.score >= score), None)
+            found = f"{first.samples:.2f} | {60 * first.hours:.0f}" if first else "not | not"
+            lines.append(f"| {name} | {found} |")
+    return "\n".join(lines)
+
+
+def _table_step(groups: list[Group]) -> float:
+    """Samples [million] from row to row: the usual distance of evaluations, rounded, or a multiple of it."""
+    curves = [curve for group in groups for curve in group.curves]
+    apart = [b.samples - a.samples for curve in curves for a, b in pairwise(curve)]
+    usual = median(apart) if apart else 0.5
+    quarter = 10.0 ** math.floor(math.log10(max(usual, 1e-6))) / 4
+    step = max(1, round(usual / quarter)) * quarter
+    longest = max(curve[-1].samples for curve in curves)
+    return step * max(1, math.ceil(longest / step / _ROWS))
+
+
+def _by_step(curve: Curve, step: float) -> dict[int, Point]:
+    """The evaluation nearest to each multiple of ``step``, not farther than a quarter of it."""
+    found: dict[int, Point] = {}
+    for point in curve:
+        k = round(point.samples / step)
+        off = abs(point.samples - k * step)
+        if off <= 0.25 * step and (k not in found or off < abs(found[k].samples - k * step)):
+            found[k] = point
+    return found
+
+
+def _cell(points: list[Point | None]) -> str:
+    there = [p for p in points if p is not None]
+    if not there:
+        return ""
+    if len(points) == 1:
+        return f"{there[0].score:.3f} ({there[0].up_s:.1f} s)"
+    scores = [p.score for p in there]
+    some = f", {len(there)} of {len(points)}" if len(there) < len(points) else ""
+    return f"{mean(scores):.3f} ({min(scores):.3f} to {max(scores):.3f}{some})"
+
+
+def _config(run: Path) -> dict[str, Any]:
+    """What ``config.json`` says, for telling runs apart only; nothing where it cannot be read."""
+    try:
+        data = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _settings(run: Path) -> str:
+    """A text that is the same for runs that differ in nothing but the seed and how often they were looked at."""
+    try:
+        whole = to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
+    except (InputError, RecursionError):
+        whole = _config(run)
+    config = {key: value for key, value in whole.items() if key not in ("seed", "learn_threads")}
+    if isinstance(trainer := config.get("preset", {}).get("trainer"), dict):
+        seldom = {key: value for key, value in trainer.items() if key not in ("evaluate_every", "checkpoint_minutes")}
+        config["preset"] = {**config["preset"], "trainer": seldom}
+    return json.dumps(config, sort_keys=True) if config else str(run)
+
+
+def _algorithm(run: Path) -> str:
+    name = _config(run).get("algorithm")
+    return name.upper() if isinstance(name, str) else ""

@@ -1,0 +1,127 @@
+"""The diagnosis as data and as text."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mimic.analysis.evidence import Evidence, changed_settings
+from mimic.analysis.falls import BEFORE_S, Falls
+from mimic.analysis.finding import Finding
+from mimic.analysis.rules import findings
+from mimic.evaluation.feet import label
+from mimic.tracking.reward import LABELS
+
+_SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a run, the surest fault first."""
+
+    evidence: Evidence
+    findings: list[Finding]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for programs."""
+        e, trial = self.evidence, self.evidence.trial
+        keys = ("explained_variance", "ess", "kl", "std", "actor_lr", "critic_lr", "episode_length", "episode_return")
+        return {
+            "run": str(e.run),
+            "clip": e.config.clip,
+            "algorithm": e.config.algorithm,
+            "seed": e.config.seed,
+            "samples": e.samples,
+            "findings": [asdict(finding) for finding in self.findings],
+            "falls": asdict(trial.falls) if trial and trial.falls else None,
+            "trial": trial.report if trial else None,
+            "log": {key: e.recent(key) for key in keys},
+            "changed_settings": {key: list(pair) for key, pair in changed_settings(e.config.preset).items()},
+            "clip_check": asdict(e.clip),
+            "notes": e.notes,
+        }
+
+    def text(self) -> str:
+        """In words for an animator."""
+        parts = [_headline(self.evidence), *self.evidence.notes]
+        trial = self.evidence.trial
+        if trial:
+            parts += [
+                "",
+                "WHERE IT FALLS",
+                *(_falls(trial.falls, trial.report) if trial.falls else ["It did not fall."]),
+            ]
+        parts += ["", "WHAT IS AT FAULT"]
+        parts += [line for n, finding in enumerate(self.findings, 1) for line in _finding(n, finding)]
+        if not self.findings:
+            parts.append("Nothing in the log, the settings or the clip speaks for a fault.")
+        changed = changed_settings(self.evidence.config.preset)
+        if changed:
+            shown = [f"{key} = {here} (fast: {there})" for key, (here, there) in list(changed.items())[:12]]
+            parts += ["", "SETTINGS THAT DIFFER FROM THE PRESET fast", *shown]
+        return "\n".join(parts)
+
+
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """Put all rules to the evidence."""
+    return Diagnosis(evidence, findings(evidence))
+
+
+def _headline(e: Evidence) -> str:
+    head = f"{e.run}: '{e.config.clip}' by {e.config.algorithm.upper()}, seed {e.config.seed}, {e.samples / 1e6:.2g} M samples."
+    if not e.trial:
+        return head
+    report = e.trial.report
+    mean, up = report["normalized_return"]["mean"], report["mean_time_s"]
+    verdict = "It has learned." if mean > 0.7 else "It is on its way." if mean > 0.3 else "It has not learned."
+    return (
+        f"{head}\n{verdict} Normalised return {mean:.2f} of 1 over {report['episode_s']:g} s, up for {up:.1f} s on average, "
+        f"{100 * report['survival']:.0f} % of {report['episodes']} starts still up at the end."
+    )
+
+
+def _falls(falls: Falls, report: dict[str, Any]) -> list[str]:
+    begin, end = falls.window
+    touched, share = next(iter(falls.touched.items()))
+    lines = [
+        f"{falls.falls} of {report['episodes']} starts fall, most readily between {begin:.2f} and {end:.2f} s of the clip "
+        f"({100 * falls.window_share:.0f} % of the falls there).",
+    ]
+    if touched != "nothing":
+        lines.append(f"What hits the ground first is the {label(touched)} ({100 * share:.0f} % of the falls).")
+    limbs = [(name, off) for name, off in falls.limbs_off_m.items() if off > 0.02][:3]
+    low = falls.root_low_m
+    height = f", {100 * abs(low):.0f} cm too {'low' if low > 0 else 'high'}" if abs(low) > 0.02 else ""
+    lines.append(
+        f"{BEFORE_S:g} s before, the root is {100 * falls.root_off_m:.0f} cm from its place{height}, and turned wrongly by "
+        f"{math.degrees(falls.tilt_rad):.0f}°{_direction(falls.tilt_to)}."
+    )
+    if limbs:
+        listing = ", ".join(f"{label(name)} {100 * off:.0f} cm" for name, off in limbs)
+        lines.append(f"Seen from the root, the farthest from their places are: {listing}.")
+    limb = limbs[0][1] if limbs else 0.0
+    if falls.tilt_rad > 0.35 and limb < 0.15:
+        lines.append("So the limbs follow the clip; what is lost is balance.")
+    elif limb >= 0.25 and falls.tilt_rad < 0.35:
+        lines.append("So the pose is lost before the balance.")
+    lost = [f"{LABELS.get(name, name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
+    lines.append(f"Of the reward, 1 in all, the last half second loses most by: {', '.join(lost)}.")
+    return lines
+
+
+def _direction(tilt_to: tuple[float, float, float]) -> str:
+    """Where it leans on average, if the falls agree on one."""
+    forward, right, left_turn = tilt_to
+    words = [
+        "forward" if forward > 0 else "backward",
+        "to the right" if right > 0 else "to the left",
+        "about the vertical, to the left" if left_turn > 0 else "about the vertical, to the right",
+    ]
+    sizes = [abs(x) for x in tilt_to]
+    most = sizes.index(max(sizes))
+    return f", mostly {words[most]}" if sizes[most] > math.radians(5) else ", in no one direction"
+
+
+def _finding(number: int, finding: Finding) -> list[str]:
+    sure = next(word for least, word in _SURE if finding.certainty >= least)
+    tries = [f"   try: {line}" for line in finding.tries]
+    return [f"{number}. {finding.fault.capitalize()} ({sure}). {finding.what}", *tries]

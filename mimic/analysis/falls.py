@@ -1,0 +1,151 @@
+"""Where in its clip a character falls, and what was wrong just before: a meter for `evaluate`."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mimic.core.rotations import quat_conj, quat_from_yaw, quat_mul, quat_rotate_inverse, quat_to_rotvec
+from mimic.tracking import TrackingEnv
+from mimic.tracking.termination import forbidden_bodies
+
+BEFORE_S = 0.2  # errors are read so long before the fall: early enough to be its cause, not its consequence
+LOST_S = 0.5  # reward terms are averaged over so long before it
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Falls:
+    """What the falls of many episodes have in common; means are over the falls.
+
+    Attributes:
+        falls: how many episodes fell.
+        clip_s: clip time [s] of each fall.
+        hazard: (10,) falls a second in each tenth of the clip.
+        window: the tenth in which it falls most readily, from and to [s] of the clip.
+        window_share: of the falls that lie in it.
+        touched: body that hit the ground -> share of the falls.
+        root_off_m: how far the root was from its place.
+        root_low_m: how much lower it was.
+        tilt_rad: by how much it was turned wrongly.
+        tilt_to: (forward, right, left turn) parts of that [rad], seen from the clip's direction.
+        limbs_off_m: body -> how far it was from its place as seen from the root, the farthest first.
+        lost: reward term -> reward lost by it (of its weight), the greatest first.
+    """
+
+    falls: int
+    clip_s: list[float]
+    hazard: list[float]
+    window: tuple[float, float]
+    window_share: float
+    touched: dict[str, float]
+    root_off_m: float
+    root_low_m: float
+    tilt_rad: float
+    tilt_to: tuple[float, float, float]
+    limbs_off_m: dict[str, float]
+    lost: dict[str, float]
+
+
+class FallMeter:
+    """Watches an evaluation and keeps what came before each fall."""
+
+    def __init__(self, env: TrackingEnv):
+        self._env = env
+        names = forbidden_bodies(env.character, env.task)
+        self._forbidden = torch.tensor([env.character.body_index(n) for n in names], dtype=torch.long)
+        self._forbidden = self._forbidden.to(env.device)
+        self._errors: deque[dict[str, Tensor]] = deque(maxlen=max(1, round(BEFORE_S / env.control_dt)))
+        self._terms: deque[dict[str, Tensor]] = deque(maxlen=max(1, round(LOST_S / env.control_dt)))
+        self._seconds = torch.zeros(BINS, device=env.device)
+        self._rows: list[dict[str, Tensor]] = []  # (K, ...) a step in which somebody fell
+
+    def before(self, env: TrackingEnv, action: Tensor) -> None:
+        """The clip time, which a fall will reset."""
+        self._clip_time = env.clock.now.clip_time.clone()
+
+    def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
+        """Errors now; for those who fell, the errors of a while ago."""
+        if not self._errors:
+            self._remember(env)
+        ids = fell.nonzero().squeeze(1)
+        if len(ids):
+            self._rows.append(self._causes(env, ids))
+        bins = (self._clip_time / env.motion.duration * BINS).long().clamp(0, BINS - 1)
+        self._seconds.index_add_(0, bins, (up | fell).float() * env.control_dt)
+        self._remember(env)
+
+    def _remember(self, env: TrackingEnv) -> None:
+        self._errors.append(_errors(env))
+        self._terms.append({name: value.clone() for name, value in env.terms.items()})
+
+    def _causes(self, env: TrackingEnv, ids: Tensor) -> dict[str, Tensor]:
+        then = {name: value[ids] for name, value in self._errors[0].items()}
+        terms = {f"term.{n}": torch.stack([t[n][ids] for t in self._terms]).mean(0) for n in self._terms[0]}
+        lowest = env.kinematics.lowest_points(env.bodies)[ids]
+        touched = self._forbidden[lowest[:, self._forbidden].argmin(1)] if len(self._forbidden) else ids * 0 - 1
+        return {**then, **terms, "touched": touched, "clip_time": self._clip_time[ids]}
+
+    def falls(self) -> Falls | None:
+        """What was seen; None if nobody fell, or all at once."""
+        if not self._rows:
+            return None
+        env = self._env
+        rows = {name: torch.cat([row[name] for row in self._rows]).cpu() for name in self._rows[0]}
+        mean: dict[str, Tensor] = {name: value.double().nanmean(0) for name, value in rows.items()}
+        count, duration = len(rows["clip_time"]), env.motion.duration
+        per_bin = torch.bincount((rows["clip_time"] / duration * BINS).long().clamp(0, BINS - 1), minlength=BINS)
+        # a tenth that hardly anybody was in says nothing
+        hazard = per_bin / self._seconds.cpu().clamp_min(0.05 * float(self._seconds.max()) + 1e-9)
+        worst = int(hazard.argmax())
+        weights = {name: term.weight for name, term in env.config.reward.terms.items()}
+        lost = {name: weight * (1.0 - float(mean[f"term.{name}"])) for name, weight in weights.items()}
+        names = [body.name for body in env.character.bodies]
+        limbs = dict(zip(names, mean["limbs"].tolist(), strict=True))
+        bodies = [names[b] if b >= 0 else "nothing" for b in rows["touched"].tolist()]
+        return Falls(
+            falls=count,
+            clip_s=rows["clip_time"].tolist(),
+            hazard=hazard.tolist(),
+            window=(worst * duration / BINS, (worst + 1) * duration / BINS),
+            window_share=float(per_bin[worst]) / count,
+            touched=_sorted({name: bodies.count(name) / count for name in set(bodies)}),
+            root_off_m=float(mean["root_off"]),
+            root_low_m=float(mean["root_low"]),
+            tilt_rad=float(mean["tilt"]),
+            tilt_to=tuple(mean["tilt_to"].tolist()),  # type: ignore[arg-type]
+            limbs_off_m=_sorted(limbs),
+            lost=_sorted(lost),
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Nothing for the evaluation's own report."""
+        return {}
+
+
+def _errors(env: TrackingEnv) -> dict[str, Tensor]:
+    """Errors against the reference now, (N, ...)."""
+    sim, ref = env.sim, env.reference.state
+    off_w = sim.root_pos_w - ref.root_pos_w
+    turn_w = quat_to_rotvec(quat_mul(sim.root_quat_w, quat_conj(ref.root_quat_w)))
+    turn = quat_rotate_inverse(quat_from_yaw(env.clock.now.yaw), turn_w)
+    limbs = _from_root(env.bodies.pos_w - sim.root_pos_w[:, None], sim.root_quat_w)
+    limbs = limbs - _from_root(env.reference.body_offset_w, ref.root_quat_w)
+    return {
+        "root_off": off_w.norm(dim=-1),
+        "root_low": -off_w[:, 2],
+        "tilt": turn.norm(dim=-1),
+        # a turn about y tips forward, about x to the right, about z to the left
+        "tilt_to": torch.stack((turn[:, 1], turn[:, 0], turn[:, 2]), -1),
+        "limbs": limbs.norm(dim=-1),
+    }
+
+
+def _from_root(offset_w: Tensor, root_quat_w: Tensor) -> Tensor:
+    return quat_rotate_inverse(root_quat_w[:, None].expand(*offset_w.shape[:2], 4), offset_w)
+
+
+def _sorted(figures: dict[str, float]) -> dict[str, float]:
+    return dict(sorted(figures.items(), key=lambda item: -item[1]))

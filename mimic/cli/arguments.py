@@ -1,0 +1,215 @@
+"""The words of the command line: verbs, options that several have, and complaints that name the nearest valid word."""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from mimic.core.errors import InputError, nearest
+
+ENGINES = ("mujoco", "warp", "bullet")  # as in mimic/sim, which is slow to import
+DEVICES = ("cpu", "cuda")
+ALGORITHMS = ("awr", "ppo", "rwr")  # as in mimic/runs/preset.py
+PATHS = ("eight", "left", "right")  # as in mimic/play/path_following.py
+DIAGRAMS = ("png", "svg", "pdf")  # as in mimic/core/plotting.py
+Action = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are InputErrors that name the nearest valid words."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError instead of printing the usage."""
+        raise InputError(f"{message}. See {self.prog} --help")
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse everything; an unknown option is an error with a hint, whatever else is wrong."""
+        argv = _join_axes(argv)
+        try:
+            args, unknown = self.parse_known_args(argv)
+        except InputError:
+            self._check_options(argv)
+            raise
+        if unknown:
+            raise _unknown_option(unknown[0], args.parser)
+        return args
+
+    def _check_options(self, argv: Sequence[str]) -> None:
+        """Raise InputError for the first option that the verb does not have: a misspelt one may be why one is missing."""
+        parser, words = self, list(argv)
+        while words and (verb := _verbs_of(parser).get(words[0])):
+            parser = verb
+            words.pop(0)
+        known = parser._option_string_actions
+        for word in words if parser is not self else []:
+            if word.startswith("--") and not any(option.startswith(word.split("=")[0]) for option in known):
+                raise _unknown_option(word, parser)
+
+
+def _verbs_of(parser: Parser) -> dict[str, Parser]:
+    return next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
+
+
+def _join_axes(argv: Sequence[str]) -> list[str]:
+    """``--up -z`` as ``--up=-z``: argparse would take the axis for an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in ("--up", "--forward") and word in ("-x", "-y", "-z"):
+            word = f"{joined.pop()}={word}"
+        joined.append(word)
+    return joined
+
+
+def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
+    return InputError(f"unknown option '{word}'; {nearest(word.split('=')[0], parser._option_string_actions)}")
+
+
+class Verbs:
+    """A command line whose verbs are added one at a time.
+
+    Attributes:
+        parser: of everything; ``parser.parse(argv).action`` is what the verb was added with.
+        names: the verbs so far.
+    """
+
+    def __init__(self, description: str) -> None:
+        as_written = argparse.RawDescriptionHelpFormatter
+        self.parser = Parser(prog="run_mimic.py", description=description, formatter_class=as_written)
+        self._all = self.parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser, title="verbs")
+        self.names: list[str] = []
+
+    def add(self, name: str, action: Action, help_text: str) -> Parser:
+        """Another verb; its options are still to be added to the parser that is returned."""
+        self.names.append(name)
+        return _added(self._all, name, action, help_text)
+
+    def add_family(self, name: str, metavar: str, help_text: str) -> "Family":
+        """A verb of several words: what is returned adds the second ones."""
+        self.names.append(name)
+        verb: Parser = self._all.add_parser(name, help=help_text, description=help_text)
+        return Family(verb.add_subparsers(dest=name, metavar=metavar, parser_class=Parser, title="of", required=True))
+
+
+class Family:
+    """The second words of a verb."""
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+
+    def add(self, name: str, action: Action, help_text: str) -> Parser:
+        """Another second word; its options are still to be added to the parser that is returned."""
+        return _added(self._words, name, action, help_text)
+
+
+def _added(words: Any, name: str, action: Action, help_text: str) -> Parser:
+    verb: Parser = words.add_parser(name, help=help_text, description=help_text)
+    verb.set_defaults(action=action, parser=verb)
+    return verb
+
+
+def add_run_options(parser: Parser) -> None:
+    """What shapes a run. An option that was not given is None, so that it can be told from one that was."""
+    parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
+    parser.add_argument("--preset", help="fast, feet, gpu, paper, or a YAML file (default fast; gpu on a GPU's engine)")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, help="default awr")
+    parser.add_argument("--num-envs", type=whole, help="environments side by side (default: the preset's)")
+    add_engine(parser)
+    parser.add_argument("--seed", type=seed, help="default 0")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
+    )
+    add_threads(parser)
+
+
+def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
+    """What the user may say about a motion file: the fields of ``mocap.conventions.ReadOptions``."""
+    parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
+    parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
+    parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces at first")
+    parser.add_argument(fps, dest="source_fps", type=positive, help="frames a second of the file")
+    parser.add_argument("--root", metavar="NAME", help="which figure, where a file has several")
+    parser.add_argument("--take", metavar="NAME", help="which animation, where a file has several")
+    parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
+
+
+def add_film_options(parser: Parser) -> None:
+    """Where a film goes and how it is drawn."""
+    parser.add_argument(
+        "--size", type=picture_size, default=(1280, 480), metavar="WxH", help="of the picture (default 1280x480)"
+    )
+    parser.add_argument("--renderer", choices=("auto", "egl", "tiny"), default="auto")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4")
+
+
+def add_engine(parser: Parser) -> None:
+    """Which simulator, and where; None where it was not said."""
+    parser.add_argument("--engine", choices=ENGINES, help="mujoco (CPU, the default), warp (GPU) or bullet (check)")
+    parser.add_argument("--device", choices=DEVICES, help="default cpu; cuda: with --engine warp; to train, with any")
+
+
+def add_threads(parser: Parser) -> None:
+    """How many threads simulate."""
+    parser.add_argument("--threads", type=thread_count, default=0, help="simulation threads (default: all cores)")
+
+
+def positive(text: str) -> float:
+    """A number above zero."""
+    if not 0.0 < (value := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number above 0")
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number above zero; 1e6 and 1_000_000 are read too."""
+    value = _number(text)
+    if not 1 <= value <= 1e15 or value != int(value):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number above 0")
+    return int(value)
+
+
+def impulses(text: str) -> tuple[float, ...]:
+    """Impulses [N·s] with commas between, as in 0,20,40: sorted, each once."""
+    values = sorted({_number(part) for part in text.split(",")})
+    if not all(0.0 <= value <= 1e4 for value in values) or len(values) > 100:
+        raise argparse.ArgumentTypeError(f"'{text}' must be up to 100 numbers from 0 to 10000, as in 0,20,40")
+    return tuple(values)
+
+
+def seed(text: str) -> int:
+    """A whole number, negative ones too, that fits into 32 bits."""
+    value = _number(text)
+    if not abs(value) < 2**31 or value != int(value):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number between -2^31 and 2^31")
+    return int(value)
+
+
+def thread_count(text: str) -> int:
+    """A whole number; 0 means all cores."""
+    value = _number(text)
+    if not 0 <= value <= 1024 or value != int(value):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number of threads, or 0 for all cores")
+    return int(value)
+
+
+def _number(text: str) -> float:
+    """A number; NaN, which no bound admits, where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def diagram(text: str) -> Path:
+    """A file for a diagram: .png, .svg or .pdf; refused here, before anything is computed for it."""
+    if Path(text).suffix.lower().removeprefix(".") not in DIAGRAMS:
+        raise argparse.ArgumentTypeError(f"'{text}' must end in .{', .'.join(DIAGRAMS)}")
+    return Path(text)
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """WxH, as in 1280x480."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not WIDTHxHEIGHT, as in 1280x480")
+    return int(width), int(height)

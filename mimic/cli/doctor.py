@@ -1,0 +1,183 @@
+"""What this machine has, what is missing, and what to do about it, in plain words. It never fails."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+State = Literal["ok", "note", "missing"]
+_PACKAGES = ("torch", "mujoco", "numpy", "scipy", "gymnasium", "pybullet", "imageio-ffmpeg", "pillow", "tensorboard")
+_OPTIONAL = {"pybullet": "the humanoid clips are downloaded instead, and pictures need OpenGL"}
+_DISK_GB_WANTED = 2.0
+_MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
+
+
+class Finding(TypedDict):
+    """One line: ``topic``, whether it is well, what was ``found``, and what to ``do`` ('' if nothing)."""
+
+    topic: str
+    state: State
+    found: str
+    do: str
+
+
+def doctor() -> dict[str, Any]:
+    """Look at everything the program needs: ``{"healthy": bool, "findings": [Finding, ...], "versions": {...}}``.
+
+    It can be written as JSON. Healthy means that nothing is missing that the main job needs.
+    """
+    topics: tuple[tuple[str, Callable[[], Finding]], ...] = (
+        ("python", _python),
+        ("packages", _packages),
+        ("threads", _threads),
+        ("gpu", _gpu),
+        ("simulation", _simulation),
+        ("renderer", _renderer),
+        ("video", _video),
+        ("clips", _clips),
+        ("disk", _disk),
+    )
+    findings = [_look(topic, look) for topic, look in topics]
+    healthy = all(finding["state"] != "missing" for finding in findings)
+    return {"healthy": healthy, "findings": findings, "versions": _versions()}
+
+
+def print_report(report: dict[str, Any], console: Console | None = None) -> None:
+    """The report of :func:`doctor` as a table, and below it what there is to do, each on a line that can be copied."""
+    console = console or Console()
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in report["findings"]:
+        table.add_row(finding["topic"], _MARKS[finding["state"]], escape(finding["found"]))
+    console.print(table)
+    console.print("\nAll that the main job needs is here." if report["healthy"] else "\nSomething is missing:")
+    for finding in report["findings"]:
+        if finding["do"]:
+            console.print(f"  {finding['topic']}: {escape(finding['do'])}", soft_wrap=True)
+
+
+def _look(topic: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except Exception as error:  # a doctor who faints helps nobody: whatever it is, it is a finding
+        return _finding(topic, "missing", f"{type(error).__name__}: {error}", "set up again with: make demo")
+
+
+def _finding(topic: str, state: State, found: str, do: str = "") -> Finding:
+    return {"topic": topic, "state": state, "found": found, "do": do}
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return _finding("python", "ok", found)
+
+
+def _versions() -> dict[str, str | None]:
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def _packages() -> Finding:
+    versions = _versions()
+    found = ", ".join(f"{name} {version}" for name, version in versions.items() if version and name != "python")
+    absent = [name for name, version in versions.items() if version is None]
+    needed = [name for name in absent if name not in _OPTIONAL]
+    if needed:
+        return _finding("packages", "missing", f"not installed: {', '.join(needed)}", "install them with: make demo")
+    if absent:
+        do = "; ".join(f"without {name}: {_OPTIONAL[name]}" for name in absent)
+        return _finding("packages", "note", f"{found}; not {', '.join(absent)}", f"{do} (no wheel for this Python)")
+    return _finding("packages", "ok", found)
+
+
+def _threads() -> Finding:
+    import torch
+
+    from mimic.rl.precision import bfloat16_is_fast
+    from mimic.rl.threads import usable_cores
+
+    usable = usable_cores()
+    quick = "" if bfloat16_is_fast(torch.device("cpu")) else "not "
+    found = f"{usable} processor cores for this program, {quick}built for bfloat16"
+    if usable < 2:
+        return _finding("threads", "note", found, "training is about half as fast on one core as on two")
+    return _finding("threads", "ok", found)
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        found = f"{torch.cuda.get_device_name(0)} (CUDA {torch.version.cuda})"
+        if importlib.util.find_spec("mujoco_warp") is None:
+            return _finding("gpu", "note", f"{found}, without the engine that uses it", "pip install '.[gpu]'")
+        return _finding("gpu", "ok", f"{found}: train with --engine warp --device cuda")
+    return _finding("gpu", "ok", "none: training runs on the processor, which is what the presets are made for")
+
+
+def _simulation() -> Finding:
+    import mujoco
+
+    from characters import character_names, load_character
+
+    names = character_names()
+    for name in names:
+        mujoco.mj_step(model := load_character(name).mj_model(), mujoco.MjData(model))
+    return _finding("simulation", "ok", f"MuJoCo {mujoco.__version__} steps {', '.join(names)}")
+
+
+def _renderer() -> Finding:
+    from mimic.core.errors import InputError
+    from mimic.render import choose_renderer
+
+    try:
+        choice = choose_renderer()
+    except InputError as error:
+        return _finding("renderer", "note", "no videos; everything else works", str(error))
+    words = {"egl": "MuJoCo's own, with OpenGL (egl)", "tiny": "pybullet's TinyRenderer (tiny)"}[choice.name]
+    return _finding("renderer", "ok", f"{words}: {choice.reason}", choice.advice)
+
+
+def _video() -> Finding:
+    import imageio_ffmpeg
+
+    return _finding("video", "ok", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} writes MP4")
+
+
+def _clips() -> Finding:
+    from mocap.catalogue import list_clips
+
+    clips = list_clips()
+    here = [clip for clip in clips if clip.available]
+    absent = [clip.name for clip in clips if not clip.available]
+    found = f"{len(here)} of {len(clips)} clips are on this machine"
+    if not here:
+        do = "they are downloaded when asked for; offline, set MIMIC_MOCAP to a folder that has them"
+        return _finding("clips", "note", found, do)
+    if absent:
+        do = f"{', '.join(absent)}: downloaded when asked for; offline, set MIMIC_MOCAP to a folder that has them"
+        return _finding("clips", "note", found, do)
+    return _finding("clips", "ok", found)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    found = f"{free:.1f} GB free in {Path.cwd()}"
+    if free < _DISK_GB_WANTED:
+        return _finding(
+            "disk", "note", found, f"runs and videos need up to {_DISK_GB_WANTED:g} GB: pass --out elsewhere"
+        )
+    return _finding("disk", "ok", found)

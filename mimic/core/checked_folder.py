@@ -1,0 +1,166 @@
+"""Folders that are either whole or absent, and that notice any damage.
+
+Writing: files go into a temporary folder beside the target and are synced to disk; ``MANIFEST.json`` (sizes, sha256)
+is written last; one rename publishes the folder; the parent is synced. A process killed at any moment leaves the folder
+as it was, and at worst an orphan ``.tmp-*`` that `remove_orphans` clears away.
+
+Reading: the manifest must be byte for byte what we would have written, and a file's bytes are hashed before anything
+looks into them. Hashes find damage, not an attacker who rewrites both.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mimic.core.errors import CheckpointError
+
+FORMAT_VERSION = 1
+MANIFEST = "MANIFEST.json"
+_TEMPORARY = ".tmp-"
+_REPLACED = ".tmp-replaced-"
+_MAX_MANIFEST = 1_000_000  # bytes
+
+
+class CheckpointWriteError(CheckpointError):
+    """A checkpoint could not be written (disk full, no permission); what was there before is intact."""
+
+    exit_code = 5
+
+
+def write_sealed(target: Path, files: Mapping[str, bytes], notes: Mapping[str, Any] | None = None) -> None:
+    """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing what is there.
+
+    ``notes`` go into the manifest. Raises CheckpointWriteError; then ``target`` is as before and nothing temporary is left.
+    """
+    temporary = target.parent / f"{_TEMPORARY}{os.getpid()}-{target.name}"
+    old = target.parent / f"{_REPLACED}{target.name}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        for name, data in files.items():
+            _write_synced(temporary / _plain(name), data)
+        _write_synced(temporary / MANIFEST, _manifest_bytes(_describe(files), notes or {}))
+        _sync_folder(temporary)
+        if target.exists():
+            # A folder cannot be renamed onto a full one; remove_orphans undoes this if we die before the next line.
+            shutil.rmtree(old, ignore_errors=True)
+            os.rename(target, old)
+        os.rename(temporary, target)
+        _sync_folder(target.parent)
+    except (OSError, RuntimeError, MemoryError) as error:
+        if old.exists() and not target.exists():
+            os.rename(old, target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointWriteError(f"{target}: could not be saved ({reason}); earlier checkpoints are intact") from None
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The verified manifest of ``folder``: keys ``format``, ``files`` and ``notes``. Raises CheckpointError."""
+    data = _read_plain_file(folder / MANIFEST, _MAX_MANIFEST)
+    try:
+        manifest = json.loads(data)
+        version, files, notes = manifest["format"], dict(manifest["files"]), dict(manifest["notes"])
+        whole = data == _manifest_bytes(files, notes, version) and all(
+            type(entry["size"]) is int and isinstance(entry["sha256"], str) for entry in files.values()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise CheckpointError(f"{folder / MANIFEST}: damaged")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{folder}: format {version}, this program reads format {FORMAT_VERSION}")
+    return {"format": version, "files": files, "notes": notes}
+
+
+def read_sealed(folder: Path, names: Iterable[str] | None = None) -> dict[str, bytes]:
+    """The files of ``folder`` (or only ``names``), every one checked against the manifest. Raises CheckpointError."""
+    listed = read_manifest(folder)["files"]
+    result: dict[str, bytes] = {}
+    for name in listed if names is None else names:
+        if name not in listed:
+            raise CheckpointError(f"{folder}: has no {name}; it holds {', '.join(sorted(listed))}")
+        size, digest = listed[name]["size"], listed[name]["sha256"]
+        data = _read_plain_file(folder / _plain(name), size)
+        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+            raise CheckpointError(f"{folder / name}: damaged (its sha256 is not the one in {MANIFEST})")
+        result[name] = data
+    return result
+
+
+def remove_orphans(root: Path) -> list[Path]:
+    """Clear away what a killed writer left in ``root``; call when no writer is at work there. Returns what was found.
+
+    A folder that was being replaced, and has no successor yet, is put back.
+    """
+    orphans = sorted(root.glob(f"{_TEMPORARY}*")) if root.is_dir() else []
+    for orphan in orphans:
+        original = root / orphan.name.removeprefix(_REPLACED)
+        if orphan.name.startswith(_REPLACED) and not original.exists():
+            orphan.rename(original)
+        else:
+            discard(orphan)
+    return orphans
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder so that nobody ever sees half of it under its name; a folder that cannot be deleted stays."""
+    doomed = folder.parent / f"{_TEMPORARY}doomed-{folder.name.removeprefix('.')}"
+    try:
+        folder.rename(doomed)
+    except OSError:
+        return
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _describe(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    return {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
+
+
+def _manifest_bytes(files: Mapping[str, Any], notes: Mapping[str, Any], version: int = FORMAT_VERSION) -> bytes:
+    """Canonical text with a digest of its own, so that no bit of it can change unseen."""
+    body = {"format": version, "files": files, "notes": notes}
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True, allow_nan=False).encode()).hexdigest()
+    return (json.dumps({**body, "digest": digest}, sort_keys=True, indent=1) + "\n").encode()
+
+
+def _plain(name: str) -> str:
+    if not name or name == MANIFEST or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
+        raise CheckpointError(f"'{name}' is not a plain file name")
+    return name
+
+
+def _read_plain_file(path: Path, max_bytes: int) -> bytes:
+    """Bytes of a regular file, at most ``max_bytes + 1`` of them; links are refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise CheckpointError(f"{path}: not a regular file")
+            return file.read(min(max_bytes, os.fstat(descriptor).st_size) + 1)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,249 @@
+"""Checkpoints of a training run, and controllers: the part of one that is enough to act.
+
+    root/000123456/          one sealed folder a checkpoint, named by its step
+        policy.safetensors   a file for each group of tensors
+        ...
+        meta.json            counters, versions, configuration
+        controller.json      what the policy is for (makes the folder a controller)
+        MANIFEST.json        sizes and sha256 of the above, written last
+
+Tensors are safetensors: opening a stranger's file runs no code. Nothing is looked at before its hash has been verified.
+"""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from mimic.core.checked_folder import (
+    CheckpointWriteError,
+    discard,
+    read_manifest,
+    read_sealed,
+    remove_orphans,
+    write_sealed,
+)
+from mimic.core.errors import CheckpointError
+
+__all__ = [
+    "META_FILE",
+    "POLICY_FILE",
+    "Checkpoint",
+    "CheckpointError",
+    "CheckpointWriteError",
+    "Controller",
+    "forget_after",
+    "latest",
+    "load",
+    "load_controller",
+    "preflight",
+    "remove_orphans",
+    "save",
+    "save_controller",
+    "steps",
+]
+
+_STEP = re.compile(r"\d{9,}")
+_SUFFIX = ".safetensors"
+META_FILE = "meta.json"
+_CONTROLLER = "controller.json"
+POLICY_FILE = f"policy{_SUFFIX}"
+_VERSIONED = ("torch", "numpy", "mujoco")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint; ``warnings`` says what the user should know (an older one was taken, other versions)."""
+
+    path: Path
+    step: int
+    tensors: dict[str, dict[str, Tensor]]  # on the CPU
+    meta: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Controller:
+    """A policy's tensors (CPU) and what they are for."""
+
+    path: Path
+    policy: dict[str, Tensor]
+    spec: dict[str, Any]
+
+
+def save(
+    root: Path,
+    step: int,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    meta: Mapping[str, Any],
+    spec: Mapping[str, Any] | None = None,
+    score: float | None = None,
+    keep: int = 3,
+) -> Path:
+    """Save as ``root/<step>``; then delete all but the newest ``keep`` and the one with the highest ``score``.
+
+    ``tensors``: group -> name -> tensor. With ``spec`` the folder also is a controller (group ``policy``). A sound
+    checkpoint of the same step is left alone, unless it has no score yet and gets one. Raises CheckpointWriteError, with
+    everything before intact.
+    """
+    target = root / f"{step:09d}"
+    known = None if score is None or not math.isfinite(score) else float(score)
+    if target.is_dir() and _is_sound(target) and (known is None or _score(target) is not None):
+        return target
+    files = {f"{group}{_SUFFIX}": _to_bytes(named) for group, named in tensors.items()}
+    files[META_FILE] = _json_bytes({**meta, "step": step, "versions": _versions()})
+    if spec is not None:
+        files[_CONTROLLER] = _json_bytes(spec)
+    write_sealed(target, files, {"step": step, "score": known})
+    _prune(root, keep)
+    return target
+
+
+def load(path: Path) -> Checkpoint:
+    """Load one checkpoint folder, every byte verified. Raises CheckpointError."""
+    files = read_sealed(path)
+    tensors = {n.removesuffix(_SUFFIX): _from_bytes(path / n, data) for n, data in files.items() if n.endswith(_SUFFIX)}
+    meta = _json(path / META_FILE, files.get(META_FILE, b""))
+    step, versions = meta.get("step"), meta.get("versions")
+    if not isinstance(step, int):
+        raise CheckpointError(f"{path / META_FILE}: names no step")
+    other = f"{path}: written with {versions}, running {_versions()}: compatible, but not the same to the bit"
+    return Checkpoint(path, step, tensors, meta, () if versions == _versions() else (other,))
+
+
+def latest(root: Path) -> Checkpoint:
+    """The newest sound checkpoint in ``root``; its ``warnings`` name damaged newer ones.
+
+    Raises CheckpointError if there is none.
+    """
+    damaged: list[str] = []
+    for step in reversed(steps(root)):
+        try:
+            found = load(root / f"{step:09d}")
+        except CheckpointError as error:
+            damaged.append(f"skipped a damaged checkpoint: {error}")
+            continue
+        return Checkpoint(found.path, found.step, found.tensors, found.meta, (*damaged, *found.warnings))
+    if damaged:
+        raise CheckpointError(f"{root}: no sound checkpoint; {'; '.join(damaged)}")
+    raise CheckpointError(f"{root}: no checkpoint here")
+
+
+def steps(root: Path) -> list[int]:
+    """Steps of the checkpoints in ``root``, sound or not, in order."""
+    if not root.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in root.iterdir() if _STEP.fullmatch(entry.name) and entry.is_dir())
+
+
+def forget_after(root: Path, step: int) -> None:
+    """Delete what was saved after ``step``."""
+    for later in steps(root):
+        if later > step:
+            discard(root / f"{later:09d}")
+
+
+def best(root: Path) -> Path | None:
+    """The checkpoint with the highest score, the newest of equals; None if none has one."""
+    scored = [(score, step) for step in steps(root) if (score := _score(root / f"{step:09d}")) is not None]
+    return root / f"{max(scored)[1]:09d}" if scored else None
+
+
+def _score(path: Path) -> float | None:
+    try:
+        score = read_manifest(path)["notes"].get("score")
+    except CheckpointError:
+        return None
+    return score if isinstance(score, float) else None
+
+
+def preflight(root: Path, checkpoint_bytes: int) -> None:
+    """Raise CheckpointWriteError unless three checkpoints of that size fit on the disk of ``root``."""
+    root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(root).free
+    if free < 3 * checkpoint_bytes:
+        needed = 3 * checkpoint_bytes / 1e6
+        raise CheckpointWriteError(
+            f"{root}: {free / 1e6:.0f} MB free, checkpoints need {needed:.0f} MB; make room first"
+        )
+
+
+def save_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[str, Any]) -> Path:
+    """Save a policy's tensors and ``spec`` as a folder of their own. Raises CheckpointWriteError."""
+    write_sealed(folder, {POLICY_FILE: _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
+    return folder
+
+
+def load_controller(folder: Path) -> Controller:
+    """Load what `save_controller`, or `save` with a spec, wrote; other files are not read. Raises CheckpointError."""
+    files = read_sealed(folder, [POLICY_FILE, _CONTROLLER])
+    policy = _from_bytes(folder / POLICY_FILE, files[POLICY_FILE])
+    return Controller(folder, policy, _json(folder / _CONTROLLER, files[_CONTROLLER]))
+
+
+def _prune(root: Path, keep: int) -> None:
+    kept = {root / f"{step:09d}" for step in steps(root)[-keep:]} | {best(root)}
+    for step in steps(root):
+        path = root / f"{step:09d}"
+        if path not in kept:
+            discard(path)
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        read_sealed(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _to_bytes(named: Mapping[str, Tensor]) -> bytes:
+    # Own memory for each: safetensors refuses views that share some.
+    return safetensors.torch.save({name: t.detach().to("cpu", copy=True).contiguous() for name, t in named.items()})
+
+
+def _from_bytes(path: Path, data: bytes) -> dict[str, Tensor]:
+    try:
+        return dict(safetensors.torch.load(data))
+    except (
+        safetensors.SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
+        raise CheckpointError(f"{path}: not a safetensors file ({' '.join(str(error).split())})") from None
+
+
+def _json_bytes(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _json(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path}: expected an object")
+    return value
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

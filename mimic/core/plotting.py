@@ -1,0 +1,29 @@
+"""Diagrams: made without a display, written whole."""
+
+import io
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mimic.core.errors import InputError
+from mimic.core.files import write_bytes
+
+FORMATS = ("png", "svg", "pdf")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of ``width`` x ``height`` inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_picture(figure: Figure, picture: Path) -> None:
+    """Write a figure in the format that its suffix says, a PNG where it has none. Raises InputError where it cannot."""
+    kind = picture.suffix.lower().removeprefix(".") or "png"
+    if kind not in FORMATS:
+        raise InputError(f"{picture}: a diagram is written as .{', .'.join(FORMATS)}")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=kind, dpi=110)
+    write_bytes(picture, drawn.getvalue())

@@ -1,0 +1,81 @@
+"""Which foot is down when, in the simulation and in its reference, and how far the two differ.
+
+A foot is down where its lowest point touches the ground, or hardly slides and is no higher than it hovers in the clip
+where it stands. Height alone would not do: a recording's feet hover and sink by centimetres, and a trotting dog lifts its
+hind paws by no more. One rule serves both sides, and the moment between two control steps (1/30 s is 6 % of a trot's
+cycle) is interpolated. The last moments before a paw lands, slow and low already, count as down, on both sides: of an
+authored gait the rule finds duty factors 4 to 7 % of the cycle too large and the time between the paws to 1 %.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mimic.evaluation.contact_intervals import Footfalls, Track, track
+from mimic.evaluation.feet import Feet
+from mimic.evaluation.footfall_compare import compare
+from mimic.tracking import TrackingEnv
+
+TOUCH_M = 0.004  # a foot whose lowest point is below this is down, however fast it slides
+SLIDE_SHARE = 0.2  # a foot that stands slides at less than this share of its top speed in the clip,
+SLIDE_FLOOR_M_S = 0.5  # or than this
+HOVER_M = 0.05  # how far above the ground it may stand at most
+HOVER_SHARE = 0.7  # of the time that a foot is slow and low in the clip it stands
+
+
+class FootfallMeter:
+    """Records the feet while an evaluation runs; clip time counts on over the cycles."""
+
+    def __init__(self, env: TrackingEnv):
+        self._env, self._feet = env, Feet(env.character, env.task, env.device)
+        self._slide, self._near = self._limits()
+        self._start: Tensor | None = None
+        self._signals: list[Tensor] = []  # (2, N, F) a step: simulation and reference; down is below 0
+        self._up: list[Tensor] = []
+
+    def _limits(self) -> tuple[Tensor, Tensor]:
+        """Speed (F,) [m/s] and height (F,) [m] below both of which a foot counts as standing."""
+        reference, n = self._env.clock.reference, 256
+        times = torch.linspace(0, reference.duration, n, dtype=torch.float64, device=self._env.device)
+        still = torch.zeros(n, 3, device=self._env.device)
+        state = reference.sample(times, still, still[:, 0]).state
+        seen = self._feet.contact(self._env.kinematics.forward(state))
+        limit = (SLIDE_SHARE * seen.slide.amax(0)).clamp_min(SLIDE_FLOOR_M_S)
+        low = (seen.slide < limit) & (seen.height < 2 * HOVER_M)
+        hover = torch.where(low, seen.height, torch.nan).nanquantile(HOVER_SHARE, dim=0).nan_to_num(0.0)
+        return limit, hover.clamp(0.0, HOVER_M) + TOUCH_M
+
+    def before(self, env: TrackingEnv, action: Tensor) -> None:
+        """Note where in the clip the episodes begin."""
+        if self._start is None:
+            self._start = env.clock.now.clip_time.clone()
+
+    def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
+        """Heights and speeds of the feet now."""
+        sides = (env.bodies, env.kinematics.forward(env.reference.state))
+        contacts = [self._feet.contact(bodies) for bodies in sides]
+        still = [torch.maximum(c.height / self._near, c.slide / self._slide) for c in contacts]
+        signal = [torch.minimum(c.height / TOUCH_M, s) - 1.0 for c, s in zip(contacts, still, strict=True)]
+        self._signals.append(torch.stack(signal))
+        self._up.append(up)
+
+    def footfalls(self) -> Footfalls:
+        """What was recorded."""
+        env, start = self._env, self._start
+        if start is None:
+            raise ValueError("nothing has been recorded")
+        signals = torch.stack(self._signals).double().cpu().numpy()  # (T, 2, N, F)
+        lasted = torch.stack(self._up).sum(0).cpu().tolist()
+        sides: list[list[list[Track]]] = [[], []]
+        for n, steps in enumerate(lasted):
+            times = float(start[n]) + env.control_dt * np.arange(1, steps + 1)
+            for s, side in enumerate(sides):
+                side.append([track(times, signals[:steps, s, n, f]) for f in range(len(self._feet.names))])
+        feet = self._feet
+        return Footfalls(env.motion.name, feet.names, feet.labels, env.motion.duration, env.motion.loop, *sides)
+
+    def report(self) -> dict[str, Any]:
+        """{"footfall": see :func:`compare`}."""
+        return {"footfall": compare(self.footfalls())}

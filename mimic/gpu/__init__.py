@@ -1,0 +1,1 @@
+"""CUDA graphs around an environment and an optimiser, and errors of a GPU in words."""

@@ -1,0 +1,1 @@
+"""Gymnasium: tracking environments registered as Gymnasium's."""

@@ -1,0 +1,219 @@
+"""Gymnasium faces of the tracking environment: a ``VectorEnv``, and one registered single ``Env`` a clip.
+
+``gymnasium.make("mimic/cartwheel-v0")`` and ``gymnasium.make_vec("mimic/cartwheel-v0", num_envs=512)`` work once
+``mimic.gym.tracking`` has been imported. Both use the ``fast`` preset unless handed an :class:`EnvConfig`, give float32 NumPy
+arrays, and put the reward's terms into ``info``. A diverged simulation ends its episode (``terminated``) with reward 0.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from mimic.core.errors import nearest
+from mimic.rl.vec_env import End, Step
+from mimic.runs.preset import load_preset
+from mimic.tracking.config import EnvConfig
+from mimic.tracking.tracking_env import TrackingEnv, make_env
+from mocap.catalogue import clip_names
+
+if TYPE_CHECKING:
+    from mimic.render import LivePicture
+
+Array = NDArray[Any]
+
+
+def env_id(clip: str) -> str:
+    """The registered name of a clip's environment."""
+    return f"mimic/{clip}-v0"
+
+
+class GymVectorTracking(VectorEnv[Array, Array, Array]):
+    """N tracking episodes; those that end restart in the same step (``AutoresetMode.SAME_STEP``)."""
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (as Gymnasium has it)
+
+    def __init__(
+        self,
+        clip: str,
+        num_envs: int = 1,
+        config: EnvConfig | None = None,
+        training: bool = True,
+        threads: int = 0,
+        render_mode: str | None = None,
+    ):
+        self.render_mode = _known(render_mode, [])
+        self.env = _make(clip, num_envs, config, training, threads)
+        self.metadata = self.metadata | {"render_fps": _rate(self.env)}
+        self.seeded, self._samples = False, 0
+        self.num_envs = num_envs
+        self.single_observation_space, self.single_action_space = _spaces(self.env)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start every episode anew; ``options={"start_times": (N,) seconds}`` chooses where in the clip."""
+        super().reset(seed=seed)
+        _reseed(self, seed)
+        return _array(self.env.reset(_start_times(self.env, options))), {}
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """One control step; where an episode ended, ``infos["final_obs"]`` holds its last observation."""
+        self._samples += self.num_envs
+        self.env.set_progress(self._samples)
+        step = self.env.step(_action(actions, self.action_space, self.env.device))
+        terminated, truncated = _ends(step)
+        ended = terminated | truncated
+        infos: dict[str, Any] = {f"reward_{name}": _array(value) for name, value in step.info.items()}
+        if ended.any():
+            final = np.full(self.num_envs, None, dtype=object)
+            for i in np.flatnonzero(ended):
+                final[i] = _array(step.final_obs[i])
+            why = np.array([End(int(end)).name.lower() if end else "" for end in step.end.tolist()])
+            infos |= {"final_obs": final, "_final_obs": ended, "end": why, "_end": ended}
+        return _array(step.obs), _array(step.reward), terminated, truncated, infos
+
+
+class GymTracking(gymnasium.Env[Array, Array]):
+    """One tracking episode at a time."""
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (as Gymnasium has it)
+
+    def __init__(
+        self, clip: str, config: EnvConfig | None = None, training: bool = True, render_mode: str | None = None
+    ):
+        self.render_mode = _known(render_mode, self.metadata["render_modes"])
+        self.env = _make(clip, 1, config, training, threads=1)
+        self.metadata = self.metadata | {"render_fps": _rate(self.env)}
+        self.observation_space, self.action_space = _spaces(self.env)
+        self.seeded, self._samples = False, 0
+        self._live: LivePicture | None = None
+        self._picture: Array | None = None
+        self._steps = 0
+        self._reward: float | None = None
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
+        """Start an episode; ``options={"start_times": [seconds]}`` chooses where in the clip."""
+        super().reset(seed=seed)
+        _reseed(self, seed)
+        obs = _array(self.env.reset(_start_times(self.env, options)))[0]
+        self._steps, self._reward, self._picture = 0, None, None
+        if self._live:
+            self._live.cut()
+        return obs, {}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """One control step."""
+        self._samples += 1
+        self.env.set_progress(self._samples)
+        step = self.env.step(_action(action, self.action_space, self.env.device)[None])
+        terminated, truncated = _ends(step)
+        info: dict[str, Any] = {f"reward_{name}": float(value[0]) for name, value in step.info.items()}
+        if terminated[0] or truncated[0]:
+            info["end"] = End(int(step.end[0])).name.lower()
+        self._steps, self._reward, self._picture = self._steps + 1, float(step.reward[0]), None
+        return _array(step.final_obs)[0], float(step.reward[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def render(self) -> Array | None:  # type: ignore[override]
+        """With ``render_mode="rgb_array"`` what the last step or reset led to, (H, W, 3) uint8, the clip drawn through it.
+
+        Raises InputError, RenderError: nothing to draw with (`run_mimic.py doctor` says what would help).
+        """
+        if self.render_mode is None:
+            return None
+        from mimic.render import LivePicture
+        from mimic.render.simulated import current_frame, judged_frame
+
+        self._live = self._live or LivePicture(self.env.character)
+        if self._picture is None:
+            env, time, reward = self.env, self._steps * self.env.control_dt, self._reward
+            frame = current_frame(env, time) if reward is None else judged_frame(env, time, reward)
+            self._picture = self._live.draw(frame)
+        return self._picture.copy()
+
+    def close(self) -> None:
+        """Give back what drawing holds."""
+        if self._live:
+            self._live.close()
+            self._live = None
+
+
+def register_all() -> None:
+    """Register every named clip; done at import."""
+    for clip in clip_names():
+        if env_id(clip) not in gymnasium.registry:
+            gymnasium.register(
+                env_id(clip),
+                entry_point="mimic.gym.tracking:GymTracking",
+                vector_entry_point="mimic.gym.tracking:GymVectorTracking",
+                kwargs={"clip": clip},
+            )
+
+
+def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, threads: int) -> TrackingEnv:
+    return make_env(clip, config or load_preset("fast").env, num_envs, training, threads=threads)
+
+
+def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
+    """Of one environment; actions up to the configuration's bound, beyond which nothing sensible lies."""
+    observation = Box(-np.inf, np.inf, (env.obs_dim,), np.float32)
+    return observation, Box(_array(env.action_low), _array(env.action_high), (env.act_dim,), np.float32)
+
+
+def _action(action: Array, space: gymnasium.Space[Array], device: torch.device) -> torch.Tensor:
+    """As a tensor. Raises ValueError for another shape, which would be spread over all joints or environments."""
+    given = np.asarray(action, np.float32)
+    if given.shape != space.shape:
+        raise ValueError(f"the action has shape {given.shape}, expected {space.shape}")
+    return torch.as_tensor(given, device=device)
+
+
+def _start_times(env: TrackingEnv, options: dict[str, Any] | None) -> torch.Tensor | None:
+    if not options:
+        return None
+    for key in options:
+        if key != "start_times":
+            raise ValueError(f"unknown reset option '{key}'; {nearest(key, ['start_times'])}")
+    times = torch.as_tensor(options["start_times"], dtype=torch.float64, device=env.device)
+    if times.shape != (env.num_envs,) or not bool(((times >= 0) & (times < env.motion.duration)).all()):
+        raise ValueError(f"start_times: {env.num_envs} numbers from 0 up to {env.motion.duration:.3f} s")
+    return times
+
+
+def _ends(step: Step) -> tuple[Array, Array]:
+    """terminated (failed, diverged or the clip is over) and truncated (time is up), (N,) bool each."""
+    end = _array(step.end)
+    return (end != End.NONE) & (end != End.TIMEOUT), end == End.TIMEOUT
+
+
+def _array(tensor: torch.Tensor) -> Array:
+    return tensor.cpu().numpy().copy()
+
+
+def _reseed(face: GymVectorTracking | GymTracking, seed: int | None) -> None:
+    """Start times by ``seed``, or at the first reset without one by chance; later resets go on from there."""
+    if seed is not None or not face.seeded:
+        face.env.reseed(int(face.np_random.integers(2**31)))
+        face.seeded = True
+
+
+def _rate(env: TrackingEnv) -> int:
+    """Control steps a second."""
+    return round(1.0 / env.control_dt)
+
+
+def _known(render_mode: str | None, modes: list[str]) -> str | None:
+    if render_mode is not None and render_mode not in modes:
+        there = (
+            f"there is {', '.join(modes)}" if modes else "many at a time are not drawn; gymnasium.make has 'rgb_array'"
+        )
+        raise ValueError(f"render_mode '{render_mode}': {there}")
+    return render_mode
+
+
+register_all()

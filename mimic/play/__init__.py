@@ -1,0 +1,1 @@
+"""Characters that are told what to do."""

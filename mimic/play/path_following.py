@@ -1,0 +1,189 @@
+"""Steering: a controller of several clips is led along a path.
+
+Whenever a stride is over, a pilot chooses which clip comes next: the first of the three strides that, as the clips go,
+would keep the character closest to the path and its direction. Nothing else of the controller knows of the path.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mimic.core.errors import InputError, nearest
+from mimic.core.plotting import new_figure, save_picture
+from mimic.core.rotations import heading_angle, quat_from_yaw, quat_rotate_inverse
+from mimic.render.scene import Frame
+from mimic.render.simulated import simulation_frames
+from mimic.runs.controller import Skill
+from mimic.tracking import TrackingEnv
+from mocap.catalogue import names_in
+
+_SPACING_M = 0.02  # of the points of a path
+_SEARCHED_M = 2.0  # of the path ahead, for where the character is: a figure of eight passes its middle twice
+_STRIDES = 3  # that are planned
+_ASKEW_M = 0.5  # a radian from the path's direction is as bad as so many metres from the path
+
+
+def _circle(radius: float, left: bool) -> Tensor:
+    """Once round, from the origin and ahead along x, (P, 2) [m]."""
+    angle = torch.arange(0.0, 2 * math.pi, _SPACING_M / radius, dtype=torch.float64)
+    side = 1.0 if left else -1.0
+    return radius * torch.stack((angle.sin(), side * (1.0 - angle.cos())), 1)
+
+
+def _eight(radius: float) -> Tensor:
+    return torch.cat((_circle(radius, left=True), _circle(radius, left=False)))
+
+
+PATHS: dict[str, Callable[[float], Tensor]] = {
+    "eight": _eight,
+    "left": lambda radius: _circle(radius, left=True),
+    "right": lambda radius: _circle(radius, left=False),
+}
+
+
+class Pilot:
+    """Chooses the clips of the first environment of ``env`` so that it follows ``points`` (P, 2) [m], a closed path.
+
+    Attributes:
+        travelled: points of the path that it has passed.
+    """
+
+    def __init__(self, env: TrackingEnv, points: Tensor):
+        self.points, self.travelled = points, 0
+        way = points.roll(-1, 0) - points
+        self._heading = torch.atan2(way[:, 1], way[:, 0])
+        self._env = env
+        self._turn, self._stride = _strides(env)
+        self._plans = torch.cartesian_prod(*[torch.arange(env.num_clips)] * _STRIDES).view(-1, _STRIDES)
+
+    def place(self, position: Tensor) -> float:
+        """Go on to the point of the path that is nearest to ``position`` (2,) [m]; its distance [m]."""
+        passed, distance = self._nearest(position[None], torch.tensor([self.travelled]))
+        self.travelled = int(passed)
+        return float(distance)
+
+    def choose(self, over: Tensor) -> Tensor:
+        """The clip (N,) that comes next, for ``TrackingEnv.clock.choose``."""
+        start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.clock
+        self.place(start)
+        now = clock.now  # of the cycle that is over
+        _, end = clock.reference.root(
+            torch.full_like(now.clip_time, clock.reference.duration), now.origin_w, now.yaw, now.clip
+        )
+        best = self._cost(start, heading_angle(end)[0].double().cpu()).argmin()
+        return torch.full_like(over, int(self._plans[best, 0]))
+
+    def _cost(self, start: Tensor, heading: Tensor) -> Tensor:
+        """How far each plan leads from the path and its direction, (plans,)."""
+        place, facing = start.expand(len(self._plans), 2), heading.expand(len(self._plans))
+        passed = torch.full((len(self._plans),), self.travelled)
+        cost = torch.zeros(len(self._plans), dtype=torch.float64)
+        for clip in self._plans.T:
+            cos, sin = facing.cos(), facing.sin()
+            x, y = self._stride[clip].unbind(1)
+            place = place + torch.stack((cos * x - sin * y, sin * x + cos * y), 1)
+            facing = facing + self._turn[clip]
+            passed, distance = self._nearest(place, passed)
+            askew = facing - self._heading[passed % len(self.points)]
+            cost += distance.square() + (_ASKEW_M * torch.atan2(askew.sin(), askew.cos())).square()
+        return cost
+
+    def _nearest(self, places: Tensor, passed: Tensor) -> tuple[Tensor, Tensor]:
+        """Points passed (K,) when at ``places`` (K, 2), at least as many as before, and the distances (K,) [m]."""
+        window = passed[:, None] + torch.arange(round(_SEARCHED_M / _SPACING_M))
+        distance = (self.points[window % len(self.points)] - places[:, None]).norm(dim=2)
+        least = distance.min(1)
+        return passed + least.indices, least.values
+
+
+def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
+    """Of each clip: the turn (K,) [rad] of a cycle, and the root's way (K, 2) [m] seen from its heading at the start."""
+    reference, k = env.clock.reference, env.num_clips
+    clip = torch.arange(k, device=env.device)
+    ends = []
+    for time in (0.0, reference.duration):
+        at = torch.full((k,), time, dtype=torch.float64, device=env.device)
+        ends.append(reference.root(at, torch.zeros(k, 3, device=env.device), torch.zeros(k, device=env.device), clip))
+    (start, facing), (end, _) = ends
+    way = quat_rotate_inverse(quat_from_yaw(heading_angle(facing)), end - start)
+    return env.clock.cycle_yaw.double().cpu(), way[:, :2].double().cpu()
+
+
+@dataclass(frozen=True)
+class Course:
+    """How it went: the frames of the film, and by frame the root's place [m], its distance from the path [m], the clip."""
+
+    frames: list[Frame]
+    points: Tensor
+    track: Tensor
+    distance: Tensor
+    clips: list[str]
+    laps: float
+    falls: int
+
+    def report(self) -> dict[str, Any]:
+        """laps, falls, seconds, and mean and largest distance from the path [m]."""
+        return {
+            "laps": self.laps,
+            "falls": self.falls,
+            "seconds": self.frames[-1].time,
+            "mean_distance_m": float(self.distance.mean()),
+            "largest_distance_m": float(self.distance.max()),
+        }
+
+
+def steer(skill: Skill, path: str, radius: float, seconds: float) -> Course:
+    """Lead a controller along a path for ``seconds``.
+
+    Args:
+        path: a name of ``PATHS``.
+        radius: of its circles [m].
+
+    Raises:
+        InputError: the controller knows one clip only, or an unknown path.
+    """
+    if len(names_in(skill.clip)) == 1:
+        raise InputError(f"{skill.path}: knows one clip, '{skill.clip}'; steering needs several: train --clip A+B+C")
+    if path not in PATHS:
+        raise InputError(f"no path '{path}'; {nearest(path, PATHS)}")
+    skill = replace(
+        skill, env_config=replace(skill.env_config, evaluation_s=seconds + 1.0)
+    )  # one episode, if it does not fall
+    env = skill.make_env(1, threads=1)
+    points = PATHS[path](radius)
+    pilot, witness = Pilot(env, points), Pilot(env, points)
+    env.clock.choose, env.first_clip = pilot.choose, 0
+    chosen: list[int] = []
+
+    def act(obs: Tensor) -> Tensor:
+        chosen.append(int(env.clock.now.clip[0]))
+        action: Tensor = skill.policy.mean(obs)
+        return action
+
+    frames = simulation_frames(env, act, seconds)
+    falls = int(env.state_dict()["episode"][0]) - 1
+    track = torch.stack([frame.sim.pos[0, :2] for frame in frames])
+    distance = torch.tensor([witness.place(position) for position in track])
+    names = [motion.name for motion in env.motions]
+    return Course(frames, points, track, distance, [names[k] for k in chosen], witness.travelled / len(points), falls)
+
+
+def draw_course(course: Course, names: Sequence[str], picture: Path) -> None:
+    """The path from above, and the way that was taken, coloured by the clip."""
+    figure = new_figure(7.0, 5.0)
+    axes = figure.add_subplot()
+    axes.plot(*course.points.T, color="0.75", linewidth=6.0, label="path")
+    for name in names:
+        there = torch.tensor([clip == name for clip in course.clips])
+        axes.plot(*course.track[there].T, ".", markersize=3.0, label=name)
+    axes.set_aspect("equal")
+    axes.set_xlabel("m")
+    axes.set_ylabel("m")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="small")
+    axes.set_title(f"{course.laps:.2f} laps, {100 * float(course.distance.mean()):.0f} cm from the path on average")
+    save_picture(figure, picture)

@@ -1,0 +1,92 @@
+"""Which renderer draws here, and why: OpenGL where it works, else TinyRenderer, which needs nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from mimic.core.errors import InputError, nearest
+
+RENDERERS = ("auto", "egl", "tiny")
+APT_LINE = "sudo apt-get install -y libegl1 libgl1 libgl1-mesa-dri"
+_PROBE = Path(__file__).with_name("egl_probe.py")
+_PROBE_TIMEOUT_S = 40.0
+_OFF = ("disable", "disabled", "off", "false", "0")  # MuJoCo's words
+
+_SOFTWARE_GL = ("llvmpipe", "softpipe", "SWR")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Whether OpenGL drew the test picture; ``detail`` names its renderer, or says in one line what went wrong."""
+
+    works: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The renderer ``name`` ('egl' or 'tiny'), ``reason`` in words, and ``advice``: what would improve it, or ''."""
+
+    name: str
+    reason: str
+    advice: str = ""
+
+
+@cache
+def probe_egl() -> Probe:
+    """Draw a test picture in a process of its own (about half a second), once a process.
+
+    The driver may crash or hang there as it likes. ``MUJOCO_GL=off`` (disable, false, 0) forbids OpenGL.
+    """
+    setting = os.environ.get("MUJOCO_GL", "")
+    if setting.lower().strip() in _OFF:
+        return Probe(False, f"MUJOCO_GL={setting} forbids it")
+    try:
+        result = subprocess.run(
+            [sys.executable, str(_PROBE)], capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Probe(False, f"no picture after {_PROBE_TIMEOUT_S:g} s")
+    except OSError as error:
+        return Probe(False, str(error))
+    if result.returncode == 0:
+        return Probe(True, result.stdout.strip())
+    lines = result.stderr.strip().splitlines()
+    said = lines[-1].split(". ")[0].strip() if lines else ""
+    return Probe(False, said or f"the test program ended with code {result.returncode}")
+
+
+def choose_renderer(wanted: str = "auto") -> Choice:
+    """The renderer to draw with.
+
+    Raises:
+        InputError: an unknown name, the wanted one does not work here, or none does.
+    """
+    if wanted not in RENDERERS:
+        raise InputError(f"unknown renderer '{wanted}': {nearest(wanted, RENDERERS)}")
+    if wanted == "tiny":
+        if not _has_pybullet():
+            raise InputError("renderer 'tiny' needs pybullet, which is not installed; try --renderer egl")
+        return Choice("tiny", "asked for")
+    egl = probe_egl()
+    if egl.works:
+        if wanted == "auto" and _has_pybullet() and any(word in egl.detail for word in _SOFTWARE_GL):
+            return Choice("tiny", f"OpenGL here has no GPU ({egl.detail}) and would draw several times slower")
+        return Choice("egl", f"OpenGL works off screen ({egl.detail})")
+    if wanted == "egl":
+        raise InputError(f"renderer 'egl' does not work here ({egl.detail}): {APT_LINE}, or use --renderer tiny")
+    if _has_pybullet():
+        return Choice(
+            "tiny", f"OpenGL does not work here ({egl.detail})", f"MuJoCo's own pictures would need: {APT_LINE}"
+        )
+    raise InputError(f"nothing to draw with: no pybullet for this Python, and OpenGL fails ({egl.detail}): {APT_LINE}")
+
+
+def _has_pybullet() -> bool:
+    return importlib.util.find_spec("pybullet") is not None

@@ -1,0 +1,310 @@
+"""What AWR and PPO share: networks, optimisers, targets over the replay, the critic fit, the step towards a KL.
+
+An algorithm is a `Learner` whose ``update`` turns the replay into better networks and returns metrics.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.optim import GuardedOptimizer, LearnerDiverged, OptimizerKind
+from mimic.rl.policy import Critic, GaussianPolicy, gaussian_kl
+from mimic.rl.precision import Precision, update_dtype
+from mimic.rl.replay import Replay
+from mimic.rl.returns import ClipEndValue, explained_variance, next_values, td_lambda_return
+
+_CHUNK = 8192  # rows a forward pass without gradient takes at once
+_CACHED = 1024  # rows of observations that stay in a core's cache
+_KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
+_LR_FACTOR = 1.5
+_EPS = 1e-5
+_GRAINS = 32  # and more are in a minibatch, where sizes are rounded
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """Settings every algorithm has. ``*_steps``: minibatches an iteration; 0: ``*_passes`` over the data instead."""
+
+    gamma: float = 0.95
+    td_lambda: float = 0.9
+    clip_end_value: ClipEndValue = "zero"
+    clip_values: bool = False  # V within [0, 1 / (1 - gamma)], for rewards in [0, 1]
+    optimizer: OptimizerKind = "adam"
+    momentum: float = 0.9  # sgd only
+    max_grad_norm: float = 0.0  # 0: gradients are not clipped
+    actor_lr: float = 1e-4
+    critic_lr: float = 1e-3
+    actor_batch: int = 2048
+    critic_batch: int = 2048
+    actor_passes: int = 5
+    critic_passes: int = 5
+    actor_steps: int = 0
+    critic_steps: int = 0
+    target_kl: float = 0.02  # KL an iteration to which actor_lr is steered; 0: actor_lr stays
+    lr_min: float = 1e-6
+    lr_max: float = 1e-2
+    bound_weight: float = 10.0  # of the overshoot of the mean action beyond its bounds
+    precision: Precision = "float32"  # of the update's matrix products; auto: bfloat16 where the CPU is built for it
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.gamma < 1.0 or not 0.0 <= self.td_lambda <= 1.0:
+            raise ValueError("gamma must be in [0, 1) and td_lambda in [0, 1]")
+        if min(self.actor_batch, self.critic_batch) < 1:
+            raise ValueError("actor_batch and critic_batch must be at least 1")
+        if min(self.actor_passes, self.critic_passes, self.actor_steps, self.critic_steps) < 0:
+            raise ValueError("passes and steps must not be negative")
+        if not 0.0 < self.lr_min <= self.lr_max or min(self.actor_lr, self.critic_lr) <= 0.0:
+            raise ValueError("step sizes must be above 0, and lr_min not above lr_max")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Values and returns of M stored transitions, oldest first."""
+
+    rows: Tensor  # (M,) rows of the replay's flat views
+    value: Tensor  # (M,)
+    returns: Tensor  # (M,)
+    valid: Tensor  # (M,) bool
+
+    @property
+    def advantage(self) -> Tensor:
+        """Return minus value (M,)."""
+        return self.returns - self.value
+
+
+class Learner:
+    """Networks and optimisers, and the steps algorithms are made of."""
+
+    def __init__(
+        self,
+        policy: GaussianPolicy,
+        critic: Critic,
+        config: LearnerConfig,
+        generator: torch.Generator,
+        action_low: Tensor,
+        action_high: Tensor,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.ranks = ranks
+        self.policy, self.critic, self.config, self.generator = policy, critic, config, generator
+        self.action_low, self.action_high = action_low, action_high
+        self.device = action_low.device
+        self._dtype = update_dtype(config.precision, self.device)
+        self.actor_optimizer = GuardedOptimizer(
+            policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, ranks
+        )
+        self.critic_optimizer = GuardedOptimizer(
+            critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm, ranks
+        )
+
+    def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
+        """Improve the networks with what ``replay`` holds; metrics for the log, without those of the policy if
+        ``critic_only``. Raises LearnerDiverged.
+        """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def normalized(self, replay: Replay) -> Tensor:
+        """Every stored observation as the networks see it during one update, (T * N, D), in the update's precision.
+
+        One copy serves all passes: the normaliser does not change within an update.
+        """
+        obs = replay.obs[: replay.size].flatten(0, 1)
+        result = torch.empty_like(obs, dtype=self._dtype)
+        rows = _CACHED if self.device.type == "cpu" else _CHUNK
+        for raw, piece in zip(torch.split(obs, rows), torch.split(result, rows), strict=True):
+            piece.copy_(self.policy.normalizer(raw))
+        return result
+
+    @torch.no_grad()
+    def targets(self, replay: Replay, obs: Tensor, slots: Tensor) -> Targets:
+        """V and TD(lambda) returns with the present critic, over time ``slots`` (T,) that end at the newest edge.
+
+        ``obs`` are the ``normalized`` ones. Raises LearnerDiverged if no transition among them is valid.
+        """
+        rows = replay.rows(slots)
+        reward, end, valid = (field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid))
+        if not bool(valid.any()):
+            raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
+        value = self._values(obs).index_select(0, rows).view_as(reward)
+        final = replay.final_obs()
+        stopped = torch.zeros_like(replay.reward)
+        if final.env.numel():
+            stopped[final.slot, final.env] = self._values(self.policy.normalizer(final.obs))
+        following = next_values(
+            value,
+            self._values(self.policy.normalizer(replay.last_obs)),
+            end,
+            stopped.index_select(0, slots),
+            self.config.clip_end_value,
+        )
+        returns = td_lambda_return(reward, value, following, end, self.config.gamma, self.config.td_lambda)
+        return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
+
+    def fit_critic(self, obs: Tensor, targets: Targets) -> float:
+        """Regress the critic on the returns; mean loss, in units of (value * (1 - gamma))^2."""
+        goal = targets.returns / self.critic.scale
+        losses: list[Tensor] = []
+        config = self.config
+        rows = targets.valid.nonzero().squeeze(-1)
+        pieces = self._pieces(rows, config.critic_batch)
+        for index in self._minibatches(rows, pieces, config.critic_passes, config.critic_steps):
+            batch = obs.index_select(0, targets.rows[index]), goal[index]
+            losses.append(self.critic_optimizer.step_over(batch, self._critic_loss))
+        return float(torch.stack(losses).mean()) if losses else 0.0
+
+    def _critic_loss(self, obs: Tensor, goal: Tensor) -> Tensor:
+        with self._fast():
+            prediction = self.critic.unscaled(obs)
+        return 0.5 * (prediction.float() - goal).square().mean().unsqueeze(0)
+
+    def fit_actor(
+        self, replay: Replay, obs: Tensor, targets: Targets, rows: Tensor, samples: Sequence[Tensor]
+    ) -> tuple[dict[str, float], list[float]]:
+        """Minimise the algorithm's ``loss`` of ``samples`` plus the bound loss over ``rows``, indices into ``targets``.
+
+        With a target KL the passes stop once it is passed twofold, and the step size moves by a factor 1.5 when the
+        update's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
+
+        Args:
+            samples: tensors (M, ...), an entry for each of ``targets``.
+
+        Returns:
+            metrics, and the means of what ``loss`` says beside the loss.
+        """
+        config, losses, kl, passes = self.config, [], 0.0, 0
+        kl_rows, pieces = self._kl_rows(replay), self._pieces(rows, config.actor_batch)
+        before = self._means_at(replay, kl_rows)
+        for _ in range(1 if config.actor_steps else config.actor_passes):
+            for index in self._minibatches(rows, pieces, 1, config.actor_steps):
+                batch = obs.index_select(0, targets.rows[index]), *(x.index_select(0, index) for x in samples)
+                losses.append(self.actor_optimizer.step_over(batch, self._actor_loss))
+            passes += 1
+            kl = float(self.ranks.mean(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean()))
+            if config.target_kl and kl > 2.0 * config.target_kl:
+                break
+        self._steer(kl)
+        mean_loss, *beside = torch.stack(losses).mean(0).tolist() if losses else [0.0]
+        return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}, beside
+
+    def loss(self, mean: Tensor, *samples: Tensor) -> Tensor:
+        """The algorithm's loss of a minibatch for which the policy says ``mean`` (B, A), and what else is worth a mean, (K,)."""
+        raise NotImplementedError
+
+    def _actor_loss(self, obs: Tensor, *samples: Tensor) -> Tensor:
+        with self._fast():
+            mean = self.policy.mean_of_normalized(obs).float()
+        losses = self.loss(mean, *samples)
+        return torch.cat([losses[:1] + self.config.bound_weight * self.bound_loss(mean), losses[1:]])
+
+    def bound_loss(self, mean: Tensor) -> Tensor:
+        """Half the squared overshoot of the mean action beyond the bounds, summed over actions, mean over the batch."""
+        overshoot = (mean - self.action_high).clamp(min=0.0) + (self.action_low - mean).clamp(min=0.0)
+        return 0.5 * overshoot.square().sum(-1).mean()
+
+    @torch.no_grad()
+    def _means_at(self, replay: Replay, rows: Tensor) -> Tensor:
+        """What the policy would do in some stored states, (K, A), float32 as when it acts."""
+        return self.policy.mean(replay.obs.flatten(0, 1).index_select(0, rows))
+
+    @staticmethod
+    def _kl_rows(replay: Replay) -> Tensor:
+        """Up to about ``_KL_ROWS`` valid rows, spread over the newest iteration; any rows if none is valid."""
+        rows = replay.rows(replay.slots(replay.steps))
+        valid = rows[replay.valid.flatten()[rows]]
+        rows = valid if valid.numel() else rows
+        return rows[:: max(1, rows.numel() // _KL_ROWS)]
+
+    def state_tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Everything learned, as groups of tensors for a checkpoint."""
+        return {
+            "policy": dict(self.policy.state_dict()),
+            "critic": dict(self.critic.state_dict()),
+            "actor_optimizer": self.actor_optimizer.state_tensors(),
+            "critic_optimizer": self.critic_optimizer.state_tensors(),
+            "learner": {"lr": self._lr_tensor(), "rng": self.generator.get_state()},
+        }
+
+    def load_state_tensors(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Continue from ``state_tensors``."""
+        self.policy.load_state_dict(dict(groups["policy"]))
+        self.critic.load_state_dict(dict(groups["critic"]))
+        self.actor_optimizer.load_state_tensors(groups["actor_optimizer"])
+        self.critic_optimizer.load_state_tensors(groups["critic_optimizer"])
+        self.actor_optimizer.lr, self.critic_optimizer.lr = groups["learner"]["lr"].tolist()
+        self.generator.set_state(groups["learner"]["rng"].cpu())
+
+    def common_metrics(self, before: Targets) -> dict[str, float]:
+        """Metrics of every algorithm; ``before`` are the targets before the critic fit."""
+        valid = before.valid
+        return {
+            "explained_variance": explained_variance(before.value[valid], before.returns[valid]),
+            "value_mean": float(before.value[valid].mean()),
+            "actor_lr": self.actor_optimizer.lr,
+            "critic_lr": self.critic_optimizer.lr,
+            "skipped_updates": float(self.actor_optimizer.skipped + self.critic_optimizer.skipped),
+        }
+
+    def _values(self, obs: Tensor) -> Tensor:
+        """V (M,) of normalised ``obs`` (M, D), in bounded memory."""
+        with self._fast():
+            value = torch.cat([self.critic(piece) for piece in torch.split(obs, _CHUNK)])
+        return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
+
+    def _fast(self) -> torch.autocast:
+        """Matrix products of the update at its precision; acting, the last layer of the critic and the KL stay float32."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16)
+
+    def _steer(self, kl: float) -> None:
+        target, optimizer = self.config.target_kl, self.actor_optimizer
+        if not target:
+            return
+        if kl > 2.0 * target:
+            optimizer.lr = max(self.config.lr_min, optimizer.lr / _LR_FACTOR)
+        elif kl < 0.5 * target:
+            optimizer.lr = min(self.config.lr_max, optimizer.lr * _LR_FACTOR)
+
+    def _pieces(self, rows: Tensor, batch: int) -> int:
+        """Minibatches of nearly equal size close to ``batch``, no small rest left; as many on every process."""
+        return self.ranks.agreed(max(1, round(rows.numel() / batch)))
+
+    def _minibatches(self, rows: Tensor, pieces: int, passes: int, steps: int) -> Iterator[Tensor]:
+        return minibatches(rows, pieces, passes, steps, self.generator, self.actor_optimizer.records)
+
+    def _lr_tensor(self) -> Tensor:
+        return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
+
+
+def minibatches(
+    rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator, rounded: bool = False
+) -> Iterator[Tensor]:
+    """Shuffled ``rows`` (M,) in so many ``pieces``: ``passes`` times over all, or ``steps`` pieces if that is not 0.
+
+    ``rounded``: all pieces are equally long, and few lengths occur; a pass leaves out a thirty-second of the rows at most.
+    """
+    if rows.numel() == 0:
+        return
+    remaining = steps or passes * pieces
+    used, size = rows.numel(), rows.numel() // pieces
+    if rounded:
+        grain = 1 << max(0, (size // _GRAINS).bit_length() - 1)  # a power of two
+        used = pieces * (size - size % grain)
+    while remaining > 0:
+        order = torch.randperm(rows.numel(), generator=generator, device=rows.device)[:used]
+        yield from rows[order].tensor_split(pieces)[:remaining]
+        remaining -= pieces
+
+
+def standardize(advantage: Tensor, valid: Tensor, ranks: Ranks = ALONE) -> Tensor:
+    """Advantage (M,) minus its mean, over its standard deviation + 1e-5, both over the valid entries of all processes.
+
+    Moments are float64, so that even 1e30 does not overflow.
+    """
+    chosen = advantage[valid].double()
+    count = ranks.total(torch.tensor(chosen.numel(), dtype=torch.float64, device=chosen.device))
+    mean = ranks.total(chosen.sum()) / count
+    std = (ranks.total((chosen - mean).square().sum()) / count).sqrt() + _EPS
+    return ((advantage.double() - mean) / std).to(advantage.dtype)

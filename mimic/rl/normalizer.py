@@ -1,0 +1,86 @@
+"""Running mean and standard deviation of observations, exact over everything seen.
+
+Moments are float64 and merged batch by batch (Chan, Golub & LeVeque 1979), so that the result does not depend on
+how the samples were cut into batches beyond float64 rounding; ``forward`` uses float32 copies made at each update.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from mimic.rl.distributed import ALONE, Ranks
+
+
+class RunningNormalizer(nn.Module):
+    """``clamp((x - mean) / max(std, std_floor), +-clip)`` per entry; passthrough entries come out unchanged.
+
+    Before the first update it is the identity. ``clip`` 0: no clamp. ``max_samples`` 0: never frozen; otherwise updates
+    are ignored once that many samples have been seen.
+    """
+
+    count: Tensor
+    mean: Tensor
+    m2: Tensor
+    shift: Tensor
+    scale: Tensor
+    bound: Tensor
+    passthrough: Tensor
+
+    def __init__(
+        self,
+        dim: int,
+        passthrough: Tensor | None = None,
+        clip: float = 0.0,
+        std_floor: float = 0.01,
+        max_samples: int = 0,
+    ) -> None:
+        super().__init__()
+        mask = torch.zeros(dim, dtype=torch.bool) if passthrough is None else passthrough.detach().bool().cpu().clone()
+        if mask.shape != (dim,):
+            raise ValueError(f"passthrough has shape {tuple(mask.shape)}, expected ({dim},)")
+        self.std_floor = std_floor
+        self.max_samples = max_samples
+        self.clip = clip
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(dim, dtype=torch.float64))
+        self.register_buffer("m2", torch.zeros(dim, dtype=torch.float64))
+        self.register_buffer("shift", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+        unbounded = torch.finfo(torch.float32).max
+        self.register_buffer("bound", torch.full((dim,), clip or unbounded).masked_fill(mask, unbounded))
+        self.register_buffer("passthrough", mask)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Normalised copy of ``obs`` (..., D)."""
+        normalized = (obs - self.shift) * self.scale
+        return torch.clamp(normalized, -self.bound, self.bound) if self.clip else normalized
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation (D,) of everything seen, float64, not below ``std_floor``."""
+        return (self.m2 / self.count.clamp(min=1.0)).sqrt().clamp(min=self.std_floor)
+
+    @torch.no_grad()
+    def update(self, obs: Tensor, ranks: Ranks = ALONE) -> None:
+        """Take in samples ``obs`` (M, D), and those of the other processes, exactly as if they were one batch.
+
+        Raises ValueError on a non-finite one: it would stay in the mean for ever.
+        """
+        count = int(ranks.total(torch.tensor(obs.shape[0], device=obs.device)))
+        if count == 0 or (self.max_samples and float(self.count) >= self.max_samples):
+            return
+        if not bool(obs.isfinite().all()):
+            raise ValueError("a non-finite observation was about to enter the normaliser")
+        batch = obs.to(torch.float64)
+        batch_mean = ranks.total(batch.sum(0)) / count
+        self.merge(count, batch_mean, ranks.total((batch - batch_mean).square_().sum(0)))
+
+    @torch.no_grad()
+    def merge(self, count: int, mean: Tensor, m2: Tensor) -> None:
+        """Join the moments of another ``count`` samples: their mean (D,) and sum of squared deviations (D,)."""
+        total = self.count + count
+        delta = mean - self.mean
+        self.m2 += m2 + delta.square() * (self.count * count / total)
+        self.mean += delta * (count / total)
+        self.count.copy_(total)
+        self.shift.copy_(self.mean.masked_fill(self.passthrough, 0.0))
+        self.scale.copy_((1.0 / self.std).masked_fill(self.passthrough, 1.0))

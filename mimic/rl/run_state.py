@@ -1,0 +1,108 @@
+"""All that a run's future depends on, to and from a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mimic.core.checkpoint import Checkpoint
+from mimic.core.errors import CheckpointError
+from mimic.rl.learner import Learner
+from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy_ema import PolicyAverage
+from mimic.rl.replay import Replay
+from mimic.rl.rollout import EpisodeTracker, RolloutConfig
+from mimic.rl.vec_env import VecEnv
+
+_FOLLOW = 0.05  # share an iteration with which smoothed quantities follow
+
+
+@dataclass
+class Counters:
+    """Where a run stands."""
+
+    iteration: int = 0
+    samples: int = 0
+    next_evaluation: int = 0  # samples
+    best_score: float | None = None
+    seconds: float = 0.0
+    episode_steps: float = 0.0  # mean length of training episodes, smoothed over iterations
+
+    def follow_episodes(self, finished: Tensor) -> None:
+        """Take in the episodes that finished in an iteration, as `EpisodeTracker.finished` sums them up."""
+        _, steps, count = finished.tolist()
+        if count:
+            self.episode_steps += (steps / count - self.episode_steps) * (_FOLLOW if self.episode_steps else 1.0)
+
+
+@dataclass
+class RunState:
+    """The moving parts of a run."""
+
+    env: VecEnv
+    learner: Learner
+    rollout: RolloutConfig
+    replay: Replay
+    tracker: EpisodeTracker
+    explore: torch.Generator
+    average: PolicyAverage | None
+    learn_threads: int = 1
+    counters: Counters = field(default_factory=Counters)
+
+    @property
+    def judged_policy(self) -> GaussianPolicy:
+        """The policy to evaluate and ship: the averaged one if there is one."""
+        return self.average.policy if self.average else self.learner.policy
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """Groups of tensors; ``policy`` is the judged policy, ``actor`` the learning one where that is another."""
+        groups = self.learner.state_tensors()
+        if self.average:
+            groups["actor"], groups["policy"] = groups["policy"], dict(self.average.policy.state_dict())
+        groups |= {"replay": self.replay.state_dict(), "tracker": self.tracker.state_dict()}
+        return groups | {"env": dict(self.env.state_dict()), "explore": {"rng": self.explore.get_state()}}
+
+    def meta(self) -> dict[str, Any]:
+        """Counters, and the settings for `load` to compare."""
+        return {"counters": asdict(self.counters), "settings": self._settings()}
+
+    def load(self, found: Checkpoint) -> list[str]:
+        """Continue from ``found``; lines on settings that differ. Raises CheckpointError if it does not fit."""
+        groups = found.tensors
+        try:
+            if self.average:
+                self.average.policy.load_state_dict(groups["policy"])
+            self.learner.load_state_tensors({**groups, "policy": groups.get("actor", groups["policy"])})
+            self.replay.load_state_dict(groups["replay"])
+            self.tracker.load_state_dict(groups["tracker"])
+            self.explore.set_state(groups["explore"]["rng"])
+            self.env.load_state_dict(groups["env"])
+            self.counters = Counters(**found.meta["counters"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            line = " ".join(str(error).split())
+            raise CheckpointError(f"{found.path}: does not fit these settings or this version ({line})") from None
+        return _differences(found.meta.get("settings"), self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        parts = {
+            "policy": asdict(self.learner.policy.config),
+            "learner": asdict(self.learner.config),
+            "rollout": asdict(self.rollout),
+        }
+        named = {f"{part}.{key}": value for part, values in parts.items() for key, value in values.items()}
+        common = {
+            "num_envs": self.env.num_envs,
+            "threads": self.learn_threads,
+            "device": self.learner.device.type,
+        }
+        return {"algorithm": type(self.learner).__name__, **common, **named}
+
+
+def _differences(before: Any, now: Mapping[str, Any]) -> list[str]:
+    """Lines naming what changed between the settings of a checkpoint and the present ones."""
+    before = before if isinstance(before, dict) else {}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in now.items()}
+    changed = [key for key in plain if before.get(key) != plain[key]]
+    return [f"resuming with other settings: {key} was {before.get(key)}, is {plain[key]}" for key in changed]

@@ -1,0 +1,59 @@
+"""How many cores an update may use.
+
+Simulation has all of them, and torch one thread: its small tensors are not worth sharing. An update is. In turns with the
+rollout it finds all cores idle; beside one it gets half, and where bfloat16 is slow, so that updates are what takes long, all.
+Sums then are in another order: the number is part of what makes a run the same to the bit.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from mimic.rl.precision import bfloat16_is_fast
+
+_MOST = 8  # minibatches of thousands of rows through layers of hundreds of units keep no more busy
+
+
+def usable_cores() -> int:
+    """Cores this program may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def learner_threads(device: torch.device, overlap: bool) -> int:
+    """Threads for updates on ``device``, beside rollouts if ``overlap``; OMP_NUM_THREADS is the most.
+
+    Of several processes on this machine (torchrun) each has its share.
+    """
+    if device.type != "cpu":
+        return 1
+    cores = usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if said.isdecimal() and int(said):
+        cores = min(cores, int(said))
+    if overlap and bfloat16_is_fast(device):
+        cores //= 2
+    return max(1, min(cores, _MOST))
+
+
+def set_torch_threads(count: int) -> None:
+    """So many threads for torch in the thread that calls this.
+
+    Asked first: one that has never been asked takes whatever number another thread has set last.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(count)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads for torch, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    if count != before:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        if count != before:
+            torch.set_num_threads(before)

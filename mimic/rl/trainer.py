@@ -1,0 +1,298 @@
+"""The training loop, and all that keeps a long run safe: evaluation, log, checkpoints, resume, signals.
+
+A run resumed from a checkpoint continues bit for bit on the CPU: what the loop reads is in the checkpoint, and what
+depends on the clock (when to save, when to stop) decides only how far it gets.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mimic.core import checkpoint
+from mimic.core.errors import CheckpointError, ConfigError, nearest
+from mimic.rl.learner import Learner
+from mimic.rl.metrics_log import LAST_ROW, METRICS_FILE, MetricsLog
+from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy_ema import PolicyAverage
+from mimic.rl.progress import Progress, make_progress
+from mimic.rl.replay import Replay
+from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
+from mimic.rl.run_state import RunState
+from mimic.rl.seeds import generator
+from mimic.rl.signals import StopOnSignal
+from mimic.rl.threads import torch_threads
+from mimic.rl.vec_env import VecEnv
+
+CHECKPOINTS = "ckpt"
+CURVE_FILE = "learning_curve.png"
+_REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM")
+
+Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """When to stop, evaluate and save."""
+
+    samples: int = 0  # stop at so many samples in all; 0: no such limit
+    minutes: float = 0.0  # stop after so many minutes of this call; 0: no such limit
+    evaluate_every: int = 500_000  # samples; also before the first and after the last; 0: never
+    checkpoint_minutes: float = 10.0
+    keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
+    best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
+    ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0: the policy itself
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.samples, self.minutes, self.evaluate_every, self.checkpoint_minutes) < 0:
+            raise ValueError("samples, minutes, evaluate_every and checkpoint_minutes must not be negative")
+        if self.keep_checkpoints < 1 or not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError("keep_checkpoints must be at least 1 and ema_decay in [0, 1)")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a call of ``train`` ended: ``stopped_by`` is ``samples``, ``minutes``, ``SIGINT`` or ``SIGTERM``."""
+
+    samples: int
+    iterations: int
+    stopped_by: str
+    checkpoint: Path
+    best: Path | None
+
+
+class Trainer:
+    """Trains ``learner`` in ``env``, writing ckpt/, metrics.jsonl, tensorboard/ and learning_curve.png into ``out``.
+
+    ``evaluate`` gets the policy to judge, and must leave the training environment alone; its numbers are logged as
+    ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
+    For ``critic_first`` iterations only the critic learns: a policy that is good already must not follow a critic that
+    knows nothing.
+    """
+
+    def __init__(
+        self,
+        env: VecEnv,
+        learner: Learner,
+        rollout: RolloutConfig,
+        config: TrainerConfig,
+        *,
+        out: Path,
+        seed: int,
+        evaluate: Evaluate | None = None,
+        spec: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+        critic_first: int = 0,
+        learn_threads: int = 1,
+    ) -> None:
+        self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
+        self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
+        average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
+        device = learner.device
+        replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, device)
+        tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
+        self.state = RunState(env, learner, rollout, replay, tracker, explore, average, learn_threads)
+        self.ranks = learner.ranks
+        apart = rollout.overlap or device.type != env.device.type
+        self._learn_threads = learn_threads
+        self._collector = (
+            Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks, learn_threads) if apart else None
+        )
+        self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
+        self.progress = progress or make_progress()
+        self._critic_first = critic_first
+        self._judged = -1  # samples at the last evaluation
+        self._started = False  # episodes are under way, in this process or before
+
+    def train(self) -> TrainResult:
+        """Run until samples, minutes or a signal say stop; save. Raises LearnerDiverged, CheckpointWriteError."""
+        env, policy, counters = self.env, self.learner.policy, self.state.counters
+        with StopOnSignal("finishing the iteration, then saving; once more stops at once and saves nothing") as stop:
+            log = self._start()
+            try:
+                while (reason := self._stop_reason(stop)) is None:
+                    env.set_progress(counters.samples)
+                    policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
+                    begin = time.monotonic()
+                    metrics = self._collect_and_learn() | self.state.tracker.metrics()
+                    counters.follow_episodes(self.ranks.total(self.state.tracker.finished))
+                    counters.iteration += 1
+                    counters.samples += self._samples_an_iteration
+                    metrics |= self._rate(begin) | self._evaluate_if_due()
+                    self._record(log, metrics)
+                    self._save_if_due(log, self._new_best(metrics))
+                path = self._save(log, None)
+                if reason in ("samples", "minutes") and (score := self._judge_last(log)) is not None:
+                    path = self._save(log, score)
+            finally:
+                log.close()
+                self.progress.close()
+        self._draw_curve()
+        return TrainResult(counters.samples, counters.iteration, reason, path, checkpoint.best(self.root))
+
+    def resume(self) -> checkpoint.Checkpoint:
+        """Take up the newest sound checkpoint of ``out``, of several processes the newest that all have.
+
+        Raises CheckpointError if there is none that fits.
+        """
+        found = checkpoint.latest(self.root)
+        common = self.ranks.least(found.step)
+        if found.step != common:  # they were killed between one's save and another's
+            found = checkpoint.load(self.root / f"{common:09d}")
+            checkpoint.forget_after(self.root, common)
+        for line in (*found.warnings, *self.state.load(found)):
+            self.progress.say(line)
+        self._started = True
+        return found
+
+    def begin_with(self, policy: GaussianPolicy) -> None:
+        """Take the networks and normaliser of ``policy``, which must be of this one's sizes, instead of random ones."""
+        self.learner.policy.load_state_dict(policy.state_dict())
+        if self.state.average:
+            self.state.average.policy.load_state_dict(policy.state_dict())
+
+    def _start(self) -> MetricsLog:
+        """Clean up after a crash, open the log, begin the episodes, judge the untrained policy."""
+        checkpoint.remove_orphans(self.root)
+        if not self._started and checkpoint.steps(self.root):
+            raise CheckpointError(f"{self.out}: holds a run already; resume it, or choose another folder")
+        tensors = sum(t.nbytes for group in self.state.tensors().values() for t in group.values())
+        checkpoint.preflight(self.root, tensors + self.state.replay.nbytes)
+        counters = self.state.counters
+        log = MetricsLog(
+            self.out, counters.iteration if self._started else -1, self.config.tensorboard, self.progress.say
+        )
+        self._begin, self._samples_at_begin = time.monotonic(), counters.samples
+        self._next_save = self._begin + 60.0 * self.config.checkpoint_minutes
+        if not self._started:
+            self._started = True
+            self.env.set_progress(0)
+            self.state.replay.last_obs.copy_(self.env.reset())
+            if evaluation := self._evaluate_if_due():
+                self._record(log, evaluation)
+                self._new_best(evaluation)
+        return log
+
+    def _stop_reason(self, stop: StopOnSignal) -> str | None:
+        """Why to stop now: the first process's reason, if there are several."""
+        reason = 0
+        if self.config.minutes and time.monotonic() - self._begin >= 60.0 * self.config.minutes:
+            reason = _REASONS.index("minutes")
+        if self.config.samples and self.state.counters.samples >= self.config.samples:
+            reason = _REASONS.index("samples")
+        if stop.received is not None:
+            reason = _REASONS.index(stop.received.name)
+        return _REASONS[self.ranks.agreed(reason)]
+
+    def _collect_and_learn(self) -> dict[str, float]:
+        """An iteration of experience and an update: in turns, or side by side if the rollout says so."""
+        state, policy = self.state, self.learner.policy
+        if self._collector:
+            return self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
+        collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
+        with torch_threads(self._learn_threads):
+            return self._learn()
+
+    def _learn(self) -> dict[str, float]:
+        """Update the networks, then the normaliser: its change must not look like a step of the policy."""
+        normalizer, replay = self.learner.policy.normalizer, self.state.replay
+        begin = time.monotonic()
+        if not replay.size:
+            return {}
+        # The first iteration only measures observations.
+        critic_only = self.state.counters.iteration < self._critic_first
+        metrics = self.learner.update(replay, critic_only) if float(normalizer.count) else {}
+        slots = replay.slots(self.rollout.steps)
+        normalizer.update(replay.obs[slots][replay.valid[slots]], self.ranks)
+        if self.state.average:
+            self.state.average.update(self.learner.policy)
+        return metrics | {"update_s": time.monotonic() - begin}
+
+    def _rate(self, begin: float) -> dict[str, float]:
+        passed = time.monotonic() - begin
+        self.state.counters.seconds += passed
+        return {"iteration_s": passed, "samples_per_s": self._samples_an_iteration / max(passed, 1e-9)}
+
+    def _evaluate_if_due(self) -> dict[str, float]:
+        counters, every = self.state.counters, self.config.evaluate_every
+        if self.evaluate is None or not every or counters.samples < counters.next_evaluation:
+            return {}
+        counters.next_evaluation = (counters.samples // every + 1) * every
+        self._judged = counters.samples
+        return self._judge(self.evaluate)
+
+    def _judge(self, evaluate: Evaluate) -> dict[str, float]:
+        found = evaluate(self.state.judged_policy)
+        if self.config.best_metric not in found:
+            raise ConfigError(f"best_metric: {nearest(self.config.best_metric, found)}")
+        return {f"eval/{key}": float(value) for key, value in found.items()}
+
+    def _judge_last(self, log: MetricsLog) -> float | None:
+        """The score of the policy that the run ends with, where that is not known yet, for its checkpoint; in a row of the
+        log that goes when the run is resumed.
+        """
+        if self.evaluate is None or not self.config.evaluate_every or self._judged == self.state.counters.samples:
+            return None
+        metrics = self._judge(self.evaluate)
+        self._record(log, metrics | {LAST_ROW: 1})
+        return metrics[f"eval/{self.config.best_metric}"]
+
+    def _record(self, log: MetricsLog, metrics: dict[str, float]) -> None:
+        counters, std = self.state.counters, float(self.learner.policy.std.mean())
+        row = {
+            "iteration": counters.iteration,
+            "samples": counters.samples,
+            "time_s": counters.seconds,
+            "std": std,
+        }
+        log.write(row | metrics)
+        self.progress.show(row | metrics, *self._share_and_eta())
+        self.state.tracker.reset_sums()
+
+    def _new_best(self, metrics: dict[str, float]) -> float | None:
+        """The score of this row's evaluation if it is the best of the run so far."""
+        score, counters = metrics.get(f"eval/{self.config.best_metric}", math.nan), self.state.counters
+        if math.isfinite(score) and (counters.best_score is None or score > counters.best_score):
+            counters.best_score = score
+            return score
+        return None
+
+    def _share_and_eta(self) -> tuple[float, float]:
+        """Share of the run done, and seconds to go (inf if it has no end)."""
+        passed, samples = time.monotonic() - self._begin, self.state.counters.samples
+        share, eta = 0.0, math.inf
+        if self.config.minutes:
+            share, eta = passed / (60.0 * self.config.minutes), 60.0 * self.config.minutes - passed
+        if self.config.samples:
+            share = max(share, samples / self.config.samples)
+            rate = (samples - self._samples_at_begin) / max(passed, 1e-9)
+            eta = min(eta, (self.config.samples - samples) / rate if rate else math.inf)
+        return min(share, 1.0), max(eta, 0.0)
+
+    def _save_if_due(self, log: MetricsLog, new_best: float | None) -> None:
+        """Save on a new best score or when it is time; a failure is said, and tried again when due next."""
+        due = new_best is not None or time.monotonic() >= self._next_save
+        if not self.ranks.agreed(due):
+            return
+        try:
+            self._save(log, new_best)
+        except checkpoint.CheckpointWriteError as error:
+            self.progress.say(f"{error}; training goes on")
+
+    def _save(self, log: MetricsLog, score: float | None) -> Path:
+        log.sync()
+        self._next_save = time.monotonic() + 60.0 * self.config.checkpoint_minutes
+        state, keep = self.state, self.config.keep_checkpoints
+        spec = None if self.spec is None else {**self.spec, "policy": self.learner.policy.describe()}
+        return checkpoint.save(self.root, state.counters.iteration, state.tensors(), state.meta(), spec, score, keep)
+
+    def _draw_curve(self) -> None:
+        try:
+            from mimic.rl.curve import draw_learning_curve
+
+            draw_learning_curve(self.out / METRICS_FILE, self.out / CURVE_FILE)
+        except Exception as error:
+            self.progress.say(f"no learning curve drawn: {error}")

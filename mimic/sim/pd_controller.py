@@ -1,0 +1,73 @@
+"""The servo: proportional-derivative control whose whole torque respects each joint's limit.
+
+A joint's torque is kp * e - kd * v with e the rotation vector from the joint to its target in the child's frame
+(the error of DeepMimic's stable PD controller; Tan, Liu and Turk 2011), scaled down to the joint's torque limit if its
+norm exceeds it. The engine has the damping -kd * v in the joint, so the motor is given
+
+    motor = limited(kp * e - kd * v) + kd * v.
+
+Such a servo is far too quick for a light foot: with h the physics step, h * kd is sixty times the foot's inertia. Taking
+the damping at the end of the step (implicitly, as stable PD controllers and MuJoCo do) puts h * kd beside the inertia,
+
+    (M + h * kd) dv / h = torque at the start of the step,
+
+but only after contact has been solved with M alone: contact forces are meant for a foot of M and act on M + h * kd, far
+too weak to stop it. Feet sank in by 16 mm and slid at half a metre a second, however hard the contact. So the same
+inertia is part of the character, as the armature kd * armature_s of its joints (a rotor's): contact knows of it, the
+damping may be explicit, the torque keeps to its limit exactly, and finer steps simulate the same character.
+"""
+
+import torch
+from torch import Tensor
+
+from characters import Character
+from mimic.core.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_to_rotvec
+
+
+class Servo:
+    """Targets and joint state to motor torques, for N copies of one character."""
+
+    def __init__(self, character: Character, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
+        joints = character.joints
+
+        def per_dof(values: list[float]) -> Tensor:
+            repeated = [v for v, j in zip(values, joints, strict=True) for _ in range(j.dof.start, j.dof.stop)]
+            return torch.tensor(repeated, device=device, dtype=dtype)
+
+        self._kp = per_dof([j.kp for j in joints])
+        self._kd = per_dof([j.kd for j in joints])
+        self._limit = torch.tensor([j.torque_limit for j in joints], device=device, dtype=dtype)
+        self._joint_of_dof = per_dof([float(i) for i in range(len(joints))]).long()
+        self._sum_per_joint = torch.nn.functional.one_hot(self._joint_of_dof, len(joints)).to(dtype)
+        balls = [j for j in joints if j.kind == "ball"]
+        self._ball_dofs = torch.tensor([d for j in balls for d in range(j.dof.start, j.dof.stop)], device=device)
+        self._ball_joints = torch.tensor([joints.index(j) for j in balls], device=device)
+
+    def set_target(self, pd_target: Tensor) -> None:
+        """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
+        self._target = pd_target
+        # turned about, because the error has to be worked out for every physics step and this once
+        self._from_target = quat_conj(
+            quat_from_rotvec(pd_target.index_select(1, self._ball_dofs).view(len(pd_target), -1, 3))
+        )
+
+    def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
+        """Limited servo torque and what to give a motor beside a damper kd, each (N, A) [N·m].
+
+        Args:
+            ball_quat: (N, J_ball, 4) wxyz of the ball joints, in joint order.
+            joint_pos: (N, A) [rad]; the hinges' angles, other columns are not read.
+            joint_vel: (N, A) [rad/s].
+        """
+        _, limited = self.error_and_torque(ball_quat, joint_pos, joint_vel)
+        return limited, limited + self._kd * joint_vel
+
+    def error_and_torque(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
+        """Error e, (N, A) [rad], and limited servo torque, (N, A) [N·m]; arguments as of :meth:`torques`."""
+        error = self._target - joint_pos
+        beyond = quat_to_rotvec(quat_mul(self._from_target, ball_quat))  # the target: its inverse, the error
+        error.index_copy_(1, self._ball_dofs, -beyond.flatten(1))
+        wanted = self._kp * error - self._kd * joint_vel
+        norm = (wanted.square() @ self._sum_per_joint).sqrt()
+        share = self._limit / norm.clamp_min(self._limit)
+        return error, wanted * share.index_select(1, self._joint_of_dof)

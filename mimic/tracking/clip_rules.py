@@ -1,0 +1,72 @@
+"""What is special about a clip as a task: which contacts it may make, how its root is re-synchronised.
+
+Of a named clip a table says so; a clip of the user's own shows it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from characters import Character, CharacterState, Kinematics
+from mimic.core.strict_config import build, read_yaml
+from mocap.catalogue import clip_names
+from mocap.motion import Motion
+from retarget.loop import goes_on_turning
+
+_ON_GROUND_M = 0.02  # a body that comes this near to the ground in the clip touches it
+_TABLE = Path(__file__).with_name("clip_rules.yaml")
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """One clip's rules, as DeepMimic's arguments files have them.
+
+    ``allowed_contacts`` adds to the character's; ``forbidden_contacts`` replaces the rule by a list of bodies.
+    ``sync_root_pos`` / ``sync_root_yaw``: at each cycle the reference's root is moved / turned to the simulated one.
+    ``episode_s`` caps the episode [s].
+    """
+
+    allowed_contacts: tuple[str, ...] = ()
+    forbidden_contacts: tuple[str, ...] | None = None
+    contact_fails: bool = True
+    sync_root_pos: bool = True
+    sync_root_yaw: bool = False
+    episode_s: float | None = None
+
+
+@cache
+def task_for(*clips: str) -> TaskConfig:
+    """The rules of the clip, by its short name; of several clips those of the first, without a re-synchronised heading."""
+    table = read_yaml(_TABLE)
+    task = build(TaskConfig, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
+    return replace(task, sync_root_pos=True, sync_root_yaw=False) if len(clips) > 1 else task
+
+
+def task_of(motions: Sequence[Motion], character: Character) -> TaskConfig:
+    """The rules of these clips; of clips that have no name here: what touches the ground in them may, and cycles that turn
+    go on turning."""
+    names = [motion.name for motion in motions]
+    task = task_for(*names)
+    if names[0] in clip_names():
+        return task
+    touching = dict.fromkeys(name for motion in motions for name in _on_the_ground(motion, character))
+    turns = len(motions) == 1 and motions[0].loop and goes_on_turning(motions[0])
+    return replace(task, allowed_contacts=tuple(touching), sync_root_yaw=turns)
+
+
+def _on_the_ground(motion: Motion, character: Character) -> list[str]:
+    """Bodies that touch the ground at some moment of the clip."""
+    still = motion.root_pos_w.new_zeros(motion.num_frames, 3)
+    joint_vel = motion.root_pos_w.new_zeros(motion.num_frames, character.num_actuated)
+    state = CharacterState(motion.root_pos_w, motion.root_quat_w, still, still, motion.joint_quat, joint_vel)
+    kinematics = Kinematics(character, motion.root_pos_w.device, motion.root_pos_w.dtype)
+    lowest = kinematics.lowest_points(kinematics.forward(state)).amin(0)
+    return [body.name for body, height in zip(character.bodies, lowest.tolist(), strict=True) if height < _ON_GROUND_M]
+
+
+def foot_bodies(character: Character, task: TaskConfig) -> tuple[str, ...]:
+    """The bodies that touch the ground by rule; where anything may, the end effectors."""
+    if task.contact_fails and task.forbidden_contacts is None:
+        return tuple(dict.fromkeys((*character.config.allowed_contacts, *task.allowed_contacts)))
+    return character.end_effectors

@@ -1,0 +1,143 @@
+"""Poses of one character over a whole clip, and how every point of it moves when its joints do.
+
+A step (T, D) holds, for each frame, the root's translation (3) [m] and rotation (3) [rad] in world axes, then the A
+joint axes [rad]: of a ball joint a rotation vector in the child's frame, of a hinge its angle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from characters.character import Character
+from mimic.core.rotations import (
+    quat_conj,
+    quat_from_rotvec,
+    quat_mul,
+    quat_normalize,
+    quat_rotate,
+    quat_to_rotvec,
+)
+from mocap.motion import Motion
+
+
+@dataclass
+class Posture:
+    """Root position (T, 3) [m], root orientation (T, 4) and joint rotations (T, J, 4), wxyz, float64."""
+
+    root_pos: Tensor
+    root_quat: Tensor
+    joint_quat: Tensor
+
+    def __len__(self) -> int:
+        return len(self.root_pos)
+
+    def __getitem__(self, frames: slice | Tensor) -> Posture:
+        return Posture(self.root_pos[frames], self.root_quat[frames], self.joint_quat[frames])
+
+    @staticmethod
+    def of(motion: Motion) -> Posture:
+        """The poses of a motion, sharing its memory."""
+        return Posture(motion.root_pos_w, motion.root_quat_w, motion.joint_quat)
+
+
+@dataclass
+class BodyPoses:
+    """Positions (T, B, 3) [m] and orientations (T, B, 4) of all bodies, and where the joint axes point (T, A, 3)."""
+
+    pos: Tensor
+    quat: Tensor
+    axes: Tensor
+
+
+class Chain:
+    """Positions, steps and derivatives for one character; float64."""
+
+    def __init__(self, character: Character):
+        self.character = character
+        self.parents = [body.parent for body in character.bodies]
+        self.offset = torch.tensor([body.offset for body in character.bodies], dtype=torch.float64)
+        self.joint_of_body = [body.joint for body in character.bodies]
+        body_of_joint = {joint: b for b, joint in enumerate(self.joint_of_body) if joint is not None}
+        dof_body, dof_axis = [], []
+        for j, joint in enumerate(character.joints):
+            axes = torch.eye(3, dtype=torch.float64) if joint.kind == "ball" else torch.tensor([joint.axis]).double()
+            dof_axis += list(axes)
+            dof_body += [body_of_joint[j]] * len(axes)
+        self.dof_body = torch.tensor(dof_body)
+        self.dof_axis = torch.stack(dof_axis)
+        self.num_dof = 6 + len(dof_body)
+        above = torch.eye(len(self.parents), dtype=torch.bool)  # row: the body, column: it or an ancestor
+        for b, parent in enumerate(self.parents[1:], start=1):
+            above[b] |= above[parent]
+        # whether a body turns with a dof; the root's rotation moves all
+        self.moves = torch.cat((torch.ones(len(above), 3, dtype=torch.bool), above[:, self.dof_body]), 1)
+
+    def forward(self, posture: Posture) -> BodyPoses:
+        """Where all bodies are."""
+        quats, places = [posture.root_quat], [posture.root_pos]
+        for b, parent in enumerate(self.parents[1:], start=1):
+            joint = self.joint_of_body[b]
+            places.append(places[parent] + quat_rotate(quats[parent], self.offset[b].expand_as(posture.root_pos)))
+            turned = quats[parent] if joint is None else quat_mul(quats[parent], posture.joint_quat[:, joint])
+            quats.append(turned)
+        pos, quat = torch.stack(places, 1), torch.stack(quats, 1)
+        axes = quat_rotate(quat[:, self.dof_body], self.dof_axis.expand(len(pos), -1, -1))
+        return BodyPoses(pos, quat, axes)
+
+    def points(self, bodies: BodyPoses, body: Tensor, at: Tensor) -> Tensor:
+        """Points fixed to bodies, (T, P, 3) [m], from body indices (P,) and places in their frames (P, 3) or (T, P, 3)."""
+        return bodies.pos[:, body] + quat_rotate(bodies.quat[:, body], at.expand(len(bodies.pos), -1, -1))
+
+    def retract(self, posture: Posture, step: Tensor) -> Posture:
+        """The posture after a step (T, D)."""
+        turned = quat_mul(posture.joint_quat, quat_from_rotvec(self.rotation_vectors(step[:, 6:])))
+        return Posture(
+            posture.root_pos + step[:, :3],
+            quat_normalize(quat_mul(quat_from_rotvec(step[:, 3:6]), posture.root_quat)),
+            quat_normalize(turned),
+        )
+
+    def difference(self, posture: Posture, other: Posture) -> Tensor:
+        """The step (T, D) from one posture to another, shortest way round."""
+        root = quat_to_rotvec(quat_mul(other.root_quat, quat_conj(posture.root_quat)))
+        joints = quat_to_rotvec(quat_mul(quat_conj(posture.joint_quat), other.joint_quat))
+        columns = [
+            joints[:, j] if joint.kind == "ball" else joints[:, j] @ joints.new_tensor(joint.axis)[:, None]
+            for j, joint in enumerate(self.character.joints)
+        ]
+        return torch.cat((other.root_pos - posture.root_pos, root, *columns), 1)
+
+    def rotation_vectors(self, step: Tensor) -> Tensor:
+        """Joint axes (T, A) as rotation vectors (T, J, 3)."""
+        columns = [
+            step[:, joint.dof] if joint.kind == "ball" else step[:, joint.dof] * step.new_tensor(joint.axis)
+            for joint in self.character.joints
+        ]
+        return torch.stack(columns, 1)
+
+    def hinge_angles(self, posture: Posture) -> Tensor:
+        """Angles of the hinges (T, H) [rad] within half a turn of 0, in the order of the joints."""
+        columns = [
+            quat_to_rotvec(posture.joint_quat[:, j]) @ posture.root_pos.new_tensor(joint.axis)
+            for j, joint in enumerate(self.character.joints)
+            if joint.kind == "hinge"
+        ]
+        return torch.stack(columns, 1) if columns else posture.root_pos.new_zeros(len(posture), 0)
+
+    def point_rows(self, bodies: BodyPoses, points: Tensor, body: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Derivatives of the x, y and z of points (T, P, 3) with respect to the rotations, three times (T, D - 3, P)."""
+        ax, ay, az = self.turning_axes(bodies)[..., None].unbind(2)
+        pivots = torch.cat((bodies.pos[:, :1].expand(-1, 3, -1), bodies.pos[:, self.dof_body]), 1)
+        px, py, pz = pivots[..., None].unbind(2)
+        x, y, z = points[:, None].unbind(-1)
+        mask = self.moves[body].T.to(points)
+        rx, ry, rz = (x - px) * mask, (y - py) * mask, (z - pz) * mask
+        return ay * rz - az * ry, az * rx - ax * rz, ax * ry - ay * rx
+
+    def turning_axes(self, bodies: BodyPoses) -> Tensor:
+        """World axes of all rotations, the root's first, (T, D - 3, 3)."""
+        root = torch.eye(3, dtype=bodies.axes.dtype).expand(len(bodies.axes), 3, 3)
+        return torch.cat((root, bodies.axes), 1)

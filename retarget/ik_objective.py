@@ -1,0 +1,266 @@
+"""Targets as the solver takes them: weighted places for points of the body, among them the soles that must not move."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from characters.character import Joint
+from mimic.core.rotations import (
+    quat_conj,
+    quat_from_axis_angle,
+    quat_from_rotvec,
+    quat_mul,
+    quat_rotate,
+    quat_to_rotvec,
+)
+from retarget.configuration import Chain, Posture
+from retarget.contacts import anchors, blend_offset
+from retarget.frames import arc
+from retarget.retarget_rig import Figure, Surface
+from retarget.targets import Targets
+
+_FADE_S = 0.2  # how long before and after a contact the limb is drawn towards its place
+_FAR = 0.06  # [m] a sole that would be so far above ground does not stand, whatever its joints do
+_LOCK = 8.0  # weight of a standing sole against a key body's 1 (of the residual, so squared in the cost)
+_ROLE_WEIGHT = {"pelvis": 0.5, "chest": 0.4, "neck": 0.3, "head": 0.5, "knee": 0.5, "elbow": 0.6, "toe": 0.5}
+_STANDING_ROLE_WEIGHT = 0.3
+_ORIENTATION_WEIGHT = {"pelvis": 0.15, "chest": 0.15, "ankle": 0.15, "neck": 0.2, "toe": 0.1, "finger": 0.1}
+
+
+@dataclass(frozen=True, eq=False)
+class Goals:
+    """Weighted goals for points and orientations over T frames; weights multiply the residual.
+
+    Attributes:
+        body, at: (P,), (P, 3): the points, fixed to bodies.
+        place, weight: (T, P, 3) [m], (T, P).
+        turned: (O,) bodies with an orientation goal.
+        quat, turn_weight: (T, O, 4), (O,) [m/rad].
+        floor: (T, S) bool, which points of the figure's surface stand on the ground.
+    """
+
+    body: Tensor
+    at: Tensor
+    place: Tensor
+    weight: Tensor
+    turned: Tensor
+    quat: Tensor
+    turn_weight: Tensor
+    floor: Tensor
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def __getitem__(self, frames: slice) -> Goals:
+        return replace(
+            self,
+            place=self.place[frames],
+            weight=self.weight[frames],
+            quat=self.quat[frames],
+            floor=self.floor[frames],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Sole:
+    """The points of one contact, and when the recording has them on the ground (T,) bool."""
+
+    role: str
+    surface: Surface
+    flags: Tensor
+
+
+def soles(figure: Figure, targets: Targets) -> list[Sole]:
+    """What stands on what: heel and toe of a foot apart, a paw or a hand as a whole."""
+    found = []
+    for role, flags in targets.contact.items():
+        part = role.split("_")[1]
+        base = role if (role in figure and part != "toe") or figure.digitigrade else role.replace("toe", "ankle")
+        if role in figure and figure.body_of(role) != figure.body_of(role.replace("toe", "ankle")):
+            base = role
+        surface = figure.sole(base)
+        if base != role and len(surface.at) == 1:  # one point cannot stand in two places
+            continue
+        if not figure.digitigrade and part in ("ankle", "toe") and len(surface.at) > 1:
+            front = surface.at[:, 0] > surface.at[:, 0].mean()
+            chosen = front if part == "toe" else ~front
+            if base.endswith("toe"):
+                chosen = torch.ones_like(front)
+            surface = Surface(surface.body[chosen], surface.at[chosen], surface.radius[chosen])
+        found.append(Sole(role, surface, flags))
+    return found
+
+
+def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
+    """Everything the solver aims at. Standing soles are held at their mean place of each contact, on the ground."""
+    times = targets.times
+    fade = max(2, round(_FADE_S / float(times.diff().median())))
+    pos = {role: value.clone() for role, value in targets.pos.items()}
+    locks: list[tuple[Surface, Tensor, Tensor]] = []
+    offsets: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    for sole in soles(figure, targets):
+        body_role = sole.role if sole.role in pos and not sole.role.endswith("toe") else _carrier(figure, sole.role)
+        quat = _orientation(chain, targets, int(sole.surface.body[0]))
+        origin = targets.pos[body_role]
+        points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
+        flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + _FAR)
+        fixed = torch.stack([anchors(flags, points[:, p], targets.drifting) for p in range(points.shape[1])], 1)
+        fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
+        locks.append((sole.surface, fixed, flags))
+        offsets.setdefault(body_role, []).append(((fixed - points).mean(1), flags))
+    for body_role, found in offsets.items():
+        count = torch.stack([flags for _, flags in found]).sum(0)
+        offset = sum((o * f[:, None] for o, f in found), torch.zeros_like(found[0][0])) / count.clamp_min(1)[:, None]
+        _shift_limb(figure, pos, body_role, blend_offset(offset, count > 0, fade))
+    targets = replace(targets, quat=_levelled(figure, targets, pos, locks, fade))
+    for role in pos:
+        if role.endswith(("finger", "toe") if figure.digitigrade else ("wrist", "ankle", "toe")):
+            pos[role][:, 2].clamp_(min=_lowest(figure, role))
+    return _stack(figure, targets, pos, locks)
+
+
+def first_posture(figure: Figure, targets: Targets) -> Posture:
+    """Every joint as the orientation targets have it, whatever that does to places: where the solver starts."""
+    character, frames = figure.character, len(targets)
+    pelvis = figure.body_of("pelvis")
+    quats: list[Tensor] = []
+    identity = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64).expand(frames, 4)
+    joint_quat = torch.zeros(frames, len(character.joints), 4, dtype=torch.float64)
+    for b, body in enumerate(character.bodies):
+        if body.parent < 0:
+            quats.append(targets.quat.get(b, targets.quat[pelvis]))
+            continue
+        parent = quats[body.parent]
+        wanted = targets.quat.get(b)
+        if body.joint is None or wanted is None:
+            local = identity
+        else:
+            local = _allowed(character.joints[body.joint], parent, wanted)
+        if body.joint is not None:
+            joint_quat[:, body.joint] = local
+        quats.append(quat_mul(parent, local))
+    root_pos = targets.pos["pelvis"] - quat_rotate(quats[0], figure.rest("pelvis").expand(frames, 3))
+    return Posture(root_pos, quats[0], joint_quat)
+
+
+def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
+    local = quat_mul(quat_conj(parent), wanted)
+    if joint.kind == "ball":
+        return local
+    axis = local.new_tensor(joint.axis)
+    angle = 2 * torch.atan2(local[:, 1:] @ axis, local[:, 0])
+    angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
+    if joint.range is not None:
+        low, high = joint.range
+        middle = (low + high) / 2  # the turn nearest to the middle of the range, then the range's nearer end
+        angle = torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
+        angle = angle.clamp(low, high)
+    return quat_from_axis_angle(axis.expand(len(angle), 3), angle)
+
+
+def _carrier(figure: Figure, role: str) -> str:
+    """The role whose joint carries the body that a contact belongs to."""
+    ankle = role.replace("toe", "ankle")
+    return (
+        ankle
+        if not figure.digitigrade and (role not in figure or figure.body_of(role) == figure.body_of(ankle))
+        else role
+    )
+
+
+def _orientation(chain: Chain, targets: Targets, body: int) -> Tensor:
+    """Target orientation of a body, or of the nearest one above it that has one."""
+    while body not in targets.quat and chain.parents[body] >= 0:
+        body = chain.parents[body]
+    return targets.quat[body]
+
+
+def _shift_limb(figure: Figure, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
+    """Move a limb's end, and its joints by their share of the way to it."""
+    side, part = end.split("_")
+    base = f"{side}_hip" if part in ("ankle", "toe") else f"{side}_shoulder"
+    roles = [role for role in figure.limb(base) if role in pos]
+    for i, role in enumerate(roles[1:], start=1):
+        pos[role] = pos[role] + offset * (i / (len(roles) - 1))
+    toe = f"{side}_toe"
+    if part == "ankle" and toe in pos and toe not in roles:
+        pos[toe] = pos[toe] + offset
+
+
+def _levelled(
+    figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]], fade: int
+) -> dict[int, Tensor]:
+    """Orientation targets with feet turned flat while they stand, gradually before and after; toes are moved along."""
+    quats = dict(targets.quat)
+    for body in {int(sole.body[0]) for sole, _, _ in locks} & set(quats):
+        flags = [standing for sole, _, standing in locks if int(sole.body[0]) == body]
+        standing, flat = torch.stack(flags).any(0), torch.stack(flags).all(0)
+        quat = quats[body]
+        axes = torch.eye(3, dtype=torch.float64)
+        up, across = (quat_rotate(quat, axis.expand(len(quat), 3)) for axis in (axes[2], axes[1]))
+        level = across * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+        turn = torch.where(flat[:, None], arc(up, axes[2].expand_as(up)), arc(across, level))
+        turned = blend_offset(quat_to_rotvec(turn), standing, fade)
+        quats[body] = quat_mul(quat_from_rotvec(turned), quat)
+        ankle = next(role for role in figure.roles if figure.body_of(role) == body)
+        toe = ankle.replace("ankle", "toe")
+        if toe != ankle and toe in pos and figure.body_of(toe) == body:
+            arm = pos[toe] - pos[ankle]
+            pos[toe] = pos[ankle] + quat_rotate(quat_from_rotvec(turned), arm)
+    return quats
+
+
+def _lowest(figure: Figure, role: str) -> float:
+    """Height at which a role's place is when its body lies flat on the ground."""
+    return figure.clearance(role) + float(figure.at[figure.roles.index(role), 2])
+
+
+def _floor(figure: Figure, frames: int, locks: list[tuple[Surface, Tensor, Tensor]]) -> Tensor:
+    """Which points of the whole surface stand: those at the level of a sole and on its side of the body's middle."""
+    surface = figure.surface
+    floor = torch.zeros(frames, len(surface.body), dtype=torch.bool)
+    for sole, _, flags in locks:
+        body = int(sole.body[0])
+        same = surface.body == body
+        height = surface.at[:, 2] - surface.radius
+        low = same & (height <= height[same].min() + 0.01)
+        ahead = surface.at[:, 0] - surface.at[low, 0].mean()
+        side = torch.sign(sole.at[:, 0].mean() - surface.at[low, 0].mean())
+        floor |= (low & (ahead * side >= 0)) & flags[:, None]
+    return floor
+
+
+def _stack(
+    figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]]
+) -> Goals:
+    roles = [role for role in figure.roles if role in pos]
+    columns = [figure.roles.index(role) for role in roles]
+    weights = []
+    for role in roles:
+        part = role.split("_")[-1] if role.startswith(("left", "right")) else role
+        weight = torch.full((len(targets),), _ROLE_WEIGHT.get(part, 1.0), dtype=torch.float64)
+        if role in targets.contact:
+            weight = torch.where(targets.contact[role], weight * _STANDING_ROLE_WEIGHT, weight)
+        weights.append(weight)
+    for surface, _, flags in locks:
+        weights += [_LOCK * flags.double()] * len(surface.body)
+    turned, turn_weight = [], []
+    for role in figure.roles:
+        part = role.split("_")[-1] if role.startswith(("left", "right")) else role
+        body = figure.body_of(role)
+        if body in targets.quat and body not in turned:
+            turned.append(body)
+            turn_weight.append(_ORIENTATION_WEIGHT.get(part, 0.05))
+    return Goals(
+        body=torch.cat((figure.body[columns], *(surface.body for surface, _, _ in locks))),
+        at=torch.cat((figure.at[columns], *(surface.at for surface, _, _ in locks))),
+        place=torch.cat((torch.stack([pos[role] for role in roles], 1), *(fixed for _, fixed, _ in locks)), 1),
+        weight=torch.stack(weights, 1),
+        turned=torch.tensor(turned),
+        quat=torch.stack([targets.quat[body] for body in turned], 1),
+        turn_weight=torch.tensor(turn_weight, dtype=torch.float64),
+        floor=_floor(figure, len(targets), locks),
+    )

@@ -1,0 +1,91 @@
+"""A motion file onto a character: read, retargeted, judged."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import torch
+
+from characters.character import Character, load_character
+from mimic.core.errors import InputError
+from mocap.catalogue import clip_names, load_clip
+from mocap.conventions import NO_OPTIONS, ReadOptions
+from mocap.formats import read_clip
+from mocap.motion import Motion
+from mocap.skeleton import Clip
+from retarget.mapping import read_map
+from retarget.pipeline import Options, retarget
+from retarget.quality_report import Card, make_card
+from retarget.repair import mend
+from retarget.user_character import user_character
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A retargeted motion with its character and report card."""
+
+    motion: Motion
+    character: Character
+    card: Card
+
+
+def fit(
+    file: Path,
+    character: str,
+    out: Path,
+    options: Options,
+    reading: ReadOptions = NO_OPTIONS,
+    map_file: Path | None = None,
+) -> Fitted:
+    """Read and retarget. ``character`` is a name, or a figure's own MJCF or YAML, whose copy is put beside ``out``.
+
+    Raises InputError: anything wrong with the file, the map or the character.
+    """
+    _check_out(file, out)
+    names = read_map(map_file) if map_file else None
+    clip = clip_of(file, reading)
+    figure = _character(character, out)
+    result = retarget(clip, figure, options, names)
+    return Fitted(result.motion, figure, make_card(result.motion, figure, result.targets, result.notes))
+
+
+def clip_of(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
+    """A motion file, or a clip by its name in the catalogue. Raises InputError."""
+    if file.suffix or str(file) not in clip_names():
+        return read_clip(file, reading)
+    if said := [f.name for f in fields(reading) if getattr(reading, f.name) is not None]:
+        raise InputError(
+            f"'{file}' is a named clip, all of which is known: leave out what is said of files ({', '.join(said)})"
+        )
+    return load_clip(str(file))
+
+
+def card_of(clip: Clip) -> Card | None:
+    """The report card of a clip that is a motion of one of our characters, with a note on what training makes of it."""
+    if not isinstance(clip, Motion):
+        return None
+    character = load_character(clip.character)
+    card = make_card(clip, character)
+    return card if card.verdict == "pass" else replace(card, notes=(*card.notes, _when_trained(clip, character)))
+
+
+def _check_out(file: Path, out: Path) -> None:
+    if out.suffix.lower() != ".npz":
+        raise InputError(f"{out}: a retargeted clip is an .npz file: --out {out.with_suffix('.npz')}")
+    if out.exists() and file.exists() and out.samefile(file):
+        raise InputError(f"{out}: is the file that is read, which would be lost; give another --out")
+
+
+def _when_trained(clip: Motion, character: Character) -> str:
+    mended = mend(clip, character)
+    card = make_card(mended, character)
+    left = "; ".join(f"{check.label}: {check.value:g} {check.unit}" for check in card.checks if check.verdict != "pass")
+    how = "lifts this clip out of the ground (solving it anew makes it no better)"
+    if not torch.equal(mended.joint_quat, clip.joint_quat):
+        how = "mends this clip when it loads it: feet are held where they stand, a loop is closed"
+    return f"training {how}. What it then has: {card.verdict}" + (f" ({left})" if left else "")
+
+
+def _character(name: str, out: Path) -> Character:
+    if not name.endswith((".xml", ".mjcf", ".yaml", ".yml")):
+        return load_character(name)
+    return user_character(Path(name), out.parent)

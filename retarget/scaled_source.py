@@ -1,0 +1,115 @@
+"""What was recorded of each part of the body, at the character's size and standing at its height.
+
+The recording is scaled so that its legs are the character's, a tilted floor is made level, and the whole is lifted or
+lowered so that standing feet are where the character's would be. Nothing of it changes afterwards.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor
+
+from characters.roles import SIDES
+from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_angle
+from retarget.contacts import MAX_RISE, find_contact, speed, standing_level, tilted_floor
+from retarget.frames import UP, unit
+from retarget.mapping import Mapping
+from retarget.retarget_rig import Figure
+from retarget.source import Source
+
+
+class Recorded:
+    """The recording's T frames by role. Raises ClipError where the recording has no size.
+
+    Attributes:
+        figure: whose size it has.
+        mapping: role -> joint of the recording.
+        points: (T, J, 3) [m] of the recording's joints.
+        scale: the character's legs over the recording's.
+        drifting: paws stand less surely than in a recording.
+    """
+
+    def __init__(self, figure: Figure, source: Source, mapping: Mapping, drifting: bool):
+        self.figure, self.mapping, self.drifting = figure, mapping, drifting
+        self._source = source
+        legs = [self.recorded_length(f"{side}_hip") for side in SIDES]
+        own = [self.own_length(f"{side}_hip") for side in SIDES]
+        if min(legs) <= 0:
+            raise ClipError(f"{source.name}: legs of no length; is --unit right?")
+        self.scale = sum(own) / sum(legs)
+        self.points = source.pos_w * self.scale
+        self.points[..., 2] -= self._slope()
+        end = self.limb_roles("left_hip")[-1]
+        self.points = self.points + (figure.clearance(end) - self.level(end.split("_")[1])) * UP
+
+    def has(self, role: str) -> bool:
+        """Whether the recording has a joint of this role."""
+        return role in self.mapping.joints
+
+    def pos(self, role: str) -> Tensor:
+        """(T, 3) [m]."""
+        return self.points[:, self.mapping.joints[role]]
+
+    def rotation(self, role: str) -> Tensor | None:
+        """The joint's own orientation (T, 4) wxyz; None where there is none."""
+        quat = self._source.quat_w
+        return None if quat is None or not self.has(role) else quat[:, self.mapping.joints[role]]
+
+    def middle(self, part: str) -> Tensor:
+        """Between the left and the right of a part, (T, 3) [m]."""
+        return (self.pos(f"left_{part}") + self.pos(f"right_{part}")) / 2
+
+    def lateral(self, part: str) -> Tensor:
+        """From the right of a part to the left, (T, 3) [m]."""
+        return self.pos(f"left_{part}") - self.pos(f"right_{part}")
+
+    def limb_roles(self, base: str) -> tuple[str, ...]:
+        """The joints of the limb that starts at ``base``, from the trunk outwards, that recording and figure have."""
+        return tuple(role for role in self.figure.limb(base) if self.has(role))
+
+    def recorded_length(self, base: str) -> float:
+        """A limb's bones together as they were recorded, before scaling [m]."""
+        joints = [self.mapping.joints[role] for role in self.limb_roles(base)]
+        pos = self._source.pos_w
+        return sum(float((pos[:, a] - pos[:, b]).norm(dim=-1).median()) for a, b in itertools.pairwise(joints))
+
+    def own_length(self, base: str) -> float:
+        """The same bones of the character [m]."""
+        roles = self.limb_roles(base)
+        return sum(self.figure.length(a, b) for a, b in itertools.pairwise(roles))
+
+    def level(self, part: str) -> float:
+        """Height [m] of a left or right joint when it stands."""
+        roles = [f"{side}_{part}" for side in SIDES if self.has(f"{side}_{part}")]
+        return min(standing_level(self.pos(role), self._source.times) for role in roles)
+
+    def contact(self, role: str, level: float, rise: float = MAX_RISE) -> Tensor:
+        """(T,) bool: the joint is slow and no more than ``rise`` above ``level`` [m]."""
+        pelvis = self.middle("hip") * torch.tensor([1.0, 1.0, 0.0])
+        times = self._source.times
+        return find_contact(self.pos(role), times, level, rise, speed(pelvis, times), self.drifting)
+
+    def turned(self) -> dict[int, Tensor]:
+        """Body index -> (T,) [rad]: how far its recorded bone and the one above it turn from the frame before."""
+        joint_of = {self.figure.body_of(role): role for role in self.figure.roles if self.has(role)}
+        steps = {body: self._bone_turn(role) for body, role in joint_of.items()}
+        parents = [b.parent for b in self.figure.character.bodies]
+        return {b: step + steps.get(parents[b], torch.zeros_like(step)) for b, step in steps.items()}
+
+    def _slope(self) -> Tensor:
+        """(T, J) height [m] of a floor that is not level, where standing feet say so over at least a few metres."""
+        roles = [f"{side}_{part}" for side in SIDES for part in ("ankle", "toe") if self.has(f"{side}_{part}")]
+        return tilted_floor([self.pos(role) for role in roles], self._source.times, self.points)
+
+    def _bone_turn(self, role: str) -> Tensor:
+        """(T,) [rad] of a joint's rotation, or, where there is none, of the direction to the joint below it."""
+        rotation = self.rotation(role)
+        if rotation is not None:
+            step = quat_angle(rotation[1:], rotation[:-1])
+        else:
+            joint = self.mapping.joints[role]
+            below = next((j for j, parent in enumerate(self._source.parents) if parent == joint), joint)
+            bone = unit(self.points[:, below] - self.points[:, joint])
+            step = 2 * torch.asin(((bone[1:] - bone[:-1]).norm(dim=-1) / 2).clamp(max=1.0))
+        return torch.cat((step[:1], step))

@@ -1,0 +1,70 @@
+"""The doctor finds what is missing, says what to do, and never faints."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from mimic.cli import doctor as room
+from mimic.cli.doctor import doctor, print_report
+from mimic.render import backend as choice
+from mimic.render.backend import APT_LINE, Probe
+
+TOPICS = {"python", "packages", "threads", "gpu", "simulation", "renderer", "video", "clips", "disk"}
+
+
+def _printed(report: dict) -> str:
+    text = io.StringIO()
+    print_report(report, Console(file=text, width=100))
+    return text.getvalue()
+
+
+def _finding(report: dict, topic: str) -> dict:
+    return next(finding for finding in report["findings"] if finding["topic"] == topic)
+
+
+def test_a_report_covers_everything_and_is_json() -> None:
+    report = doctor()
+    assert {finding["topic"] for finding in report["findings"]} == TOPICS
+    assert json.loads(json.dumps(report)) == report
+    assert report["versions"]["mujoco"]
+    assert all(topic in _printed(report) for topic in TOPICS)
+
+
+def test_without_opengl_it_names_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pybullet")
+    monkeypatch.setattr(choice, "probe_egl", lambda: Probe(False, "libEGL [is] not installed"))
+    report = doctor()
+    assert "tiny" in _finding(report, "renderer")["found"]
+    assert APT_LINE in _printed(report) and "[is]" in _printed(report)
+
+
+def test_no_renderer_at_all_is_a_note_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "probe_egl", lambda: Probe(False, "nothing"))
+    monkeypatch.setattr(choice, "_has_pybullet", lambda: False)
+    assert _finding(doctor(), "renderer")["state"] == "note"
+
+
+def test_a_missing_package_and_an_examination_that_fails_are_findings(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faint() -> room.Finding:
+        raise OSError("no such disk")
+
+    monkeypatch.setattr(room, "_PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr(room, "_disk", faint)
+    report = doctor()
+    assert not report["healthy"]
+    assert "no-such-package" in _finding(report, "packages")["found"]
+    assert "no such disk" in _finding(report, "disk")["found"]
+    assert "Something is missing" in _printed(report)
+
+
+@pytest.mark.parametrize(
+    ("installed", "state", "word"), [(True, "ok", "--engine warp"), (False, "note", "pip install")]
+)
+def test_a_gpu_is_told_what_would_use_it(monkeypatch, installed, state, word):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda index: "a card")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+    finding = room._gpu()
+    assert finding["state"] == state and word in finding["found"] + finding["do"]

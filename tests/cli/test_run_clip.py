@@ -1,0 +1,83 @@
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from mimic.cli import run_clip as job
+from mimic.cli.run_clip import run_job, try_to_render
+from mimic.render import RenderError
+from mimic.runs.preset import load_preset
+from mimic.runs.training import RunConfig
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """The job with everything heavy replaced; ``asked`` is what it did, in order."""
+    monkeypatch.chdir(tmp_path)
+    world = SimpleNamespace(asked=[], said=[], shipped=[], runs={}, film=None)
+
+    def train(run, folder, limits, threads):
+        world.asked.append(("train", str(folder), limits.minutes))
+        return SimpleNamespace(best=None, checkpoint=folder / "ckpt" / "000000001")
+
+    def load_skill(name):
+        return SimpleNamespace(path=name, clip="walk", name=name)
+
+    def render(skill, out, seconds, **options):
+        world.asked.append(("render", str(out), seconds))
+        if isinstance(world.film, Exception):
+            raise world.film
+        return SimpleNamespace(path=out)
+
+    monkeypatch.setattr(job, "train", train)
+    monkeypatch.setattr(job, "load_skill", load_skill)
+    monkeypatch.setattr(job, "find_skill", lambda name: f"found {name}")
+    monkeypatch.setattr(job, "shipped_skills", lambda: world.shipped)
+    monkeypatch.setattr(job, "last_run", lambda clip, runs: world.runs.get(str(runs)))
+    monkeypatch.setattr(
+        job, "evaluate_skill", lambda skill, episodes, threads: {"episodes": episodes, "of": str(skill.path)}
+    )
+    monkeypatch.setattr(job, "render_skill", render)
+    world.run = lambda **options: run_job(
+        RunConfig("walk", "ppo", 0, load_preset("fast")), tmp_path / "out", 3.0, 2.0, 1, world.said.append, **options
+    )
+    return world
+
+
+def test_what_is_asked_for_otherwise_is_trained_whatever_ships(world, tmp_path):
+    world.shipped, world.runs = ["walk"], {"runs": "runs/walk-awr"}
+    world.run(train_anew=True)
+    assert world.asked[0] == ("train", str(tmp_path / "out" / "walk-ppo"), 3.0)
+
+
+def test_without_a_controller_it_trains_one_for_the_minutes_granted(world, tmp_path):
+    report = world.run()
+    assert world.asked == [
+        ("train", str(tmp_path / "out" / "walk-ppo"), 3.0),
+        ("render", str(tmp_path / "out" / "walk.mp4"), 2.0),
+    ]
+    assert any("training one for 3 minutes" in line for line in world.said), "it says what to expect"
+    assert json.loads(report.evaluation_path.read_text()) == report.evaluation
+    assert report.evaluation["episodes"] == 32
+    assert (report.evaluation_path, report.video) == (
+        tmp_path / "out" / "evaluation.json",
+        tmp_path / "out" / "walk.mp4",
+    )
+
+
+def test_what_ships_comes_first_then_a_run_in_out_then_the_last_run(world, tmp_path):
+    world.runs = {"runs": "runs/walk-awr"}
+    assert world.run().controller == "found runs/walk-awr"
+    world.runs[str(tmp_path / "out")] = "out/walk-ppo"
+    assert world.run().controller == "found out/walk-ppo"
+    world.shipped = ["walk"]
+    assert world.run().controller == "found walk"
+    assert not any(what == "train" for what, *_ in world.asked)
+
+
+def test_a_picture_that_cannot_be_drawn_costs_nothing_but_the_picture(world):
+    world.film = RenderError("no OpenGL and no pybullet")
+    report = world.run()
+    assert report.video is None and report.evaluation_path.is_file()
+    assert "no video: no OpenGL and no pybullet" in world.said
+    assert try_to_render(None, None, 1.0, world.said.append) is None

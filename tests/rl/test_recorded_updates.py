@@ -1,0 +1,45 @@
+"""An update of recorded gradients and steps, played by a tape of the CPU's operations (tests/fake_cuda_graph.py)."""
+
+import pytest
+import torch
+
+from mimic.gpu import cuda_graph as recording
+from mimic.rl import optim
+from mimic.rl.rollout import RolloutConfig
+from tests.fake_cuda_graph import TapeRecorder
+
+NEVER = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings"),
+    [
+        ("awr", {"optimizer": "muon", "control_variate": True, "anchor": "current"}),
+        ("awr", {"optimizer": "adam", "max_grad_norm": 0.01, "target_kl": 1e-4}),
+        ("ppo", {"optimizer": "sgd", "target_kl": 1e-4}),
+    ],
+)
+def test_an_update_that_is_recorded_learns_the_same_to_the_bit(make_trainer, monkeypatch, algorithm, settings):
+    learned, tapes = [], []
+    rollout = RolloutConfig(steps=8, replay_iterations=3, std_start=0.4, std_end=0.2, std_samples=2000)
+    for rehearsals in (3, NEVER):
+        monkeypatch.setattr(recording, "_REHEARSALS", rehearsals)
+        tapes.append(TapeRecorder())
+        monkeypatch.setattr(optim, "recorder", lambda device, tapes=tapes[-1]: tapes)
+        sizes = {"actor_batch": 100, "critic_batch": 128} | settings
+        out = f"after-{rehearsals}"
+        trainer = make_trainer(algorithm, out, learner=sizes, rollout=rollout, samples=8 * 32 * 12)
+        step, steps = trainer.learner.actor_optimizer.step_over, []
+
+        def poisoned(batch, loss_of, step=step, steps=steps):
+            steps.append(len(steps))
+            return step((*batch[:-1], batch[-1] * torch.nan) if len(steps) % 10 == 9 else batch, loss_of)
+
+        monkeypatch.setattr(trainer.learner.actor_optimizer, "step_over", poisoned)
+        trainer.train()
+        assert trainer.learner.actor_optimizer.skipped == len(steps) // 10 + (len(steps) % 10 == 9) > 3
+        learned.append(trainer.state.tensors())
+    assert tapes[0].replays > 60 and tapes[1].replays == 0
+    for group, tensors in learned[0].items():
+        for name, value in tensors.items():
+            assert torch.equal(value, learned[1][group][name]), (group, name)

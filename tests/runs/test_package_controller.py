@@ -1,0 +1,55 @@
+import json
+
+import pytest
+import torch
+
+from mimic.core.errors import InputError
+from mimic.runs.preset import load_preset
+from mimic.runs.package_controller import pack
+from mimic.runs.controller import load_skill
+from mimic.runs.training import Limits, RunConfig, train
+from tests.motion_samples import clip_or_skip
+
+SETTINGS = (
+    "num_envs=4",
+    "awr.rollout.steps=4",
+    "policy.actor_sizes=[8]",
+    "policy.critic_sizes=[8]",
+    "env.evaluation_s=0.2",
+    "trainer.evaluate_every=32",
+    "trainer.tensorboard=false",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    clip_or_skip("walk")
+    out = tmp_path_factory.mktemp("runs") / "walk-awr"
+    train(RunConfig("walk", "awr", 7, load_preset("fast", SETTINGS)), out, Limits(samples=64), threads=1)
+    return out
+
+
+def test_what_is_packed_acts_as_the_best_checkpoint_and_tells_its_history(run, tmp_path):
+    report = pack(run, tmp_path / "walk", episodes=2, threads=1)
+    packed, best = load_skill(str(tmp_path / "walk")), load_skill(str(run))
+    obs = torch.randn(5, packed.policy.obs_dim)
+    assert torch.equal(packed.policy.mean(obs), best.policy.mean(obs))
+    assert sorted(p.name for p in (tmp_path / "walk").iterdir()) == [
+        "MANIFEST.json",
+        "controller.json",
+        "policy.safetensors",
+    ]
+    training = packed.spec["training"]
+    saved = json.loads((best.path / "meta.json").read_text())["counters"]
+    assert training["samples"] == saved["samples"] > 0
+    assert (training["seed"], training["rollout"]["steps"], training["update"]["optimizer"]) == (7, 4, "muon")
+    assert packed.spec["evaluation"]["normalized_return"] == report["normalized_return"]
+    assert packed.spec["clip_license"]
+
+
+def test_nothing_is_overwritten_and_no_run_is_an_error(run, tmp_path):
+    (tmp_path / "walk").mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        pack(run, tmp_path / "walk")
+    with pytest.raises(InputError, match="is not the folder of a run"):
+        pack(tmp_path, tmp_path / "other")

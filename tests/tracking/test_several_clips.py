@@ -1,0 +1,106 @@
+"""One controller for several clips: which one it is, when another comes, and that one clip alone is as before."""
+
+import pytest
+import torch
+
+from characters import load_character
+from mimic.core.errors import InputError
+from mimic.tracking import TrackingEnv, make_env
+from mimic.tracking.reference import Reference
+from mocap.catalogue import load_clips
+from mocap.formats.clip_npz import write_clip_npz
+from tests.kinematic_engine import Puppet, config, gentle_motion, make, obey
+from tests.states import assert_states_close
+
+NAMES = ("trot-slow-authored", "trot-left-authored", "trot-right-authored")
+
+
+def several(n, seed=0, training=False):
+    return TrackingEnv(
+        load_clips("+".join(NAMES)), Puppet(load_character("dog"), n, threads=1), config(), None, training, seed
+    )
+
+
+def test_each_clip_of_the_table_is_the_clip_alone():
+    motions, dog = load_clips("+".join(NAMES)), load_character("dog")
+    together, times = Reference(motions, dog), torch.linspace(0, motions[0].duration, 40, dtype=torch.float64)
+    origin, yaw = torch.randn(40, 3, generator=torch.Generator().manual_seed(1)), torch.linspace(-2, 2, 40)
+    for k, motion in enumerate(motions):
+        alone, clip = Reference([motion], dog), torch.full((40,), k)
+        found, expected = together.sample(times, origin, yaw, clip), alone.sample(times, origin, yaw)
+        assert_states_close(found.state, expected.state, atol=1e-6)
+        assert torch.equal(together.pd_target(times, clip), alone.pd_target(times))
+        assert torch.equal(together.cycle_displacement[k], alone.cycle_displacement[0])
+
+
+def test_the_observation_ends_with_which_clip_it_is():
+    env = several(64)
+    one = make(load_clips(NAMES[0])[0], 4)
+    obs = env.reset()
+    assert (env.obs_dim, obs.shape[1]) == (one.obs_dim + 3, one.obs_dim + 3)
+    assert torch.equal(obs[:, -3:].argmax(1), env.clock.now.clip) and bool((obs[:, -3:].sum(1) == 1).all())
+    assert env.unnormalized_obs.shape == (env.obs_dim,) and bool(env.unnormalized_obs[-3:].all())
+    assert set(env.clock.now.clip.tolist()) == {0, 1, 2}
+
+
+def test_clips_change_only_when_a_cycle_is_over_and_each_of_them_comes():
+    env = several(32)
+    env.reset()
+    came, changed = torch.zeros(3, dtype=torch.int64), 0
+    for _ in range(120):
+        before = env.clock.now
+        step = obey(env)
+        assert not bool(step.end.any()) and float(step.reward.min()) > 0.6
+        closed = env.clock.now.clip_time < before.clip_time
+        assert torch.equal(env.clock.now.clip[~closed], before.clip[~closed])
+        changed += int((env.clock.now.clip != before.clip).sum())
+        came += torch.bincount(env.clock.now.clip[closed], minlength=3)
+    assert bool((came > 0.2 * came.sum()).all())
+    assert 0.1 < changed / int(came.sum()) < 0.3, "two thirds of three cycles in ten"
+
+
+def test_it_goes_on_from_a_snapshot_and_depends_on_the_seed():
+    env, twin, other = several(16), several(16), several(16, seed=1)
+    for each in (env, other):
+        each.reset()
+    for _ in range(10):
+        obey(env)
+    twin.reset()
+    twin.load_state_dict(env.state_dict())
+    for _ in range(40):
+        assert torch.equal(obey(env).obs, obey(twin).obs)
+        obey(other)
+    assert torch.equal(env.clock.now.clip, twin.clock.now.clip)
+    assert not torch.equal(env.clock.now.clip, other.clock.now.clip)
+
+
+def test_after_a_turn_the_way_goes_on_from_the_new_heading():
+    env = several(2)
+    env.clock.choose, env.first_clip = lambda over: torch.full_like(over, 1), 1
+    env.reset(torch.zeros(2, dtype=torch.float64))
+    cycles = 6
+    for _ in range(round(cycles * env.motion.duration / env.control_dt) + 1):
+        obey(env)
+    # 60 degrees a second to the left
+    turned = torch.rad2deg(torch.remainder(env.clock.now.yaw, 2 * torch.pi))
+    a_cycle = 60.0 * env.motion.duration
+    assert bool(((turned - cycles * a_cycle).abs() < 0.2 * a_cycle).all()), turned
+
+
+@pytest.mark.parametrize(
+    ("names", "part"),
+    [
+        ("trot-authored+trot-left-authored", "must loop and be equally long: 'trot-authored' has 0.4667 s"),
+        ("trot-slow-authored+nothing", "no clip 'nothing'"),
+        ("trot-slow-authored+", "no clip ''"),
+    ],
+)
+def test_clips_that_do_not_go_together_are_refused(names, part):
+    with pytest.raises(InputError, match=part):
+        make_env(names, config(), 2)
+
+
+def test_clips_of_two_characters_are_refused(tmp_path):
+    (tmp_path / "sway.npz").write_bytes(write_clip_npz(gentle_motion("humanoid")))
+    with pytest.raises(InputError, match="different characters"):
+        load_clips(f"{tmp_path / 'sway.npz'}+trot-slow-authored")
