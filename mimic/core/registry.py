@@ -1,0 +1,107 @@
+"""Registries: everything that a run names (engine, algorithm, task, reward term, ...) is found by name.
+
+A registry knows a *room*, a package whose modules register what they define. A new engine or algorithm is therefore one
+new file in its room. Code outside the package registers the same way; the command line imports such modules if they are
+named in ``MIMIC_PLUGINS`` (module names, separated by commas) or installed under the entry point ``mimic.plugins``.
+
+No room is imported until something is asked of its registry, so this module costs neither torch nor MuJoCo.
+"""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from mimic.core.errors import ConfigError, InputError, nearest
+
+T = TypeVar("T")
+ENTRY_POINTS = "mimic.plugins"
+VARIABLE = "MIMIC_PLUGINS"
+_imported_plugins: set[str] = set()
+
+
+class Registry(Generic[T]):
+    """Things of one kind, by name.
+
+    Args:
+        kind: what they are, for error messages: "engine", "reward term".
+        room: dotted name of the package whose modules register them; "" if nothing ships.
+        one_per_file: each module of the room registers exactly the name that it has, so that ``names`` need not import
+            any of them. A module whose name begins with an underscore registers nothing.
+    """
+
+    def __init__(self, kind: str, room: str = "", one_per_file: bool = False) -> None:
+        self.kind, self.room, self.one_per_file = kind, room, one_per_file
+        self._found: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator: file a thing under ``name``. Raises ConfigError if another one has that name."""
+
+        def file(thing: T) -> T:
+            other = self._found.get(name)
+            if other is not None and _origin(other) != _origin(thing):
+                raise ConfigError(f"two {self.kind}s are called '{name}': {_origin(other)} and {_origin(thing)}")
+            self._found[name] = thing
+            return thing
+
+        return file
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        import_plugins()
+        if not self.one_per_file:
+            self._import_room()
+        return sorted({*self._found, *(self._files() if self.one_per_file else ())})
+
+    def get(self, name: str) -> T:
+        """The thing called ``name``. Raises InputError that names the nearest ones if there is none."""
+        if name not in self._found:
+            if not self.one_per_file:
+                self._import_room()
+            elif name in self._files():
+                importlib.import_module(f"{self.room}.{_file_of(name)}")
+            if name not in self._found:
+                import_plugins()
+        if name not in self._found:
+            raise InputError(f"no {self.kind} '{name}'; {nearest(name, self.names())}")
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def _files(self) -> list[str]:
+        """Names that the room's files have; none of them is imported."""
+        spec = importlib.util.find_spec(self.room) if self.room else None
+        places = list(spec.submodule_search_locations or []) if spec else []
+        return [m.name.replace("_", "-") for m in pkgutil.iter_modules(places) if not m.name.startswith("_")]
+
+    def _import_room(self) -> None:
+        for name in self._files():
+            importlib.import_module(f"{self.room}.{_file_of(name)}")
+
+
+def import_plugins() -> None:
+    """Import what ``MIMIC_PLUGINS`` and installed packages name, once. Raises InputError if a module is not there."""
+    wanted = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
+    wanted += [point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)]
+    for name in wanted:
+        if name not in _imported_plugins:
+            _imported_plugins.add(name)
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                raise InputError(f"plugin '{name}' of {VARIABLE}: {error}") from None
+
+
+def _file_of(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _origin(thing: object) -> str:
+    return f"{getattr(thing, '__module__', '?')}.{getattr(thing, '__qualname__', thing)}"
