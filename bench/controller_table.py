@@ -6,7 +6,7 @@ Read from the controllers' own files, which ``pack`` wrote; ``evaluate --control
 import json
 from typing import Any
 
-from mimic.runs.controller import SHIPPED, experience, load_skill, shipped_skills
+from mimic.runs.controller import SHIPPED_FOLDER, load_controller, shipped_controllers, total_training_cost
 
 _HEADER = (
     "controller",
@@ -24,7 +24,10 @@ _USES = {"CC BY-NC": "**not commercial**", "published in an MIT": "clip's origin
 
 def rows() -> list[tuple[str, ...]]:
     """A row of text for each controller that ships, in the order of the alphabet."""
-    return [_row(name, json.loads((SHIPPED / name / "controller.json").read_text())) for name in shipped_skills()]
+    return [
+        _row(name, json.loads((SHIPPED_FOLDER / name / "controller.json").read_text()))
+        for name in shipped_controllers()
+    ]
 
 
 def markdown() -> str:
@@ -34,7 +37,7 @@ def markdown() -> str:
 
 
 def _row(name: str, spec: dict[str, Any]) -> tuple[str, ...]:
-    found, behind = spec["evaluation"], experience(load_skill(name))
+    found, behind = spec["evaluation"], total_training_cost(load_controller(name))
     returned = found["normalized_return"]
     seconds = "" if found["episode_s"] >= 20 else f" ({found['episode_s']:.1f} s, once)"
     return (

@@ -12,14 +12,14 @@ from typing import Any
 
 from characters import load_character
 from mimic.analysis.clip_check import ClipCheck, check_clip, worst
-from mimic.analysis.falls import FallMeter, Falls
+from mimic.analysis.falls import FallMetric, Falls
 from mimic.core import checkpoint
 from mimic.core.errors import CheckpointError, InputError
 from mimic.core.strict_config import to_dict
 from mimic.evaluation.evaluate import evaluate
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
 from mimic.rl.trainer import CHECKPOINTS
-from mimic.runs.controller import CONFIG_FILE, load_skill
+from mimic.runs.controller import CONFIG_FILE, load_controller
 from mimic.runs.preset import Preset, load_preset
 from mimic.runs.training import RunConfig, read_run
 from mimic.tracking import prepared, task_of
@@ -109,13 +109,13 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
 
 def _try_out(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
     path = checkpoint.latest(run / CHECKPOINTS).path
-    skill = load_skill(str(path))
-    if skill.clip != config.clip:
-        raise CheckpointError(f"{path}: is of '{skill.clip}', the run of '{config.clip}'")
-    skill = replace(skill, env_config=replace(skill.env_config, evaluation_s=TRIAL_S))
-    env = skill.make_env(episodes, seed=_TRIAL_SEED, threads=threads)
-    meter = FallMeter(env)
-    return Trial(path, evaluate(env, skill.policy.mean, extra=[meter]), meter.falls())
+    controller = load_controller(str(path))
+    if controller.clip != config.clip:
+        raise CheckpointError(f"{path}: is of '{controller.clip}', the run of '{config.clip}'")
+    controller = replace(controller, env_config=replace(controller.env_config, evaluation_s=TRIAL_S))
+    env = controller.make_env(episodes, seed=_TRIAL_SEED, threads=threads)
+    meter = FallMetric(env)
+    return Trial(path, evaluate(env, controller.policy.mean, extra=[meter]), meter.falls())
 
 
 def changed_settings(preset: Preset) -> dict[str, tuple[Any, Any]]:

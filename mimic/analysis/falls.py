@@ -49,7 +49,7 @@ class Falls:
     lost: dict[str, float]
 
 
-class FallMeter:
+class FallMetric:
     """Watches an evaluation and keeps what came before each fall."""
 
     def __init__(self, env: TrackingEnv):

@@ -54,10 +54,10 @@ def add(verbs: Verbs) -> None:
 def do_clips(args: argparse.Namespace) -> int:
     """List the named clips."""
     from mimic.cli.tables import print_clips
-    from mimic.runs.controller import shipped_skills
+    from mimic.runs.controller import shipped_controllers
     from mocap.catalogue import list_clips
 
-    clips, controllers = list_clips(), shipped_skills()
+    clips, controllers = list_clips(), shipped_controllers()
     if args.json:
         print(json.dumps([asdict(info) | {"controller": info.name in controllers} for info in clips], indent=1))
     else:

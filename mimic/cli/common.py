@@ -45,7 +45,7 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> "RunConfig"
     """
     from mimic.runs.preset import check_settings, load_preset
     from mimic.runs.training import RunConfig
-    from mimic.runs.warm_start import beginning_with
+    from mimic.runs.warm_start import initial_controller
     from mimic.sim import check_engine
     from mocap.catalogue import load_clips
 
@@ -56,7 +56,7 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> "RunConfig"
     preset = load_preset(args.preset or usual_preset(args.engine, args.device), (*args.set, *size))
     engine, device = simulator(args)
     check_engine(engine, device, learning=True)
-    beginning = beginning_with(initial) if initial else None
+    beginning = initial_controller(initial) if initial else None
     return RunConfig(args.clip, algorithm, args.seed or 0, preset, engine, device, beginning)
 
 

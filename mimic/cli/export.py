@@ -10,7 +10,7 @@ from mimic.cli.common import say
 from mimic.core.errors import InputError
 
 if TYPE_CHECKING:
-    from mimic.runs.controller import Skill
+    from mimic.runs.controller import Controller
 
 
 def add(verbs: Verbs) -> None:
@@ -48,12 +48,12 @@ def do_export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _exportable(name: str) -> "Skill":
+def _exportable(name: str) -> "Controller":
     """A controller of one clip."""
-    from mimic.runs.controller import load_skill
+    from mimic.runs.controller import load_controller
     from mocap.catalogue import names_in
 
-    skill = load_skill(name)
+    skill = load_controller(name)
     if len(names_in(skill.clip)) > 1:
         raise InputError(
             f"{skill.path}: was trained on several clips; what is exported has one. `steer` films such a one"

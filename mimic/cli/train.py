@@ -57,14 +57,14 @@ def add(verbs: Verbs) -> None:
 
 def do_job(args: argparse.Namespace) -> int:
     """Controller, evaluation, film and a short table."""
-    from mimic.cli.run_clip import run_job
+    from mimic.cli.run_clip import run_clip
     from mimic.cli.tables import print_evaluation
     from mimic.runs.controller import short_name
 
     take_what_is_here(args)
     out = args.out or Path("out") / short_name(args.clip)
     anew = bool(asked_otherwise(args))
-    report = run_job(new_run(args), out, args.minutes, args.seconds, args.threads, say, train_anew=anew)
+    report = run_clip(new_run(args), out, args.minutes, args.seconds, args.threads, say, train_anew=anew)
     paths = {"controller": report.controller, "evaluation": report.evaluation_path, "video": report.video or "none"}
     print_evaluation(report.evaluation, paths)
     return 0
@@ -72,14 +72,14 @@ def do_job(args: argparse.Namespace) -> int:
 
 def do_train(args: argparse.Namespace) -> int:
     """Train, or go on with a run."""
-    from mimic.runs.controller import RUNS, last_run, short_name
+    from mimic.runs.controller import RUNS_FOLDER, latest_run_of_clip, short_name
     from mimic.runs.training import Limits, check_folder, read_run, train
     from mimic.sim import check_engine
 
     take_what_is_here(args)
-    usual = RUNS / f"{short_name(args.clip)}-{args.algorithm or 'awr'}"
+    usual = RUNS_FOLDER / f"{short_name(args.clip)}-{args.algorithm or 'awr'}"
     if args.resume:
-        out = args.out or (None if args.algorithm else last_run(args.clip)) or usual
+        out = args.out or (None if args.algorithm else latest_run_of_clip(args.clip)) or usual
         run = read_run(out)
         if run.clip != args.clip:
             raise InputError(f"{out}: is a run of '{run.clip}', not of '{args.clip}'")

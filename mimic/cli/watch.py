@@ -65,17 +65,17 @@ def add(verbs: Verbs) -> None:
 
 def do_evaluate(args: argparse.Namespace) -> int:
     """Evaluate a controller and print tables."""
-    from mimic.cli.run_clip import EVALUATION_SEED, evaluate_skill, push_skill
+    from mimic.cli.run_clip import EVALUATION_SEED, evaluate_controller, push_controller
     from mimic.cli.tables import print_evaluation
     from mimic.core.files import write_json
-    from mimic.runs.controller import load_skill
+    from mimic.runs.controller import load_controller
 
-    skill = load_skill(args.controller)
+    skill = load_controller(args.controller)
     where = (*simulator(args), EVALUATION_SEED if args.seed is None else args.seed)
-    report = evaluate_skill(skill, args.episodes, args.threads, args.seconds, args.footfall, *where)
+    report = evaluate_controller(skill, args.episodes, args.threads, args.seconds, args.footfall, *where)
     if args.push is not None or args.push_plot:
         sizes = args.push or ()
-        report["push"] = push_skill(skill, args.episodes, args.threads, sizes, args.push_plot, *where)
+        report["push"] = push_controller(skill, args.episodes, args.threads, sizes, args.push_plot, *where)
     if args.json:
         write_json(args.json, report)
     paths = {
@@ -90,11 +90,11 @@ def do_evaluate(args: argparse.Namespace) -> int:
 
 def do_render(args: argparse.Namespace) -> int:
     """Film a controller beside its clip."""
-    from mimic.cli.run_clip import render_skill
-    from mimic.runs.controller import load_skill
+    from mimic.cli.run_clip import render_controller
+    from mimic.runs.controller import load_controller
 
-    skill = load_skill(args.controller)
-    film = render_skill(skill, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer)
+    skill = load_controller(args.controller)
+    film = render_controller(skill, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer)
     say(f"{film.path}: {film.frames} frames in {film.seconds:.0f} s with renderer '{film.renderer}' ({film.reason})")
     return 0
 
@@ -104,10 +104,10 @@ def do_steer(args: argparse.Namespace) -> int:
     from characters import load_character
     from mimic.play.path_following import draw_course, steer
     from mimic.render import draw
-    from mimic.runs.controller import load_skill
+    from mimic.runs.controller import load_controller
     from mocap.catalogue import names_in
 
-    skill = load_skill(args.controller)
+    skill = load_controller(args.controller)
     course = steer(skill, args.path, args.radius, args.seconds)
     report = course.report()
     say(

@@ -40,16 +40,16 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "CheckpointWriteError",
-    "Controller",
+    "ControllerFiles",
     "forget_after",
     "latest",
     "load",
-    "load_controller",
     "preflight",
+    "read_controller",
     "remove_orphans",
     "save",
-    "save_controller",
     "steps",
+    "write_controller",
 ]
 
 _STEP = re.compile(r"\d{9,}")
@@ -72,7 +72,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Controller:
+class ControllerFiles:
     """A policy's tensors (CPU) and what they are for."""
 
     path: Path
@@ -177,17 +177,17 @@ def preflight(root: Path, checkpoint_bytes: int) -> None:
         )
 
 
-def save_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[str, Any]) -> Path:
+def write_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[str, Any]) -> Path:
     """Save a policy's tensors and ``spec`` as a folder of their own. Raises CheckpointWriteError."""
     write_sealed(folder, {POLICY_FILE: _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
     return folder
 
 
-def load_controller(folder: Path) -> Controller:
-    """Load what `save_controller`, or `save` with a spec, wrote; other files are not read. Raises CheckpointError."""
+def read_controller(folder: Path) -> ControllerFiles:
+    """Load what `write_controller`, or `save` with a spec, wrote; other files are not read. Raises CheckpointError."""
     files = read_sealed(folder, [POLICY_FILE, _CONTROLLER])
     policy = _from_bytes(folder / POLICY_FILE, files[POLICY_FILE])
-    return Controller(folder, policy, _json(folder / _CONTROLLER, files[_CONTROLLER]))
+    return ControllerFiles(folder, policy, _json(folder / _CONTROLLER, files[_CONTROLLER]))
 
 
 def _prune(root: Path, keep: int) -> None:

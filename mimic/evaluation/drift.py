@@ -9,7 +9,7 @@ from torch import Tensor
 from mimic.tracking import TrackingEnv
 
 
-class DriftMeter:
+class Drift:
     """Distance on the ground between the character and the clip placed once, where its episode began.
 
     The reference that is tracked starts each cycle at the character anew (DeepMimic's root sync), so that no other figure

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mimic.evaluation.drift import DriftMeter
-from mimic.evaluation.foot_sliding import SkateMeter
-from mimic.evaluation.metrics import JerkMeter, Means, Meter, TrackingErrors
-from mimic.evaluation.torque import TorqueMeter
+from mimic.evaluation.drift import Drift
+from mimic.evaluation.foot_sliding import FootSliding
+from mimic.evaluation.metrics import JerkMetric, Means, Metric, TrackingErrors
+from mimic.evaluation.torque import TorqueMetric
 from mimic.tracking import End, TrackingEnv
 from mimic.tracking.reference_tracker import ROUNDING_S
 
@@ -54,7 +54,7 @@ class _Scores:
 
 @torch.no_grad()
 def evaluate(
-    env: TrackingEnv, act: Act, start_times: Tensor | None = None, extra: Sequence[Meter] = ()
+    env: TrackingEnv, act: Act, start_times: Tensor | None = None, extra: Sequence[Metric] = ()
 ) -> dict[str, Any]:
     """Run one episode in each of the environments of ``env`` (made with ``training=False``).
 
@@ -69,9 +69,9 @@ def evaluate(
     """
     obs = env.reset(random_starts(env) if start_times is None else start_times)
     scores = _Scores(env)
-    meters: list[Meter] = [TrackingErrors(), JerkMeter(env.control_dt), SkateMeter(env), TorqueMeter(env), *extra]
+    meters: list[Metric] = [TrackingErrors(), JerkMetric(env.control_dt), FootSliding(env), TorqueMetric(env), *extra]
     if env.num_clips == 1:
-        meters.append(DriftMeter(env))
+        meters.append(Drift(env))
     for _ in range(int(scores.possible.max())):
         action = act(obs)
         for meter in meters:

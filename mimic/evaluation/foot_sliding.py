@@ -11,7 +11,7 @@ from mimic.evaluation.metrics import Means
 from mimic.tracking import TrackingEnv
 
 
-class SkateMeter:
+class FootSliding:
     """Sliding speed of standing feet, of the simulation and of the clip, and how deep they sink into the ground."""
 
     def __init__(self, env: TrackingEnv):

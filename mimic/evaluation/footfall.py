@@ -25,7 +25,7 @@ HOVER_M = 0.05  # how far above the ground it may stand at most
 HOVER_SHARE = 0.7  # of the time that a foot is slow and low in the clip it stands
 
 
-class FootfallMeter:
+class FootfallMetric:
     """Records the feet while an evaluation runs; clip time counts on over the cycles."""
 
     def __init__(self, env: TrackingEnv):

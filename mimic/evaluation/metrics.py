@@ -13,7 +13,7 @@ from mimic.tracking import TrackingEnv
 _SUCCESS_M = 0.5
 
 
-class Meter(Protocol):
+class Metric(Protocol):
     """Watches an environment step."""
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
@@ -107,7 +107,7 @@ class Jerk:
         return ((d - 3 * c + 3 * b - a).norm(dim=-1) / self._dt**3).mean(1)
 
 
-class JerkMeter:
+class JerkMetric:
     """Trembling of the simulation, and what the clip itself has of it."""
 
     def __init__(self, dt: float) -> None:

@@ -46,7 +46,7 @@ class TorqueShare:
         return ((torque.square() @ self._of_joint).sqrt() / self._limit).clamp(max=1.0)
 
 
-class TorqueMeter:
+class TorqueMetric:
     """Mean and largest share of the limit, and how often a joint is at it."""
 
     def __init__(self, env: TrackingEnv):

@@ -15,7 +15,7 @@ from mimic.export.joint_naming import distinct
 from mimic.export.replay_page import export_replay
 from mimic.export.simulated_motion import Recording, record
 from mimic.export.usd import write_usd
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 from mimic.tracking import task_of
 from mocap.catalogue import load_clip
 from mocap.motion import Motion
@@ -66,7 +66,7 @@ def clip_animation(name: str, cut: Cut) -> Animation:
     return _finish(_first_seconds(motion, character, cut.seconds), character, cut, turns, notes)
 
 
-def skill_animation(skill: Skill, cut: Cut) -> Animation:
+def skill_animation(skill: Controller, cut: Cut) -> Animation:
     """What a controller does with its clip. Raises InputError if it falls before there is anything to show."""
     clip = load_clip(skill.clip)
     character = load_character(clip.character)
@@ -93,7 +93,7 @@ def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> s
     return f"{animation.motion.duration:.2f} s, {size / 1e6:.1f} MB"
 
 
-def replay_of_skill(skill: Skill, seconds: float | None, fps: float, out: Path) -> str:
+def replay_of_skill(skill: Controller, seconds: float | None, fps: float, out: Path) -> str:
     """A page that plays a simulation (ten seconds unless told) beside its reference; a line on it. Raises InputError."""
     recording = record(skill, seconds or REPLAY_S)
     character = load_character(recording.simulated.character)

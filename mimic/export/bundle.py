@@ -20,7 +20,7 @@ from mimic.export.tensors import json_bytes
 from mimic.export.test_vectors import test_vectors
 from mimic.export.urdf import character_urdf
 from mimic.export.write import refuse_strange, write_folder, write_zip
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
 TOOLKIT_VERSION = "0.1.0"
@@ -29,7 +29,7 @@ _ROOM = Path(__file__).parent
 _COPIED = ("players", "samples")
 
 
-def export_bundle(skill: Skill, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
+def export_bundle(skill: Controller, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
     """Write the bundle of a controller; where it lies, and its manifest.
 
     Raises InputError where a package is missing or ``out`` holds something else.
@@ -42,7 +42,7 @@ def export_bundle(skill: Skill, out: Path, as_zip: bool = False) -> tuple[Path, 
     return path, _parse(files[MANIFEST])
 
 
-def bundle_files(skill: Skill) -> dict[str, bytes]:
+def bundle_files(skill: Controller) -> dict[str, bytes]:
     """Every file of the bundle by its path, the manifest first. Raises InputError where onnx is not installed."""
     need("onnx", "export")
     env = skill.make_env(1, threads=1)
@@ -67,7 +67,7 @@ def need(package: str, extra: str) -> None:
         raise InputError(f"the package '{package}' is missing; install it: pip install 'mimic-animation[{extra}]'")
 
 
-def _onnx_files(skill: Skill, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
+def _onnx_files(skill: Controller, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
     # here, and not above: onnx is an optional package
     from mimic.export.onnx_controller import controller_onnx
     from mimic.export.onnx_policy import metadata, policy_onnx
@@ -91,7 +91,7 @@ def _copies() -> dict[str, bytes]:
     }
 
 
-def _manifest(skill: Skill, env: TrackingEnv, licence: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+def _manifest(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     return json_bytes(
         {
             "schema_version": SCHEMA_VERSION,

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-from mimic.runs.controller import Skill, short_name
+from mimic.runs.controller import Controller, short_name
 from mocap.catalogue import clip_names, resolve
 from mocap.motion import Motion
 
@@ -21,7 +21,7 @@ def commercial_use(licence: str) -> CommercialUse:
     return "allowed" if any(text.startswith(words) for words in _FREE) else "unclear"
 
 
-def provenance(skill: Skill, motion: Motion) -> dict[str, Any]:
+def provenance(skill: Controller, motion: Motion) -> dict[str, Any]:
     """The manifest's ``licence`` part: clip, controller, and a warning unless all may be used commercially."""
     spec = skill.spec
     clip_licence = motion.license or "not stated"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
 _TEXT = """# {clip}, a mimic controller for the {character}
@@ -52,7 +52,7 @@ Character, players and samples: Apache-2.0.
 """
 
 
-def read_me(skill: Skill, env: TrackingEnv, licence: Mapping[str, Any]) -> bytes:
+def read_me(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any]) -> bytes:
     """README.md."""
     simulation = env.character.simulation
     warning = f"**{licence['warning']}**\n\n" if licence["warning"] else ""

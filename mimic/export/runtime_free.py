@@ -12,13 +12,13 @@ from mimic.export.reference_table import reference
 from mimic.export.schema_parts import control, observation, skeleton
 from mimic.export.tensors import json_bytes, pack
 from mimic.rl.policy import GaussianPolicy
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
 SCHEMA_VERSION = 1
 
 
-def plain_files(skill: Skill, env: TrackingEnv) -> dict[str, bytes]:
+def plain_files(skill: Controller, env: TrackingEnv) -> dict[str, bytes]:
     """The files by their names, the same bytes every time; ``env`` is one that the skill made."""
     reference_json, reference_bin = reference(env)
     weights_json, weights_bin = _weights(skill)
@@ -59,7 +59,7 @@ def num_layers(tensors: Mapping[str, np.ndarray]) -> int:
     return sum(name.startswith("weight.") for name in tensors)
 
 
-def _weights(skill: Skill) -> tuple[dict[str, Any], bytes]:
+def _weights(skill: Controller) -> tuple[dict[str, Any], bytes]:
     tensors = policy_tensors(skill.policy)
     index, data = pack(tensors)
     described = {

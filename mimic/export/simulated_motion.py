@@ -7,7 +7,7 @@ import torch
 from characters import Character, CharacterState, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_normalize
-from mimic.runs.controller import Skill, short_name
+from mimic.runs.controller import Controller, short_name
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.tracking import End, TrackingEnv
 from mocap.catalogue import load_clip
@@ -50,7 +50,7 @@ class _Recorder(MujocoEngine):
 
 
 @torch.no_grad()
-def record(skill: Skill, seconds: float) -> Recording:
+def record(skill: Controller, seconds: float) -> Recording:
     """``seconds`` of a skill from the start of its clip, less if it falls or the clip ends.
 
     Raises:

@@ -13,7 +13,7 @@ from mimic.export.axes import FRAMES, Frame
 from mimic.export.qpos_layout import to_mujoco
 from mimic.export.tensors import exact, short
 from mimic.rl.policy import GaussianPolicy
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.sim.pd_controller import Servo
 from mimic.tracking import End, TrackingEnv
@@ -26,7 +26,7 @@ _SEED = 7
 
 
 @torch.no_grad()
-def test_vectors(skill: Skill) -> dict[str, Any]:
+def test_vectors(skill: Controller) -> dict[str, Any]:
     """testvectors.json without its schema version."""
     return {
         "tolerance": TOLERANCE,
@@ -52,7 +52,7 @@ def _in_frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _states(skill: Skill) -> list[dict[str, Any]]:
+def _states(skill: Controller) -> list[dict[str, Any]]:
     """Half of them met in a noisy rollout, half of those turned and moved about the world; the last few close to the seam."""
     env = skill.make_env(STATES, seed=_SEED, threads=1)
     random = torch.Generator().manual_seed(_SEED)
@@ -71,7 +71,7 @@ def _states(skill: Skill) -> list[dict[str, Any]]:
     return _look(env, skill.policy, range(STATES))
 
 
-def _rollout(skill: Skill) -> dict[str, Any]:
+def _rollout(skill: Controller) -> dict[str, Any]:
     """From a moment whose two seconds close a cycle if the clip loops, and that the controller survives if there is one."""
     env = skill.make_env(1, seed=_SEED, threads=1)
     duration = env.motion.duration

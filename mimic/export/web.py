@@ -14,7 +14,7 @@ from mimic.export.licence import provenance
 from mimic.export.runtime_free import plain_files
 from mimic.export.tensors import json_bytes
 from mimic.export.write import write_folder
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 
 _ROOM = Path(__file__).parent
 _PARTS = {
@@ -33,7 +33,7 @@ _PARTS = {
 }
 
 
-def export_web(skills: Sequence[Skill], out: Path) -> int:
+def export_web(skills: Sequence[Controller], out: Path) -> int:
     """Write the folder; an earlier one there is replaced. Returns its size in bytes.
 
     Raises:
@@ -44,7 +44,7 @@ def export_web(skills: Sequence[Skill], out: Path) -> int:
     return sum(map(len, files.values()))
 
 
-def web_files(skills: Sequence[Skill]) -> dict[str, bytes]:
+def web_files(skills: Sequence[Controller]) -> dict[str, bytes]:
     """Every file by its path, ``manifest.json`` first: it says what belongs to the folder."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
     envs = [skill.make_env(1, threads=1) for skill in skills]

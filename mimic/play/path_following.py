@@ -18,7 +18,7 @@ from mimic.core.plotting import new_figure, save_picture
 from mimic.core.rotations import heading_angle, quat_from_yaw, quat_rotate_inverse
 from mimic.render.scene import Frame
 from mimic.render.simulated import simulation_frames
-from mimic.runs.controller import Skill
+from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 from mocap.catalogue import names_in
 
@@ -137,7 +137,7 @@ class Course:
         }
 
 
-def steer(skill: Skill, path: str, radius: float, seconds: float) -> Course:
+def steer(skill: Controller, path: str, radius: float, seconds: float) -> Course:
     """Lead a controller along a path for ``seconds``.
 
     Args:

@@ -19,14 +19,14 @@ from mimic.core.checked_folder import MANIFEST, read_sealed
 from mimic.sim import DeviceName, EngineName
 from mocap.catalogue import clip_names, name_here
 
-SHIPPED = Path(__file__).parents[1] / "controllers"
-RUNS = Path("runs")
+SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
+RUNS_FOLDER = Path("runs")
 CONFIG_FILE = "config.json"  # of a run
 SPEC_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Skill:
+class Controller:
     """A policy and what it is for; ``spec`` is everything its folder says of it."""
 
     path: Path
@@ -66,9 +66,9 @@ def make_spec(clip: str, character: str, env: EnvConfig, **notes: Any) -> dict[s
     return {"format": SPEC_VERSION, "clip": clip, "character": character, "env": to_dict(env), **notes}
 
 
-def shipped_skills() -> list[str]:
+def shipped_controllers() -> list[str]:
     """Names of the controllers that ship."""
-    return sorted(path.name for path in SHIPPED.glob("*") if (path / MANIFEST).is_file())
+    return sorted(path.name for path in SHIPPED_FOLDER.glob("*") if (path / MANIFEST).is_file())
 
 
 def short_name(clip: str) -> str:
@@ -76,7 +76,7 @@ def short_name(clip: str) -> str:
     return Path(clip).stem
 
 
-def last_run(clip: str, runs: Path = RUNS) -> Path | None:
+def latest_run_of_clip(clip: str, runs: Path = RUNS_FOLDER) -> Path | None:
     """The user's newest run of a clip, given as the run was or by its short name, that holds a checkpoint; or None."""
     found = {path: _clip_of(path) for path in runs.glob("*") if checkpoint.steps(path / "ckpt")}
     exact = [path for path, its in found.items() if its == clip]
@@ -92,7 +92,7 @@ def _clip_of(run: Path) -> str:
         return ""
 
 
-def find_skill(name: str) -> Path:
+def find_controller(name: str) -> Path:
     """The controller folder meant by a path (controller, checkpoint or run), a run's name or a clip's name.
 
     A run means its best checkpoint; a name means the controller that ships, else the last run in ``runs/``.
@@ -101,15 +101,15 @@ def find_skill(name: str) -> Path:
         InputError: there is none; the message says what there is and how to train one.
     """
     path = Path(name)
-    for folder in (path, RUNS / name):
+    for folder in (path, RUNS_FOLDER / name):
         if os.path.isdir(folder):  # unlike pathlib's, false for a name too long to be one
             return _in_run(folder) if (folder / "ckpt").is_dir() else _controller_in(folder)
-    if name in shipped_skills():
-        return SHIPPED / name
-    run = last_run(name) if path.name == name else None
+    if name in shipped_controllers():
+        return SHIPPED_FOLDER / name
+    run = latest_run_of_clip(name) if path.name == name else None
     if run is not None:
         return _in_run(run)
-    known = [*shipped_skills(), *(p.name for p in RUNS.glob("*") if (p / "ckpt").is_dir())]
+    known = [*shipped_controllers(), *(p.name for p in RUNS_FOLDER.glob("*") if (p / "ckpt").is_dir())]
     hint = nearest(name, known) if known else "none has been trained yet"
     train = f". Train one: run_mimic.py train --clip {name}" if name in clip_names() else ""
     raise InputError(f"no controller '{name}'; {hint}{train}")
@@ -126,9 +126,9 @@ def _controller_in(folder: Path) -> Path:
     raise InputError(f"{folder}: is no controller; {hint}")
 
 
-def load_skill(name: str) -> Skill:
+def load_controller(name: str) -> Controller:
     """Load a controller by path or name. Raises InputError or CheckpointError."""
-    controller = checkpoint.load_controller(find_skill(name))
+    controller = checkpoint.read_controller(find_controller(name))
     spec = controller.spec
     missing = {"format", "clip", "character", "env", "policy"} - set(spec)
     if missing:
@@ -137,16 +137,16 @@ def load_skill(name: str) -> Skill:
         raise CheckpointError(f"{controller.path}: format {spec['format']}, this program reads {SPEC_VERSION}")
     env_config = build(EnvConfig, spec["env"], f"{controller.path}: env")
     policy = load_policy(controller.policy, spec["policy"])
-    return Skill(controller.path, str(spec["clip"]), policy, env_config, spec)
+    return Controller(controller.path, str(spec["clip"]), policy, env_config, spec)
 
 
-def experience(skill: Skill) -> dict[str, Any]:
+def total_training_cost(skill: Controller) -> dict[str, Any]:
     """``samples`` and ``hours`` of all training behind a skill, that of the controller it began with included."""
-    own, before = own_experience(skill), skill.spec.get("begun_with") or {"samples": 0, "hours": 0.0}
+    own, before = training_cost(skill), skill.spec.get("begun_with") or {"samples": 0, "hours": 0.0}
     return {"samples": own["samples"] + before["samples"], "hours": round(own["hours"] + before["hours"], 2)}
 
 
-def own_experience(skill: Skill) -> dict[str, Any]:
+def training_cost(skill: Controller) -> dict[str, Any]:
     """``samples`` and ``hours`` of the run that a skill is from. Raises CheckpointError if its folder does not say."""
     try:
         if "training" in skill.spec:

@@ -14,8 +14,8 @@ import torch
 from mimic.core.errors import InputError
 from mimic.core.strict_config import to_dict
 from mimic.core import checkpoint
-from mimic.cli.run_clip import evaluate_skill
-from mimic.runs.controller import find_skill, load_skill, own_experience
+from mimic.cli.run_clip import evaluate_controller
+from mimic.runs.controller import find_controller, load_controller, training_cost
 from mimic.runs.training import read_run
 
 
@@ -29,20 +29,20 @@ def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str
     if out.exists():
         raise InputError(f"{out}: exists already; choose another --out, or move it away")
     config = read_run(run)
-    skill = load_skill(str(find_skill(str(run))))
-    report = evaluate_skill(skill, episodes, threads)
+    controller = load_controller(str(find_controller(str(run))))
+    report = evaluate_controller(controller, episodes, threads)
     del report["controller"]
     preset = to_dict(config.preset)
     training = {
-        **own_experience(skill),
+        **training_cost(controller),
         "machine": _machine(),
         "seed": config.seed,
         "num_envs": config.preset.num_envs,
         "policy": preset["policy"],
         **to_dict(config.preset.algorithm(config.algorithm)),
     }
-    spec = {**skill.spec, "training": training, "evaluation": report}
-    checkpoint.save_controller(out, skill.policy.state_dict(), spec)
+    spec = {**controller.spec, "training": training, "evaluation": report}
+    checkpoint.write_controller(out, controller.policy.state_dict(), spec)
     return {**report, "controller": str(out)}
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from mimic.core.errors import CheckpointError, InputError
 from mimic.core.strict_config import build, to_dict
 from mimic.core import checkpoint
-from mimic.runs.warm_start import Beginning, history, initial_policy, terms
+from mimic.runs.warm_start import InitialController, history, initial_policy, terms
 from mimic.runs.preset import AlgorithmName, Preset
 from mimic.tracking import TrackingEnv, make_env
 from mimic.evaluation.evaluate import evaluate
@@ -56,7 +56,7 @@ class RunConfig:
     preset: Preset
     engine: EngineName = "mujoco"
     device: DeviceName = "cpu"
-    beginning: Beginning | None = None  # the controller whose policy it begins with
+    beginning: InitialController | None = None  # the controller whose policy it begins with
     learn_threads: int = 0  # of updates; 0: as suits the machine on which it begins, and then is written down
 
 

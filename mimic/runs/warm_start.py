@@ -12,14 +12,14 @@ from mimic.core.errors import InputError
 from mimic.core import checkpoint
 from mimic.runs.preset import Preset
 from mimic.rl.policy import GaussianPolicy
-from mimic.runs.controller import Skill, experience, load_skill
+from mimic.runs.controller import Controller, total_training_cost, load_controller
 from mocap.catalogue import names_in
 
 _FREE, _UNSTATED = "Apache-2.0", "not stated"
 
 
 @dataclass(frozen=True)
-class Beginning:
+class InitialController:
     """The controller a run begins with.
 
     Attributes:
@@ -38,15 +38,15 @@ class Beginning:
     clip_license: str
 
 
-def beginning_with(name: str) -> Beginning:
+def initial_controller(name: str) -> InitialController:
     """What there is to know of a controller. Raises InputError or CheckpointError where it cannot be loaded."""
-    skill = load_skill(name)
-    digest = hashlib.sha256((skill.path / checkpoint.POLICY_FILE).read_bytes()).hexdigest()
-    behind, licence = experience(skill), str(skill.spec.get("clip_license") or "")
-    return Beginning(name, str(skill.path.resolve()), digest, behind["samples"], behind["hours"], licence)
+    controller = load_controller(name)
+    digest = hashlib.sha256((controller.path / checkpoint.POLICY_FILE).read_bytes()).hexdigest()
+    behind, licence = total_training_cost(controller), str(controller.spec.get("clip_license") or "")
+    return InitialController(name, str(controller.path.resolve()), digest, behind["samples"], behind["hours"], licence)
 
 
-def history(beginning: Beginning | None) -> dict[str, Any]:
+def history(beginning: InitialController | None) -> dict[str, Any]:
     """What the controllers of a run say of its beginning, beside the rest: ``begun_with``."""
     if beginning is None:
         return {}
@@ -56,7 +56,7 @@ def history(beginning: Beginning | None) -> dict[str, Any]:
     return {"begun_with": said}
 
 
-def terms(clip_license: str, beginning: Beginning | None) -> str:
+def terms(clip_license: str, beginning: InitialController | None) -> str:
     """The terms of what is learned from a clip: those of the controller it begins with hold as well."""
     if beginning is None or beginning.clip_license == clip_license or beginning.clip_license.startswith(_FREE):
         return clip_license
@@ -64,25 +64,25 @@ def terms(clip_license: str, beginning: Beginning | None) -> str:
     return f"of the controller it began with: {beginning.clip_license or _UNSTATED}; of the clip: {clip_license or _UNSTATED}"
 
 
-def initial_policy(beginning: Beginning, clip: str, character: str, preset: Preset) -> GaussianPolicy:
+def initial_policy(beginning: InitialController, clip: str, character: str, preset: Preset) -> GaussianPolicy:
     """The policy to begin with. Raises InputError if it sees or does something else than the run's."""
-    skill = load_skill(beginning.path)
-    for what, (theirs, ours) in _compared(skill, clip, character, preset).items():
+    controller = load_controller(beginning.path)
+    for what, (theirs, ours) in _compared(controller, clip, character, preset).items():
         if theirs != ours:
             raise InputError(
-                f"{skill.path}: {what} differs from this run's, so that its policy would be lost here: {theirs}, not {ours}"
+                f"{controller.path}: {what} differs from this run's, so that its policy would be lost here: {theirs}, not {ours}"
             )
-    return skill.policy
+    return controller.policy
 
 
-def _compared(skill: Skill, clip: str, character: str, preset: Preset) -> dict[str, tuple[Any, Any]]:
-    env, policy, theirs = preset.env, preset.policy, skill.policy.config
+def _compared(controller: Controller, clip: str, character: str, preset: Preset) -> dict[str, tuple[Any, Any]]:
+    env, policy, theirs = preset.env, preset.policy, controller.policy.config
     return {
-        "the character": (skill.spec["character"], character),
-        "env.observation": (skill.env_config.observation, env.observation),
-        "env.action": (skill.env_config.action, env.action),
+        "the character": (controller.spec["character"], character),
+        "env.observation": (controller.env_config.observation, env.observation),
+        "env.action": (controller.env_config.action, env.action),
         "policy.actor_sizes": (theirs.actor_sizes, policy.actor_sizes),
         "policy.obs_clip": (theirs.obs_clip, policy.obs_clip),
         "policy.obs_std_floor": (theirs.obs_std_floor, policy.obs_std_floor),
-        "the number of clips": (len(names_in(skill.clip)), len(names_in(clip))),
+        "the number of clips": (len(names_in(controller.clip)), len(names_in(clip))),
     }

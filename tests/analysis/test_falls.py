@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mimic.analysis.falls import BINS, FallMeter
+from mimic.analysis.falls import BINS, FallMetric
 from mimic.core.rotations import quat_from_rotvec, quat_mul
 from mimic.evaluation.evaluate import evaluate
 from tests.kinematic_engine import ahead, config, gentle_motion, make, shifted
@@ -14,7 +14,7 @@ N = 20
 def performed(change, name="humanoid", seconds=2.0):
     """Falls of a puppet that does as the reference, changed by ``change(clip_time, state)``."""
     env = make(gentle_motion(name), N, config(f"evaluation_s={seconds}", "repair=false"), puppet=True)
-    meter = FallMeter(env)
+    meter = FallMetric(env)
 
     def act(obs):
         env.engine.told = change(env.clock.ahead(env.control_dt).clip_time, ahead(env))

@@ -1,11 +1,11 @@
 from pathlib import Path
 
 from bench import controller_table as skill_table
-from mimic.runs.controller import shipped_skills
+from mimic.runs.controller import shipped_controllers
 
 
 def test_the_document_says_what_the_controllers_say():
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
     table = skill_table.markdown()
-    assert table.count("\n") == len(shipped_skills()) + 1
+    assert table.count("\n") == len(shipped_controllers()) + 1
     assert table in text, "run `python -m bench.controller_table` and put what it prints into docs/results.md"

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from mimic.cli import run_clip as job
-from mimic.cli.run_clip import run_job, try_to_render
+from mimic.cli.run_clip import run_clip, try_to_render
 from mimic.render import RenderError
 from mimic.runs.preset import load_preset
 from mimic.runs.training import RunConfig
@@ -20,7 +20,7 @@ def world(tmp_path, monkeypatch):
         world.asked.append(("train", str(folder), limits.minutes))
         return SimpleNamespace(best=None, checkpoint=folder / "ckpt" / "000000001")
 
-    def load_skill(name):
+    def load_controller(name):
         return SimpleNamespace(path=name, clip="walk", name=name)
 
     def render(skill, out, seconds, **options):
@@ -30,15 +30,15 @@ def world(tmp_path, monkeypatch):
         return SimpleNamespace(path=out)
 
     monkeypatch.setattr(job, "train", train)
-    monkeypatch.setattr(job, "load_skill", load_skill)
-    monkeypatch.setattr(job, "find_skill", lambda name: f"found {name}")
-    monkeypatch.setattr(job, "shipped_skills", lambda: world.shipped)
-    monkeypatch.setattr(job, "last_run", lambda clip, runs: world.runs.get(str(runs)))
+    monkeypatch.setattr(job, "load_controller", load_controller)
+    monkeypatch.setattr(job, "find_controller", lambda name: f"found {name}")
+    monkeypatch.setattr(job, "shipped_controllers", lambda: world.shipped)
+    monkeypatch.setattr(job, "latest_run_of_clip", lambda clip, runs: world.runs.get(str(runs)))
     monkeypatch.setattr(
-        job, "evaluate_skill", lambda skill, episodes, threads: {"episodes": episodes, "of": str(skill.path)}
+        job, "evaluate_controller", lambda skill, episodes, threads: {"episodes": episodes, "of": str(skill.path)}
     )
-    monkeypatch.setattr(job, "render_skill", render)
-    world.run = lambda **options: run_job(
+    monkeypatch.setattr(job, "render_controller", render)
+    world.run = lambda **options: run_clip(
         RunConfig("walk", "ppo", 0, load_preset("fast")), tmp_path / "out", 3.0, 2.0, 1, world.said.append, **options
     )
     return world

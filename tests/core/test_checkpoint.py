@@ -161,7 +161,7 @@ def test_well_sealed_nonsense_is_refused(tmp_path, data):
         tmp_path / "000000001",
         {"policy.safetensors": data, "meta.json": b'{"step": 1}', "controller.json": b"{}"},
     )
-    for load in (checkpoint.load, checkpoint.load_controller):
+    for load in (checkpoint.load, checkpoint.read_controller):
         with pytest.raises(CheckpointError, match="not a safetensors file"):
             load(tmp_path / "000000001")
 
@@ -197,22 +197,22 @@ def test_other_versions_are_said(tmp_path, monkeypatch):
 def test_controller_round_trip_and_replacement(tmp_path):
     folder = tmp_path / "walk"
     for clip in ("walk", "run"):
-        checkpoint.save_controller(folder, TENSORS["policy"], {"clip": clip})
-        found = checkpoint.load_controller(folder)
+        checkpoint.write_controller(folder, TENSORS["policy"], {"clip": clip})
+        found = checkpoint.read_controller(folder)
         assert found.spec == {"clip": clip}
         assert torch.equal(found.policy["weight"], TENSORS["policy"]["weight"])
     assert [p.name for p in tmp_path.iterdir()] == ["walk"]
     (folder / "controller.json").write_text('{"clip": "walk"}')
     with pytest.raises(CheckpointError, match="damaged"):
-        checkpoint.load_controller(folder)
+        checkpoint.read_controller(folder)
 
 
 def test_a_checkpoint_with_a_spec_is_a_controller_whatever_became_of_its_replay(tmp_path):
     path = _save(tmp_path, spec={"clip": "walk"})
     (path / "replay.safetensors").unlink()
-    assert checkpoint.load_controller(path).spec == {"clip": "walk"}
+    assert checkpoint.read_controller(path).spec == {"clip": "walk"}
     with pytest.raises(CheckpointError, match="has no controller"):
-        checkpoint.load_controller(_save(tmp_path, 2))
+        checkpoint.read_controller(_save(tmp_path, 2))
 
 
 def test_orphans_are_cleared_and_an_interrupted_replacement_is_undone(tmp_path):

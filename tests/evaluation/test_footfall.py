@@ -8,7 +8,7 @@ from PIL import Image
 from characters import load_character
 from mimic.evaluation.contact_intervals import Footfalls, Stance, Track, track
 from mimic.evaluation.evaluate import evaluate
-from mimic.evaluation.footfall import FootfallMeter
+from mimic.evaluation.footfall import FootfallMetric
 from mimic.evaluation.footfall_compare import compare
 from mimic.evaluation.footfall_plot import draw_footfalls, share_down
 from mimic.tracking import TrackingEnv
@@ -107,11 +107,11 @@ class Late(Puppet):
         self.reset(torch.arange(self.num_envs), self.queue[0])
 
 
-def follow(motion: Motion, puppet: type = Puppet) -> FootfallMeter:
+def follow(motion: Motion, puppet: type = Puppet) -> FootfallMetric:
     """Four puppets that do as the motion for six seconds, watched."""
     engine = puppet(load_character(motion.character), 4, threads=1)
     env = TrackingEnv(motion, engine, config("evaluation_s=6", "repair=false"), training=False)
-    meter = FootfallMeter(env)
+    meter = FootfallMetric(env)
 
     def act(obs):
         env.engine.told = ahead(env)
@@ -122,7 +122,7 @@ def follow(motion: Motion, puppet: type = Puppet) -> FootfallMeter:
     return meter
 
 
-def followed(clip: str, puppet: type = Puppet) -> FootfallMeter:
+def followed(clip: str, puppet: type = Puppet) -> FootfallMetric:
     return follow(clip_or_skip(clip)[0], puppet)
 
 
@@ -165,7 +165,7 @@ def test_the_diagram_is_drawn_and_the_shares_in_it_are_duty_factors(tmp_path):
 
 def test_an_untrained_policy_can_be_drawn_too(tmp_path):
     env = clip_env("walk", 2, config("evaluation_s=1"))
-    meter = FootfallMeter(env)
+    meter = FootfallMetric(env)
     report = evaluate(env, lambda obs: torch.zeros(2, env.act_dim), extra=[meter])
     assert set(report["footfall"]["feet"]) == {"right_ankle", "left_ankle"}
     draw_footfalls(meter.footfalls(), tmp_path / "feet.png")

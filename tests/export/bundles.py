@@ -11,7 +11,7 @@ from characters import load_character
 from mimic.core import checkpoint
 from mimic.export.bundle import bundle_files
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
-from mimic.runs.controller import Skill, load_skill, make_spec
+from mimic.runs.controller import Controller, load_controller, make_spec
 from mimic.tracking import EnvConfig
 from mocap.formats.deepmimic import write_deepmimic
 from tests.kinematic_engine import config, gentle_motion
@@ -20,7 +20,7 @@ from tests.motion_samples import clip_or_skip
 
 def untrained(
     folder: Path, character: str, env_config: EnvConfig | None = None, name: str = "gentle", **motion: object
-) -> Skill:
+) -> Controller:
     """A controller of random weights for a gentle clip of ``character``, saved and loaded like any other.
 
     ``name`` is the clip's: some names have rules of their own (mimic/tracking/clip_rules.yaml).
@@ -29,14 +29,14 @@ def untrained(
     moves = gentle_motion(character, **motion)  # type: ignore[arg-type]
     clip = folder / f"{name}.txt"
     clip.write_bytes(write_deepmimic(moves, load_character(character)))
-    sizes = Skill(folder, str(clip), _policy(1, 1), env_config, {})
+    sizes = Controller(folder, str(clip), _policy(1, 1), env_config, {})
     env = _unchecked_env(sizes)
     policy = _policy(env.obs_dim, env.act_dim)
     obs = torch.randn(64, env.obs_dim, generator=torch.Generator().manual_seed(5))
     policy.normalizer.update(obs * torch.linspace(0.1, 3.0, env.obs_dim))
     spec = {**make_spec(str(clip), character, env_config), "policy": policy.describe()}
-    checkpoint.save_controller(folder / "controller", policy.state_dict(), spec)
-    return load_skill(str(folder / "controller"))
+    checkpoint.write_controller(folder / "controller", policy.state_dict(), spec)
+    return load_controller(str(folder / "controller"))
 
 
 def _policy(obs_dim: int, act_dim: int) -> GaussianPolicy:
@@ -44,7 +44,7 @@ def _policy(obs_dim: int, act_dim: int) -> GaussianPolicy:
     return GaussianPolicy(obs_dim, act_dim, settings, torch.Generator().manual_seed(1))
 
 
-def _unchecked_env(skill: Skill):  # type: ignore[no-untyped-def]
+def _unchecked_env(skill: Controller):  # type: ignore[no-untyped-def]
     from mimic.tracking import make_env
 
     return make_env(skill.clip, skill.env_config, 1, training=False, threads=1)
@@ -54,7 +54,7 @@ def _unchecked_env(skill: Skill):  # type: ignore[no-untyped-def]
 def cartwheel() -> dict[str, bytes]:
     """The files of the bundle of the cartwheel that ships, or a skipped test."""
     clip_or_skip("cartwheel")
-    return bundle_files(load_skill("cartwheel"))
+    return bundle_files(load_controller("cartwheel"))
 
 
 def write(folder: Path, files: dict[str, bytes]) -> Path:

@@ -16,7 +16,7 @@ from mimic.core.rotations import quat_angle
 from mimic.export.animation import Cut, clip_animation, skill_animation, write_animations
 from mimic.export.cycle_cutting import resample
 from mimic.export.simulated_motion import record
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from mocap.formats.deepmimic import write_deepmimic
 from tests.export import bundles
 from tests.export.reading import body_positions, node
@@ -42,7 +42,7 @@ def animations(path: Path) -> list[dict]:
 
 def test_the_shipped_skill_as_a_cycle_that_closes():
     clip_or_skip("cartwheel")
-    made = skill_animation(load_skill("cartwheel"), Cut(30.0))
+    made = skill_animation(load_controller("cartwheel"), Cut(30.0))
     motion = made.motion
     assert motion.loop and motion.fps == pytest.approx(30.0)
     assert motion.duration == pytest.approx(2.7166, abs=0.5 / 30)
@@ -55,7 +55,7 @@ def test_the_shipped_skill_as_a_cycle_that_closes():
 def test_the_first_seconds_of_a_skill_are_the_recording_and_three_js_sees_them(tmp_path):
     """Simulation -> GLB -> another program: frames, rate and joint positions."""
     clip_or_skip("cartwheel")
-    skill = load_skill("cartwheel")
+    skill = load_controller("cartwheel")
     made = skill_animation(skill, Cut(60.0, seconds=0.5))
     recorded = record(skill, 0.5).simulated
     expected = body_positions(resample(recorded, HUMANOID, 60.0))

@@ -16,7 +16,7 @@ from mimic.export.licence import commercial_use
 from mimic.export.tensors import pack, unpack
 from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
 from mimic.export.write import write_folder
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from mimic.tracking.tracking_env import prepared
 from mocap.catalogue import resolve
 from tests.export import bundles
@@ -38,8 +38,8 @@ def test_two_exports_are_the_same_to_the_byte(tmp_path, capsys):
 def test_a_zip_holds_the_same_and_is_the_same_every_time(tmp_path, monkeypatch):
     clip_or_skip("cartwheel")
     monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda skill: bundles.cartwheel())
-    first, _ = export_bundle(load_skill("cartwheel"), tmp_path / "a", as_zip=True)
-    second, _ = export_bundle(load_skill("cartwheel"), tmp_path / "b.zip", as_zip=True)
+    first, _ = export_bundle(load_controller("cartwheel"), tmp_path / "a", as_zip=True)
+    second, _ = export_bundle(load_controller("cartwheel"), tmp_path / "b.zip", as_zip=True)
     assert (first.name, second.name) == ("a.zip", "b.zip") and first.read_bytes() == second.read_bytes()
     with zipfile.ZipFile(first) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == bundles.cartwheel()
@@ -115,7 +115,7 @@ def test_the_recorded_rollout_closes_a_cycle_and_the_controller_lives_through_it
 
 def test_the_reference_is_the_clip_as_it_was_trained_on():
     published, character = clip_or_skip("cartwheel")
-    clip = prepared(published, character, load_skill("cartwheel").env_config)
+    clip = prepared(published, character, load_controller("cartwheel").env_config)
     reference = bundles.part(bundles.cartwheel(), "reference.json")
     assert reference["duration"] == clip.duration and reference["licence"] == clip.license
     table = unpack(reference["tensors"], bundles.cartwheel()["reference.bin"])
@@ -152,14 +152,14 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_computed(tmp_p
     (tmp_path / "mine.txt").write_text("mine")
     monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda skill: pytest.fail("computed"))
     with pytest.raises(InputError, match="holds something else"):
-        export_bundle(load_skill("cartwheel"), tmp_path)
+        export_bundle(load_controller("cartwheel"), tmp_path)
 
 
 def test_without_onnx_the_way_out_is_named(monkeypatch):
     clip_or_skip("cartwheel")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"'onnx' is missing; install it: pip install 'mimic-animation\[export\]'"):
-        bundle_files(load_skill("cartwheel"))
+        bundle_files(load_controller("cartwheel"))
 
 
 def test_the_toolkits_version_is_the_projects():

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from mimic.export.onnx_policy import METADATA, policy_onnx
 from mimic.export.runtime_free import policy_tensors
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from tests.export import bundles
 from tests.motion_samples import clip_or_skip
 
@@ -25,7 +25,7 @@ def session(data: bytes) -> onnxruntime.InferenceSession:
 @pytest.fixture(scope="module")
 def shipped():
     clip_or_skip("cartwheel")
-    return load_skill("cartwheel")
+    return load_controller("cartwheel")
 
 
 def observations(skill, count=1000) -> torch.Tensor:

@@ -5,7 +5,7 @@ import pytest
 from test_web import TOLERANCE, drift, python_rollout
 
 from mimic.export.web import export_web
-from mimic.runs.controller import load_skill, shipped_skills
+from mimic.runs.controller import load_controller, shipped_controllers
 from tests.export import bundles
 from tests.export.browser import chromium, served
 from tests.kinematic_engine import config
@@ -13,13 +13,13 @@ from tests.motion_samples import clip_or_skip
 
 SMALL = (420, 320)  # software drawing takes its time
 
-OF_ONE_CLIP = [name for name in shipped_skills() if "+" not in load_skill(name).clip]
+OF_ONE_CLIP = [name for name in shipped_controllers() if "+" not in load_controller(name).clip]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The page with every skill that ships and a dog that has learnt nothing."""
-    skills = [load_skill(name) for name in ("cartwheel", *(set(OF_ONE_CLIP) - {"cartwheel"}))]
+    skills = [load_controller(name) for name in ("cartwheel", *(set(OF_ONE_CLIP) - {"cartwheel"}))]
     for skill in skills:
         clip_or_skip(skill.clip)
     folder = tmp_path_factory.mktemp("page")
@@ -84,7 +84,7 @@ def test_its_rollout_is_pythons(page):
     page.run("mimic.page.playing = false")
     found = page.run("mimic.rollout(2.0)")
     assert found["fallen"] is None and len(found["rows"]) == 61
-    assert drift(found["rows"], python_rollout(load_skill("cartwheel"), 2.0)) < TOLERANCE
+    assert drift(found["rows"], python_rollout(load_controller("cartwheel"), 2.0)) < TOLERANCE
 
 
 def test_a_tap_pushes_the_character(page):

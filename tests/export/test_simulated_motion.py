@@ -6,7 +6,7 @@ import torch
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_angle
 from mimic.export.simulated_motion import record
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from tests.export import bundles
 from tests.kinematic_engine import config
 from tests.motion_samples import clip_or_skip
@@ -15,7 +15,7 @@ from tests.motion_samples import clip_or_skip
 @pytest.fixture(scope="module")
 def cartwheel():
     clip_or_skip("cartwheel")
-    return load_skill("cartwheel")
+    return load_controller("cartwheel")
 
 
 def test_every_fourth_state_is_what_the_environment_saw(cartwheel):

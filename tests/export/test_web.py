@@ -11,7 +11,7 @@ import torch
 from mimic.core.errors import InputError
 from mimic.export.qpos_layout import to_mujoco
 from mimic.export.web import export_web, web_files
-from mimic.runs.controller import Skill, load_skill
+from mimic.runs.controller import Controller, load_controller
 from tests.export import bundles
 from tests.export.reading import node
 from tests.kinematic_engine import config
@@ -22,7 +22,7 @@ TOLERANCE = 1e-3  # in any coordinate of qpos [m, rad, quaternion], over two sec
 VENDOR = ROOT / "mimic" / "export" / "vendor"
 
 
-def python_rollout(skill: Skill, seconds: float) -> np.ndarray:
+def python_rollout(skill: Controller, seconds: float) -> np.ndarray:
     """(T, nq) qpos after every control step from the start of the clip, until the episode ends."""
     env = skill.make_env(1, threads=1)
     obs = env.reset(torch.zeros(1, dtype=torch.float64))
@@ -46,7 +46,7 @@ def drift(found: list[list[float]], expected: np.ndarray) -> float:
 
 def test_the_rollout_of_the_shipped_skill_is_pythons(tmp_path):
     clip_or_skip("cartwheel")
-    skill = load_skill("cartwheel")
+    skill = load_controller("cartwheel")
     export_web([skill], tmp_path / "web")
     found = json.loads(node("web_rollout.mjs", tmp_path / "web", "cartwheel", 2.0))
     expected = python_rollout(skill, 2.0)

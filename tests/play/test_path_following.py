@@ -8,7 +8,7 @@ import torch
 from characters import load_character
 from mimic.core.errors import InputError
 from mimic.play.path_following import PATHS, Pilot, steer
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from mimic.tracking import TrackingEnv
 from mocap.catalogue import load_clips
 from tests.kinematic_engine import Puppet, config, obey
@@ -44,4 +44,4 @@ def test_a_puppet_that_obeys_its_clips_keeps_to_the_path(name):
 
 def test_a_controller_of_one_clip_cannot_be_steered():
     with pytest.raises(InputError, match="steering needs several"):
-        steer(load_skill("trot-authored"), "eight", 3.0, 1.0)
+        steer(load_controller("trot-authored"), "eight", 3.0, 1.0)

@@ -27,5 +27,5 @@ if __name__ == "__main__":
     import run_mimic
     from mimic.runs import controller as skill
 
-    skill.SHIPPED = Path("no controller ships")  # so that there is something to train
+    skill.SHIPPED_FOLDER = Path("no controller ships")  # so that there is something to train
     sys.exit(run_mimic.main())

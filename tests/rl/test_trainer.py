@@ -162,7 +162,7 @@ def test_an_evaluation_without_the_metric_is_a_clear_error(make_trainer):
 def test_the_checkpoint_is_a_controller_that_acts_as_the_judged_policy(make_trainer):
     trainer = make_trainer("awr", samples=3 * ITERATION, ema_decay=0.9)
     result = trainer.train()
-    controller = checkpoint.load_controller(result.checkpoint)
+    controller = checkpoint.read_controller(result.checkpoint)
     assert controller.spec["toy"] is True
     policy = load_policy(controller.policy, controller.spec["policy"])
     obs = torch.randn(1000, 6)

@@ -8,7 +8,7 @@ from mimic.core.errors import CheckpointError, InputError
 from mimic.core import checkpoint
 from mimic.runs import controller as skill
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
-from mimic.runs.controller import find_skill, last_run, load_skill, make_spec, shipped_skills, short_name
+from mimic.runs.controller import find_controller, latest_run_of_clip, load_controller, make_spec, shipped_controllers, short_name
 from tests.motion_samples import clip_or_skip
 from tests.kinematic_engine import clip_env, config
 
@@ -18,7 +18,7 @@ def nothing_shipped(tmp_path, monkeypatch):
     """An empty working folder, and no controllers but the test's."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").mkdir()
-    monkeypatch.setattr(skill, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(skill, "SHIPPED_FOLDER", tmp_path / "shipped")
 
 
 def policy(obs_dim=10, act_dim=4, seed=0):
@@ -27,7 +27,7 @@ def policy(obs_dim=10, act_dim=4, seed=0):
 
 def controller(folder, clip="walk", character="humanoid", of=None, **spec):
     of = of or policy()
-    checkpoint.save_controller(
+    checkpoint.write_controller(
         folder, of.state_dict(), {**make_spec(clip, character, config()), "policy": of.describe(), **spec}
     )
     return folder
@@ -45,7 +45,7 @@ def run(root, name, steps, scores=None, clip="walk"):
 
 def test_what_was_saved_comes_back_and_acts_the_same(tmp_path):
     of = policy(seed=3)
-    found = load_skill(str(controller(tmp_path / "c", of=of, seed=5)))
+    found = load_controller(str(controller(tmp_path / "c", of=of, seed=5)))
     obs = torch.randn(7, 10)
     assert torch.equal(found.policy.mean(obs), of.mean(obs))
     assert (found.clip, found.env_config, found.spec["seed"]) == ("walk", config(), 5)
@@ -54,13 +54,13 @@ def test_what_was_saved_comes_back_and_acts_the_same(tmp_path):
 def test_a_task_is_made_only_for_a_policy_that_fits_it(tmp_path):
     clip_or_skip("walk")
     with pytest.raises(CheckpointError, match="made for 10 observations and 4 actions, clip 'walk' has"):
-        load_skill(str(controller(tmp_path / "c"))).make_env(2)
+        load_controller(str(controller(tmp_path / "c"))).make_env(2)
 
 
 def test_the_task_is_that_of_evaluation(tmp_path):
     clip_or_skip("walk")
     sizes = clip_env("walk", 1)
-    env = load_skill(str(controller(tmp_path / "c", of=policy(sizes.obs_dim, sizes.act_dim)))).make_env(3, seed=9)
+    env = load_controller(str(controller(tmp_path / "c", of=policy(sizes.obs_dim, sizes.act_dim)))).make_env(3, seed=9)
     assert (env.num_envs, env.seed, env.training, env.motion.name) == (3, 9, False, "walk")
 
 
@@ -74,14 +74,14 @@ def test_the_task_is_that_of_evaluation(tmp_path):
 )
 def test_a_spec_from_elsewhere_is_refused(tmp_path, spec, message):
     with pytest.raises(InputError, match=message):
-        load_skill(str(controller(tmp_path / "c", **spec)))
+        load_controller(str(controller(tmp_path / "c", **spec)))
 
 
 def test_what_is_missing_is_named(tmp_path):
     of = policy()
-    checkpoint.save_controller(tmp_path / "c", of.state_dict(), {"format": 1, "policy": of.describe(), "env": {}})
+    checkpoint.write_controller(tmp_path / "c", of.state_dict(), {"format": 1, "policy": of.describe(), "env": {}})
     with pytest.raises(CheckpointError, match="says nothing of character, clip"):
-        load_skill(str(tmp_path / "c"))
+        load_controller(str(tmp_path / "c"))
 
 
 def test_damage_is_a_checkpoint_error(tmp_path):
@@ -89,16 +89,16 @@ def test_damage_is_a_checkpoint_error(tmp_path):
     spec = json.loads((folder / "controller.json").read_text())
     (folder / "controller.json").write_text(json.dumps({**spec, "clip": "run"}))
     with pytest.raises(CheckpointError, match=str(folder)):
-        load_skill(str(folder))
+        load_controller(str(folder))
 
 
 def test_a_run_means_its_best_checkpoint_else_its_newest(tmp_path):
     best = run(tmp_path, "scored", [1, 2, 3], [0.1, 0.9, 0.2])
-    assert find_skill(str(best)) == best / "ckpt" / "000000002"
+    assert find_controller(str(best)) == best / "ckpt" / "000000002"
     newest = run(tmp_path, "unscored", [1, 2])
-    assert find_skill(str(newest)) == newest / "ckpt" / "000000002"
+    assert find_controller(str(newest)) == newest / "ckpt" / "000000002"
     one = best / "ckpt" / "000000001"
-    assert find_skill(str(one)) == one
+    assert find_controller(str(one)) == one
 
 
 def test_a_name_means_what_ships_then_the_last_run_of_the_clip(tmp_path):
@@ -110,13 +110,13 @@ def test_a_name_means_what_ships_then_the_last_run_of_the_clip(tmp_path):
     (runs / "walk-empty").mkdir()
     broken = run(runs, "walk-broken", [1])
     (broken / "config.json").write_text("{")
-    assert last_run("walk") == new.relative_to(tmp_path)
-    assert find_skill("walk") == new.relative_to(tmp_path) / "ckpt" / "000000001"
-    assert find_skill("walk-awr") == old.relative_to(tmp_path) / "ckpt" / "000000001", "a run may be named as well"
-    assert last_run("wal") is None and last_run("jump") is None
+    assert latest_run_of_clip("walk") == new.relative_to(tmp_path)
+    assert find_controller("walk") == new.relative_to(tmp_path) / "ckpt" / "000000001"
+    assert find_controller("walk-awr") == old.relative_to(tmp_path) / "ckpt" / "000000001", "a run may be named as well"
+    assert latest_run_of_clip("wal") is None and latest_run_of_clip("jump") is None
     controller(tmp_path / "shipped" / "walk")
-    assert shipped_skills() == ["walk"]
-    assert find_skill("walk") == tmp_path / "shipped" / "walk"
+    assert shipped_controllers() == ["walk"]
+    assert find_controller("walk") == tmp_path / "shipped" / "walk"
 
 
 def test_runs_whose_names_begin_alike_are_told_apart_by_their_clips(tmp_path):
@@ -124,20 +124,20 @@ def test_runs_whose_names_begin_alike_are_told_apart_by_their_clips(tmp_path):
     mine, fast = run(runs, "mine-awr", [1], clip="mine.txt"), run(runs, "mine-fast-awr", [1], clip="mine-fast.txt")
     called = run(runs, "called-otherwise", [1], clip="clips/other.txt")
     os.utime(mine, (1, 1))
-    assert last_run("mine") == last_run("mine.txt") == mine.relative_to(tmp_path)
-    assert last_run("mine-fast") == fast.relative_to(tmp_path)
-    assert last_run("other") == last_run("clips/other.txt") == called.relative_to(tmp_path)
-    assert last_run("elsewhere/mine.txt") is None
+    assert latest_run_of_clip("mine") == latest_run_of_clip("mine.txt") == mine.relative_to(tmp_path)
+    assert latest_run_of_clip("mine-fast") == fast.relative_to(tmp_path)
+    assert latest_run_of_clip("other") == latest_run_of_clip("clips/other.txt") == called.relative_to(tmp_path)
+    assert latest_run_of_clip("elsewhere/mine.txt") is None
     other = run(runs, "other", [1], clip="elsewhere/mine.txt")
     os.utime(other, (9e9, 9e9))
-    assert last_run("mine.txt") == mine.relative_to(tmp_path), "the very clip before one of the same short name"
+    assert latest_run_of_clip("mine.txt") == mine.relative_to(tmp_path), "the very clip before one of the same short name"
 
 
 @pytest.mark.parametrize("name", ["wlk", "/no/such/folder", "no/such", "[", "**", "", "x" * 300, "a\nb"])
 def test_no_such_controller_is_one_clear_line(tmp_path, name):
     run(tmp_path / "runs", "walk-awr", [1])
     with pytest.raises(InputError) as caught:
-        load_skill(name)
+        load_controller(name)
     assert "Traceback" not in str(caught.value)
     if name == "wlk":
         message = str(caught.value)
@@ -147,7 +147,7 @@ def test_no_such_controller_is_one_clear_line(tmp_path, name):
 
 def test_a_clip_without_a_controller_says_how_to_train_one(tmp_path):
     with pytest.raises(InputError, match=r"run_mimic\.py train --clip dog_spin"):
-        load_skill("dog_spin")
+        load_controller("dog_spin")
 
 
 def test_a_clip_file_gives_its_name_without_the_folder():
@@ -157,6 +157,6 @@ def test_a_clip_file_gives_its_name_without_the_folder():
 def test_a_skill_of_a_recording_does_not_run_on_its_stand_in(tmp_path, monkeypatch):
     monkeypatch.delenv("MIMIC_MOCAP", raising=False)
     monkeypatch.setenv("MIMIC_CACHE", str(tmp_path / "cache"))
-    found = load_skill(str(controller(tmp_path / "c", clip="trot", character="dog")))
+    found = load_controller(str(controller(tmp_path / "c", clip="trot", character="dog")))
     with pytest.raises(InputError, match=r"'trot', which is not here; run_mimic\.py fetch trot gets it"):
         found.make_env(2)

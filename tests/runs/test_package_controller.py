@@ -6,7 +6,7 @@ import torch
 from mimic.core.errors import InputError
 from mimic.runs.preset import load_preset
 from mimic.runs.package_controller import pack
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from mimic.runs.training import Limits, RunConfig, train
 from tests.motion_samples import clip_or_skip
 
@@ -31,7 +31,7 @@ def run(tmp_path_factory):
 
 def test_what_is_packed_acts_as_the_best_checkpoint_and_tells_its_history(run, tmp_path):
     report = pack(run, tmp_path / "walk", episodes=2, threads=1)
-    packed, best = load_skill(str(tmp_path / "walk")), load_skill(str(run))
+    packed, best = load_controller(str(tmp_path / "walk")), load_controller(str(run))
     obs = torch.randn(5, packed.policy.obs_dim)
     assert torch.equal(packed.policy.mean(obs), best.policy.mean(obs))
     assert sorted(p.name for p in (tmp_path / "walk").iterdir()) == [

@@ -11,13 +11,13 @@ from mimic.core.errors import InputError
 from mimic.runs import warm_start as beginning
 from mimic.core import checkpoint
 from mimic.runs import training
-from mimic.runs.warm_start import Beginning, beginning_with
+from mimic.runs.warm_start import InitialController, initial_controller
 from mimic.runs.preset import load_preset
 from mimic.export.licence import commercial_use
 from mimic.rl.algorithms.awr import AWR
 from mimic.rl.metrics_log import read_rows
 from mimic.rl.progress import Silent
-from mimic.runs.controller import experience, load_skill, own_experience
+from mimic.runs.controller import total_training_cost, load_controller, training_cost
 from mimic.runs.training import Limits, RunConfig, read_run, rollout_of, train
 from tests.motion_samples import clip_or_skip
 
@@ -38,7 +38,7 @@ def run_of(clip, settings=(), algorithm="awr", initial=""):
         algorithm,
         0,
         load_preset("fast", (*TINY, *settings)),
-        beginning=beginning_with(initial) if initial else None,
+        beginning=initial_controller(initial) if initial else None,
     )
 
 
@@ -63,17 +63,17 @@ def test_a_run_may_begin_with_a_controller_which_changes_only_when_its_critic_kn
 ):
     settings = () if algorithm == "awr" else ("ppo.rollout.steps=4",)
     run = run_of("run", settings, algorithm, initial=str(walk))
-    first = load_skill(str(walk)).policy
+    first = load_controller(str(walk)).policy
     for iterations in (5, 25):
         limits = Limits(samples=iterations * ITERATION)
-        skill = load_skill(str(train(run, tmp_path, limits, threads=1, resume=iterations > 5).checkpoint))
+        skill = load_controller(str(train(run, tmp_path, limits, threads=1, resume=iterations > 5).checkpoint))
         same = all(torch.equal(p, q) for p, q in zip(first.parameters(), skill.policy.parameters(), strict=True))
         assert same == (iterations < 20)
     assert skill.clip == "run"
     begun = skill.spec["begun_with"]
     assert (begun["controller"], begun["samples"]) == (str(walk), 10 * ITERATION)
     assert begun["policy_sha256"] == read_run(tmp_path).beginning.policy_sha256
-    assert experience(skill)["samples"] == 35 * ITERATION and own_experience(skill)["samples"] == 25 * ITERATION
+    assert total_training_cost(skill)["samples"] == 35 * ITERATION and training_cost(skill)["samples"] == 25 * ITERATION
     assert float(skill.policy.normalizer.count) > float(first.normalizer.count) > 0
 
 
@@ -166,7 +166,7 @@ def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path
     run = read_run(out)
     result = train(run, out, Limits(samples=4 * ITERATION), threads=1, resume=True)
     assert result.samples == 4 * ITERATION
-    assert load_skill(str(result.checkpoint)).spec["begun_with"]["samples"] == 10 * ITERATION
+    assert load_controller(str(result.checkpoint)).spec["begun_with"]["samples"] == 10 * ITERATION
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path
     ],
 )
 def test_terms_are_those_of_the_clip_and_of_the_controller_it_began_with(parent, clip, use):
-    found = beginning.terms(clip, Beginning("a", "a", "", 0, 0.0, parent))
+    found = beginning.terms(clip, InitialController("a", "a", "", 0, 0.0, parent))
     assert commercial_use(found) == use and beginning.terms(clip, None) == clip
 
 

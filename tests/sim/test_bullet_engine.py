@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from characters import Character, CharacterState, Kinematics, load_character
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from mimic.sim import make_engine
 from mimic.sim.bullet_body import inertia
 from mimic.sim.bullet_engine import BulletEngine
@@ -139,7 +139,7 @@ def test_joints_go_to_their_targets_and_the_ground_holds():
 
 def test_the_cartwheel_replays():
     clip_or_skip("cartwheel")
-    skill = load_skill("cartwheel")
+    skill = load_controller("cartwheel")
     env = skill.make_env(1, engine="bullet")
     obs = env.reset(torch.zeros(1, dtype=torch.float64))
     with torch.no_grad():

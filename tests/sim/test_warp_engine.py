@@ -11,7 +11,7 @@ import torch
 
 from characters import Character, CharacterState, Kinematics, load_character
 from mimic.core.rotations import quat_angle
-from mimic.runs.controller import load_skill
+from mimic.runs.controller import load_controller
 from mimic.sim import make_engine
 from mimic.sim.mujoco_engine import MujocoEngine
 from mimic.sim.pd_controller import Servo
@@ -102,9 +102,9 @@ def test_one_control_step_is_that_of_the_cpu_engine(name, device):
 @pytest.mark.parametrize("clip", ["cartwheel", "trot"])
 def test_two_seconds_of_a_controller_stay_within_five_centimetres(clip, device):
     clip_or_skip(clip)
-    skill, n = load_skill(clip), 6
+    skill, n = load_controller(clip), 6
     envs = [skill.make_env(n, threads=1), skill.make_env(n, engine="warp", device=device)]
-    policies = [skill.policy, load_skill(clip).policy.to(device)]
+    policies = [skill.policy, load_controller(clip).policy.to(device)]
     starts = torch.linspace(0, 0.9, n, dtype=torch.float64) * envs[0].motion.duration
     observed = [env.reset(starts.to(env.device)) for env in envs]
     with torch.no_grad():
