@@ -22,12 +22,12 @@ from mocap.catalogue import list_clips, load_clip
 from mocap.formats import read_clip
 from mocap.motion import Motion
 from mocap.skeleton import Clip, character_motion_as_skeleton
-from retarget.configuration import Chain, Posture
-from retarget.ik_objective import Goals, first_posture, make_goals
+from retarget.configuration import Configuration, KinematicTree
+from retarget.ik_objective import IkObjective, first_configuration, make_ik_objective
 from retarget.mapping import map_skeleton
 from retarget.pipeline import retarget
-from retarget.quality_report import make_card
-from retarget.retarget_rig import Figure
+from retarget.quality_report import make_quality_report
+from retarget.retarget_rig import RetargetRig
 from retarget.source import Source
 from retarget.targets import Targets, make_targets
 
@@ -35,7 +35,7 @@ _ROUNDS = 3
 _STEPS, _NEAR, _LEAST_GAIN, _DAMPING = 20, 1e-4, 1e-3, 1e-3
 _PEER_FRAMES = 300
 _FRAMES = 1000  # at least
-_TALLER = 1.07  # a figure of our own, made another one
+_TALLER = 1.07  # scales our own skeleton, so that it counts as a foreign one
 _CLIPS = {"humanoid": ("walk", "run"), "dog": ("trot", "pace")}
 
 
@@ -53,9 +53,9 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
     source = Source.of(character_motion_as_skeleton(clip, character) if isinstance(clip, Motion) else clip)
     rates: list[float] = []
     peer_rates: dict[bool, list[float]] = {False: [], True: []}
-    figure, chain = Figure(character), Chain(character)
-    targets = make_targets(figure, source, map_skeleton(source.names, source.parents, source.pos_w))
-    goals = make_goals(figure, chain, targets)
+    rig, tree = RetargetRig(character), KinematicTree(character)
+    targets = make_targets(rig, source, map_skeleton(source.names, source.parents, source.pos_w))
+    objective = make_ik_objective(rig, tree, targets)
     some = slice(0, min(_PEER_FRAMES, len(targets)))
     for _ in range(_ROUNDS):
         start = time.process_time()
@@ -63,9 +63,9 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
         rates.append(len(targets) / (time.process_time() - start))
         for early, found in peer_rates.items():
             start = time.process_time()
-            peer = _mink_loop(figure, targets, goals, first_posture(figure, targets)[:1], some, early)
+            peer = _mink_loop(rig, targets, objective, first_configuration(rig, targets)[:1], some, early)
             found.append((some.stop - some.start) / (time.process_time() - start))
-    card = make_card(result.motion, character, result.targets)
+    card = make_quality_report(result.motion, character, result.targets)
     return {
         "character": character.name,
         "clip": clip.name,
@@ -77,7 +77,7 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
         "mink_early_stop_frames_per_s": round(median(peer_rates[True])),
         "times_mink_early_stop": round(median(r / p for r, p in zip(rates, peer_rates[True], strict=True)), 1),
         "keypoint_error_cm": card.to_json()["keypoint_error_cm"],
-        "mink_keypoint_error_cm": round(100 * _error(figure, chain, targets.cut(0, some.stop - 1), peer), 2),
+        "mink_keypoint_error_cm": round(100 * _error(rig, tree, targets.cut(0, some.stop - 1), peer), 2),
     }
 
 
@@ -97,21 +97,23 @@ def _another_body(character: Character) -> Clip:
     return replace(clip, skeleton=skeleton, times=times, pos=pos * _TALLER, quat=torch.cat([clip.quat[:-1]] * cycles))
 
 
-def _mink_loop(figure: Figure, targets: Targets, goals: Goals, start: Posture, frames: slice, early: bool) -> Posture:
-    """Frame by frame from the posture before; ``early`` stops where a step gains less than a millimetre."""
+def _mink_loop(
+    rig: RetargetRig, targets: Targets, objective: IkObjective, start: Configuration, frames: slice, early: bool
+) -> Configuration:
+    """Frame by frame from the configuration before; ``early`` stops where a step gains less than a millimetre."""
     import mink
 
-    model = figure.character.mj_model(visual=False)
+    model = rig.character.mj_model(visual=False)
     configuration = mink.Configuration(model)
-    costs = dict(zip(goals.turned.tolist(), goals.turn_weight.tolist(), strict=True))
+    costs = dict(zip(objective.turned.tolist(), objective.turn_weight.tolist(), strict=True))
     tasks = {}
-    for k, role in enumerate(figure.roles):
-        body = int(figure.body[k])
-        if role in targets.pos and body not in tasks and not figure.at[k].any():
-            name = figure.character.bodies[body].name
+    for k, role in enumerate(rig.roles):
+        body = int(rig.body[k])
+        if role in targets.pos and body not in tasks and not rig.at[k].any():
+            name = rig.character.bodies[body].name
             tasks[body] = role, mink.FrameTask(name, "body", position_cost=1.0, orientation_cost=costs.get(body, 0.0))
     limits = [mink.ConfigurationLimit(model)]
-    configuration.update(_qpos(figure.character, model, start))
+    configuration.update(_qpos(rig.character, model, start))
     found = []
     for t in range(frames.start, frames.stop):
         for body, (role, task) in tasks.items():
@@ -129,15 +131,15 @@ def _mink_loop(figure: Figure, targets: Targets, goals: Goals, start: Posture, f
                 break
             before = error
         found.append(configuration.q.copy())
-    return _posture(figure.character, model, np.stack(found))
+    return _configuration(rig.character, model, np.stack(found))
 
 
-def _qpos(character: Character, model: mujoco.MjModel, posture: Posture) -> np.ndarray[Any, Any]:
-    """The first posture as MuJoCo's qpos."""
+def _qpos(character: Character, model: mujoco.MjModel, configuration: Configuration) -> np.ndarray[Any, Any]:
+    """The first configuration as MuJoCo's qpos."""
     qpos = model.qpos0.copy()
-    qpos[:3], qpos[3:7] = posture.root_pos[0].numpy(), posture.root_quat[0].numpy()
+    qpos[:3], qpos[3:7] = configuration.root_pos[0].numpy(), configuration.root_quat[0].numpy()
     for j, joint in enumerate(character.joints):
-        address, quat = int(model.joint(joint.name).qposadr[0]), posture.joint_quat[0, j].numpy()
+        address, quat = int(model.joint(joint.name).qposadr[0]), configuration.joint_quat[0, j].numpy()
         if joint.kind == "ball":
             qpos[address : address + 4] = quat
         else:
@@ -145,7 +147,7 @@ def _qpos(character: Character, model: mujoco.MjModel, posture: Posture) -> np.n
     return qpos
 
 
-def _posture(character: Character, model: mujoco.MjModel, qpos: np.ndarray[Any, Any]) -> Posture:
+def _configuration(character: Character, model: mujoco.MjModel, qpos: np.ndarray[Any, Any]) -> Configuration:
     q = torch.from_numpy(qpos)
     quats = []
     for joint in character.joints:
@@ -155,11 +157,11 @@ def _posture(character: Character, model: mujoco.MjModel, qpos: np.ndarray[Any, 
         else:
             half = q[:, address : address + 1] / 2
             quats.append(torch.cat((half.cos(), half.sin() * q.new_tensor(joint.axis)), 1))
-    return Posture(q[:, :3], q[:, 3:7], torch.stack(quats, 1))
+    return Configuration(q[:, :3], q[:, 3:7], torch.stack(quats, 1))
 
 
-def _error(figure: Figure, chain: Chain, targets: Targets, posture: Posture) -> float:
+def _error(rig: RetargetRig, tree: KinematicTree, targets: Targets, configuration: Configuration) -> float:
     """Mean distance of all key bodies from their targets [m]."""
-    points = chain.points(chain.forward(posture), figure.body, figure.at)
-    errors = [(points[:, k] - targets.pos[r]).norm(dim=-1) for k, r in enumerate(figure.roles) if r in targets.pos]
+    points = tree.points(tree.forward(configuration), rig.body, rig.at)
+    errors = [(points[:, k] - targets.pos[r]).norm(dim=-1) for k, r in enumerate(rig.roles) if r in targets.pos]
     return float(torch.stack(errors).mean())

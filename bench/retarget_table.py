@@ -10,9 +10,9 @@ from mimic.core.errors import InputError
 from mocap.catalogue import clip_names, load_clip
 from mocap.formats import read_clip
 from retarget.pipeline import own_keypoints, retarget
-from retarget.quality_report import Card, make_card
-from retarget.repair import mend
-from retarget.retarget_rig import Figure
+from retarget.quality_report import QualityReport, make_quality_report
+from retarget.repair import repair
+from retarget.retarget_rig import RetargetRig
 
 _HEADER = (
     "| clip | frames | error mean, p95 [cm] | skate [cm/s] | depth [mm] | float [mm] | limit hits | jumps | card |"
@@ -23,19 +23,19 @@ _NAMED_HEADER = "| clip | card as published | card as trained on | moved [cm] | 
 
 
 def named() -> int:
-    """One row a named clip: its report card as published, and as mended when training loads it."""
+    """One row a named clip: its quality report as published, and as repaired when training loads it."""
     _head(_NAMED_HEADER)
     for name in clip_names():
         motion = load_clip(name)
         character = load_character(motion.character)
-        figure, mended = Figure(character), mend(motion, character)
-        before, after = make_card(motion, character), make_card(mended, character)
-        moved = (own_keypoints(mended, figure) - own_keypoints(motion, figure)).norm(dim=-1).mean()
+        rig, repaired = RetargetRig(character), repair(motion, character)
+        before, after = make_quality_report(motion, character), make_quality_report(repaired, character)
+        moved = (own_keypoints(repaired, rig) - own_keypoints(motion, rig)).norm(dim=-1).mean()
         print(f"| {name} | {before.verdict} | {after.verdict} | {100 * moved:.1f} | {_doubts(after)} |", flush=True)
     return 0
 
 
-def _doubts(card: Card) -> str:
+def _doubts(card: QualityReport) -> str:
     return ", ".join(f"{c.label} {c.value:.0f} {c.unit}" for c in card.checks if c.verdict != "pass")
 
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         except InputError as error:
             print(f"| {file} | {str(error).splitlines()[0]} |")
             continue
-        card = make_card(result.motion, character, result.targets).to_json()
+        card = make_quality_report(result.motion, character, result.targets).to_json()
         distance, hits = card["keypoint_error_cm"], card["limit_violation_fraction"]
         doubts = ", ".join(c["label"] for c in card["checks"] if c["verdict"] != "pass")
         cells = [

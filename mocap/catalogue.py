@@ -12,10 +12,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from characters.character import load_character
 from mimic.core.errors import ClipError, InputError, nearest
@@ -26,6 +26,8 @@ from mocap.formats.deepmimic import read_deepmimic, read_table
 from mocap.gaits import author_gait
 from mocap.mirror import mirror
 from mocap.motion import Motion
+
+_JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class ClipConfig:
     gait: str | None = None
     speed: float | None = None
     yaw_rate: float | None = None
-    stand_in: str | None = None
+    fallback: str | None = None
     download_sha256: str | None = None
     mirrored: bool = False
 
@@ -59,8 +61,8 @@ class LicenceConfig:
     """
 
     text: str
-    may_ship: bool
-    ask_first: bool = False
+    redistributable: bool
+    requires_acceptance: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,36 +86,41 @@ class ClipEntry:
     file: str
     sha256: tuple[str, ...]
     licence: str
-    may_ship: bool
-    ask_first: bool
+    redistributable: bool
+    requires_acceptance: bool
     url: str
     mirrored: bool
     seconds: float | None = None
     gait: str | None = None
     speed: float | None = None
     yaw_rate: float | None = None
-    stand_in: str | None = None
+    fallback: str | None = None
 
 
 @dataclass(frozen=True)
 class ClipInfo:
     """A line of the listing; what only the file can tell is None where there is no file yet.
 
-    ``where`` is the file, the address it may be fetched from, or "authored"; ``stand_in`` is what is played under this
+    ``where`` is the file, the address it may be fetched from, or "authored"; ``fallback`` is what is played under this
     name while the file is not here.
     """
 
     name: str
     character: str
     licence: str
-    may_ship: bool
+    redistributable: bool
     synthetic: bool
     available: bool
     where: str
     frames: int | None
     duration_s: float | None
     loop: bool | None
-    stand_in: str | None
+    fallback: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, under the names that scripts rely on."""
+        values = asdict(self)
+        return {_JSON_NAMES.get(name, name): value for name, value in values.items()}
 
 
 class _Found(NamedTuple):
@@ -139,15 +146,15 @@ def resolve(name: str) -> ClipEntry:
         file=clip.file or "",
         sha256=tuple(hash_ for hash_ in (clip.sha256, clip.download_sha256) if hash_),
         licence=licence.text,
-        may_ship=licence.may_ship,
-        ask_first=licence.ask_first,
+        redistributable=licence.redistributable,
+        requires_acceptance=licence.requires_acceptance,
         url=catalogue.base_url + clip.file if clip.file else "",
         mirrored=clip.mirrored,
         seconds=clip.seconds,
         gait=clip.gait,
         speed=clip.speed,
         yaw_rate=clip.yaw_rate,
-        stand_in=clip.stand_in,
+        fallback=clip.fallback,
     )
 
 
@@ -159,15 +166,15 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     """
     if Path(name).suffix or os.sep in name:
         motion = read_motion(name)
-        return replace(motion, source=name, license=motion.license or "not stated")
+        return replace(motion, source=name, license=motion.license or "not declared")
     entry = resolve(name)
     if entry.gait:
         return replace(author_gait(entry.gait, entry.speed, entry.yaw_rate), license=entry.licence, name=name)
     found = _find(entry)
-    if not found and entry.stand_in:
-        _say_stand_in(name, entry.stand_in)
-        return load_clip(entry.stand_in, opener)
-    if not found and entry.ask_first:
+    if not found and entry.fallback:
+        _say_fallback(name, entry.fallback)
+        return load_clip(entry.fallback, opener)
+    if not found and entry.requires_acceptance:
         raise InputError(
             f"clip '{name}' is not on this machine: run_mimic.py fetch {name} shows its licence and gets it"
         )
@@ -191,14 +198,14 @@ def load_clips(names: str) -> tuple[Motion, ...]:
     return motions
 
 
-def name_here(name: str) -> str:
+def available_name(name: str) -> str:
     """What ``load_clip`` would take for ``name`` on this machine: the name of its stand-in, or the name itself."""
     if len(parts := names_in(name)) > 1:
-        return "+".join(name_here(part) for part in parts)
+        return "+".join(available_name(part) for part in parts)
     if Path(name).suffix or os.sep in name:
         return name
     entry = resolve(name)
-    return entry.stand_in if entry.stand_in and not _find(entry) else name
+    return entry.fallback if entry.fallback and not _find(entry) else name
 
 
 def fetch_clips(names: Sequence[str], accept_licence: bool, opener: Opener = open_https) -> list[ClipInfo]:
@@ -223,10 +230,10 @@ def _names_under(entries: Sequence[ClipEntry], licence: str) -> str:
 
 
 @cache  # once a process and clip
-def _say_stand_in(name: str, stand_in: str) -> None:
+def _say_fallback(name: str, fallback: str) -> None:
     advice = f"run_mimic.py fetch {name} gets the recording"
     print(
-        f"clip '{name}': the recording is not here; using '{stand_in}', which is synthetic ({advice})", file=sys.stderr
+        f"clip '{name}': the recording is not here; using '{fallback}', which is synthetic ({advice})", file=sys.stderr
     )
 
 
@@ -241,14 +248,14 @@ def _info(entry: ClipEntry) -> ClipInfo:
             name=entry.name,
             character=entry.character,
             licence=entry.licence,
-            may_ship=entry.may_ship,
+            redistributable=entry.redistributable,
             synthetic=entry.gait is not None,
             available=available,
             where=where,
             frames=frames,
             duration_s=seconds,
             loop=loop,
-            stand_in=entry.stand_in,
+            fallback=entry.fallback,
         )
 
     if entry.gait:

@@ -1,6 +1,6 @@
 """From a file's units, axes and frame rate to ours: what the file does not say is guessed from the figure itself.
 
-A reader hands over what it found, in the file's own terms; :func:`settle_skeleton` and :func:`settle_points` decide on
+A reader hands over what it found, in the file's own terms; :func:`skeleton_to_canonical` and :func:`keypoints_to_canonical` decide on
 unit, up, forward and frame rate -- the user's word first, then the file's, then a guess -- convert, and write down what
 they took for granted. The guesses rest on names of feet and of left and right pairs, and on what bodies are like:
 legs of a person are about 0.85 m, feet are below, and the left is to the left.
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError, InputError, nearest
 from mimic.core.rotations import quat_conj, quat_hemisphere, quat_mul, quat_rotate
-from mocap.skeleton import Assumption, KeypointMotion, Reading, Skeleton, SkeletonMotion
+from mocap.skeleton import Assumption, FileConventions, KeypointMotion, Skeleton, SkeletonMotion
 
 # "cmu" is the unit of the CMU library, 1 / 0.45 inches
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}
@@ -66,7 +66,7 @@ class ReadOptions:
             raise InputError(f"fps {self.fps:g} is not between {_FPS[0]:g} and {_FPS[1]:g}")
 
 
-class Stated(NamedTuple):
+class DeclaredConventions(NamedTuple):
     """What a file or its format says itself, None where it does not; ``usual_...`` is what most such files have."""
 
     unit: str | None = None
@@ -76,7 +76,7 @@ class Stated(NamedTuple):
     usual_unit: str = "cm"
 
 
-NO_OPTIONS, NOTHING = ReadOptions(), Stated()
+NO_OPTIONS, NOTHING_DECLARED = ReadOptions(), DeclaredConventions()
 
 
 def metres(unit: str) -> float:
@@ -104,7 +104,7 @@ def frame_rate(frame_time: float, options: ReadOptions, name: str) -> Assumption
     return Assumption(f"{near!r}", "file", f"frame time {frame_time:.10g} s is {rate:.3f} a second")
 
 
-def settle_skeleton(
+def skeleton_to_canonical(
     name: str,
     format_name: str,
     skeleton: Skeleton,
@@ -112,7 +112,7 @@ def settle_skeleton(
     pos: Tensor,
     fps: Assumption,
     options: ReadOptions = NO_OPTIONS,
-    stated: Stated = NOTHING,
+    declared: DeclaredConventions = NOTHING_DECLARED,
     warnings: tuple[str, ...] = (),
 ) -> SkeletonMotion:
     """A skeleton's movement in the file's terms -> in ours. ``skeleton``, ``quat`` and ``pos`` are as in
@@ -122,9 +122,9 @@ def settle_skeleton(
     _check_lengths(pos, name)
     rate = float(fps.value)
     times = torch.arange(len(quat), dtype=torch.float64) / rate
-    raw = SkeletonMotion(name, skeleton, times, quat, pos, Reading(format_name, fps))
+    raw = SkeletonMotion(name, skeleton, times, quat, pos, FileConventions(format_name, fps))
     figure = _Figure(skeleton.names, parents, raw.positions_w())
-    reading = _settle(figure, format_name, fps, options, stated, warnings)
+    reading = _settle(figure, format_name, fps, options, declared, warnings)
     scale, turn = metres(reading.unit.value), _turn(reading)
     _check_lengths(pos * scale, name, _MAX_METRES, "m")
     roots = [bone for bone, parent in enumerate(parents) if parent < 0]
@@ -135,11 +135,13 @@ def settle_skeleton(
         pos[:, root] = quat_rotate(turn.expand(len(pos), 4), pos[:, root])
         rest_quat[root] = quat_mul(turn, rest_quat[root])
         offsets[root] = quat_rotate(turn, offsets[root])
-    settled = replace(skeleton, offsets=offsets, rest_quat=rest_quat, tip_offsets=skeleton.tip_offsets * scale)
+    settled = replace(
+        skeleton, offsets=offsets, rest_quat=rest_quat, end_site_offsets=skeleton.end_site_offsets * scale
+    )
     return SkeletonMotion(name, settled, times, quat_hemisphere(quat), pos, reading)
 
 
-def settle_points(
+def keypoints_to_canonical(
     name: str,
     format_name: str,
     names: tuple[str, ...],
@@ -147,14 +149,14 @@ def settle_points(
     seen: Tensor,
     fps: Assumption,
     options: ReadOptions = NO_OPTIONS,
-    stated: Stated = NOTHING,
+    declared: DeclaredConventions = NOTHING_DECLARED,
     parents: tuple[int, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> KeypointMotion:
     """Key points (T, K, 3) in the file's terms -> in ours. Raises ClipError."""
     _check_lengths(pos, name)
     figure = _Figure(names, parents or (-1,) * len(names), pos, seen)
-    reading = _settle(figure, format_name, fps, options, stated, warnings)
+    reading = _settle(figure, format_name, fps, options, declared, warnings)
     scale, turn = metres(reading.unit.value), _turn(reading)
     _check_lengths(pos * scale, name, _MAX_METRES, "m")
     pos = quat_rotate(turn.expand(*pos.shape[:2], 4), pos * scale) * seen[..., None]
@@ -250,15 +252,15 @@ def _settle(
     format_name: str,
     fps: Assumption,
     options: ReadOptions,
-    stated: Stated,
+    declared: DeclaredConventions,
     warnings: tuple[str, ...],
-) -> Reading:
-    up = _choose(options.up, stated.up) or _guess_up(figure, stated.usual_up)
-    forward = _choose(options.forward, stated.forward)
+) -> FileConventions:
+    up = _choose(options.up, declared.up) or _guess_up(figure, declared.usual_up)
+    forward = _choose(options.forward, declared.forward)
     if forward is None or forward.value.lstrip("-+") == up.value.lstrip("-+"):
         forward = _guess_forward(figure, _vector(up.value))
-    unit = _choose(options.unit, stated.unit) or _guess_unit(figure, stated.usual_unit)
-    return Reading(format_name, fps, unit, up, forward, warnings)
+    unit = _choose(options.unit, declared.unit) or _guess_unit(figure, declared.usual_unit)
+    return FileConventions(format_name, fps, unit, up, forward, warnings)
 
 
 def _choose(user: str | None, file: str | None) -> Assumption | None:
@@ -325,7 +327,7 @@ def _vector(axis: str) -> Tensor:
     return vector
 
 
-def _turn(reading: Reading) -> Tensor:
+def _turn(reading: FileConventions) -> Tensor:
     """(4,) wxyz, the rotation that takes the file's forward to x and its up to z."""
     return quat_conj(axes_quat(reading.up.value, reading.forward.value))
 

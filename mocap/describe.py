@@ -51,10 +51,10 @@ def stick_figure(clip: Clip) -> KeypointMotion:
     if isinstance(clip, Motion):
         clip = character_motion_as_skeleton(clip, load_character(clip.character))
     skeleton = clip.skeleton
-    pos: Tensor = torch.cat((clip.positions_w(), clip.tips_w()), 1)
-    tips = tuple(f"{skeleton.names[parent]}/tip{n}" for n, parent in enumerate(skeleton.tip_parents))
+    pos: Tensor = torch.cat((clip.positions_w(), clip.end_sites_w()), 1)
+    tips = tuple(f"{skeleton.names[parent]}/tip{n}" for n, parent in enumerate(skeleton.end_site_parents))
     seen = torch.ones(pos.shape[:2], dtype=torch.bool)
-    names, parents = skeleton.names + tips, skeleton.parents + skeleton.tip_parents
+    names, parents = skeleton.names + tips, skeleton.parents + skeleton.end_site_parents
     return KeypointMotion(clip.name, names, clip.times, pos, seen, clip.reading, parents, clip.source, clip.license)
 
 

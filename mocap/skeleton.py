@@ -1,7 +1,7 @@
 """Motion on any skeleton, and of bare key points: what the readers of foreign formats hand to retargeting.
 
 Whatever the file's own conventions were, a :class:`SkeletonMotion` and a :class:`KeypointMotion` are in ours: metres,
-z up, the figure facing along x (to the nearest quarter turn) at its first frame. :class:`Reading` keeps what was taken
+z up, the figure facing along x (to the nearest quarter turn) at its first frame. :class:`FileConventions` keeps what was taken
 for granted on the way, so that a wrong guess can be seen and overridden. Only the world was turned: a bone's own frame
 is as its file had it, which is why a skeleton has rest rotations, and nothing may be concluded from a bone's axes.
 
@@ -35,7 +35,7 @@ _METRES, _Z, _X = Assumption("m", "file"), Assumption("z", "file"), Assumption("
 
 
 @dataclass(frozen=True)
-class Reading:
+class FileConventions:
     """How the numbers of a file were taken.
 
     Attributes:
@@ -66,8 +66,8 @@ class Skeleton:
             where the motion's ``pos`` says otherwise (see there) is not to be relied on.
         rest_quat: (J, 4) wxyz, local rotations at rest. Rest is what the file calls so: a T-pose, an A-pose, or a bare
             arrangement of bone frames in which nobody ever stood.
-        tip_parents: the bones that end in a tip (BVH's End Site), (E).
-        tip_offsets: (E, 3) [m] of the tips in their bones' frames: where a toe, a finger or the head ends.
+        end_site_parents: the bones that end in a tip (BVH's End Site), (E).
+        end_site_offsets: (E, 3) [m] of the tips in their bones' frames: where a toe, a finger or the head ends.
 
     Raises:
         ClipError: no bones, a name twice, a parent after its child, a wrong shape, a NaN.
@@ -77,8 +77,8 @@ class Skeleton:
     parents: tuple[int, ...]
     offsets: Tensor
     rest_quat: Tensor
-    tip_parents: tuple[int, ...] = ()
-    tip_offsets: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.float64))
+    end_site_parents: tuple[int, ...] = ()
+    end_site_offsets: Tensor = field(default_factory=lambda: torch.zeros(0, 3, dtype=torch.float64))
 
     def __post_init__(self) -> None:
         bones = len(self.names)
@@ -86,11 +86,11 @@ class Skeleton:
             raise ClipError("a skeleton needs bones, each with a name of its own")
         if len(self.parents) != bones or any(not -1 <= p < b for b, p in enumerate(self.parents)):
             raise ClipError("every bone of a skeleton needs a parent that comes before it, or -1")
-        if any(not 0 <= p < bones for p in self.tip_parents):
+        if any(not 0 <= p < bones for p in self.end_site_parents):
             raise ClipError("every tip of a skeleton needs a bone")
         _check(self.offsets, (bones, 3), "offsets")
         _check(self.rest_quat, (bones, 4), "rest_quat")
-        _check(self.tip_offsets, (len(self.tip_parents), 3), "tip_offsets")
+        _check(self.end_site_offsets, (len(self.end_site_parents), 3), "end_site_offsets")
 
     def index(self, name: str) -> int:
         """Index of a bone. Raises ClipError if there is none such."""
@@ -131,7 +131,7 @@ class SkeletonMotion:
     times: Tensor
     quat: Tensor
     pos: Tensor
-    reading: Reading
+    reading: FileConventions
     source: str = ""
     license: str = ""
 
@@ -166,11 +166,11 @@ class SkeletonMotion:
         """(T, J, 3) [m] of the joints, world."""
         return self.bones_w()[0]
 
-    def tips_w(self) -> Tensor:
+    def end_sites_w(self) -> Tensor:
         """(T, E, 3) [m] of the tips, world."""
         pos, quat = self.bones_w()
-        parents = list(self.skeleton.tip_parents)
-        return pos[:, parents] + quat_rotate(quat[:, parents], self.skeleton.tip_offsets.expand(len(pos), -1, 3))
+        parents = list(self.skeleton.end_site_parents)
+        return pos[:, parents] + quat_rotate(quat[:, parents], self.skeleton.end_site_offsets.expand(len(pos), -1, 3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +197,7 @@ class KeypointMotion:
     times: Tensor
     pos_w: Tensor
     seen: Tensor
-    reading: Reading
+    reading: FileConventions
     parents: tuple[int, ...] = ()
     source: str = ""
     license: str = ""
@@ -278,7 +278,7 @@ def character_motion_as_skeleton(motion: Motion, character: Character) -> Skelet
     quat[:, 0] = motion.root_quat_w
     pos = skeleton.offsets.repeat(motion.num_frames, 1, 1)
     pos[:, 0] = motion.root_pos_w
-    reading = Reading(format=f"motion of the {character.name}", fps=Assumption(f"{motion.fps:g}", "file"))
+    reading = FileConventions(format=f"motion of the {character.name}", fps=Assumption(f"{motion.fps:g}", "file"))
     return SkeletonMotion(motion.name, skeleton, motion.times, quat, pos, reading, motion.source, motion.license)
 
 

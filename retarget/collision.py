@@ -7,14 +7,14 @@ from torch import Tensor
 
 from characters.character import Character, Geom
 from mimic.core.rotations import quat_rotate
-from retarget.configuration import BodyPoses, Chain
+from retarget.configuration import BodyPoses, KinematicTree
 
 _DEEP = 0.02  # [m] limbs may overlap: primitives are coarse
 
 
-def self_collision(chain: Chain, bodies: BodyPoses) -> Tensor:
+def self_collision(tree: KinematicTree, bodies: BodyPoses) -> Tensor:
     """(T,) bool: some two bodies that are not neighbours overlap by more than 2 cm, and did not so at the zero pose."""
-    character = chain.character
+    character = tree.character
     segments = [_segment(body.geom) for body in character.bodies]
     at = torch.stack([ends for ends, _ in segments])  # (B, 2, 3)
     radius = torch.tensor([r for _, r in segments], dtype=torch.float64)

@@ -24,7 +24,7 @@ from mocap.motion import Motion
 
 
 @dataclass
-class Posture:
+class Configuration:
     """Root position (T, 3) [m], root orientation (T, 4) and joint rotations (T, J, 4), wxyz, float64."""
 
     root_pos: Tensor
@@ -34,13 +34,13 @@ class Posture:
     def __len__(self) -> int:
         return len(self.root_pos)
 
-    def __getitem__(self, frames: slice | Tensor) -> Posture:
-        return Posture(self.root_pos[frames], self.root_quat[frames], self.joint_quat[frames])
+    def __getitem__(self, frames: slice | Tensor) -> Configuration:
+        return Configuration(self.root_pos[frames], self.root_quat[frames], self.joint_quat[frames])
 
     @staticmethod
-    def of(motion: Motion) -> Posture:
+    def of(motion: Motion) -> Configuration:
         """The poses of a motion, sharing its memory."""
-        return Posture(motion.root_pos_w, motion.root_quat_w, motion.joint_quat)
+        return Configuration(motion.root_pos_w, motion.root_quat_w, motion.joint_quat)
 
 
 @dataclass
@@ -52,7 +52,7 @@ class BodyPoses:
     axes: Tensor
 
 
-class Chain:
+class KinematicTree:
     """Positions, steps and derivatives for one character; float64."""
 
     def __init__(self, character: Character):
@@ -75,13 +75,13 @@ class Chain:
         # whether a body turns with a dof; the root's rotation moves all
         self.moves = torch.cat((torch.ones(len(above), 3, dtype=torch.bool), above[:, self.dof_body]), 1)
 
-    def forward(self, posture: Posture) -> BodyPoses:
+    def forward(self, configuration: Configuration) -> BodyPoses:
         """Where all bodies are."""
-        quats, places = [posture.root_quat], [posture.root_pos]
+        quats, places = [configuration.root_quat], [configuration.root_pos]
         for b, parent in enumerate(self.parents[1:], start=1):
             joint = self.joint_of_body[b]
-            places.append(places[parent] + quat_rotate(quats[parent], self.offset[b].expand_as(posture.root_pos)))
-            turned = quats[parent] if joint is None else quat_mul(quats[parent], posture.joint_quat[:, joint])
+            places.append(places[parent] + quat_rotate(quats[parent], self.offset[b].expand_as(configuration.root_pos)))
+            turned = quats[parent] if joint is None else quat_mul(quats[parent], configuration.joint_quat[:, joint])
             quats.append(turned)
         pos, quat = torch.stack(places, 1), torch.stack(quats, 1)
         axes = quat_rotate(quat[:, self.dof_body], self.dof_axis.expand(len(pos), -1, -1))
@@ -91,24 +91,24 @@ class Chain:
         """Points fixed to bodies, (T, P, 3) [m], from body indices (P,) and places in their frames (P, 3) or (T, P, 3)."""
         return bodies.pos[:, body] + quat_rotate(bodies.quat[:, body], at.expand(len(bodies.pos), -1, -1))
 
-    def retract(self, posture: Posture, step: Tensor) -> Posture:
-        """The posture after a step (T, D)."""
-        turned = quat_mul(posture.joint_quat, quat_from_rotvec(self.rotation_vectors(step[:, 6:])))
-        return Posture(
-            posture.root_pos + step[:, :3],
-            quat_normalize(quat_mul(quat_from_rotvec(step[:, 3:6]), posture.root_quat)),
+    def retract(self, configuration: Configuration, step: Tensor) -> Configuration:
+        """The configuration after a step (T, D)."""
+        turned = quat_mul(configuration.joint_quat, quat_from_rotvec(self.rotation_vectors(step[:, 6:])))
+        return Configuration(
+            configuration.root_pos + step[:, :3],
+            quat_normalize(quat_mul(quat_from_rotvec(step[:, 3:6]), configuration.root_quat)),
             quat_normalize(turned),
         )
 
-    def difference(self, posture: Posture, other: Posture) -> Tensor:
-        """The step (T, D) from one posture to another, shortest way round."""
-        root = quat_to_rotvec(quat_mul(other.root_quat, quat_conj(posture.root_quat)))
-        joints = quat_to_rotvec(quat_mul(quat_conj(posture.joint_quat), other.joint_quat))
+    def difference(self, configuration: Configuration, other: Configuration) -> Tensor:
+        """The step (T, D) from one configuration to another, shortest way round."""
+        root = quat_to_rotvec(quat_mul(other.root_quat, quat_conj(configuration.root_quat)))
+        joints = quat_to_rotvec(quat_mul(quat_conj(configuration.joint_quat), other.joint_quat))
         columns = [
             joints[:, j] if joint.kind == "ball" else joints[:, j] @ joints.new_tensor(joint.axis)[:, None]
             for j, joint in enumerate(self.character.joints)
         ]
-        return torch.cat((other.root_pos - posture.root_pos, root, *columns), 1)
+        return torch.cat((other.root_pos - configuration.root_pos, root, *columns), 1)
 
     def rotation_vectors(self, step: Tensor) -> Tensor:
         """Joint axes (T, A) as rotation vectors (T, J, 3)."""
@@ -118,14 +118,14 @@ class Chain:
         ]
         return torch.stack(columns, 1)
 
-    def hinge_angles(self, posture: Posture) -> Tensor:
+    def hinge_angles(self, configuration: Configuration) -> Tensor:
         """Angles of the hinges (T, H) [rad] within half a turn of 0, in the order of the joints."""
         columns = [
-            quat_to_rotvec(posture.joint_quat[:, j]) @ posture.root_pos.new_tensor(joint.axis)
+            quat_to_rotvec(configuration.joint_quat[:, j]) @ configuration.root_pos.new_tensor(joint.axis)
             for j, joint in enumerate(self.character.joints)
             if joint.kind == "hinge"
         ]
-        return torch.stack(columns, 1) if columns else posture.root_pos.new_zeros(len(posture), 0)
+        return torch.stack(columns, 1) if columns else configuration.root_pos.new_zeros(len(configuration), 0)
 
     def point_rows(self, bodies: BodyPoses, points: Tensor, body: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Derivatives of the x, y and z of points (T, P, 3) with respect to the rotations, three times (T, D - 3, P)."""

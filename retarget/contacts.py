@@ -61,15 +61,17 @@ def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tenso
     return points[..., :2] @ slope
 
 
-def find_contact(pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, drifting: bool = False) -> Tensor:
+def find_contact(
+    pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, noisy_contacts: bool = False
+) -> Tensor:
     """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed.
 
     ``pace`` (T,) [m/s] is how fast the body travels: a standing foot of a fast one rolls faster and is blurred more. Where
-    feet are ``drifting`` more is forgiven.
+    feet are ``noisy_contacts`` more is forgiven.
     """
     dt = float(times.diff().median())
-    over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if drifting else 1
-    slow = speed(pos, times, over) < MAX_SPEED + (_DRIFT_ROLL if drifting else _ROLL) * pace
+    over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if noisy_contacts else 1
+    slow = speed(pos, times, over) < MAX_SPEED + (_DRIFT_ROLL if noisy_contacts else _ROLL) * pace
     flags = slow & (pos[:, 2] < level + rise)
     flags = _remove_short(flags, False, round(_GAP_S / dt))
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
@@ -81,13 +83,13 @@ def intervals(flags: Tensor) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def anchors(flags: Tensor, pos: Tensor, drifting: bool = False) -> Tensor:
+def anchors(flags: Tensor, pos: Tensor, noisy_contacts: bool = False) -> Tensor:
     """(T, 3): the mean place of the point during each contact, its own place elsewhere.
 
     A foot that shuffles while it stands drags its place along, as on a leash, so that it neither jumps nor slides more
     than it must.
     """
-    fixed, leash = pos.clone(), _DRIFT_LEASH if drifting else _LEASH
+    fixed, leash = pos.clone(), _DRIFT_LEASH if noisy_contacts else _LEASH
     for first, last in intervals(flags):
         span = pos[first:last]
         mean = span.mean(0)

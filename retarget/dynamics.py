@@ -17,8 +17,8 @@ from torch import Tensor
 from characters.character import Character, Geom
 from mimic.core.rotations import cross, quat_conj, quat_mul, quat_rotate, quat_rotate_inverse, quat_to_rotvec
 from mocap.motion import Motion
-from retarget.configuration import BodyPoses, Chain, Posture
-from retarget.retarget_rig import Figure
+from retarget.configuration import BodyPoses, Configuration, KinematicTree
+from retarget.retarget_rig import RetargetRig
 
 _GRAVITY = 9.81
 _FRICTION = 0.81
@@ -48,15 +48,15 @@ def effort(motion: Motion, character: Character, span: slice = slice(None)) -> E
 
     ``Effort.frames`` are counted from the first frame of the span.
     """
-    chain, figure = Chain(character), Figure(character)
-    bodies = chain.forward(Posture.of(motion))
-    needed = _generalised_forces(chain, bodies, motion)
+    tree, rig = KinematicTree(character), RetargetRig(character)
+    bodies = tree.forward(Configuration.of(motion))
+    needed = _generalised_forces(tree, bodies, motion)
     first, last, _ = span.indices(motion.num_frames)
     frames = torch.arange(first, last, max(1, round(motion.fps / _RATE_HZ)))
-    surface = figure.surface
-    points = chain.points(bodies, surface.body, surface.at)[frames]
+    surface = rig.surface
+    points = tree.points(bodies, surface.body, surface.at)[frames]
     points[..., 2] -= surface.radius
-    rows = torch.stack(chain.point_rows(bodies_at(bodies, frames), points, surface.body), -1)  # (F, D - 3, S, 3)
+    rows = torch.stack(tree.point_rows(bodies_at(bodies, frames), points, surface.body), -1)  # (F, D - 3, S, 3)
     touching = points[..., 2] < _TOUCH
     limits = np.concatenate([np.full(j.dof.stop - j.dof.start, j.torque_limit) for j in character.joints])
     weight = character.mass * _GRAVITY
@@ -74,9 +74,9 @@ def bodies_at(bodies: BodyPoses, frames: Tensor) -> BodyPoses:
     return BodyPoses(bodies.pos[frames], bodies.quat[frames], bodies.axes[frames])
 
 
-def _generalised_forces(chain: Chain, bodies: BodyPoses, motion: Motion) -> Tensor:
+def _generalised_forces(tree: KinematicTree, bodies: BodyPoses, motion: Motion) -> Tensor:
     """(T, D) what must act on the root [N, N·m] and joint axes [N·m] for the bodies to move as they do."""
-    character = chain.character
+    character = tree.character
     com_b = torch.tensor([b.com for b in character.bodies], dtype=torch.float64)
     mass = torch.tensor([b.mass for b in character.bodies], dtype=torch.float64)
     com = bodies.pos + quat_rotate(bodies.quat, com_b.expand_as(bodies.pos))
@@ -89,13 +89,13 @@ def _generalised_forces(chain: Chain, bodies: BodyPoses, motion: Motion) -> Tens
     local = quat_rotate_inverse(bodies.quat, spin)
     momentum = quat_rotate(bodies.quat, torch.einsum("bij,tbj->tbi", inertia, local))
     torque = _smooth(momentum, dt, 1)
-    pivots = torch.cat((bodies.pos[:, :1].expand(-1, 3, -1), bodies.pos[:, chain.dof_body]), 1)
+    pivots = torch.cat((bodies.pos[:, :1].expand(-1, 3, -1), bodies.pos[:, tree.dof_body]), 1)
     # sums over the bodies that a joint carries: of forces, and of their moments about the origin
-    carried = chain.moves.to(force)
+    carried = tree.moves.to(force)
     total = torch.einsum("bd,tbi->tdi", carried, force)
     moment = torch.einsum("bd,tbi->tdi", carried, cross(com, force) + torque)
     about = moment - cross(pivots, total)
-    return torch.cat((force.sum(1), (chain.turning_axes(bodies) * about).sum(-1)), 1)
+    return torch.cat((force.sum(1), (tree.turning_axes(bodies) * about).sum(-1)), 1)
 
 
 def _carried(

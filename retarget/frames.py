@@ -2,7 +2,7 @@
 
 A frame is made from two directions of a segment; the same two directions on the character at rest give its frame there,
 and the turn from one to the other is the orientation of the character's body. Where the recording has rotations, the
-constant turn between them and such frames is averaged over the clip (``calibrate``): this is what replaces the rotation
+constant turn between them and such frames is averaged over the clip (``fit_constant_offset``): this is what replaces the rotation
 offsets that are made by hand elsewhere, and it holds where directions say nothing, as on a straight limb.
 """
 
@@ -37,12 +37,12 @@ def frame(first: Tensor, second: Tensor) -> Tensor:
     return torch.stack((x, y, torch.linalg.cross(x, y)), -1)
 
 
-def turn_between(at_rest: Tensor, now: Tensor) -> Tensor:
+def rotation_between_frames(at_rest: Tensor, now: Tensor) -> Tensor:
     """Quaternions (..., 4) that turn the frame ``at_rest`` (3, 3) into frames ``now`` (..., 3, 3)."""
     return quat_from_matrix(now @ at_rest.transpose(-1, -2))
 
 
-def arc(a: Tensor, b: Tensor) -> Tensor:
+def shortest_rotation(a: Tensor, b: Tensor) -> Tensor:
     """The shortest turn (..., 4) of directions a (..., 3) to directions b."""
     a, b = unit(a), unit(b)
     half = unit(a + b)
@@ -75,7 +75,7 @@ def average_quat(quats: Tensor, weights: Tensor) -> Tensor:
     return torch.linalg.eigh(moments).eigenvectors[:, -1]
 
 
-def calibrate(recorded: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Recorded rotations (T, 4) times the constant turn that brings them nearest to ``wanted`` (T, 4), on the whole."""
+def fit_constant_offset(recorded: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
+    """ScaledSource rotations (T, 4) times the constant turn that brings them nearest to ``wanted`` (T, 4), on the whole."""
     weights = torch.ones(len(recorded), dtype=recorded.dtype) if weights is None else weights
     return quat_mul(recorded, average_quat(quat_mul(quat_conj(recorded), wanted), weights).expand_as(recorded))

@@ -16,10 +16,10 @@ from mimic.core.rotations import (
     quat_rotate,
     quat_to_rotvec,
 )
-from retarget.configuration import Chain, Posture
+from retarget.configuration import Configuration, KinematicTree
 from retarget.contacts import anchors, blend_offset
-from retarget.frames import arc
-from retarget.retarget_rig import Figure, Surface
+from retarget.frames import shortest_rotation
+from retarget.retarget_rig import CollisionSpheres, RetargetRig
 from retarget.targets import Targets
 
 _FADE_S = 0.2  # how long before and after a contact the limb is drawn towards its place
@@ -31,15 +31,15 @@ _ORIENTATION_WEIGHT = {"pelvis": 0.15, "chest": 0.15, "ankle": 0.15, "neck": 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Goals:
-    """Weighted goals for points and orientations over T frames; weights multiply the residual.
+class IkObjective:
+    """Weighted objective for points and orientations over T frames; weights multiply the residual.
 
     Attributes:
         body, at: (P,), (P, 3): the points, fixed to bodies.
         place, weight: (T, P, 3) [m], (T, P).
         turned: (O,) bodies with an orientation goal.
         quat, turn_weight: (T, O, 4), (O,) [m/rad].
-        floor: (T, S) bool, which points of the figure's surface stand on the ground.
+        floor: (T, S) bool, which points of the rig's surface stand on the ground.
     """
 
     body: Tensor
@@ -54,7 +54,7 @@ class Goals:
     def __len__(self) -> int:
         return len(self.place)
 
-    def __getitem__(self, frames: slice) -> Goals:
+    def __getitem__(self, frames: slice) -> IkObjective:
         return replace(
             self,
             place=self.place[frames],
@@ -69,63 +69,63 @@ class Sole:
     """The points of one contact, and when the recording has them on the ground (T,) bool."""
 
     role: str
-    surface: Surface
+    surface: CollisionSpheres
     flags: Tensor
 
 
-def soles(figure: Figure, targets: Targets) -> list[Sole]:
+def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
     """What stands on what: heel and toe of a foot apart, a paw or a hand as a whole."""
     found = []
     for role, flags in targets.contact.items():
         part = role.split("_")[1]
-        base = role if (role in figure and part != "toe") or figure.digitigrade else role.replace("toe", "ankle")
-        if role in figure and figure.body_of(role) != figure.body_of(role.replace("toe", "ankle")):
+        base = role if (role in rig and part != "toe") or rig.digitigrade else role.replace("toe", "ankle")
+        if role in rig and rig.body_of(role) != rig.body_of(role.replace("toe", "ankle")):
             base = role
-        surface = figure.sole(base)
+        surface = rig.sole(base)
         if base != role and len(surface.at) == 1:  # one point cannot stand in two places
             continue
-        if not figure.digitigrade and part in ("ankle", "toe") and len(surface.at) > 1:
+        if not rig.digitigrade and part in ("ankle", "toe") and len(surface.at) > 1:
             front = surface.at[:, 0] > surface.at[:, 0].mean()
             chosen = front if part == "toe" else ~front
             if base.endswith("toe"):
                 chosen = torch.ones_like(front)
-            surface = Surface(surface.body[chosen], surface.at[chosen], surface.radius[chosen])
+            surface = CollisionSpheres(surface.body[chosen], surface.at[chosen], surface.radius[chosen])
         found.append(Sole(role, surface, flags))
     return found
 
 
-def make_goals(figure: Figure, chain: Chain, targets: Targets) -> Goals:
+def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -> IkObjective:
     """Everything the solver aims at. Standing soles are held at their mean place of each contact, on the ground."""
     times = targets.times
     fade = max(2, round(_FADE_S / float(times.diff().median())))
     pos = {role: value.clone() for role, value in targets.pos.items()}
-    locks: list[tuple[Surface, Tensor, Tensor]] = []
+    locks: list[tuple[CollisionSpheres, Tensor, Tensor]] = []
     offsets: dict[str, list[tuple[Tensor, Tensor]]] = {}
-    for sole in soles(figure, targets):
-        body_role = sole.role if sole.role in pos and not sole.role.endswith("toe") else _carrier(figure, sole.role)
-        quat = _orientation(chain, targets, int(sole.surface.body[0]))
+    for sole in soles(rig, targets):
+        body_role = sole.role if sole.role in pos and not sole.role.endswith("toe") else _carrier(rig, sole.role)
+        quat = _orientation(tree, targets, int(sole.surface.body[0]))
         origin = targets.pos[body_role]
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
         flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + _FAR)
-        fixed = torch.stack([anchors(flags, points[:, p], targets.drifting) for p in range(points.shape[1])], 1)
+        fixed = torch.stack([anchors(flags, points[:, p], targets.noisy_contacts) for p in range(points.shape[1])], 1)
         fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
         locks.append((sole.surface, fixed, flags))
         offsets.setdefault(body_role, []).append(((fixed - points).mean(1), flags))
     for body_role, found in offsets.items():
         count = torch.stack([flags for _, flags in found]).sum(0)
         offset = sum((o * f[:, None] for o, f in found), torch.zeros_like(found[0][0])) / count.clamp_min(1)[:, None]
-        _shift_limb(figure, pos, body_role, blend_offset(offset, count > 0, fade))
-    targets = replace(targets, quat=_levelled(figure, targets, pos, locks, fade))
+        _shift_limb(rig, pos, body_role, blend_offset(offset, count > 0, fade))
+    targets = replace(targets, quat=_levelled(rig, targets, pos, locks, fade))
     for role in pos:
-        if role.endswith(("finger", "toe") if figure.digitigrade else ("wrist", "ankle", "toe")):
-            pos[role][:, 2].clamp_(min=_lowest(figure, role))
-    return _stack(figure, targets, pos, locks)
+        if role.endswith(("finger", "toe") if rig.digitigrade else ("wrist", "ankle", "toe")):
+            pos[role][:, 2].clamp_(min=_lowest(rig, role))
+    return _stack(rig, targets, pos, locks)
 
 
-def first_posture(figure: Figure, targets: Targets) -> Posture:
+def first_configuration(rig: RetargetRig, targets: Targets) -> Configuration:
     """Every joint as the orientation targets have it, whatever that does to places: where the solver starts."""
-    character, frames = figure.character, len(targets)
-    pelvis = figure.body_of("pelvis")
+    character, frames = rig.character, len(targets)
+    pelvis = rig.body_of("pelvis")
     quats: list[Tensor] = []
     identity = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64).expand(frames, 4)
     joint_quat = torch.zeros(frames, len(character.joints), 4, dtype=torch.float64)
@@ -142,8 +142,8 @@ def first_posture(figure: Figure, targets: Targets) -> Posture:
         if body.joint is not None:
             joint_quat[:, body.joint] = local
         quats.append(quat_mul(parent, local))
-    root_pos = targets.pos["pelvis"] - quat_rotate(quats[0], figure.rest("pelvis").expand(frames, 3))
-    return Posture(root_pos, quats[0], joint_quat)
+    root_pos = targets.pos["pelvis"] - quat_rotate(quats[0], rig.rest("pelvis").expand(frames, 3))
+    return Configuration(root_pos, quats[0], joint_quat)
 
 
 def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
@@ -161,28 +161,24 @@ def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
     return quat_from_axis_angle(axis.expand(len(angle), 3), angle)
 
 
-def _carrier(figure: Figure, role: str) -> str:
+def _carrier(rig: RetargetRig, role: str) -> str:
     """The role whose joint carries the body that a contact belongs to."""
     ankle = role.replace("toe", "ankle")
-    return (
-        ankle
-        if not figure.digitigrade and (role not in figure or figure.body_of(role) == figure.body_of(ankle))
-        else role
-    )
+    return ankle if not rig.digitigrade and (role not in rig or rig.body_of(role) == rig.body_of(ankle)) else role
 
 
-def _orientation(chain: Chain, targets: Targets, body: int) -> Tensor:
+def _orientation(tree: KinematicTree, targets: Targets, body: int) -> Tensor:
     """Target orientation of a body, or of the nearest one above it that has one."""
-    while body not in targets.quat and chain.parents[body] >= 0:
-        body = chain.parents[body]
+    while body not in targets.quat and tree.parents[body] >= 0:
+        body = tree.parents[body]
     return targets.quat[body]
 
 
-def _shift_limb(figure: Figure, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
+def _shift_limb(rig: RetargetRig, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
     """Move a limb's end, and its joints by their share of the way to it."""
     side, part = end.split("_")
     base = f"{side}_hip" if part in ("ankle", "toe") else f"{side}_shoulder"
-    roles = [role for role in figure.limb(base) if role in pos]
+    roles = [role for role in rig.limb(base) if role in pos]
     for i, role in enumerate(roles[1:], start=1):
         pos[role] = pos[role] + offset * (i / (len(roles) - 1))
     toe = f"{side}_toe"
@@ -191,7 +187,11 @@ def _shift_limb(figure: Figure, pos: dict[str, Tensor], end: str, offset: Tensor
 
 
 def _levelled(
-    figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]], fade: int
+    rig: RetargetRig,
+    targets: Targets,
+    pos: dict[str, Tensor],
+    locks: list[tuple[CollisionSpheres, Tensor, Tensor]],
+    fade: int,
 ) -> dict[int, Tensor]:
     """Orientation targets with feet turned flat while they stand, gradually before and after; toes are moved along."""
     quats = dict(targets.quat)
@@ -202,25 +202,27 @@ def _levelled(
         axes = torch.eye(3, dtype=torch.float64)
         up, across = (quat_rotate(quat, axis.expand(len(quat), 3)) for axis in (axes[2], axes[1]))
         level = across * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
-        turn = torch.where(flat[:, None], arc(up, axes[2].expand_as(up)), arc(across, level))
+        turn = torch.where(
+            flat[:, None], shortest_rotation(up, axes[2].expand_as(up)), shortest_rotation(across, level)
+        )
         turned = blend_offset(quat_to_rotvec(turn), standing, fade)
         quats[body] = quat_mul(quat_from_rotvec(turned), quat)
-        ankle = next(role for role in figure.roles if figure.body_of(role) == body)
+        ankle = next(role for role in rig.roles if rig.body_of(role) == body)
         toe = ankle.replace("ankle", "toe")
-        if toe != ankle and toe in pos and figure.body_of(toe) == body:
+        if toe != ankle and toe in pos and rig.body_of(toe) == body:
             arm = pos[toe] - pos[ankle]
             pos[toe] = pos[ankle] + quat_rotate(quat_from_rotvec(turned), arm)
     return quats
 
 
-def _lowest(figure: Figure, role: str) -> float:
+def _lowest(rig: RetargetRig, role: str) -> float:
     """Height at which a role's place is when its body lies flat on the ground."""
-    return figure.clearance(role) + float(figure.at[figure.roles.index(role), 2])
+    return rig.clearance(role) + float(rig.at[rig.roles.index(role), 2])
 
 
-def _floor(figure: Figure, frames: int, locks: list[tuple[Surface, Tensor, Tensor]]) -> Tensor:
+def _floor(rig: RetargetRig, frames: int, locks: list[tuple[CollisionSpheres, Tensor, Tensor]]) -> Tensor:
     """Which points of the whole surface stand: those at the level of a sole and on its side of the body's middle."""
-    surface = figure.surface
+    surface = rig.surface
     floor = torch.zeros(frames, len(surface.body), dtype=torch.bool)
     for sole, _, flags in locks:
         body = int(sole.body[0])
@@ -234,10 +236,10 @@ def _floor(figure: Figure, frames: int, locks: list[tuple[Surface, Tensor, Tenso
 
 
 def _stack(
-    figure: Figure, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[Surface, Tensor, Tensor]]
-) -> Goals:
-    roles = [role for role in figure.roles if role in pos]
-    columns = [figure.roles.index(role) for role in roles]
+    rig: RetargetRig, targets: Targets, pos: dict[str, Tensor], locks: list[tuple[CollisionSpheres, Tensor, Tensor]]
+) -> IkObjective:
+    roles = [role for role in rig.roles if role in pos]
+    columns = [rig.roles.index(role) for role in roles]
     weights = []
     for role in roles:
         part = role.split("_")[-1] if role.startswith(("left", "right")) else role
@@ -248,19 +250,19 @@ def _stack(
     for surface, _, flags in locks:
         weights += [_LOCK * flags.double()] * len(surface.body)
     turned, turn_weight = [], []
-    for role in figure.roles:
+    for role in rig.roles:
         part = role.split("_")[-1] if role.startswith(("left", "right")) else role
-        body = figure.body_of(role)
+        body = rig.body_of(role)
         if body in targets.quat and body not in turned:
             turned.append(body)
             turn_weight.append(_ORIENTATION_WEIGHT.get(part, 0.05))
-    return Goals(
-        body=torch.cat((figure.body[columns], *(surface.body for surface, _, _ in locks))),
-        at=torch.cat((figure.at[columns], *(surface.at for surface, _, _ in locks))),
+    return IkObjective(
+        body=torch.cat((rig.body[columns], *(surface.body for surface, _, _ in locks))),
+        at=torch.cat((rig.at[columns], *(surface.at for surface, _, _ in locks))),
         place=torch.cat((torch.stack([pos[role] for role in roles], 1), *(fixed for _, fixed, _ in locks)), 1),
         weight=torch.stack(weights, 1),
         turned=torch.tensor(turned),
         quat=torch.stack([targets.quat[body] for body in turned], 1),
         turn_weight=torch.tensor(turn_weight, dtype=torch.float64),
-        floor=_floor(figure, len(targets), locks),
+        floor=_floor(rig, len(targets), locks),
     )

@@ -26,7 +26,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "tail": ("tail",),
 }
 # joints beside the chain: fingers, faces, halves of a twisted bone, controls
-_ASIDE = frozenset(
+_AUXILIARY = frozenset(
     [
         "thumb",
         "index",
@@ -60,29 +60,29 @@ _ASIDE = frozenset(
 _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
 
 
-class NameSense(NamedTuple):
+class JointNameInfo(NamedTuple):
     """What a name says: ``part`` is a role without its side, or '' for a name that says nothing."""
 
     part: str
     side: Side
-    aside: bool  # beside the chain: a finger, an eye, a twist helper
+    auxiliary: bool  # beside the chain: a finger, an eye, a twist helper
 
 
-def sense(name: str) -> NameSense:
+def parse_joint_name(name: str) -> JointNameInfo:
     """Read one joint's name.
 
-    >>> sense("mixamorig7:LeftForeArm")
-    NameSense(part='elbow', side='left', aside=False)
+    >>> parse_joint_name("mixamorig7:LeftForeArm")
+    JointNameInfo(part='elbow', side='left', auxiliary=False)
     """
     words = [word.lower() for word in _WORDS.findall(name.rsplit(":", 1)[-1])]
     side: Side = next((_SIDES[word] for word in words if word in _SIDES), "")
     words = [word for word in words if word not in _SIDES]
     if not side:  # lfemur, rclavicle
         for i, word in enumerate(words):
-            if word[:1] in ("l", "r") and (word[1:] in _PART_OF or word[1:] in _ASIDE) and word not in _PART_OF:
+            if word[:1] in ("l", "r") and (word[1:] in _PART_OF or word[1:] in _AUXILIARY) and word not in _PART_OF:
                 side, words[i] = _SIDES[word[0]], word[1:]
                 break
     # pairs first: "upper arm" is more than "arm"
     joined = ["".join(pair) for pair in itertools.pairwise(words)]
     part = next((_PART_OF[word] for word in (*joined, *words) if word in _PART_OF), "")
-    return NameSense(part, side, any(word in _ASIDE for word in words))
+    return JointNameInfo(part, side, any(word in _AUXILIARY for word in words))

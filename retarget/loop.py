@@ -21,7 +21,7 @@ from mimic.core.rotations import (
     quat_to_rotvec,
 )
 from mocap.motion import Motion
-from retarget.configuration import Chain, Posture
+from retarget.configuration import Configuration, KinematicTree
 
 _SHORTEST_S = 0.4  # of a cycle
 _BLEND_S = 0.3  # on each side of the seam
@@ -44,12 +44,12 @@ def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
     shortest = int(_SHORTEST_S * motion.fps / stride) + 1
     if len(frames) <= shortest + 2:
         raise ClipError(f"{motion.name}: {motion.duration:.2f} s are too short to find a cycle in")
-    chain = Chain(character)
-    posture = Posture.of(motion)
-    bodies = chain.forward(posture)
-    heading = quat_from_yaw(heading_angle(posture.root_quat))[:, None]
-    local = quat_rotate_inverse(heading, bodies.pos - posture.root_pos[:, None])
-    local[..., 2] += posture.root_pos[:, None, 2]
+    tree = KinematicTree(character)
+    configuration = Configuration.of(motion)
+    bodies = tree.forward(configuration)
+    heading = quat_from_yaw(heading_angle(configuration.root_quat))[:, None]
+    local = quat_rotate_inverse(heading, bodies.pos - configuration.root_pos[:, None])
+    local[..., 2] += configuration.root_pos[:, None, 2]
     velocity = torch.gradient(local, spacing=(motion.times,), dim=0)[0]
     features = torch.cat((local.flatten(1), _VELOCITY_S * velocity.flatten(1)), 1)[frames]
     distance = torch.cdist(features, features)
@@ -85,7 +85,7 @@ def close_loop(motion: Motion) -> Motion:
     cycle turns by more than 20 degrees: then it keeps turning. A motion that is closed already is only made exactly so.
     """
     if _is_closed(seam_of(motion)):
-        return rolled_back(motion, motion, 0)
+        return extract_cycle(motion, motion, 0)
     times = motion.times
     window = min(_BLEND_S, _BLEND_SHARE * motion.duration)
     steps = times.diff()
@@ -134,7 +134,7 @@ def _is_closed(seam: dict[str, float]) -> bool:
     )
 
 
-def unroll(motion: Motion, cycles: int) -> Motion:
+def repeat_cycles(motion: Motion, cycles: int) -> Motion:
     """So many cycles of a closed motion, one after the other, each going on from where the one before it ended."""
     last = motion.num_frames - 1
     step = _between_cycles(motion)
@@ -154,8 +154,8 @@ def unroll(motion: Motion, cycles: int) -> Motion:
     )
 
 
-def rolled_back(motion: Motion, like: Motion, cycles: int) -> Motion:
-    """A cycle cut from ``unroll(like, ...)`` after so many others, back at the place of the first; closed exactly."""
+def extract_cycle(motion: Motion, like: Motion, cycles: int) -> Motion:
+    """A cycle cut from ``repeat_cycles(like, ...)`` after so many others, back at the place of the first; closed exactly."""
     turn, along = step = _between_cycles(like)
     pos, quat, joints = motion.root_pos_w, motion.root_quat_w, motion.joint_quat.clone()
     back = quat_conj(turn), -quat_rotate_inverse(turn, along)

@@ -16,7 +16,7 @@ from torch import Tensor
 from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES
 from mimic.core.errors import ClipError, ConfigError, nearest
 from mimic.core.strict_config import read_yaml
-from retarget.joint_names import sense
+from retarget.joint_names import parse_joint_name
 from retarget.joint_tree import Tree
 from retarget.shape import limbs_by_shape
 
@@ -100,10 +100,10 @@ def _given(override: MappingOf[str, str], names: Sequence[str]) -> dict[str, int
 
 def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, pos_w: Tensor, notes: list[str]) -> None:
     """Wrists and ankles, by name, or by the skeleton's shape where no name tells."""
-    senses = [sense(name) for name in names]
+    senses = [parse_joint_name(name) for name in names]
     for side in SIDES:
         for part in ("wrist", "ankle"):
-            found = [j for j, s in enumerate(senses) if (s.part, s.side) == (part, side) and not s.aside]
+            found = [j for j, s in enumerate(senses) if (s.part, s.side) == (part, side) and not s.auxiliary]
             if found and f"{side}_{part}" not in joints:
                 joints[f"{side}_{part}"] = min(found, key=lambda j: tree.depth[j])
     ends = [f"{side}_{part}" for side in SIDES for part in ("wrist", "ankle")]
@@ -125,7 +125,7 @@ def _walk_up(joints: dict[str, int], side: str, limb: Sequence[str], tree: Tree,
     for j in tree.upwards(joints[end]):
         if j == trunk:
             break
-        if not sense(names[j]).aside and tree.distance(chain[-1], j) > tree.smallest_bone:
+        if not parse_joint_name(names[j]).auxiliary and tree.distance(chain[-1], j) > tree.smallest_bone:
             chain.append(j)
     for role, j in zip((middle, base), chain[1:], strict=False):
         joints.setdefault(role, j)
@@ -146,16 +146,18 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
     if len(between) > 1:
         joints.setdefault("spine", between[1])
     necks = [c for c in tree.children[chest] if not limbs & {c, *tree.below(c)} and tree.reach[c] > 0]
-    named = [c for c in necks if any(sense(names[j]).part in ("neck", "head") for j in (c, *tree.below(c)))]
+    named = [c for c in necks if any(parse_joint_name(names[j]).part in ("neck", "head") for j in (c, *tree.below(c)))]
     if named or necks:
         neck = max(named or necks, key=lambda c: tree.reach[c])
         chain = [neck, *tree.longest_below(neck)]
-        heads = [j for j in chain if sense(names[j]).part == "head" and not sense(names[j]).aside] or chain[1:2]
+        heads = [
+            j for j in chain if parse_joint_name(names[j]).part == "head" and not parse_joint_name(names[j]).auxiliary
+        ] or chain[1:2]
         joints.setdefault("neck", neck)
         head = joints.setdefault("head", heads[0] if heads else neck)
         beyond = chain[chain.index(head) + 1 :] if head in chain else []
         if beyond:
-            joints.setdefault("head_end", beyond[-1] if sense(names[beyond[-1]]).aside else beyond[0])
+            joints.setdefault("head_end", beyond[-1] if parse_joint_name(names[beyond[-1]]).auxiliary else beyond[0])
 
 
 def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:
@@ -166,11 +168,15 @@ def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str])
             if end is None:
                 continue
             below = [c for c in tree.below(end) if tree.distance(c, end) > tree.smallest_bone]
-            named = [c for c in below if sense(names[c]).part == tip] or [c for c in below if tree.parents[c] == end]
+            named = [c for c in below if parse_joint_name(names[c]).part == tip] or [
+                c for c in below if tree.parents[c] == end
+            ]
             if named:
                 nearest_first = min(named, key=lambda c: (tree.depth[c], "thumb" in names[c].lower()))
                 joints.setdefault(f"{side}_{tip}", nearest_first)
-    tails = [j for j, name in enumerate(names) if sense(name).part == "tail" and not sense(name).side]
+    tails = [
+        j for j, name in enumerate(names) if parse_joint_name(name).part == "tail" and not parse_joint_name(name).side
+    ]
     if tails:
         first = min(tails, key=lambda j: tree.depth[j])
         for role, j in zip(("tail", "tail1", "tail_end"), [first, *tree.longest_below(first)], strict=False):

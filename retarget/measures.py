@@ -11,12 +11,12 @@ from characters.character import Character
 from mimic.core.rotations import quat_angle
 from mocap.motion import Motion
 from retarget.collision import self_collision
-from retarget.configuration import BodyPoses, Chain, Posture
+from retarget.configuration import BodyPoses, Configuration, KinematicTree
 from retarget.contacts import find_contact, speed
 from retarget.dynamics import Effort, bodies_at, effort
 from retarget.ik_objective import Sole, soles
-from retarget.loop import seam_of, unroll
-from retarget.retarget_rig import Figure
+from retarget.loop import repeat_cycles, seam_of
+from retarget.retarget_rig import RetargetRig
 from retarget.targets import Targets
 
 _LIMIT_RAD = 0.01  # beyond a hinge's range, that is a hit
@@ -79,60 +79,60 @@ class Measures:
 
 def measure(motion: Motion, character: Character, targets: Targets | None = None) -> Measures:
     """All measures of a motion; with ``targets`` also its distance from them, frame by frame."""
-    figure, chain = Figure(character), Chain(character)
-    posture = Posture.of(motion)
-    bodies = chain.forward(posture)
-    surface = figure.surface
-    heights = chain.points(bodies, surface.body, surface.at)[..., 2] - surface.radius
+    rig, tree = RetargetRig(character), KinematicTree(character)
+    configuration = Configuration.of(motion)
+    bodies = tree.forward(configuration)
+    surface = rig.surface
+    heights = tree.points(bodies, surface.body, surface.at)[..., 2] - surface.radius
     some = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _CHECK_HZ)))
     seam = seam_of(motion) if motion.loop else None
     # what depends on the frames around: of a loop, on those of the cycles before and after
     endless = seam is not None and seam["pose_deg"] <= _CLOSED_DEG
-    whole = unroll(motion, 3) if endless else motion
+    whole = repeat_cycles(motion, 3) if endless else motion
     span = slice(motion.num_frames - 1, 2 * motion.num_frames - 1) if endless else slice(0, motion.num_frames)
-    around = chain.forward(Posture.of(whole)) if endless else bodies
+    around = tree.forward(Configuration.of(whole)) if endless else bodies
     if targets is not None and len(targets) == motion.num_frames:
-        stances = [_stance(sole, chain, bodies, motion.times) for sole in soles(figure, targets)]
+        stances = [_stance(sole, tree, bodies, motion.times) for sole in soles(rig, targets)]
     else:
-        stances = [_stance(sole, chain, around, whole.times).cut(span) for sole in _soles(figure, chain, around, whole)]
+        stances = [_stance(sole, tree, around, whole.times).cut(span) for sole in _soles(rig, tree, around, whole)]
     return Measures(
         motion=motion,
-        error=_errors(figure, chain, bodies, targets),
+        error=_errors(rig, tree, bodies, targets),
         stances=stances,
         lowest=heights.amin(1),
-        limit_hits=_limit_hits(chain, posture),
-        collisions=self_collision(chain, bodies_at(bodies, some)),
+        limit_hits=_limit_hits(tree, configuration),
+        collisions=self_collision(tree, bodies_at(bodies, some)),
         acceleration=_acceleration(around.pos, whole.times)[span],
-        jumps=_jumps(chain, posture, motion.times, targets),
+        jumps=_jumps(tree, configuration, motion.times, targets),
         seam=seam,
         effort=effort(whole, character, span),
     )
 
 
-def _errors(figure: Figure, chain: Chain, bodies: BodyPoses, targets: Targets | None) -> dict[str, Tensor]:
+def _errors(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, targets: Targets | None) -> dict[str, Tensor]:
     if targets is None or len(targets) != len(bodies.pos):
         return {}
-    points = chain.points(bodies, figure.body, figure.at)
+    points = tree.points(bodies, rig.body, rig.at)
     # the motion starts above the origin, the recording anywhere
-    shift = (targets.pos["pelvis"] - points[:, figure.roles.index("pelvis")]).median(0).values
+    shift = (targets.pos["pelvis"] - points[:, rig.roles.index("pelvis")]).median(0).values
     shift[2] = 0.0
     return {
         role: (points[:, k] + shift - targets.pos[role]).norm(dim=-1)
-        for k, role in enumerate(figure.roles)
+        for k, role in enumerate(rig.roles)
         if role in targets.pos
     }
 
 
-def _soles(figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion) -> list[Sole]:
+def _soles(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, motion: Motion) -> list[Sole]:
     """Without a recording: a foot stands when the motion's own is low and slow."""
     pace = speed(motion.root_pos_w * torch.tensor([1.0, 1.0, 0.0]), motion.times)
     found = []
-    for name in figure.character.config.allowed_contacts:
-        role = next((r for r in figure.roles if figure.body_of(r) == figure.character.body_index(name)), None)
+    for name in rig.character.config.allowed_contacts:
+        role = next((r for r in rig.roles if rig.body_of(r) == rig.character.body_index(name)), None)
         if role is None:
             continue
-        surface = figure.sole(role)
-        points = chain.points(bodies, surface.body, surface.at)
+        surface = rig.sole(role)
+        points = tree.points(bodies, surface.body, surface.at)
         points[..., 2] -= surface.radius
         for p in range(len(surface.at)):
             flags = find_contact(points[:, p], motion.times, 0.0, _STAND, pace)
@@ -140,17 +140,17 @@ def _soles(figure: Figure, chain: Chain, bodies: BodyPoses, motion: Motion) -> l
     return found
 
 
-def _stance(sole: Sole, chain: Chain, bodies: BodyPoses, times: Tensor) -> Stance:
-    points = chain.points(bodies, sole.surface.body, sole.surface.at)
+def _stance(sole: Sole, tree: KinematicTree, bodies: BodyPoses, times: Tensor) -> Stance:
+    points = tree.points(bodies, sole.surface.body, sole.surface.at)
     along = (points[1:, :, :2] - points[:-1, :, :2]).norm(dim=-1).mean(1) / times.diff()
     height = (points[..., 2] - sole.surface.radius).amin(1)
     return Stance(sole.role, height, torch.cat((along[:1], along)), sole.flags)
 
 
-def _limit_hits(chain: Chain, posture: Posture) -> Tensor:
-    hinges = [joint for joint in chain.character.joints if joint.kind == "hinge"]
-    angles = chain.hinge_angles(posture)
-    hits = torch.zeros(len(posture), dtype=torch.bool)
+def _limit_hits(tree: KinematicTree, configuration: Configuration) -> Tensor:
+    hinges = [joint for joint in tree.character.joints if joint.kind == "hinge"]
+    angles = tree.hinge_angles(configuration)
+    hits = torch.zeros(len(configuration), dtype=torch.bool)
     for joint, angle in zip(hinges, angles.unbind(1), strict=True):
         if joint.range is not None:
             low, high = joint.range
@@ -171,12 +171,12 @@ def _acceleration(pos: Tensor, times: Tensor) -> Tensor:
     return torch.cat((inner[:1].expand(step), inner, inner[-1:].expand(step)))
 
 
-def _jumps(chain: Chain, posture: Posture, times: Tensor, targets: Targets | None) -> Tensor:
+def _jumps(tree: KinematicTree, configuration: Configuration, times: Tensor, targets: Targets | None) -> Tensor:
     # where frames are further apart than a thirtieth of a second: the turn in that time
-    turned = torch.rad2deg(quat_angle(posture.joint_quat[1:], posture.joint_quat[:-1]))
+    turned = torch.rad2deg(quat_angle(configuration.joint_quat[1:], configuration.joint_quat[:-1]))
     turned = turned * (_JUMP_S / times.diff().clamp(min=_JUMP_S))[:, None]
-    if targets is not None and len(targets) == len(posture):
-        for b, body in enumerate(chain.character.bodies):
+    if targets is not None and len(targets) == len(configuration):
+        for b, body in enumerate(tree.character.bodies):
             if body.joint is None or b not in targets.turned:
                 continue
             own = torch.rad2deg(targets.turned[b][1:])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class PartialTargets:
     """Some key bodies over T frames, world axes.
 
     Attributes:
@@ -21,6 +21,6 @@ class Placed:
     quat: dict[int, Tensor] = field(default_factory=dict)
     contact: dict[str, Tensor] = field(default_factory=dict)
 
-    def __or__(self, other: Placed) -> Placed:
+    def __or__(self, other: PartialTargets) -> PartialTargets:
         """Both together; what both have is the other's."""
-        return Placed(self.pos | other.pos, self.quat | other.quat, self.contact | other.contact)
+        return PartialTargets(self.pos | other.pos, self.quat | other.quat, self.contact | other.contact)

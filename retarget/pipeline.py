@@ -19,17 +19,17 @@ from mimic.core.rotations import quat_angle, quat_from_axis_angle, quat_hemisphe
 from mocap.mirror import mirror
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
-from retarget.configuration import Chain, Posture
+from retarget.configuration import Configuration, KinematicTree
 from retarget.ground import lift_penetration
-from retarget.ik_objective import first_posture, make_goals
-from retarget.loop import close_loop, find_cycle, goes_on_turning, rolled_back, turn_of, unroll
+from retarget.ik_objective import first_configuration, make_ik_objective
+from retarget.loop import close_loop, extract_cycle, find_cycle, goes_on_turning, repeat_cycles, turn_of
 from retarget.mapping import Mapping, map_skeleton
-from retarget.retarget_rig import Figure
+from retarget.retarget_rig import RetargetRig
 from retarget.solver import Solver, SolverConfig
 from retarget.source import Source
 from retarget.targets import Targets, make_targets
 
-_MARGIN = 20  # frames solved beyond each end of what is wanted: more than the solver's sweeps reach
+_MARGIN = 20  # frames solved beyond each end of what is wanted: more than the solver's iterations reach
 _SAME_M = 1e-4  # bones this alike are the same bone
 _SAME_RAD = 1e-3  # a hinge that turns about nothing else
 
@@ -92,16 +92,16 @@ def retarget(
         if options.loop:
             motion = close_loop(motion)
         return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
-    figure = Figure(character)
+    rig = RetargetRig(character)
     own = clip if isinstance(clip, Motion) and clip.character == character.name else None
-    source = _own_source(own, figure) if own else Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
+    source = _own_source(own, rig) if own else Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
-    mapping = _own_mapping(figure) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
-    targets = make_targets(figure, source, mapping, published=own is not None)
+    mapping = _own_mapping(rig) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
+    targets = make_targets(rig, source, mapping, already_retargeted=own is not None)
     first, last = _span(source.times, options, source.name)
-    posture = solve(figure, targets, settings, slice(first, last + 1))
-    motion = _as_motion(source, character, posture, targets.times[first : last + 1])
+    configuration = solve(rig, targets, settings, slice(first, last + 1))
+    motion = _as_motion(source, character, configuration, targets.times[first : last + 1])
     targets = targets.cut(first, last)
     notes = list(mapping.notes)
     if options.loop and options.start is None and options.end is None:
@@ -109,7 +109,7 @@ def retarget(
         notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
         motion, targets = motion.cut(a, b), targets.cut(a, b)
     if options.loop:
-        motion, contact = _settled(close_loop(motion), figure, settings, own is not None)
+        motion, contact = _resolved(close_loop(motion), rig, settings, own is not None)
         targets = replace(targets, contact=contact)
     finished = _finished(motion, character, options, lift=True)
     turn = turn_of(finished)
@@ -120,23 +120,27 @@ def retarget(
     return Retargeted(finished, None if options.mirror else targets, tuple(notes))
 
 
-def solve(figure: Figure, targets: Targets, settings: SolverConfig | None = None, span: slice = slice(None)) -> Posture:
+def solve(
+    rig: RetargetRig, targets: Targets, settings: SolverConfig | None = None, span: slice = slice(None)
+) -> Configuration:
     """Poses for the frames ``span`` of the targets, all at once; some more on each side are solved with them."""
-    chain = Chain(figure.character)
+    tree = KinematicTree(rig.character)
     first, last, _ = span.indices(len(targets))
     begin, stop = max(0, first - _MARGIN), min(len(targets), last + _MARGIN)
-    goals = make_goals(figure, chain, targets)[begin:stop]
-    start = first_posture(figure, targets)[begin:stop]
-    return Solver(figure, chain, settings).solve(goals, start)[first - begin : last - begin]
+    objective = make_ik_objective(rig, tree, targets)[begin:stop]
+    start = first_configuration(rig, targets)[begin:stop]
+    return Solver(rig, tree, settings).solve(objective, start)[first - begin : last - begin]
 
 
-def settle(motion: Motion, character: Character, settings: SolverConfig | None = None) -> Motion:
+def resolve_closed_loop(motion: Motion, character: Character, settings: SolverConfig | None = None) -> Motion:
     """A looped motion of the character's own, closed and solved once between cycles of itself, out of the ground."""
-    return lift_penetration(_settled(close_loop(motion), Figure(character), settings, published=True)[0], character)
+    return lift_penetration(
+        _resolved(close_loop(motion), RetargetRig(character), settings, already_retargeted=True)[0], character
+    )
 
 
-def _settled(
-    motion: Motion, figure: Figure, settings: SolverConfig | None, published: bool
+def _resolved(
+    motion: Motion, rig: RetargetRig, settings: SolverConfig | None, already_retargeted: bool
 ) -> tuple[Motion, dict[str, Tensor]]:
     """A closed motion solved once more between cycles of itself: closing it has moved feet that stand.
 
@@ -144,30 +148,30 @@ def _settled(
     """
     last = motion.num_frames - 1
     before = -(-_MARGIN // last)  # cycles
-    source = _own_source(unroll(motion, 2 * before + 1), figure)
-    targets = make_targets(figure, source, _own_mapping(figure), published)
+    source = _own_source(repeat_cycles(motion, 2 * before + 1), rig)
+    targets = make_targets(rig, source, _own_mapping(rig), already_retargeted)
     span = slice(before * last, (before + 1) * last + 1)
-    posture = solve(figure, targets, settings, span)
-    closed = rolled_back(_as_motion(source, figure.character, posture, motion.times), motion, before)
+    configuration = solve(rig, targets, settings, span)
+    closed = extract_cycle(_as_motion(source, rig.character, configuration, motion.times), motion, before)
     return closed, {role: flags[span] for role, flags in targets.contact.items()}
 
 
-def own_keypoints(motion: Motion, figure: Figure) -> Tensor:
-    """Places of the figure's key bodies in a motion of its own, (T, K, 3) [m]."""
-    chain = Chain(figure.character)
-    return chain.points(chain.forward(Posture.of(motion)), figure.body, figure.at)
+def own_keypoints(motion: Motion, rig: RetargetRig) -> Tensor:
+    """Places of the rig's key bodies in a motion of its own, (T, K, 3) [m]."""
+    tree = KinematicTree(rig.character)
+    return tree.points(tree.forward(Configuration.of(motion)), rig.body, rig.at)
 
 
-def _own_source(motion: Motion, figure: Figure) -> Source:
-    """A motion of the figure's own as a recording of its key bodies."""
-    quat = Chain(figure.character).forward(Posture.of(motion)).quat[:, figure.body]
-    pos, parents = own_keypoints(motion, figure), (-1,) * len(figure.roles)
-    return Source(motion.name, figure.roles, parents, motion.times, pos, quat, motion.source, motion.license)
+def _own_source(motion: Motion, rig: RetargetRig) -> Source:
+    """A motion of the rig's own as a recording of its key bodies."""
+    quat = KinematicTree(rig.character).forward(Configuration.of(motion)).quat[:, rig.body]
+    pos, parents = own_keypoints(motion, rig), (-1,) * len(rig.roles)
+    return Source(motion.name, rig.roles, parents, motion.times, pos, quat, motion.source, motion.license)
 
 
-def _own_mapping(figure: Figure) -> Mapping:
+def _own_mapping(rig: RetargetRig) -> Mapping:
     """Every key body is itself."""
-    joints = {role: index for index, role in enumerate(figure.roles)}
+    joints = {role: index for index, role in enumerate(rig.roles)}
     spine = [joints[role] for role in ("pelvis", "spine", "chest") if role in joints]
     return Mapping(joints, tuple(spine), ())
 
@@ -181,15 +185,15 @@ def _span(times: Tensor, options: Options, name: str) -> tuple[int, int]:
     return int(inside[0]), int(inside[-1])
 
 
-def _as_motion(source: Source, character: Character, posture: Posture, times: Tensor) -> Motion:
+def _as_motion(source: Source, character: Character, configuration: Configuration, times: Tensor) -> Motion:
     return Motion(
         name=source.name,
         character=character.name,
         joint_names=tuple(joint.name for joint in character.joints),
         times=times - times[0],
-        root_pos_w=posture.root_pos,
-        root_quat_w=quat_hemisphere(posture.root_quat),
-        joint_quat=quat_hemisphere(posture.joint_quat),
+        root_pos_w=configuration.root_pos,
+        root_quat_w=quat_hemisphere(configuration.root_quat),
+        joint_quat=quat_hemisphere(configuration.joint_quat),
         loop=False,
         source=source.source,
         license=source.license,
@@ -238,9 +242,9 @@ def _taken_over(clip: Motion | SkeletonMotion | KeypointMotion, character: Chara
         quats.append(quat)
     order = [body.joint for body in character.bodies if body.joint is not None]
     joint_quat = torch.stack([quats[order.index(j)] for j in range(len(character.joints))], 1)
-    posture = Posture(clip.pos[:, 0], clip.quat[:, 0], joint_quat)
+    configuration = Configuration(clip.pos[:, 0], clip.quat[:, 0], joint_quat)
     source = Source(clip.name, other.names, other.parents, clip.times, clip.pos, None, clip.source, clip.license)
-    return _as_motion(source, character, posture, clip.times)
+    return _as_motion(source, character, configuration, clip.times)
 
 
 def _as_skeleton(motion: Motion) -> SkeletonMotion:

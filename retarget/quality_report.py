@@ -126,7 +126,7 @@ class Check:
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class QualityReport:
     """A motion's report card: its checks, the measures they come from, and notes in words."""
 
     motion: Motion
@@ -179,11 +179,13 @@ class Card:
         }
 
 
-def make_card(motion: Motion, character: Character, targets: Targets | None = None, notes: Sequence[str] = ()) -> Card:
+def make_quality_report(
+    motion: Motion, character: Character, targets: Targets | None = None, notes: Sequence[str] = ()
+) -> QualityReport:
     """Measure a motion and judge it; with ``targets`` its distance from the recording too."""
     measures = measure(motion, character, targets)
     checks = [_judge(name, value) for name, value in _values(measures).items()]
-    return Card(motion, character, measures, tuple(checks), tuple(notes))
+    return QualityReport(motion, character, measures, tuple(checks), tuple(notes))
 
 
 def _values(m: Measures) -> dict[str, float]:

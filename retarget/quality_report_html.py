@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from mimic.core.rotations import heading_angle, quat_from_yaw, quat_rotate_inverse
-from retarget.configuration import Chain, Posture
-from retarget.quality_report import Card
+from retarget.configuration import Configuration, KinematicTree
+from retarget.quality_report import QualityReport
 
 _POSES = 10
 _WIDTH, _STRIP, _PLOT = 960, 220, 130
@@ -24,7 +24,7 @@ svg{display:block;width:100%;height:auto;margin:.3em 0 1em;background:#f6f8fa}
 """
 
 
-def card_html(card: Card) -> str:
+def quality_report_html(card: QualityReport) -> str:
     """The whole page."""
     motion, verdict = card.motion, card.verdict
     title = html.escape(f"{motion.name} on {card.character.name}")
@@ -48,16 +48,16 @@ def card_html(card: Card) -> str:
     )
 
 
-def _strip(card: Card) -> str:
+def _strip(card: QualityReport) -> str:
     """Stick figures from the side, evenly spaced in time; a grey line is the ground."""
     motion = card.motion
-    chain = Chain(card.character)
+    tree = KinematicTree(card.character)
     frames = torch.linspace(0, motion.num_frames - 1, _POSES).round().long()
-    posture = Posture.of(motion)[frames]
-    pos = chain.forward(posture).pos
+    configuration = Configuration.of(motion)[frames]
+    pos = tree.forward(configuration).pos
     heading = quat_from_yaw(heading_angle(motion.root_quat_w[:1]))[:, None]
-    side = quat_rotate_inverse(heading.expand(len(pos), 1, 4), pos - posture.root_pos[:, None])
-    side[..., 2] += posture.root_pos[:, None, 2]
+    side = quat_rotate_inverse(heading.expand(len(pos), 1, 4), pos - configuration.root_pos[:, None])
+    side[..., 2] += configuration.root_pos[:, None, 2]
     reach = max(0.6, float(side[..., 2].max()), float(side[..., 0].abs().max()))
     scale = min((_STRIP - 40) / reach, _WIDTH / _POSES / (2 * float(side[..., 0].abs().max().clamp_min(0.3))))
     ground = _STRIP - 25
@@ -80,7 +80,7 @@ def _strip(card: Card) -> str:
     return f"<svg viewBox='0 0 {_WIDTH} {_STRIP}' role=img aria-label='poses'>{''.join(lines)}</svg>"
 
 
-def _plots(card: Card) -> list[tuple[str, str]]:
+def _plots(card: QualityReport) -> list[tuple[str, str]]:
     m, times = card.measures, card.motion.times
     found = []
     if m.error:

@@ -13,17 +13,17 @@ from characters.character import Character
 from mocap.motion import Motion, check_character
 from retarget.ground import lift_penetration
 from retarget.loop import close_loop
-from retarget.pipeline import Options, retarget, settle
-from retarget.quality_report import Card, make_card
+from retarget.pipeline import Options, resolve_closed_loop, retarget
+from retarget.quality_report import QualityReport, make_quality_report
 from retarget.solver import SolverConfig
 
 _SMOOTHER = (0.05, 0.15, 0.6)  # smooth_turn [m/rad]
 _PASSES = 3
 _KEPT = 8
-_mended: dict[str, Motion] = {}  # training, evaluation and film of one process ask for the same clip
+_repaired: dict[str, Motion] = {}  # training, evaluation and film of one process ask for the same clip
 
 
-def mend(motion: Motion, character: Character) -> Motion:
+def repair(motion: Motion, character: Character) -> Motion:
     """The motion out of the ground and, where its report card does not pass and becomes better, with feet that stand.
 
     Every frame keeps its time; only how the body gets there differs. Raises ClipError if the motion is not of this
@@ -31,14 +31,14 @@ def mend(motion: Motion, character: Character) -> Motion:
     """
     check_character(motion, character)
     key = _fingerprint(motion)
-    if key not in _mended:
-        while len(_mended) >= _KEPT:
-            _mended.pop(next(iter(_mended)))
-        _mended[key] = _best(motion, character)
-    return _mended[key]
+    if key not in _repaired:
+        while len(_repaired) >= _KEPT:
+            _repaired.pop(next(iter(_repaired)))
+        _repaired[key] = _best(motion, character)
+    return _repaired[key]
 
 
-def faults(card: Card) -> tuple[int, int]:
+def fault_counts(card: QualityReport) -> tuple[int, int]:
     """How many checks of a card fail, and how many do not pass: the smaller, the better."""
     verdicts = [check.verdict for check in card.checks]
     return verdicts.count("fail"), len(verdicts) - verdicts.count("pass")
@@ -46,13 +46,13 @@ def faults(card: Card) -> tuple[int, int]:
 
 def _best(motion: Motion, character: Character) -> Motion:
     best = lift_penetration(motion, character)
-    card = as_it_was = make_card(best, character)
+    card = as_it_was = make_quality_report(best, character)
     if card.verdict == "pass":
         return best
     for candidates in (_candidates, _further_candidates):
         for candidate in candidates(motion, character):
-            other = make_card(candidate, character)
-            if faults(other) < faults(card) and not _failing(other) - _failing(as_it_was):
+            other = make_quality_report(candidate, character)
+            if fault_counts(other) < fault_counts(card) and not _failing(other) - _failing(as_it_was):
                 best, card = candidate, other
         if card.verdict != "fail":
             break
@@ -71,7 +71,7 @@ def _further_candidates(motion: Motion, character: Character) -> Iterator[Motion
     for smooth in _SMOOTHER:
         settings, candidate = SolverConfig(smooth_turn=smooth), motion
         for _ in range(_PASSES):
-            again = settle if motion.loop else _solved
+            again = resolve_closed_loop if motion.loop else _solved
             candidate = again(candidate, character, settings)
             yield candidate
 
@@ -84,7 +84,7 @@ def _solved(motion: Motion, character: Character, settings: SolverConfig) -> Mot
     return replace(solved, root_pos_w=solved.root_pos_w + origin)
 
 
-def _failing(card: Card) -> set[str]:
+def _failing(card: QualityReport) -> set[str]:
     return {check.name for check in card.checks if check.verdict == "fail"}
 
 

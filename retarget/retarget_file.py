@@ -14,41 +14,43 @@ from mocap.motion import Motion
 from mocap.skeleton import Clip
 from retarget.mapping import read_map
 from retarget.pipeline import Options, retarget
-from retarget.quality_report import Card, make_card
-from retarget.repair import mend
+from retarget.quality_report import QualityReport, make_quality_report
+from retarget.repair import repair
 from retarget.user_character import user_character
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class RetargetResult:
     """A retargeted motion with its character and report card."""
 
     motion: Motion
     character: Character
-    card: Card
+    report: QualityReport
 
 
-def fit(
+def retarget_file(
     file: Path,
     character: str,
     out: Path,
     options: Options,
     reading: ReadOptions = NO_OPTIONS,
     map_file: Path | None = None,
-) -> Fitted:
+) -> RetargetResult:
     """Read and retarget. ``character`` is a name, or a figure's own MJCF or YAML, whose copy is put beside ``out``.
 
     Raises InputError: anything wrong with the file, the map or the character.
     """
     _check_out(file, out)
     names = read_map(map_file) if map_file else None
-    clip = clip_of(file, reading)
+    clip = load_motion(file, reading)
     figure = _character(character, out)
     result = retarget(clip, figure, options, names)
-    return Fitted(result.motion, figure, make_card(result.motion, figure, result.targets, result.notes))
+    return RetargetResult(
+        result.motion, figure, make_quality_report(result.motion, figure, result.targets, result.notes)
+    )
 
 
-def clip_of(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
+def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
     """A motion file, or a clip by its name in the catalogue. Raises InputError."""
     if file.suffix or str(file) not in clip_names():
         return read_clip(file, reading)
@@ -59,12 +61,12 @@ def clip_of(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
     return load_clip(str(file))
 
 
-def card_of(clip: Clip) -> Card | None:
+def quality_report_of(clip: Clip) -> QualityReport | None:
     """The report card of a clip that is a motion of one of our characters, with a note on what training makes of it."""
     if not isinstance(clip, Motion):
         return None
     character = load_character(clip.character)
-    card = make_card(clip, character)
+    card = make_quality_report(clip, character)
     return card if card.verdict == "pass" else replace(card, notes=(*card.notes, _when_trained(clip, character)))
 
 
@@ -76,11 +78,11 @@ def _check_out(file: Path, out: Path) -> None:
 
 
 def _when_trained(clip: Motion, character: Character) -> str:
-    mended = mend(clip, character)
-    card = make_card(mended, character)
+    repaired = repair(clip, character)
+    card = make_quality_report(repaired, character)
     left = "; ".join(f"{check.label}: {check.value:g} {check.unit}" for check in card.checks if check.verdict != "pass")
     how = "lifts this clip out of the ground (solving it anew makes it no better)"
-    if not torch.equal(mended.joint_quat, clip.joint_quat):
+    if not torch.equal(repaired.joint_quat, clip.joint_quat):
         how = "mends this clip when it loads it: feet are held where they stand, a loop is closed"
     return f"training {how}. What it then has: {card.verdict}" + (f" ({left})" if left else "")
 

@@ -19,7 +19,7 @@ _HIGH_ANKLE = 0.15  # of the height of the hips
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class CollisionSpheres:
     """Spheres fixed to bodies (a box's corners have no radius): the lowest of them touches the ground first.
 
     Attributes:
@@ -32,17 +32,19 @@ class Surface:
     at: Tensor
     radius: Tensor
 
-    def pick(self, point: int) -> Surface:
+    def pick(self, point: int) -> CollisionSpheres:
         """One point alone."""
-        return Surface(self.body[point : point + 1], self.at[point : point + 1], self.radius[point : point + 1])
+        return CollisionSpheres(
+            self.body[point : point + 1], self.at[point : point + 1], self.radius[point : point + 1]
+        )
 
-    def of_body(self, body: int) -> Surface:
+    def of_body(self, body: int) -> CollisionSpheres:
         """The points of one body."""
         chosen = self.body == body
-        return Surface(self.body[chosen], self.at[chosen], self.radius[chosen])
+        return CollisionSpheres(self.body[chosen], self.at[chosen], self.radius[chosen])
 
 
-class Figure:
+class RetargetRig:
     """A character with key bodies, at its zero pose. Raises InputError where a needed role is missing."""
 
     def __init__(self, character: Character):
@@ -119,16 +121,16 @@ class Figure:
         return float(self._rest[self.body_of(role), 2]) - self.sole_height(role)
 
     @cached_property
-    def surface(self) -> Surface:
+    def surface(self) -> CollisionSpheres:
         """Points of all bodies."""
         rows = [(b, *point) for b, body in enumerate(self.character.bodies) for point in _geom_points(body.geom)]
-        return Surface(
+        return CollisionSpheres(
             torch.tensor([row[0] for row in rows]),
             torch.stack([row[1] for row in rows]),
             torch.tensor([row[2] for row in rows], dtype=torch.float64),
         )
 
-    def sole(self, role: str) -> Surface:
+    def sole(self, role: str) -> CollisionSpheres:
         """The points a role's body stands on: rear and front edge of a box's underside, or its lowest sphere."""
         body = self.body_of(role)
         points = self.surface.of_body(body)
@@ -139,7 +141,7 @@ class Figure:
             front = at[:, 0] > at[:, 0].mean()
             at = torch.stack((at[~front].mean(0), at[front].mean(0)))
             radius = radius[:2]
-        return Surface(torch.full((len(at),), body), at, radius)
+        return CollisionSpheres(torch.full((len(at),), body), at, radius)
 
 
 def _rest_positions(character: Character) -> Tensor:

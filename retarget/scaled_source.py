@@ -15,23 +15,23 @@ from mimic.core.rotations import quat_angle
 from retarget.contacts import MAX_RISE, find_contact, speed, standing_level, tilted_floor
 from retarget.frames import UP, unit
 from retarget.mapping import Mapping
-from retarget.retarget_rig import Figure
+from retarget.retarget_rig import RetargetRig
 from retarget.source import Source
 
 
-class Recorded:
+class ScaledSource:
     """The recording's T frames by role. Raises ClipError where the recording has no size.
 
     Attributes:
-        figure: whose size it has.
+        rig: whose size it has.
         mapping: role -> joint of the recording.
         points: (T, J, 3) [m] of the recording's joints.
         scale: the character's legs over the recording's.
-        drifting: paws stand less surely than in a recording.
+        noisy_contacts: paws stand less surely than in a recording.
     """
 
-    def __init__(self, figure: Figure, source: Source, mapping: Mapping, drifting: bool):
-        self.figure, self.mapping, self.drifting = figure, mapping, drifting
+    def __init__(self, rig: RetargetRig, source: Source, mapping: Mapping, noisy_contacts: bool):
+        self.rig, self.mapping, self.noisy_contacts = rig, mapping, noisy_contacts
         self._source = source
         legs = [self.recorded_length(f"{side}_hip") for side in SIDES]
         own = [self.own_length(f"{side}_hip") for side in SIDES]
@@ -41,7 +41,7 @@ class Recorded:
         self.points = source.pos_w * self.scale
         self.points[..., 2] -= self._slope()
         end = self.limb_roles("left_hip")[-1]
-        self.points = self.points + (figure.clearance(end) - self.level(end.split("_")[1])) * UP
+        self.points = self.points + (rig.clearance(end) - self.level(end.split("_")[1])) * UP
 
     def has(self, role: str) -> bool:
         """Whether the recording has a joint of this role."""
@@ -65,8 +65,8 @@ class Recorded:
         return self.pos(f"left_{part}") - self.pos(f"right_{part}")
 
     def limb_roles(self, base: str) -> tuple[str, ...]:
-        """The joints of the limb that starts at ``base``, from the trunk outwards, that recording and figure have."""
-        return tuple(role for role in self.figure.limb(base) if self.has(role))
+        """The joints of the limb that starts at ``base``, from the trunk outwards, that recording and rig have."""
+        return tuple(role for role in self.rig.limb(base) if self.has(role))
 
     def recorded_length(self, base: str) -> float:
         """A limb's bones together as they were recorded, before scaling [m]."""
@@ -77,7 +77,7 @@ class Recorded:
     def own_length(self, base: str) -> float:
         """The same bones of the character [m]."""
         roles = self.limb_roles(base)
-        return sum(self.figure.length(a, b) for a, b in itertools.pairwise(roles))
+        return sum(self.rig.length(a, b) for a, b in itertools.pairwise(roles))
 
     def level(self, part: str) -> float:
         """Height [m] of a left or right joint when it stands."""
@@ -88,13 +88,13 @@ class Recorded:
         """(T,) bool: the joint is slow and no more than ``rise`` above ``level`` [m]."""
         pelvis = self.middle("hip") * torch.tensor([1.0, 1.0, 0.0])
         times = self._source.times
-        return find_contact(self.pos(role), times, level, rise, speed(pelvis, times), self.drifting)
+        return find_contact(self.pos(role), times, level, rise, speed(pelvis, times), self.noisy_contacts)
 
     def turned(self) -> dict[int, Tensor]:
         """Body index -> (T,) [rad]: how far its recorded bone and the one above it turn from the frame before."""
-        joint_of = {self.figure.body_of(role): role for role in self.figure.roles if self.has(role)}
+        joint_of = {self.rig.body_of(role): role for role in self.rig.roles if self.has(role)}
         steps = {body: self._bone_turn(role) for body, role in joint_of.items()}
-        parents = [b.parent for b in self.figure.character.bodies]
+        parents = [b.parent for b in self.rig.character.bodies]
         return {b: step + steps.get(parents[b], torch.zeros_like(step)) for b, step in steps.items()}
 
     def _slope(self) -> Tensor:

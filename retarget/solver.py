@@ -1,7 +1,7 @@
-"""Inverse kinematics of a whole clip at once: every sweep is one damped Gauss-Newton step of all frames together.
+"""Inverse kinematics of a whole clip at once: every iteration is one damped Gauss-Newton step of all frames together.
 
 Neighbouring frames are coupled by what each frame gains from lying between the two beside it. The coupling passes one
-frame further with every sweep, so what happens at a frame depends on nothing further away than the number of sweeps:
+frame further with every iteration, so what happens at a frame depends on nothing further away than the number of iterations:
 a clip cut elsewhere keeps its middle. The normal equations are formed in float32, several hundred frames a batch, from
 residuals in float64; the poses stay float64.
 """
@@ -24,18 +24,18 @@ from mimic.core.rotations import (
     quat_slerp,
     quat_to_rotvec,
 )
-from retarget.configuration import BodyPoses, Chain, Posture
+from retarget.configuration import BodyPoses, Configuration, KinematicTree
 from retarget.contacts import intervals
-from retarget.ik_objective import Goals
-from retarget.retarget_rig import Figure
+from retarget.ik_objective import IkObjective
+from retarget.retarget_rig import RetargetRig
 
 _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
-_MENDS = 8  # more sweeps at most, of frames that are still in the ground
+_MENDS = 8  # more iterations at most, of frames that are still in the ground
 _JUMP, _AROUND = 0.5, 4  # [rad] of a joint between two frames, and the frames on each side that are then solved again
 _STIFFER = 0.3  # smooth_turn meanwhile
-_SETTLED_AFTER, _SETTLED = 2, 0.01  # sweeps of all frames; [rad] or [m] a frame that moved less in one is done
+_SETTLED_AFTER, _SETTLED = 2, 0.01  # iterations of all frames; [rad] or [m] a frame that moved less in one is done
 _SUNK = 0.001  # [m] so deep is in the ground
-_TOUCHING = 0.003  # [m] in the last sweeps, points this near to the ground are held there rather than let through
+_TOUCHING = 0.003  # [m] in the last iterations, points this near to the ground are held there rather than let through
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class SolverConfig:
     """How the solver weighs and how long it goes on.
 
     Attributes:
-        sweeps: Gauss-Newton steps.
+        iterations: Gauss-Newton steps.
         smooth_turn, smooth_move: weight of lying between one's neighbours [m/rad], [1].
         ground: weight of a point below the ground.
         damping: weight of a step, against overshooting [m/rad].
-        largest_step: of any angle in one sweep [rad].
+        largest_step: of any angle in one iteration [rad].
     """
 
-    sweeps: int = 6
+    iterations: int = 6
     smooth_turn: float = 0.05
     smooth_move: float = 0.3
     ground: float = 25.0
@@ -60,93 +60,104 @@ class SolverConfig:
 
 
 class Solver:
-    """Brings the figure's points to their goals."""
+    """Brings the rig's points to their objective."""
 
-    def __init__(self, figure: Figure, chain: Chain, config: SolverConfig | None = None):
-        self.figure, self.chain = figure, chain
+    def __init__(self, rig: RetargetRig, tree: KinematicTree, config: SolverConfig | None = None):
+        self.rig, self.tree = rig, tree
         self.config = config or SolverConfig()
-        self._limits = _Limits(chain)
+        self._limits = _Limits(tree)
 
-    def solve(self, goals: Goals, start: Posture) -> Posture:
-        """Poses from a start to the goals."""
-        posture = self._limits.clamp(start)
-        moving = torch.arange(len(posture))
-        for sweep in range(self.config.sweeps):
-            near = _TOUCHING if sweep >= _SETTLED_AFTER else 0.0
-            before = posture
-            posture = self._sweep(goals, posture, moving, near)
-            if sweep >= _SETTLED_AFTER:
-                step = self.chain.difference(before[moving], posture[moving])
+    def solve(self, objective: IkObjective, start: Configuration) -> Configuration:
+        """Poses from a start to the objective."""
+        configuration = self._limits.clamp(start)
+        moving = torch.arange(len(configuration))
+        for iteration in range(self.config.iterations):
+            near = _TOUCHING if iteration >= _SETTLED_AFTER else 0.0
+            before = configuration
+            configuration = self._iterate(objective, configuration, moving, near)
+            if iteration >= _SETTLED_AFTER:
+                step = self.tree.difference(before[moving], configuration[moving])
                 moving = moving[step.abs().amax(1) > _SETTLED]
-        held = goals
+        held = objective
         for _ in range(_MENDS):
-            heights = self._heights(self.chain.forward(posture))
+            heights = self._heights(self.tree.forward(configuration))
             sunk = (heights < -_SUNK).any(1)
             if not bool(sunk.any()):
                 break
             # what has been below once is held at the ground, lest it goes up and down for ever
             held = replace(held, floor=held.floor | ((heights < 0) & sunk[:, None]))
-            posture = self._sweep(held, posture, sunk.nonzero()[:, 0], 0.0)
-        return self._without_jumps(goals, posture)
+            configuration = self._iterate(held, configuration, sunk.nonzero()[:, 0], 0.0)
+        return self._without_jumps(objective, configuration)
 
-    def _without_jumps(self, goals: Goals, posture: Posture) -> Posture:
+    def _without_jumps(self, objective: IkObjective, configuration: Configuration) -> Configuration:
         """Where a joint jumps between two frames: the frames around solved again from a way that leads across.
 
         Neighbours may have settled in different poses that are equally good. Jumps that are aimed at are left.
         """
-        steps = quat_angle(posture.joint_quat[1:], posture.joint_quat[:-1]).amax(1)
-        jumps = (steps > _JUMP) & (quat_angle(goals.quat[1:], goals.quat[:-1]).amax(1) < _JUMP)
+        steps = quat_angle(configuration.joint_quat[1:], configuration.joint_quat[:-1]).amax(1)
+        jumps = (steps > _JUMP) & (quat_angle(objective.quat[1:], objective.quat[:-1]).amax(1) < _JUMP)
         if not bool(jumps.any()):
-            return posture
-        across = Posture(posture.root_pos, posture.root_quat.clone(), posture.joint_quat.clone())
-        chosen = torch.zeros(len(posture), dtype=torch.bool)
+            return configuration
+        across = Configuration(
+            configuration.root_pos, configuration.root_quat.clone(), configuration.joint_quat.clone()
+        )
+        chosen = torch.zeros(len(configuration), dtype=torch.bool)
         for frame in jumps.nonzero()[:, 0].tolist():
-            first, last = max(0, frame - _AROUND), min(len(posture) - 1, frame + 1 + _AROUND)
+            first, last = max(0, frame - _AROUND), min(len(configuration) - 1, frame + 1 + _AROUND)
             share = torch.linspace(0, 1, last - first + 1, dtype=torch.float64)
-            ends = posture.joint_quat[first], posture.joint_quat[last]
+            ends = configuration.joint_quat[first], configuration.joint_quat[last]
             across.joint_quat[first : last + 1] = quat_slerp(ends[0][None], ends[1][None], share[:, None])
             chosen[first + 1 : last] = True
         frames = chosen.nonzero()[:, 0]
-        stiffer = Solver(self.figure, self.chain, replace(self.config, smooth_turn=_STIFFER))
-        for _ in range(self.config.sweeps):
-            across = stiffer._sweep(goals, across, frames, _TOUCHING)
+        stiffer = Solver(self.rig, self.tree, replace(self.config, smooth_turn=_STIFFER))
+        for _ in range(self.config.iterations):
+            across = stiffer._iterate(objective, across, frames, _TOUCHING)
         calmer = quat_angle(across.joint_quat[1:], across.joint_quat[:-1]).amax(1)
         for first, last in intervals(chosen):
             span = slice(max(0, first - 1), last)
             if bool(calmer[span].amax() >= steps[span].amax()):
                 chosen[first:last] = False
         kept = chosen[:, None]
-        return Posture(
-            torch.where(kept, across.root_pos, posture.root_pos),
-            torch.where(kept, across.root_quat, posture.root_quat),
-            torch.where(kept[..., None], across.joint_quat, posture.joint_quat),
+        return Configuration(
+            torch.where(kept, across.root_pos, configuration.root_pos),
+            torch.where(kept, across.root_quat, configuration.root_quat),
+            torch.where(kept[..., None], across.joint_quat, configuration.joint_quat),
         )
 
-    def _sweep(self, goals: Goals, posture: Posture, frames: Tensor, near: float) -> Posture:
+    def _iterate(
+        self, objective: IkObjective, configuration: Configuration, frames: Tensor, near: float
+    ) -> Configuration:
         """One step of the chosen frames."""
-        between = _between_neighbours(posture)
+        between = _between_neighbours(configuration)
         parts = []
         for batch in torch.split(frames, self.config.batch):
-            step = self._step(goals, posture, between, batch, near)
-            parts.append(self._limits.clamp(self.chain.retract(posture[batch], step)))
+            step = self._step(objective, configuration, between, batch, near)
+            parts.append(self._limits.clamp(self.tree.retract(configuration[batch], step)))
         if not parts:
-            return posture
+            return configuration
         fields = [
             torch.cat([getattr(part, name) for part in parts]) for name in ("root_pos", "root_quat", "joint_quat")
         ]
-        if len(frames) == len(posture):
-            return Posture(*fields)
-        whole = Posture(posture.root_pos.clone(), posture.root_quat.clone(), posture.joint_quat.clone())
+        if len(frames) == len(configuration):
+            return Configuration(*fields)
+        whole = Configuration(
+            configuration.root_pos.clone(), configuration.root_quat.clone(), configuration.joint_quat.clone()
+        )
         whole.root_pos[frames], whole.root_quat[frames], whole.joint_quat[frames] = fields
         return whole
 
-    def _step(self, goals: Goals, posture: Posture, between: Posture, frames: Tensor, near: float) -> Tensor:
+    def _step(
+        self, objective: IkObjective, configuration: Configuration, between: Configuration, frames: Tensor, near: float
+    ) -> Tensor:
         """One step (F, D) of a batch of frames."""
-        chain, config = self.chain, self.config
-        here = posture[frames]
-        bodies = chain.forward(here)
-        rows, residuals = self._point_rows(goals, bodies, frames)
-        for more, residual in (self._ground_rows(goals, bodies, frames, near), self._turn_rows(goals, bodies, frames)):
+        tree, config = self.tree, self.config
+        here = configuration[frames]
+        bodies = tree.forward(here)
+        rows, residuals = self._point_rows(objective, bodies, frames)
+        for more, residual in (
+            self._ground_rows(objective, bodies, frames, near),
+            self._turn_rows(objective, bodies, frames),
+        ):
             if more is not None and residual is not None:
                 rows.append(more)
                 residuals.append(residual)
@@ -154,10 +165,10 @@ class Solver:
         residual = torch.cat(residuals, 1).float()
         hessian = jacobian @ jacobian.transpose(1, 2)
         gradient = (jacobian @ residual[..., None])[..., 0]
-        wish = chain.difference(here, between[frames]).float()
-        smooth = torch.full((chain.num_dof,), config.smooth_turn**2)
+        wish = tree.difference(here, between[frames]).float()
+        smooth = torch.full((tree.num_dof,), config.smooth_turn**2)
         smooth[:3] = config.smooth_move**2
-        held = ((frames > 0) & (frames < len(posture) - 1)).float()[:, None]
+        held = ((frames > 0) & (frames < len(configuration) - 1)).float()[:, None]
         gradient = gradient + held * smooth * wish
         diagonal = hessian.diagonal(dim1=1, dim2=2)
         diagonal += held * smooth + config.damping**2
@@ -171,49 +182,51 @@ class Solver:
         step = step.double()
         return step * (config.largest_step / step[:, 3:].abs().amax(1, keepdim=True)).clamp(max=1.0)
 
-    def _point_rows(self, goals: Goals, bodies: BodyPoses, frames: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        points = self.chain.points(bodies, goals.body, goals.at)
-        weight = goals.weight[frames]
-        residual = weight[..., None] * (goals.place[frames] - points)
+    def _point_rows(
+        self, objective: IkObjective, bodies: BodyPoses, frames: Tensor
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        points = self.tree.points(bodies, objective.body, objective.at)
+        weight = objective.weight[frames]
+        residual = weight[..., None] * (objective.place[frames] - points)
         rows = []
         single = _single(bodies)
         shares = weight.float()[:, None]
-        for axis, turning in enumerate(self.chain.point_rows(single, points.float(), goals.body)):
+        for axis, turning in enumerate(self.tree.point_rows(single, points.float(), objective.body)):
             moving = torch.zeros(len(weight), 3, weight.shape[1])
             moving[:, axis] = 1.0
             rows.append(torch.cat((moving, turning), 1) * shares)
         return rows, list(residual.unbind(-1))
 
     def _ground_rows(
-        self, goals: Goals, bodies: BodyPoses, frames: Tensor, near: float
+        self, objective: IkObjective, bodies: BodyPoses, frames: Tensor, near: float
     ) -> tuple[Tensor | None, Tensor | None]:
         """Rows for the points that should be at the ground, and for those that are below it in some frame."""
-        surface = self.figure.surface
+        surface = self.rig.surface
         height = self._heights(bodies)
-        wrong = (height < near) | goals.floor[frames]
+        wrong = (height < near) | objective.floor[frames]
         used = wrong.any(0)
         if not used.any():
             return None, None
         body, at = surface.body[used], surface.at[used]
         weight = self.config.ground * wrong[:, used]
-        points = self.chain.points(bodies, body, at).float()
-        _, _, turning = self.chain.point_rows(_single(bodies), points, body)
+        points = self.tree.points(bodies, body, at).float()
+        _, _, turning = self.tree.point_rows(_single(bodies), points, body)
         moving = torch.zeros(len(points), 3, len(body))
         moving[:, 2] = 1.0
         return torch.cat((moving, turning), 1) * weight.float()[:, None], -weight * height[:, used]
 
     def _heights(self, bodies: BodyPoses) -> Tensor:
-        """Heights above ground of all points of the figure's surface, (F, S) [m]."""
-        surface = self.figure.surface
+        """Heights above ground of all points of the rig's surface, (F, S) [m]."""
+        surface = self.rig.surface
         up = bodies.pos.new_tensor([0.0, 0.0, 1.0]).expand_as(bodies.pos)
         up_b = quat_rotate(quat_conj(bodies.quat), up)  # the world's z axis in each body's frame
         return bodies.pos[:, surface.body, 2] + (up_b[:, surface.body] * surface.at).sum(-1) - surface.radius
 
-    def _turn_rows(self, goals: Goals, bodies: BodyPoses, frames: Tensor) -> tuple[Tensor, Tensor]:
-        error = quat_to_rotvec(quat_mul(goals.quat[frames], quat_conj(bodies.quat[:, goals.turned])))
-        residual = (goals.turn_weight[:, None] * error).flatten(1)
-        axes = self.chain.turning_axes(_single(bodies))
-        mask = self.chain.moves[goals.turned].T.float() * goals.turn_weight.float()
+    def _turn_rows(self, objective: IkObjective, bodies: BodyPoses, frames: Tensor) -> tuple[Tensor, Tensor]:
+        error = quat_to_rotvec(quat_mul(objective.quat[frames], quat_conj(bodies.quat[:, objective.turned])))
+        residual = (objective.turn_weight[:, None] * error).flatten(1)
+        axes = self.tree.turning_axes(_single(bodies))
+        mask = self.tree.moves[objective.turned].T.float() * objective.turn_weight.float()
         turning = axes[:, :, None, :] * mask[..., None]
         still = torch.zeros(len(axes), 3, residual.shape[1])
         return torch.cat((still, turning.flatten(2)), 1), residual
@@ -222,36 +235,36 @@ class Solver:
 class _Limits:
     """The hinges' ranges: a step ends at their ends, and what rounding leaves beyond is clamped."""
 
-    def __init__(self, chain: Chain):
-        joints = chain.character.joints
+    def __init__(self, tree: KinematicTree):
+        joints = tree.character.joints
         self.rows = [(j, joint) for j, joint in enumerate(joints) if joint.kind == "hinge" and joint.range]
-        self.chain = chain
+        self.tree = tree
 
-    def clamp(self, posture: Posture) -> Posture:
-        """The posture with every hinge inside its range, a hair away from its ends."""
-        joint_quat = posture.joint_quat.clone()
+    def clamp(self, configuration: Configuration) -> Configuration:
+        """The configuration with every hinge inside its range, a hair away from its ends."""
+        joint_quat = configuration.joint_quat.clone()
         for j, joint in self.rows:
             axis = joint_quat.new_tensor(joint.axis)
             angle = _angle(joint_quat[:, j], axis, joint.range)
             joint_quat[:, j] = quat_from_axis_angle(axis.expand(len(angle), 3), angle.clamp(*_inside(joint.range)))
-        return Posture(posture.root_pos, posture.root_quat, joint_quat)
+        return Configuration(configuration.root_pos, configuration.root_quat, joint_quat)
 
-    def excess(self, posture: Posture, step: Tensor) -> Tensor:
+    def excess(self, configuration: Configuration, step: Tensor) -> Tensor:
         """(T, H) bool: hinges that a step (T, D) would take out of their range."""
         columns = []
         for j, joint in self.rows:
             low, high = _inside(joint.range)
-            angle = self._angle_of(posture, j, joint) + step[:, 6 + joint.dof.start]
+            angle = self._angle_of(configuration, j, joint) + step[:, 6 + joint.dof.start]
             columns.append((angle < low) | (angle > high))
         return torch.stack(columns, 1) if columns else torch.zeros(len(step), 0, dtype=torch.bool)
 
-    def led(self, posture: Posture, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
+    def led(self, configuration: Configuration, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
         """The step anew, with the hinges that ``step`` would take out of their range going to its end and no further."""
         hessian, gradient = hessian.clone(), gradient.clone()
         for j, joint in self.rows:
             column = 6 + joint.dof.start
             low, high = _inside(joint.range)
-            angle = self._angle_of(posture, j, joint)
+            angle = self._angle_of(configuration, j, joint)
             wish = angle + step[:, column]
             out = (wish < low) | (wish > high)
             to_end = wish.clamp(low, high) - angle
@@ -259,8 +272,8 @@ class _Limits:
             gradient[:, column] += _STIFF * out * to_end.float()
         return _solve(hessian, gradient)
 
-    def _angle_of(self, posture: Posture, j: int, joint: Joint) -> Tensor:
-        return _angle(posture.joint_quat[:, j], posture.joint_quat.new_tensor(joint.axis), joint.range)
+    def _angle_of(self, configuration: Configuration, j: int, joint: Joint) -> Tensor:
+        return _angle(configuration.joint_quat[:, j], configuration.joint_quat.new_tensor(joint.axis), joint.range)
 
 
 def _solve(hessian: Tensor, gradient: Tensor) -> Tensor:
@@ -280,7 +293,7 @@ def _angle(quat: Tensor, axis: Tensor, limits: tuple[float, float] | None) -> Te
     return torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
 
 
-def _between_neighbours(posture: Posture) -> Posture:
+def _between_neighbours(configuration: Configuration) -> Configuration:
     """Each frame as the mean of the two beside it; the first and the last as they are."""
 
     def middle(q: Tensor) -> Tensor:
@@ -288,11 +301,11 @@ def _between_neighbours(posture: Posture) -> Posture:
         after = torch.where((before * after).sum(-1, keepdim=True) < 0, -after, after)
         return torch.cat((q[:1], quat_normalize(before + after), q[-1:]))
 
-    if len(posture) < 3:
-        return posture
-    pos = posture.root_pos
+    if len(configuration) < 3:
+        return configuration
+    pos = configuration.root_pos
     mean = torch.cat((pos[:1], (pos[:-2] + pos[2:]) / 2, pos[-1:]))
-    return Posture(mean, middle(posture.root_quat), middle(posture.joint_quat))
+    return Configuration(mean, middle(configuration.root_quat), middle(configuration.joint_quat))
 
 
 def _single(bodies: BodyPoses) -> BodyPoses:

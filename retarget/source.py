@@ -48,9 +48,9 @@ class Source:
             return Source(clip.name, clip.names, parents, clip.times, clip.pos_w, None, clip.source, clip.license)
         skeleton = clip.skeleton
         pos, quat = clip.bones_w()
-        tips = list(skeleton.tip_parents)
+        tips = list(skeleton.end_site_parents)
         names = (*skeleton.names, *(f"{skeleton.names[parent]}_End" for parent in tips))
-        pos, quat = torch.cat((pos, clip.tips_w()), 1), torch.cat((quat, quat[:, tips]), 1)
+        pos, quat = torch.cat((pos, clip.end_sites_w()), 1), torch.cat((quat, quat[:, tips]), 1)
         parents = (*skeleton.parents, *tips)
         return Source(clip.name, names, parents, clip.times, pos, quat, clip.source, clip.license)
 

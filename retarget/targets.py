@@ -1,7 +1,7 @@
 """Where every key body of the character should be, frame by frame: the recording at the character's own proportions.
 
 The recording is scaled so that its legs are the character's, and set down so that it stands at the character's height
-(``recorded.py``). The trunk keeps its curve (``trunk.py``); limbs keep the recording's directions at the character's
+(``scaled.py``). The trunk keeps its curve (``trunk.py``); limbs keep the recording's directions at the character's
 lengths, and their ends the recording's reach (``limbs.py``). Orientations follow from the same directions
 (``frames.py``). Nothing here depends on neighbouring frames, apart from constants of the whole clip.
 """
@@ -15,8 +15,8 @@ from torch import Tensor
 from characters.roles import SIDES
 from retarget.limb_targets import hands, limb
 from retarget.mapping import Mapping
-from retarget.retarget_rig import Figure
-from retarget.scaled_source import Recorded
+from retarget.retarget_rig import RetargetRig
+from retarget.scaled_source import ScaledSource
 from retarget.source import Source
 from retarget.torso_targets import trunk
 
@@ -30,9 +30,9 @@ class Targets:
         pos: role -> (T, 3) [m], of all roles that are aimed at.
         quat: body index -> orientation (T, 4).
         contact: role of a foot, toe, paw or hand -> (T,) bool, whether it stands on the ground.
-        turned: body index -> (T,) [rad] how far the recorded bone and the one above it turn from the frame before.
+        turned: body index -> (T,) [rad] how far the scaled bone and the one above it turn from the frame before.
         scale: the character's legs over the recording's.
-        drifting: paws stand less surely than in a recording.
+        noisy_contacts: paws stand less surely than in a recording.
     """
 
     times: Tensor
@@ -41,7 +41,7 @@ class Targets:
     contact: dict[str, Tensor]
     turned: dict[int, Tensor]
     scale: float
-    drifting: bool = False
+    noisy_contacts: bool = False
 
     def __len__(self) -> int:
         return len(self.times)
@@ -59,24 +59,24 @@ class Targets:
         )
 
 
-def make_targets(figure: Figure, source: Source, mapping: Mapping, published: bool = False) -> Targets:
+def make_targets(rig: RetargetRig, source: Source, mapping: Mapping, already_retargeted: bool = False) -> Targets:
     """Targets for the whole recording. Raises ClipError where the recording has no size.
 
-    ``published``: somebody has retargeted it before, and a dog's paws drift where they should stand.
+    ``already_retargeted``: somebody has retargeted it before, and a dog's paws drift where they should stand.
     """
-    recorded = Recorded(figure, source, mapping, published and figure.digitigrade)
-    placed = trunk(recorded)
+    scaled = ScaledSource(rig, source, mapping, already_retargeted and rig.digitigrade)
+    partial = trunk(scaled)
     for side in SIDES:
         for base, above in ((f"{side}_hip", "pelvis"), (f"{side}_shoulder", "chest")):
-            placed |= limb(recorded, base, placed.pos[base], placed.quat[figure.body_of(above)])
-    if not figure.digitigrade:
-        placed |= hands(recorded)
+            partial |= limb(scaled, base, partial.pos[base], partial.quat[rig.body_of(above)])
+    if not rig.digitigrade:
+        partial |= hands(scaled)
     return Targets(
         times=source.times,
-        pos=placed.pos,
-        quat=placed.quat,
-        contact=placed.contact,
-        turned=recorded.turned(),
-        scale=recorded.scale,
-        drifting=recorded.drifting,
+        pos=partial.pos,
+        quat=partial.quat,
+        contact=partial.contact,
+        turned=scaled.turned(),
+        scale=scaled.scale,
+        noisy_contacts=scaled.noisy_contacts,
     )

@@ -20,7 +20,7 @@ def user_character(path: Path, folder: Path) -> Character:
     What is made of an MJCF is written into a folder of its own below ``folder``, where clips will look for it.
 
     Raises:
-        InputError: not a figure that can be used.
+        InputError: not a rig that can be used.
         ConfigError: bodies that cannot be placed; the message holds the YAML to start from.
     """
     if path.suffix in _YAML:

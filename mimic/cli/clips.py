@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ def do_clips(args: argparse.Namespace) -> int:
 
     clips, controllers = list_clips(), shipped_controllers()
     if args.json:
-        print(json.dumps([asdict(info) | {"controller": info.name in controllers} for info in clips], indent=1))
+        print(json.dumps([info.to_json() | {"controller": info.name in controllers} for info in clips], indent=1))
     else:
         print_clips(clips, controllers)
     return 0
@@ -80,13 +80,13 @@ def do_inspect(args: argparse.Namespace) -> int:
     from mimic.core.files import write_bytes, write_json
     from mocap.describe import describe, retarget_command, stick_figure
     from retarget.inspect_page import inspect_page
-    from retarget.quality_report_html import card_html
-    from retarget.retarget_file import card_of, clip_of
+    from retarget.quality_report_html import quality_report_html
+    from retarget.retarget_file import load_motion, quality_report_of
 
-    clip = clip_of(args.file, _reading_options(args))
+    clip = load_motion(args.file, _reading_options(args))
     report = describe(clip)
     print_description(report)
-    card = card_of(clip)
+    card = quality_report_of(clip)
     if card:
         print_card(card)
         report["card"] = card.to_json()
@@ -96,7 +96,7 @@ def do_inspect(args: argparse.Namespace) -> int:
         write_json(args.json, report)
     if args.html:
         page = inspect_page(report, stick_figure(clip))
-        write_bytes(args.html, (page + card_html(card) if card else page).encode())
+        write_bytes(args.html, (page + quality_report_html(card) if card else page).encode())
     return 0
 
 
@@ -106,26 +106,28 @@ def do_retarget(args: argparse.Namespace) -> int:
     from mimic.core.files import write_bytes, write_json
     from mocap.formats.clip_npz import write_clip_npz
     from retarget.pipeline import Options
-    from retarget.quality_report_html import card_html
-    from retarget.retarget_file import fit
+    from retarget.quality_report_html import quality_report_html
+    from retarget.retarget_file import retarget_file
 
     options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps)
-    fitted = fit(args.file, args.character, args.out, options, _reading_options(args), args.map)
-    motion = replace(fitted.motion, license=args.licence) if args.licence else fitted.motion
+    result = retarget_file(args.file, args.character, args.out, options, _reading_options(args), args.map)
+    motion = replace(result.motion, license=args.licence) if args.licence else result.motion
     write_bytes(args.out, write_clip_npz(motion))
-    print_card(fitted.card)
+    print_card(result.report)
     if args.html:
-        write_bytes(args.html, card_html(fitted.card).encode())
+        write_bytes(args.html, quality_report_html(result.report).encode())
     if args.json:
-        write_json(args.json, fitted.card.to_json())
+        write_json(args.json, result.report.to_json())
     failed = (
-        "mend first what failed (--html OUT.html draws where), or, as it is, " if fitted.card.verdict == "fail" else ""
+        "mend first what failed (--html OUT.html draws where), or, as it is, "
+        if result.report.verdict == "fail"
+        else ""
     )
     say(f"{args.out}: {failed}train on it with run_mimic.py train --clip {args.out}")
     if args.video:
         from mimic.render import draw, motion_frames
 
-        film = draw(motion_frames(motion, fitted.character, None), fitted.character, args.video)
+        film = draw(motion_frames(motion, result.character, None), result.character, args.video)
         say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")
     return 0
 

@@ -31,9 +31,9 @@ def usual_preset(engine: str | None, device: str | None) -> str:
 
 def take_what_is_here(args: argparse.Namespace) -> None:
     """Name the clip's stand-in instead where the recording is not on this machine: what is made is called after it."""
-    from mocap.catalogue import name_here
+    from mocap.catalogue import available_name
 
-    asked, args.clip = args.clip, name_here(args.clip)
+    asked, args.clip = args.clip, available_name(args.clip)
     if args.clip != asked:
         say(f"the recording '{asked}' is not here (fetch {asked} gets it); '{args.clip}' is authored, not captured")
 

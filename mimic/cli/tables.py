@@ -145,7 +145,7 @@ def print_clips(clips: Sequence[Any], controllers: Sequence[str]) -> None:
             "" if info.loop is None else ("loops" if info.loop else "once"),
             _whereabouts(info),
             "ships" if info.name in controllers else "",
-            "yes" if info.may_ship else "no",
+            "yes" if info.redistributable else "no",
             f"({licences.index(info.licence) + 1})",
         )
         for info in clips
@@ -165,7 +165,7 @@ def _whereabouts(info: Any) -> str:
         return "authored (synthetic)"
     if info.available:
         return "here"
-    return f"{info.stand_in} instead" if info.stand_in else "to be downloaded"
+    return f"{info.fallback} instead" if info.fallback else "to be downloaded"
 
 
 def print_description(report: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ def character_bvh(motion: Motion, character: Character) -> bytes:
     parents = {body.parent for body in character.bodies}
     leaves = [index for index in range(len(character.bodies)) if index not in parents]
     tips = torch.tensor(np.array([_tip(character, leaf) for leaf in leaves]), dtype=torch.float64)
-    skeleton = replace(moving.skeleton, tip_parents=tuple(leaves), tip_offsets=tips)
+    skeleton = replace(moving.skeleton, end_site_parents=tuple(leaves), end_site_offsets=tips)
     return write_bvh(replace(moving, skeleton=skeleton))
 
 

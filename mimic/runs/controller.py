@@ -17,7 +17,7 @@ from mimic.tracking import EnvConfig, TrackingEnv, make_env
 from mimic.rl.policy import GaussianPolicy, load_policy
 from mimic.core.checked_folder import MANIFEST, read_sealed
 from mimic.sim import DeviceName, EngineName
-from mocap.catalogue import clip_names, name_here
+from mocap.catalogue import clip_names, available_name
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
@@ -47,10 +47,10 @@ class Controller:
 
         Raises InputError if its clip is not on this machine.
         """
-        if (stand_in := name_here(self.clip)) != self.clip:
+        if (fallback := available_name(self.clip)) != self.clip:
             raise InputError(
                 f"{self.path}: trained on the recording '{self.clip}', which is not here; run_mimic.py fetch {self.clip} "
-                f"gets it. '{stand_in}' stands in for the clip, but not for what was learned from it"
+                f"gets it. '{fallback}' stands in for the clip, but not for what was learned from it"
             )
         env = make_env(self.clip, self.env_config, num_envs, False, seed, threads, engine=engine, device=device)
         if (env.obs_dim, env.act_dim) != (self.policy.obs_dim, self.policy.act_dim):

@@ -35,7 +35,7 @@ from mimic.tracking.termination import Termination
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
-from retarget.repair import mend
+from retarget.repair import repair
 
 T = TypeVar("T")
 
@@ -370,7 +370,7 @@ class TrackingEnv:
 def prepared(motion: Motion, character: Character, config: EnvConfig) -> Motion:
     """The clip as the environment has it imitated."""
     if config.repair:
-        return mend(motion, character)
+        return repair(motion, character)
     return lift_penetration(motion, character) if config.lift_penetration else motion
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
-from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, settle_skeleton
+from mocap.conventions import NO_OPTIONS, DeclaredConventions, ReadOptions, skeleton_to_canonical
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number, number_row, short
 from mocap.skeleton import Assumption, Skeleton, SkeletonMotion
 
@@ -73,15 +73,15 @@ def read_amc(data: bytes, name: str, asf: bytes, options: ReadOptions = NO_OPTIO
         parents=tuple(index.get(table.bones[bone].parent, -1) for bone in order),
         offsets=torch.stack(offsets),
         rest_quat=torch.tensor([1.0, 0, 0, 0], dtype=torch.float64).repeat(len(order), 1),
-        tip_parents=tuple(b for b, _ in tips),
-        tip_offsets=torch.tensor([tip for _, tip in tips], dtype=torch.float64).reshape(-1, 3),
+        end_site_parents=tuple(b for b, _ in tips),
+        end_site_offsets=torch.tensor([tip for _, tip in tips], dtype=torch.float64).reshape(-1, 3),
     )
     fps = Assumption(f"{_FPS!r}", "guess", "what the CMU library has; an AMC has no rate")
     if options.fps is not None:
         fps = Assumption(f"{options.fps!r}", "user")
     unit = "cmu" if abs(table.length_scale - _CMU_LENGTH) < 1e-9 else None
     stacked = torch.stack(quat, 1), torch.stack(pos, 1)
-    return settle_skeleton(name, "ASF/AMC", skeleton, *stacked, fps, options, Stated(unit=unit))
+    return skeleton_to_canonical(name, "ASF/AMC", skeleton, *stacked, fps, options, DeclaredConventions(unit=unit))
 
 
 def find_asf(amc: Path, options: ReadOptions = NO_OPTIONS) -> Path:

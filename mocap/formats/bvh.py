@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError, nearest
 from mimic.core.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
-from mocap.conventions import NO_OPTIONS, ReadOptions, axes_quat, frame_rate, metres, settle_skeleton
+from mocap.conventions import NO_OPTIONS, ReadOptions, axes_quat, frame_rate, metres, skeleton_to_canonical
 from mocap.formats.bvh_table import BvhJoint, BvhTable, read_table, write_table
 from mocap.formats.strict_text import short
 from mocap.skeleton import Skeleton, SkeletonMotion, resample
@@ -42,12 +42,12 @@ def read_bvh(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Skele
         parents=tuple(joint.parent for joint in table.joints),
         offsets=torch.tensor([joint.offset for joint in table.joints], dtype=torch.float64),
         rest_quat=_identity(len(table.joints)),
-        tip_parents=tuple(b for b, _ in tips),
-        tip_offsets=torch.tensor([tip for _, tip in tips], dtype=torch.float64).reshape(-1, 3),
+        end_site_parents=tuple(b for b, _ in tips),
+        end_site_offsets=torch.tensor([tip for _, tip in tips], dtype=torch.float64).reshape(-1, 3),
     )
     fps = frame_rate(table.frame_time, options, name)
     stacked = torch.stack(quat, 1), torch.stack(pos, 1)
-    return settle_skeleton(name, "BVH", skeleton, *stacked, fps, options, warnings=table.warnings)
+    return skeleton_to_canonical(name, "BVH", skeleton, *stacked, fps, options, warnings=table.warnings)
 
 
 def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: str = "z") -> bytes:
@@ -68,9 +68,9 @@ def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: 
     quat = quat_mul(quat_mul(outer.expand(frames, -1, 4), motion.quat), inner.expand(frames, -1, 4))
     pos = quat_rotate(outer.expand(frames, -1, 4), motion.pos) * per_metre
     offsets = quat_rotate(outer, skeleton.offsets) * per_metre
-    parents = list(skeleton.tip_parents)
+    parents = list(skeleton.end_site_parents)
     tip_frames = quat_mul(turn.expand(len(parents), 4), rest[parents])
-    tips = quat_rotate(tip_frames, skeleton.tip_offsets) * per_metre
+    tips = quat_rotate(tip_frames, skeleton.end_site_offsets) * per_metre
     joints, columns = [], []
     order = _depth_first(skeleton.parents)
     for bone in order:
@@ -83,7 +83,7 @@ def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: 
             channels = ("Xposition", "Yposition", "Zposition", *channels)
             columns.append(pos[:, bone])
         columns.append(_euler_zxy(quat[:, bone]))
-        own = tuple(_rounded(tips[t]) for t, p in enumerate(skeleton.tip_parents) if p == bone)
+        own = tuple(_rounded(tips[t]) for t, p in enumerate(skeleton.end_site_parents) if p == bone)
         index = order.index(parent) if parent >= 0 else -1
         joints.append(BvhJoint(_writable(skeleton.names[bone]), index, _rounded(offset), channels, own))
     rate = motion.fps or float(motion.reading.fps.value or 30)

@@ -53,14 +53,14 @@ def read_table(data: bytes, name: str) -> BvhTable:
     counts = _FRAMES.match(text, motion.end())
     if not counts:
         raise ClipError(f"{where}: expected 'Frames: N' after MOTION")
-    stated = number(counts[1], where)
-    if not (0 <= stated <= _MAX_FRAMES and stated == int(stated)):
+    declared = number(counts[1], where)
+    if not (0 <= declared <= _MAX_FRAMES and declared == int(declared)):
         raise ClipError(f"{where}: {short(counts[1])} is no number of frames")
     width = sum(len(joint.channels) for joint in joints)
     if not width:
         raise ClipError(f"{name}: no joint has a channel, so nothing moves")
     first_line = text.count("\n", 0, counts.end()) + 1
-    rows, warnings = _read_rows(text[counts.end() :], first_line, width, int(stated), name)
+    rows, warnings = _read_rows(text[counts.end() :], first_line, width, int(declared), name)
     frame_time = number(counts[2], where) if counts[2] else 0.0
     return BvhTable(joints, frame_time, rows, warnings)
 
@@ -190,7 +190,7 @@ class _Joint:
     tips: list[tuple[float, ...]] = field(default_factory=list)
 
 
-def _read_rows(text: str, first_line: int, width: int, stated: int, name: str) -> tuple[Tensor, tuple[str, ...]]:
+def _read_rows(text: str, first_line: int, width: int, declared: int, name: str) -> tuple[Tensor, tuple[str, ...]]:
     """(T, width) numbers after the header, and what was odd about their count. Raises ClipError."""
     values, warnings = array("d"), []
     odd: tuple[int, int] | None = None  # line and count of the first row that is not ``width`` wide
@@ -213,13 +213,13 @@ def _read_rows(text: str, first_line: int, width: int, stated: int, name: str) -
     if odd is not None:
         line_number, count = odd
         cut_short = line_number == last and count < width
-        wrapped = wide == 0 and rest == 0 and frames == stated
+        wrapped = wide == 0 and rest == 0 and frames == declared
         if not (cut_short or wrapped):
             raise ClipError(f"{name}: line {line_number}: {count} numbers; the channels add up to {width}")
         if cut_short:
             warnings.append(f"line {line_number}, the last, is cut short and left out")
-    if frames != stated:
-        warnings.append(f"the file says {stated} frames and has {frames}")
+    if frames != declared:
+        warnings.append(f"the file says {declared} frames and has {frames}")
     rows = torch.tensor(values[: frames * width], dtype=torch.float64).reshape(frames, width)
     return rows, tuple(warnings)
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from mimic.core.errors import ClipError
-from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_points
+from mocap.conventions import NO_OPTIONS, DeclaredConventions, ReadOptions, frame_rate, keypoints_to_canonical
 from mocap.skeleton import KeypointMotion
 
 _BLOCK = 512
@@ -75,10 +75,10 @@ def read_c3d(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Keypo
     unit = _UNITS.get("".join(_texts(table.parameters.get("POINT:UNITS"))[:1]).lower())
     screen = "".join(_texts(table.parameters.get("POINT:Y_SCREEN"))[:1]).lower().lstrip("+")
     up = screen if re.fullmatch("-?[xyz]", screen) else None
-    stated = Stated(unit=unit, up=up, usual_up="z")
+    declared = DeclaredConventions(unit=unit, up=up, usual_up="z")
     fps = frame_rate(1 / table.rate if table.rate > 0 else 0.0, options, name)
     names = _unique([_bare(table.labels[i]) for i in keep])
-    return settle_points(name, "C3D", names, xyz, seen, fps, options, stated, warnings=tuple(warnings))
+    return keypoints_to_canonical(name, "C3D", names, xyz, seen, fps, options, declared, warnings=tuple(warnings))
 
 
 def read_table(data: bytes, name: str) -> C3dTable:
@@ -112,8 +112,8 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
         raise ClipError(f"{name}: has no points, no scale, or no data where the header says")
     size = 4 if scale < 0 else 2
     there = (len(data) - begin) // (width * size)
-    stated = _frame_count(parameters, first, last)
-    frames = stated if 0 < stated <= there else there
+    declared = _frame_count(parameters, first, last)
+    frames = declared if 0 < declared <= there else there
     if not frames >= 1 or frames * width > _MAX_NUMBERS:
         raise ClipError(f"{name}: {frames} frames of {num_points} points cannot be read")
     raw = _values(data, begin, frames * width, size, processor).reshape(frames, width)[:, : 4 * num_points]
@@ -125,7 +125,7 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
     for key in ("POINT:LABELS", *(f"POINT:LABELS{n}" for n in range(2, 12))):
         labels += _texts(parameters.get(key))
     labels = (labels + [""] * num_points)[:num_points]
-    return C3dTable(tuple(labels), points, float(rate), stated, parameters)
+    return C3dTable(tuple(labels), points, float(rate), declared, parameters)
 
 
 def _frame_count(parameters: dict[str, Any], first: int, last: int) -> int:

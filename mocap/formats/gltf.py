@@ -14,7 +14,14 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError, nearest
 from mimic.core.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate, quat_slerp
-from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, quat_from_matrix, settle_skeleton
+from mocap.conventions import (
+    NO_OPTIONS,
+    DeclaredConventions,
+    ReadOptions,
+    frame_rate,
+    quat_from_matrix,
+    skeleton_to_canonical,
+)
 from mocap.formats.gltf_file import GltfFile
 from mocap.formats.strict_json import describe
 from mocap.skeleton import Assumption, Skeleton, SkeletonMotion
@@ -24,7 +31,7 @@ _MAX_SECONDS = 36_000.0
 _WIDTH = {"translation": 3, "rotation": 4, "scale": 3}
 _SPARSE_FPS, _LEAST_FPS = 30.0, 20.0
 # metres are the standard's too, but files of centimetres are common
-_BY_THE_STANDARD = Stated(up="y", usual_unit="m")
+_BY_THE_STANDARD = DeclaredConventions(up="y", usual_unit="m")
 
 
 @dataclass
@@ -83,7 +90,9 @@ def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder:
     times = start + torch.arange(frames, dtype=torch.float64) / float(fps.value)
     skeleton = _skeleton(nodes, bones)
     quat, pos = _local(nodes, bones, skeleton.parents, take, times)
-    return settle_skeleton(name, "glTF", skeleton, quat, pos, fps, options, _BY_THE_STANDARD, warnings=tuple(warnings))
+    return skeleton_to_canonical(
+        name, "glTF", skeleton, quat, pos, fps, options, _BY_THE_STANDARD, warnings=tuple(warnings)
+    )
 
 
 def _nodes(file: GltfFile) -> list[_Node]:

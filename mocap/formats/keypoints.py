@@ -12,7 +12,14 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate
-from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_points, settle_skeleton
+from mocap.conventions import (
+    NO_OPTIONS,
+    DeclaredConventions,
+    ReadOptions,
+    frame_rate,
+    keypoints_to_canonical,
+    skeleton_to_canonical,
+)
 from mocap.formats.strict_npz import numbers, read_arrays, scalar, words
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row
 from mocap.skeleton import Assumption, KeypointMotion, Skeleton, SkeletonMotion
@@ -76,8 +83,8 @@ def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS
     if options.fps is not None:
         fps = Assumption(f"{options.fps!r}", "user")
     seen = torch.ones(pos.shape[:2], dtype=torch.bool)
-    stated = Stated(unit="m", up="y")
-    return settle_points(name, "key points (text)", names, pos, seen, fps, options, stated, parents)
+    declared = DeclaredConventions(unit="m", up="y")
+    return keypoints_to_canonical(name, "key points (text)", names, pos, seen, fps, options, declared, parents)
 
 
 def read_pose_npz(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion | KeypointMotion:
@@ -101,10 +108,10 @@ def from_arrays(
     rate = scalar(arrays["framerate"], f"{name}: framerate")
     fps = frame_rate(1 / rate if rate > 0 else 0.0, options, name)
     parents = _parents(arrays, names, name)
-    stated = Stated(unit="m", up="y")
+    declared = DeclaredConventions(unit="m", up="y")
     if "quaternions" not in arrays:
         seen = torch.ones(pos.shape[:2], dtype=torch.bool)
-        return settle_points(name, "key points (npz)", names, pos, seen, fps, options, stated, parents)
+        return keypoints_to_canonical(name, "key points (npz)", names, pos, seen, fps, options, declared, parents)
     xyzw = numbers(arrays["quaternions"], (len(pos), len(names), 4), f"{name}: quaternions")
     if ((xyzw.norm(dim=-1) - 1).abs() > 0.01).any():
         raise ClipError(f"{name}: quaternions are not of unit length")
@@ -112,7 +119,7 @@ def from_arrays(
     quat, local = _local(pos, quat_w, parents)
     # a skeleton without a rest pose of its own rests as it is at first
     skeleton = Skeleton(names, parents, local[0].clone(), quat[0].clone())
-    return settle_skeleton(name, "world poses (npz)", skeleton, quat, local, fps, options, stated)
+    return skeleton_to_canonical(name, "world poses (npz)", skeleton, quat, local, fps, options, declared)
 
 
 def _local(pos_w: Tensor, quat_w: Tensor, parents: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_from_axis_angle, quat_mul, quat_normalize
-from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, settle_skeleton
+from mocap.conventions import NO_OPTIONS, DeclaredConventions, ReadOptions, skeleton_to_canonical
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row
 from mocap.skeleton import Assumption, Skeleton, SkeletonMotion
 
@@ -103,7 +103,9 @@ def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) ->
         fps = Assumption(f"{options.fps!r}", "user")
     warnings = (f"{table.shape[1]} columns are taken for a {robot}; its bones are round figures",)
     stacked = torch.stack(quat, 1)
-    return settle_skeleton(name, "robot CSV", skeleton, stacked, pos, fps, options, Stated("m", "z"), warnings)
+    return skeleton_to_canonical(
+        name, "robot CSV", skeleton, stacked, pos, fps, options, DeclaredConventions("m", "z"), warnings
+    )
 
 
 def _turn(axis: str, angle: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_from_rotvec, quat_normalize
-from mocap.conventions import NO_OPTIONS, ReadOptions, Stated, frame_rate, settle_skeleton
+from mocap.conventions import NO_OPTIONS, DeclaredConventions, ReadOptions, frame_rate, skeleton_to_canonical
 from mocap.formats.strict_npz import numbers, read_arrays, scalar
 from mocap.skeleton import Skeleton, SkeletonMotion
 
@@ -115,8 +115,8 @@ def from_arrays(
     rate = next((scalar(arrays[key], f"{name}: {key}") for key in _RATES if key in arrays), 0.0)
     fps = frame_rate(1 / rate if rate > 0 else 0.0, options, name)
     quat = quat_normalize(quat_from_rotvec(rotvec))
-    stated = Stated(unit="m")
-    return settle_skeleton(name, _FAMILY[width], skeleton, quat, pos, fps, options, stated, warnings)
+    declared = DeclaredConventions(unit="m")
+    return skeleton_to_canonical(name, _FAMILY[width], skeleton, quat, pos, fps, options, declared, warnings)
 
 
 def _offsets(model: bytes, arrays: dict[str, np.ndarray[Any, Any]], parents: tuple[int, ...], name: str) -> Tensor:

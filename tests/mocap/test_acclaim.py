@@ -37,7 +37,7 @@ def test_bones_turn_in_their_own_axes():
     expected = torch.tensor([1.0, 2, 3]) + torch.tensor((root * hip).apply([0, -2.0, 0]))
     assert torch.allclose(pos[0, 2], expected)
     second = turn(11, 21, 31) * turn(0, 0, 20) * turn(-11, 21, 31) * turn(0, 0, 20).inv() * knee
-    tip = motion.tips_w()[1, motion.skeleton.tip_parents.index(2)]
+    tip = motion.end_sites_w()[1, motion.skeleton.end_site_parents.index(2)]
     assert torch.allclose(tip - pos[1, 2], torch.tensor(second.apply([1.8, -2.4, 0])))
 
 

@@ -100,9 +100,9 @@ def test_end_sites_are_tips_and_joints_named_so_are_joints():
     text = edited(("JOINT LeftLeg", "JOINT LeftEnd Site"))
     motion = read(text)
     assert motion.skeleton.names == ("Hips", "LeftEnd Site")
-    assert motion.skeleton.tip_offsets.tolist() == [[0, 0, 1.5]]
+    assert motion.skeleton.end_site_offsets.tolist() == [[0, 0, 1.5]]
     bare = read(GOOD.replace("    End Site\n    {\n      OFFSET 0 0 1.5\n    }\n", ""))
-    assert bare.tips_w().shape == (2, 0, 3)
+    assert bare.end_sites_w().shape == (2, 0, 3)
 
 
 @pytest.mark.parametrize(

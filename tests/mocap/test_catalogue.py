@@ -14,7 +14,16 @@ import run_mimic
 from characters import character_names, load_character
 from mimic.core.errors import ClipError, InputError
 from mocap import catalogue
-from mocap.catalogue import clip_names, fetch_clips, list_clips, load_clip, load_clips, name_here, names_in, resolve
+from mocap.catalogue import (
+    available_name,
+    clip_names,
+    fetch_clips,
+    list_clips,
+    load_clip,
+    load_clips,
+    names_in,
+    resolve,
+)
 from mocap.fetch import fetch, show_licence
 from mocap.formats.deepmimic import write_deepmimic
 from tests.mocap.test_fetch import Server
@@ -57,7 +66,7 @@ def test_names():
         assert entry.url.startswith("https://raw.githubusercontent.com/xbpeng/DeepMimic/1f915c52fcd4b95b5f5f15b759ae")
         assert all(len(bytes.fromhex(sha256)) == 32 for sha256 in entry.sha256)
         assert ("CC BY-NC 4.0" in entry.licence) == (entry.character == "dog")
-        assert not entry.may_ship
+        assert not entry.redistributable
 
 
 def test_unknown_names_hint_at_the_nearest():
@@ -135,7 +144,7 @@ def test_without_a_network_it_says_what_to_set(empty_machine):
 def test_a_dog_s_recording_that_is_not_here_is_replaced_by_an_authored_gait_and_that_is_said(
     name, empty_machine, capsys
 ):
-    catalogue._say_stand_in.cache_clear()
+    catalogue._say_fallback.cache_clear()
     server = Server(b"")
     motion = load_clip(name, server)
     assert (motion.name, motion.character, motion.loop) == (f"{name}-authored", "dog", True)
@@ -145,9 +154,9 @@ def test_a_dog_s_recording_that_is_not_here_is_replaced_by_an_authored_gait_and_
     assert f"run_mimic.py fetch {name}" in said
     assert server.requests == 0
     info = next(info for info in list_clips() if info.name == name)
-    assert not info.available and info.stand_in == f"{name}-authored" and info.duration_s
+    assert not info.available and info.fallback == f"{name}-authored" and info.duration_s
     own = next(info for info in list_clips() if info.name == f"{name}-authored")
-    assert own.available and own.synthetic and own.may_ship and own.duration_s == pytest.approx(motion.duration)
+    assert own.available and own.synthetic and own.redistributable and own.duration_s == pytest.approx(motion.duration)
 
 
 def test_a_non_commercial_clip_without_a_stand_in_is_not_downloaded_unasked(empty_machine):
@@ -160,14 +169,14 @@ def test_a_non_commercial_clip_without_a_stand_in_is_not_downloaded_unasked(empt
 def test_who_is_asked_first_depends_on_the_licence_not_on_the_animal():
     for name in clip_names():
         entry = resolve(name)
-        assert entry.ask_first == ("CC BY-NC" in entry.licence)
+        assert entry.requires_acceptance == ("CC BY-NC" in entry.licence)
 
 
 def test_a_file_may_have_a_plus_in_its_path(tmp_path):
     (tmp_path / "my+clips").mkdir()
     path = tmp_path / "my+clips" / "a+b.txt"
     path.write_bytes(write_deepmimic(random_motion("humanoid"), load_character("humanoid")))
-    assert names_in(str(path)) == [str(path)] and name_here(str(path)) == str(path)
+    assert names_in(str(path)) == [str(path)] and available_name(str(path)) == str(path)
     assert [motion.source for motion in load_clips(str(path))] == [str(path)]
     assert names_in("trot-slow-authored+trot-left-authored") == ["trot-slow-authored", "trot-left-authored"]
 
@@ -219,7 +228,7 @@ def test_files_are_named_by_their_path(name, tmp_path):
 
 
 def test_a_recording_that_is_not_here_goes_by_the_name_of_its_stand_in(empty_machine):
-    assert name_here("trot") == "trot-authored" == load_clip("trot").name
-    assert (name_here("trot-authored"), name_here("./my.bvh")) == ("trot-authored", "./my.bvh")
+    assert available_name("trot") == "trot-authored" == load_clip("trot").name
+    assert (available_name("trot-authored"), available_name("./my.bvh")) == ("trot-authored", "./my.bvh")
     with pytest.raises(InputError, match="did you mean 'trot'"):
-        name_here("trott")
+        available_name("trott")

@@ -7,14 +7,14 @@ from characters import load_character
 from mimic.core.errors import ClipError, InputError
 from mimic.core.rotations import quat_from_rotvec, quat_rotate
 from mocap.conventions import (
+    DeclaredConventions,
     ReadOptions,
-    Stated,
     axes_quat,
     frame_rate,
+    keypoints_to_canonical,
     metres,
     quat_from_matrix,
-    settle_points,
-    settle_skeleton,
+    skeleton_to_canonical,
 )
 from mocap.skeleton import Assumption, Skeleton, character_motion_as_skeleton
 from tests.motion_samples import random_motion
@@ -37,7 +37,7 @@ def standing(turn: torch.Tensor, per_metre: float):
 @pytest.mark.parametrize(("up", "forward"), [("z", "x"), ("y", "z"), ("z", "-y"), ("-y", "x"), ("x", "-z")])
 @pytest.mark.parametrize("unit", ["m", "cm", "mm", "inch"])
 def test_a_standing_figure_gives_its_units_and_axes_away(up, forward, unit):
-    motion = settle_skeleton("clip", "test", *standing(axes_quat(up, forward), 1 / metres(unit)), FPS)
+    motion = skeleton_to_canonical("clip", "test", *standing(axes_quat(up, forward), 1 / metres(unit)), FPS)
     reading = motion.reading
     assert (reading.unit.value, reading.up.value, reading.forward.value) == (unit, up, forward)
     assert {reading.unit.by, reading.up.by, reading.forward.by} == {"guess"}
@@ -50,10 +50,12 @@ def test_a_standing_figure_gives_its_units_and_axes_away(up, forward, unit):
 
 def test_the_user_goes_before_the_file_and_the_file_before_a_guess():
     parts = standing(axes_quat("y", "z"), 100.0)
-    stated = Stated(unit="cm", up="y", forward="z")
-    assert settle_skeleton("clip", "test", *parts, FPS, stated=stated).reading.unit == Assumption("cm", "file")
+    declared = DeclaredConventions(unit="cm", up="y", forward="z")
+    assert skeleton_to_canonical("clip", "test", *parts, FPS, declared=declared).reading.unit == Assumption(
+        "cm", "file"
+    )
     options = ReadOptions(unit="0.02", up="-z", forward="y")
-    reading = settle_skeleton("clip", "test", *parts, FPS, options, stated).reading
+    reading = skeleton_to_canonical("clip", "test", *parts, FPS, options, declared).reading
     assert (reading.unit, reading.up) == (Assumption("0.02", "user"), Assumption("-z", "user"))
     assert reading.forward == Assumption("y", "user")
     assert frame_rate(0.01, ReadOptions(fps=24.0), "clip")[:2] == ("24.0", "user")
@@ -80,13 +82,13 @@ def test_points_without_names_of_limbs_are_taken_as_most_files_are():
     pos = torch.rand(5, 3, 3, dtype=torch.float64) * 170
     seen = torch.ones(5, 3, dtype=torch.bool)
     seen[2, 1] = False
-    points = settle_points("clip", "test", ("a", "b", "c"), pos, seen, FPS)
+    points = keypoints_to_canonical("clip", "test", ("a", "b", "c"), pos, seen, FPS)
     assert (points.reading.up.value, points.reading.unit.value, points.reading.forward.value) == ("y", "cm", "z")
     assert "no feet found" in points.reading.up.why and "no left and right" in points.reading.forward.why
     assert torch.allclose(points.pos_w[0], pos[0][:, [2, 0, 1]] * 0.01)
     assert points.pos_w[2, 1].tolist() == [0, 0, 0]
     with pytest.raises(ClipError, match="frame 1: something is more than"):
-        settle_points("clip", "test", ("a", "b", "c"), pos * 1e12, seen, FPS)
+        keypoints_to_canonical("clip", "test", ("a", "b", "c"), pos * 1e12, seen, FPS)
 
 
 def test_quaternions_of_matrices():

@@ -186,7 +186,7 @@ def test_labelled_synthetic():
         motion = author_gait(name)
         assert motion.name == f"{name}-authored" and "synthetic" in motion.source
         assert motion.license == LICENCE == resolve(motion.name).licence and "not capture" in LICENCE
-        assert commercial_use(motion.license) == "allowed" and resolve(motion.name).may_ship
+        assert commercial_use(motion.license) == "allowed" and resolve(motion.name).redistributable
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from mimic.core.rotations import quat_angle
 from mocap.motion import velocities
 from mocap.skeleton import (
     Assumption,
+    FileConventions,
     KeypointMotion,
-    Reading,
     Skeleton,
     character_motion_as_skeleton,
     character_skeleton,
@@ -54,8 +54,8 @@ def test_tips_move_with_their_bones():
     motion = character_motion_as_skeleton(random_motion("dog"), load_character("dog"))
     finger, hand = motion.skeleton.index("left_finger"), motion.skeleton.index("left_hand")
     offset = motion.skeleton.offsets[finger][None]
-    tipped = replace(motion, skeleton=replace(motion.skeleton, tip_parents=(hand,), tip_offsets=offset))
-    assert torch.allclose(tipped.tips_w()[:, 0], motion.positions_w()[:, finger], atol=1e-12)
+    tipped = replace(motion, skeleton=replace(motion.skeleton, end_site_parents=(hand,), end_site_offsets=offset))
+    assert torch.allclose(tipped.end_sites_w()[:, 0], motion.positions_w()[:, finger], atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_tips_move_with_their_bones():
         (lambda: replace(SKELETON, names=("hips", "hips")), "a name of its own"),
         (lambda: replace(SKELETON, parents=(-1, 1)), "a parent that comes before it"),
         (lambda: replace(SKELETON, parents=(-1,)), "a parent that comes before it"),
-        (lambda: replace(SKELETON, tip_parents=(2,)), "needs a bone"),
+        (lambda: replace(SKELETON, end_site_parents=(2,)), "needs a bone"),
         (lambda: replace(SKELETON, offsets=SKELETON.offsets[:1]), r"offsets is \(1, 3\)"),
         (lambda: replace(SKELETON, offsets=SKELETON.offsets * torch.inf), "offsets is not finite"),
     ],
@@ -99,7 +99,7 @@ def test_refuses_what_are_not_key_points():
         times,
         torch.zeros(3, 2, 3, dtype=torch.float64),
         seen,
-        Reading("test", Assumption("60", "file")),
+        FileConventions("test", Assumption("60", "file")),
     )
     assert (points.num_frames, points.fps) == (3, pytest.approx(60))
     for changes, complaint in (

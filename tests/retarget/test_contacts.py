@@ -33,16 +33,16 @@ def test_a_drifting_paw_is_forgiven_more():
     path = foot(slice(30, 45))
     path[30:45, 0] += torch.linspace(0.0, 0.05, 15) + torch.tensor([0.0, 0.015] * 7 + [0.0])
     pace = torch.full((120,), 2.4)
-    assert intervals(find_contact(path, TIMES, 0.08, 0.04, pace, drifting=True)) in ([(29, 45)], [(30, 45)])
+    assert intervals(find_contact(path, TIMES, 0.08, 0.04, pace, noisy_contacts=True)) in ([(29, 45)], [(30, 45)])
     assert not find_contact(path, TIMES, 0.08, 0.04, pace)[31:44].all()
     flags = torch.zeros(120, dtype=torch.bool)
     flags[30:45] = True
-    held = anchors(flags, path, drifting=True)[30:45]
+    held = anchors(flags, path, noisy_contacts=True)[30:45]
     assert (held - held[0]).abs().max() < 1e-12
     rising = path.clone()
     rising[30:45, 2] += torch.linspace(0.0, 0.03, 15)
-    assert intervals(find_contact(rising, TIMES, 0.08, 0.04, pace, drifting=True)) in ([(29, 45)], [(30, 45)])
-    assert not find_contact(path + torch.tensor([0.0, 0.0, 0.05]), TIMES, 0.08, 0.04, pace, drifting=True).any()
+    assert intervals(find_contact(rising, TIMES, 0.08, 0.04, pace, noisy_contacts=True)) in ([(29, 45)], [(30, 45)])
+    assert not find_contact(path + torch.tensor([0.0, 0.0, 0.05]), TIMES, 0.08, 0.04, pace, noisy_contacts=True).any()
 
 
 def test_a_contact_has_one_place():

@@ -2,11 +2,11 @@
 
 import pytest
 
-from retarget.joint_names import sense
+from retarget.joint_names import parse_joint_name
 
 
 @pytest.mark.parametrize(
-    ("name", "part", "side", "aside"),
+    ("name", "part", "side", "auxiliary"),
     [
         ("mixamorig7:LeftForeArm", "elbow", "left", False),
         ("lfemur", "hip", "left", False),
@@ -26,5 +26,5 @@ from retarget.joint_names import sense
         ("leg", "knee", "", False),
     ],
 )
-def test_a_name_says_part_and_side(name, part, side, aside):
-    assert sense(name) == (part, side, aside)
+def test_a_name_says_part_and_side(name, part, side, auxiliary):
+    assert parse_joint_name(name) == (part, side, auxiliary)

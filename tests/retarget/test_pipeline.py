@@ -13,7 +13,7 @@ from mocap.skeleton import character_motion_as_skeleton
 from retarget.loop import close_loop
 from retarget.measures import measure
 from retarget.pipeline import Options, retarget
-from retarget.quality_report import make_card
+from retarget.quality_report import make_quality_report
 from retarget.solver import SolverConfig
 from tests.motion_samples import random_motion
 from tests.retarget.foreign import foreign, stepping, with_own_frames
@@ -41,7 +41,7 @@ def test_a_larger_person_is_met_at_our_size():
     """The humanoid's own movement, a fifth larger: each joint comes back to the place it had at the humanoid's size."""
     motion = stepping()
     result = retarget(foreign(motion, 1.2), HUMANOID)
-    card = make_card(result.motion, HUMANOID, result.targets).to_json()
+    card = make_quality_report(result.motion, HUMANOID, result.targets).to_json()
     assert card["keypoint_error_cm"]["mean"] < 1.0
     assert result.targets is not None and result.targets.scale == pytest.approx(1 / 1.2, rel=1e-6)
     assert card["penetration_mm"] < 1.0 and card["limit_violation_fraction"] == 0
@@ -79,9 +79,9 @@ def test_a_part_equals_the_slice_of_the_whole():
 
 
 def test_what_happens_far_away_changes_nothing():
-    """The solver's coupling reaches no further than its sweeps."""
+    """The solver's coupling reaches no further than its iterations."""
     clip = foreign(stepping(), 1.1)
-    settings = SolverConfig(sweeps=4)
+    settings = SolverConfig(iterations=4)
     short = replace(clip, times=clip.times[:60], quat=clip.quat[:60], pos=clip.pos[:60])
     long = retarget(clip, HUMANOID, settings=settings).motion
     part = retarget(short, HUMANOID, settings=settings).motion

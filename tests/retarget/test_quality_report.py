@@ -10,9 +10,9 @@ from characters import load_character
 from mimic.core.rotations import quat_from_rotvec, quat_mul
 from mocap.motion import Motion
 from retarget.collision import self_collision
-from retarget.configuration import Chain, Posture
-from retarget.quality_report import THRESHOLDS, make_card
-from retarget.quality_report_html import card_html
+from retarget.configuration import Configuration, KinematicTree
+from retarget.quality_report import THRESHOLDS, make_quality_report
+from retarget.quality_report_html import quality_report_html
 from tests.retarget.foreign import stepping
 
 HUMANOID = load_character("humanoid")
@@ -25,7 +25,7 @@ def moved(motion: Motion, by: torch.Tensor) -> Motion:
 
 
 def test_a_sound_clip_passes_and_has_every_figure():
-    card = make_card(stepping(), HUMANOID)
+    card = make_quality_report(stepping(), HUMANOID)
     data = json.loads(json.dumps(card.to_json()))
     assert not set(NEEDED.split()) - set(data)
     assert data["frames"] == 91 and data["fps"] == pytest.approx(60)
@@ -63,8 +63,8 @@ def spoilt(name: str) -> Motion:
     "name", ["penetration", "unsupported", "foot_skate", "limits", "jumps", "self_collision", "seam_pose"]
 )
 def test_each_fault_is_seen_with_its_remedy(name):
-    before = {c.name: c.value for c in make_card(stepping(), HUMANOID).checks}
-    card = make_card(spoilt(name), HUMANOID)
+    before = {c.name: c.value for c in make_quality_report(stepping(), HUMANOID).checks}
+    card = make_quality_report(spoilt(name), HUMANOID)
     check = next(c for c in card.checks if c.name == name)
     assert check.value > before.get(name, 0.0)
     assert check.verdict != "pass" and check.remedy == THRESHOLDS[name].remedy
@@ -73,13 +73,13 @@ def test_each_fault_is_seen_with_its_remedy(name):
 
 def test_arms_beside_the_body_do_not_collide():
     motion = stepping()
-    chain = Chain(HUMANOID)
-    assert not self_collision(chain, chain.forward(Posture.of(motion))).any()
+    tree = KinematicTree(HUMANOID)
+    assert not self_collision(tree, tree.forward(Configuration.of(motion))).any()
 
 
 def test_the_page_needs_nothing_else():
     motion = replace(stepping(), name="<b>walk</b>")
-    page = card_html(make_card(motion, HUMANOID, notes=("a & b",)))
+    page = quality_report_html(make_quality_report(motion, HUMANOID, notes=("a & b",)))
     assert "http" not in page and "<script" not in page and "src=" not in page
     assert "&lt;b&gt;walk" in page and "a &amp; b" in page
     assert page.count("<svg") >= 4 and "nan" not in page.lower()

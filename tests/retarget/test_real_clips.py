@@ -8,7 +8,7 @@ import pytest
 from characters import load_character
 from mocap.formats import read_clip
 from retarget.pipeline import retarget
-from retarget.quality_report import make_card
+from retarget.quality_report import make_quality_report
 
 PEOPLE = [
     "bvh/cartwheel_clean.bvh",
@@ -25,7 +25,7 @@ def card_of(file: str, name: str) -> dict[str, object]:
         pytest.skip(f"{file} is not on this machine: set MIMIC_MOCAP")
     character = load_character(name)
     result = retarget(read_clip(Path(folder) / file), character)
-    return make_card(result.motion, character, result.targets).to_json()
+    return make_quality_report(result.motion, character, result.targets).to_json()
 
 
 @pytest.mark.parametrize("file", PEOPLE)

@@ -12,11 +12,11 @@ from mocap.catalogue import list_clips, load_clip
 from mocap.gaits import author_gait
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
-from retarget.loop import close_loop, unroll
+from retarget.loop import close_loop, repeat_cycles
 from retarget.measures import measure
-from retarget.pipeline import settle
-from retarget.quality_report import Card, make_card
-from retarget.repair import faults, mend
+from retarget.pipeline import resolve_closed_loop
+from retarget.quality_report import QualityReport, make_quality_report
+from retarget.repair import fault_counts, repair
 
 DOG, HUMANOID = load_character("dog"), load_character("humanoid")
 
@@ -28,7 +28,7 @@ def skating(motion: Motion, speed: float) -> Motion:
 
 
 def value(motion: Motion, name: str) -> float:
-    return next(check.value for check in make_card(motion, DOG).checks if check.name == name)
+    return next(check.value for check in make_quality_report(motion, DOG).checks if check.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +37,18 @@ def walk() -> Motion:
 
 
 def test_a_clip_that_passes_is_left_alone(walk):
-    assert make_card(walk, DOG).verdict == "pass"
-    mended = mend(walk, DOG)
-    assert torch.equal(mended.joint_quat, walk.joint_quat) and torch.equal(mended.times, walk.times)
+    assert make_quality_report(walk, DOG).verdict == "pass"
+    repaired = repair(walk, DOG)
+    assert torch.equal(repaired.joint_quat, walk.joint_quat) and torch.equal(repaired.times, walk.times)
 
 
 def test_feet_that_skate_stand(walk):
     broken = skating(walk, 0.12)
-    mended = mend(broken, DOG)
-    assert value(broken, "foot_skate") > 8.0 > 3.0 > value(mended, "foot_skate")
-    assert faults(make_card(mended, DOG)) < faults(make_card(broken, DOG))
-    assert mended.loop and torch.equal(mended.times, broken.times)
-    assert (mended.root_pos_w - broken.root_pos_w).norm(dim=-1).max() < 0.05
+    repaired = repair(broken, DOG)
+    assert value(broken, "foot_skate") > 8.0 > 3.0 > value(repaired, "foot_skate")
+    assert fault_counts(make_quality_report(repaired, DOG)) < fault_counts(make_quality_report(broken, DOG))
+    assert repaired.loop and torch.equal(repaired.times, broken.times)
+    assert (repaired.root_pos_w - broken.root_pos_w).norm(dim=-1).max() < 0.05
 
 
 def test_a_loop_that_jumps_is_closed(walk):
@@ -59,14 +59,14 @@ def test_a_loop_that_jumps_is_closed(walk):
     turn = torch.cat((angle.cos()[:, None], angle.sin()[:, None] * axis), 1)
     bent[:, knee] = quat_mul(bent[:, knee], turn)
     broken = replace(walk, joint_quat=bent)
-    mended = mend(broken, DOG)
-    seam = quat_angle(mended.joint_quat[0], mended.joint_quat[-1]).max()
+    repaired = repair(broken, DOG)
+    seam = quat_angle(repaired.joint_quat[0], repaired.joint_quat[-1]).max()
     assert quat_angle(broken.joint_quat[0], broken.joint_quat[-1]).max() > 0.3 > 1e-6 > seam
 
 
 def test_unrolling_goes_on_from_where_a_cycle_ended(walk):
     closed = close_loop(walk)
-    twice, last = unroll(closed, 2), closed.num_frames - 1
+    twice, last = repeat_cycles(closed, 2), closed.num_frames - 1
     assert twice.num_frames == 2 * last + 1 and twice.duration == pytest.approx(2 * closed.duration)
     step = closed.root_pos_w[-1] - closed.root_pos_w[0]
     assert torch.allclose(twice.root_pos_w[last:], closed.root_pos_w + step * torch.tensor([1.0, 1.0, 0.0]), atol=1e-9)
@@ -75,18 +75,20 @@ def test_unrolling_goes_on_from_where_a_cycle_ended(walk):
 
 def test_a_clip_of_another_character_is_refused(walk):
     with pytest.raises(ClipError, match="dog"):
-        mend(walk, HUMANOID)
+        repair(walk, HUMANOID)
 
 
 @pytest.mark.parametrize("name", [clip.name for clip in list_clips() if clip.available and not clip.synthetic])
 def test_a_named_clip_fails_nothing_that_it_passed(name):
     motion = load_clip(name)
     character = load_character(motion.character)
-    lifted, mended = (make_card(m, character) for m in (lift_penetration(motion, character), mend(motion, character)))
-    assert failing(mended) <= failing(lifted) and faults(mended) <= faults(lifted)
+    lifted, repaired = (
+        make_quality_report(m, character) for m in (lift_penetration(motion, character), repair(motion, character))
+    )
+    assert failing(repaired) <= failing(lifted) and fault_counts(repaired) <= fault_counts(lifted)
 
     if name != "canter":  # docs/retargeting.md says why it does
-        assert not failing(mended)
+        assert not failing(repaired)
 
 
 def test_a_loop_is_measured_as_the_endless_motion_that_it_is(walk):
@@ -103,14 +105,14 @@ def test_a_cycle_is_settled_between_cycles_of_itself(walk):
     """Which frame it begins with does not matter: feet that stand across the seam are held like any other."""
     broken = skating(walk, 0.12)
     last, half = broken.num_frames - 1, (broken.num_frames - 1) // 2
-    twice = unroll(close_loop(broken), 2)
+    twice = repeat_cycles(close_loop(broken), 2)
     span = slice(half, half + last + 1)
     later = replace(twice.cut(half, half + last), loop=True)
-    settled = unroll(settle(broken, DOG), 2)
-    other = settle(later, DOG)
+    settled = repeat_cycles(resolve_closed_loop(broken, DOG), 2)
+    other = resolve_closed_loop(later, DOG)
     assert torch.rad2deg(quat_angle(other.joint_quat[:-1], settled.joint_quat[span][:-1])).max() < 0.5
-    assert value(settle(broken, DOG), "foot_skate") < 3.0 < value(close_loop(broken), "foot_skate")
+    assert value(resolve_closed_loop(broken, DOG), "foot_skate") < 3.0 < value(close_loop(broken), "foot_skate")
 
 
-def failing(card: Card) -> set[str]:
+def failing(card: QualityReport) -> set[str]:
     return {check.name for check in card.checks if check.verdict == "fail"}

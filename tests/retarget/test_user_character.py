@@ -12,7 +12,7 @@ from mimic.runs.preset import load_preset
 from mimic.tracking import make_env
 from mocap.formats.clip_npz import write_clip_npz
 from retarget.pipeline import retarget
-from retarget.quality_report import make_card
+from retarget.quality_report import make_quality_report
 from retarget.user_character import user_character
 from tests.retarget.foreign import foreign, stepping
 
@@ -61,7 +61,7 @@ def test_a_foreign_figure_keeps_bones_and_mass(gymnast):
 def test_it_is_retargeted_to_and_becomes_a_task(gymnast):
     character = user_character(gymnast, gymnast.parent / "out")
     result = retarget(foreign(stepping(), 1.1), character)
-    card = make_card(result.motion, character, result.targets).to_json()
+    card = make_quality_report(result.motion, character, result.targets).to_json()
     assert card["keypoint_error_cm"]["mean"] < 6.0
     assert card["limit_violation_fraction"] == 0 and card["penetration_mm"] < 2.0
     clip = gymnast.parent / "clip.npz"
