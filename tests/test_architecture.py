@@ -86,6 +86,7 @@ def test_only_the_simulation_knows_the_physics_engines():
         "bench.retarget_speed",
         "mimic.cli.doctor",
         "mimic.export",
+        "mimic.gym",
         DRAWING,
     )
     leaks = [

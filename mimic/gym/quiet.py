@@ -1,0 +1,21 @@
+"""Making Gymnasium's own models without what MuJoCo says about their age, on stdout and in MUJOCO_LOG.TXT."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mujoco
+
+
+@contextmanager
+def quiet_mujoco() -> Iterator[None]:
+    """No warning of MuJoCo's is shown inside."""
+    before = mujoco.get_mju_user_warning()
+    mujoco.set_mju_user_warning(_ignore)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(before)
+
+
+def _ignore(text: str) -> None:
+    pass
