@@ -10,7 +10,7 @@ import torch
 
 from bench import pybullet_engine as bench_pybullet
 from mimic.runs.preset import Preset
-from mimic.sim import DeviceName, Engine, EngineName
+from mimic.sim import DeviceName
 from mimic.tracking import make_env
 from mocap.catalogue import list_clips
 
@@ -29,7 +29,7 @@ def bench_sim(
     num_envs: int = 512,
     threads: int = 0,
     pybullet: bool = False,
-    engine_name: EngineName = "mujoco",
+    engine_name: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """Control steps per second of the whole environment and of the simulator alone at the same substeps.
@@ -44,7 +44,7 @@ def bench_sim(
     generator = torch.Generator().manual_seed(0)
     noise = _ACTION_STD * torch.randn(_ACTIONS, num_envs, env.act_dim, generator=generator).to(env.device)
     env.record()
-    engine.raw_step()  # kernels are compiled, graphs captured
+    engine.physics_step()  # kernels are compiled, graphs captured
     env.reset()
     step = 0
 
@@ -60,7 +60,7 @@ def bench_sim(
         snapshot = env.state_dict()
         env_rates.append(num_envs * _rate(env.device, env_step))
         env.load_state_dict(snapshot)
-        raw_rates.append(num_envs * _rate(env.device, engine.raw_step, partial(env.load_state_dict, snapshot)))
+        raw_rates.append(num_envs * _rate(env.device, engine.physics_step, partial(env.load_state_dict, snapshot)))
         env.load_state_dict(snapshot)
         for _ in range(10):
             env_step()
@@ -75,7 +75,7 @@ def bench_sim(
         "num_envs": num_envs,
         "engine": engine_name,
         "device": torch.cuda.get_device_name(env.device) if env.device.type == "cuda" else device,
-        **_details(engine),
+        **engine.details(),
         "env_steps_per_s": round(rate),
         "raw_engine_steps_per_s": round(median(raw_rates)),
         "ratio": round(median(e / r for e, r in zip(env_rates, raw_rates, strict=True)), 3),
@@ -112,11 +112,3 @@ def now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-def _details(engine: Engine) -> dict[str, Any]:
-    """What an engine has to say of itself."""
-    batch, overflows = getattr(engine, "batch", None), getattr(engine, "overflows", None)
-    threads = {} if batch is None else {"threads": batch.nthread}
-    lost = {} if overflows is None else {"overflows": int(overflows)}
-    return {"substeps": engine.substeps, **threads, **lost}

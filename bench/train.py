@@ -19,7 +19,7 @@ from mimic.rl.seeds import generator
 from mimic.rl.threads import learner_threads, torch_threads
 from mimic.runs.preset import AlgorithmName, Preset
 from mimic.runs.training import RunConfig, make_run_env, rollout_of
-from mimic.sim import DeviceName, EngineName
+from mimic.sim import DeviceName
 
 _WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
 _ITERATIONS = 6  # of each way by turns
@@ -31,7 +31,7 @@ def bench_train(
     preset: Preset,
     algorithm: AlgorithmName,
     threads: int = 0,
-    engine: EngineName = "mujoco",
+    engine: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> dict[str, Any]:
     """Samples a second of training, and the shares of its wall time.

@@ -9,7 +9,7 @@ import torch
 from characters import CharacterState, load_character
 from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec, quat_from_yaw
 from mimic.runs.preset import Preset, load_preset
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.tracking import EnvConfig, TaskConfig, TrackingEnv
 from mocap.motion import Motion
 from retarget.ground import lowest_heights

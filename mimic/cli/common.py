@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mimic.runs.preset import AlgorithmName
     from mimic.runs.training import RunConfig
-    from mimic.sim import DeviceName, EngineName
+    from mimic.sim import DeviceName
 
 
 def say(line: str) -> None:
@@ -17,16 +17,22 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
-def simulator(args: argparse.Namespace) -> "tuple[EngineName, DeviceName]":
+def simulator(args: argparse.Namespace) -> "tuple[str, DeviceName]":
     """Engine and device: those of ``--engine`` and ``--device``, else MuJoCo on the CPU."""
-    if args.engine == "warp":
-        print("warp compiles its kernels the first time, which takes a minute or two", file=sys.stderr, flush=True)
-    return args.engine or "mujoco", args.device or "cpu"
+    from mimic.sim import ENGINES
+
+    engine: str = args.engine or "mujoco"
+    device: DeviceName = args.device or "cpu"
+    if note := ENGINES.get(engine).startup_note:
+        print(note, file=sys.stderr, flush=True)
+    return engine, device
 
 
-def usual_preset(engine: str | None, device: str | None) -> str:
+def usual_preset(engine: str | None, device: "DeviceName | None") -> str:
     """The preset of a run for which none was named, by what --engine and --device say."""
-    return "gpu" if engine == "warp" and device == "cuda" else "fast"
+    from mimic.sim import simulation_device
+
+    return "gpu" if simulation_device(engine or "mujoco", device or "cpu") == "cuda" else "fast"
 
 
 def take_what_is_here(args: argparse.Namespace) -> None:

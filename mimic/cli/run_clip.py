@@ -30,7 +30,7 @@ from mimic.runs.controller import (
     short_name,
 )
 from mimic.runs.training import Limits, RunConfig, check_folder, train
-from mimic.sim import DeviceName, EngineName
+from mimic.sim import DeviceName
 
 EVALUATION_SEED = 2019
 Say = Callable[[str], None]
@@ -69,7 +69,7 @@ def evaluate_controller(
     threads: int = 0,
     seconds: float = 20.0,
     footfall: Path | None = None,
-    engine: EngineName = "mujoco",
+    engine: str = "mujoco",
     device: DeviceName = "cpu",
     seed: int = EVALUATION_SEED,
 ) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def push_controller(
     threads: int = 0,
     impulses: Sequence[float] = (),
     picture: Path | None = None,
-    engine: EngineName = "mujoco",
+    engine: str = "mujoco",
     device: DeviceName = "cpu",
     seed: int = EVALUATION_SEED,
 ) -> dict[str, Any]:

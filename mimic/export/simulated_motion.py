@@ -8,7 +8,7 @@ from characters import Character, CharacterState, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_normalize
 from mimic.runs.controller import Controller, short_name
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.tracking import End, TrackingEnv
 from mocap.catalogue import load_clip
 from mocap.motion import Motion

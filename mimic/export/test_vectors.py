@@ -14,7 +14,7 @@ from mimic.export.qpos_layout import to_mujoco
 from mimic.export.tensors import exact, short
 from mimic.rl.policy import GaussianPolicy
 from mimic.runs.controller import Controller
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
 from mimic.tracking import End, TrackingEnv
 from mimic.tracking.reference_tracker import Placement

@@ -16,8 +16,8 @@ from mimic.core import checkpoint
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
 from mimic.rl.policy import GaussianPolicy, load_policy
 from mimic.core.checked_folder import MANIFEST, read_sealed
-from mimic.sim import DeviceName, EngineName
 from mocap.catalogue import clip_names, available_name
+from mimic.sim import DeviceName
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
@@ -40,7 +40,7 @@ class Controller:
         num_envs: int,
         seed: int = 0,
         threads: int = 0,
-        engine: EngineName = "mujoco",
+        engine: str = "mujoco",
         device: DeviceName = "cpu",
     ) -> TrackingEnv:
         """The task it was trained for, without training aids, in any of the simulators.

@@ -33,7 +33,7 @@ from mimic.rl.signals import StopOnSignal
 from mimic.rl.threads import learner_threads
 from mimic.rl.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.core.files import make_folder, write_json
-from mimic.sim import DeviceName, EngineName
+from mimic.sim import DeviceName, simulation_device
 from mimic.runs.controller import CONFIG_FILE, make_spec
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
@@ -54,7 +54,7 @@ class RunConfig:
     algorithm: AlgorithmName
     seed: int
     preset: Preset
-    engine: EngineName = "mujoco"
+    engine: str = "mujoco"
     device: DeviceName = "cpu"
     beginning: InitialController | None = None  # the controller whose policy it begins with
     learn_threads: int = 0  # of updates; 0: as suits the machine on which it begins, and then is written down
@@ -170,7 +170,7 @@ def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> Tracking
         threads=threads,
         first_env=ranks.rank * run.preset.num_envs,
         engine=run.engine,
-        device=run.device if run.engine == "warp" else "cpu",
+        device=simulation_device(run.engine, run.device),
     )
 
 
@@ -179,7 +179,7 @@ def rollout_of(run: RunConfig) -> RolloutConfig:
     each other there, and learn from what is older.
     """
     rollout = run.preset.algorithm(run.algorithm).rollout
-    one_gpu = run.engine == "warp" and run.device == "cuda"
+    one_gpu = simulation_device(run.engine, run.device) == "cuda"
     return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
 
 

@@ -1,61 +1,72 @@
-"""Simulators behind one narrow interface; see :class:`mimic.sim.engine.Engine`."""
+"""Simulators behind one narrow interface; see :class:`mimic.sim.engine.Engine`.
 
-from typing import Literal, get_args
+This module imports neither torch nor a simulator. The registry imports an engine's file when that engine is asked for.
+"""
 
-import torch
+from __future__ import annotations
 
-from characters import Character
-from mimic.core.errors import InputError, nearest
-from mimic.sim.engine import Engine
-from mimic.sim.mujoco_engine import MujocoEngine
+from typing import TYPE_CHECKING, Literal, get_args
 
-EngineName = Literal["mujoco", "warp", "bullet"]
+from mimic.core.errors import InputError
+from mimic.core.registry import Registry
+
+if TYPE_CHECKING:
+    from characters import Character
+    from mimic.sim.engine import Engine
+
 DeviceName = Literal["cpu", "cuda"]
-ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 DEVICES: tuple[DeviceName, ...] = get_args(DeviceName)
+ENGINES: Registry[type[Engine]] = Registry("engine", room="mimic.sim.engines", one_per_file=True)
 
-__all__ = ["DEVICES", "ENGINES", "DeviceName", "Engine", "EngineName", "check_engine", "make_engine"]
+__all__ = ["DEVICES", "ENGINES", "DeviceName", "check_engine", "make_engine", "simulation_device"]
 
 
 def make_engine(
-    character: Character,
-    num_envs: int,
-    threads: int = 0,
-    engine: EngineName = "mujoco",
-    device: DeviceName = "cpu",
+    character: Character, num_envs: int, threads: int = 0, engine: str = "mujoco", device: DeviceName = "cpu"
 ) -> Engine:
-    """``num_envs`` copies of a character in one of the simulators.
-
-    ``mujoco`` is the CPU engine (``threads`` 0 means all cores), ``warp`` the GPU engine, ``bullet`` the second opinion.
+    """``num_envs`` copies of a character in the engine of that name; ``threads`` 0 means all cores.
 
     Raises:
-        InputError: the engine is not installed, or the device is not there or not one it runs on.
+        InputError: no engine has the name, the engine is not installed, it does not run on the device, or this machine
+            has no such device.
     """
     check_engine(engine, device)
-    # the others are extras, and slow to import
-    if engine == "warp":
-        from mimic.sim.warp_engine import WarpEngine
+    return ENGINES.get(engine).create(character, num_envs, threads, device)
 
-        return WarpEngine(character, num_envs, device)
-    if engine == "bullet":
-        from mimic.sim.bullet_engine import BulletEngine
 
-        return BulletEngine(character, num_envs)
-    return MujocoEngine(character, num_envs, threads)
+def simulation_device(engine: str, device: DeviceName) -> DeviceName:
+    """The device on which an engine simulates for a learner on ``device``: the same if the engine runs there, else the CPU.
+
+    Raises:
+        InputError: no engine has the name, or the engine is not installed.
+    """
+    return device if device == "cpu" or device in ENGINES.get(engine).devices else "cpu"
 
 
 def check_engine(engine: str, device: str, learning: bool = False) -> None:
-    """Raises InputError where an engine cannot run on a device, and says what can.
+    """Raise InputError if an engine cannot run on a device; the message says what can.
 
-    ``learning``: the device is the learner's, and an engine that runs on the CPU only simulates there.
+    ``learning``: the device is the learner's. An engine that runs on the CPU only then simulates on the CPU.
     """
-    if engine not in ENGINES:
-        raise InputError(f"no engine '{engine}'; {nearest(engine, ENGINES)}")
+    devices = ENGINES.get(engine).devices
     if device == "cpu":
         return
-    if engine != "warp" and not learning:
-        raise InputError(
-            f"--device {device}: the {engine} engine runs on the CPU only; add --engine warp, or use --device cpu"
-        )
+    if device not in devices and not learning:
+        others = "".join(f"add --engine {name}, or " for name in _engines_on(device))
+        raise InputError(f"--device {device}: the {engine} engine runs on the CPU only; {others}use --device cpu")
+    import torch
+
     if not torch.cuda.is_available():
         raise InputError(f"--device {device}: torch finds no CUDA device here; use --device cpu")
+
+
+def _engines_on(device: str) -> list[str]:
+    """Names of the installed engines that run on ``device``."""
+    names = []
+    for name in ENGINES:
+        try:
+            engine = ENGINES.get(name)
+        except InputError:  # an extra that is not installed
+            continue
+        names += [name] if device in engine.devices else []
+    return names

@@ -3,17 +3,26 @@
 An engine simulates N independent copies of one character on the ground. Nothing of a simulator leaks past this
 interface: poses go in and out as :class:`CharacterState`, targets as joint rotations.
 
-Guarantees every engine gives: ``read`` returns fresh tensors on ``device``; copies never influence each other; a copy
-that has become non-finite or absurdly fast is reported by ``failed`` after the very ``step`` in which that happened,
-stays as it is, and leaves the others' results unchanged to the bit (on a GPU: but for rounding).
+Guarantees of every engine:
+
+* ``read`` returns fresh tensors on ``device``;
+* copies never influence each other;
+* ``failed`` reports a copy right after the ``step`` in which it became non-finite or faster than ``MAX_VELOCITY``;
+* a failed copy keeps its state, and the results of the others are the same to the bit (on a GPU: to rounding).
+
+A new engine is one file: a class that derives from :class:`Engine` and registers itself,
+``@ENGINES.register("NAME")``. The file lies in ``mimic/sim/engines/NAME.py``, or in a plugin (``mimic.core.registry``).
 """
 
-from typing import Protocol
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
-from characters import Character, CharacterState
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from characters import Character, CharacterState
 
 # DeepMimic throws away episodes in which any link moves faster than 100 m/s or rad/s; so does every engine here.
 MAX_VELOCITY = 100.0
@@ -21,17 +30,32 @@ MAX_POSITION = 1e5  # [m]: no clip goes that far, and float32 has lost the milli
 
 
 class Engine(Protocol):
-    """Simulation of N copies of one character."""
+    """Simulation of N copies of one character.
 
+    Attributes:
+        devices: devices that the engine can run on, of "cpu" and "cuda".
+        deterministic_on: those of ``devices`` on which the same calls give the same bits.
+        startup_note: a line for the user before the engine is first used; "" if there is nothing to say.
+        device: where this engine's tensors lie.
+        substeps: physics steps in a control step, at each of which the servo's torque is renewed.
+    """
+
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    deterministic_on: ClassVar[tuple[str, ...]] = ("cpu",)
+    startup_note: ClassVar[str] = ""
     character: Character
     num_envs: int
     device: torch.device
     substeps: int
 
-    def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Put the copies ``ids`` into ``state``, at rest with respect to the past.
+    @classmethod
+    def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
+        """``num_envs`` copies of a character on ``device``; ``threads`` 0 means all cores, and may be ignored."""
 
-        ``ids`` are indices (K,), with K rows of state; or a mask (N,) bool, with N rows of which those chosen count.
+    def reset(self, ids: Tensor, state: CharacterState) -> None:
+        """Put the copies ``ids`` into ``state`` and forget their past (warm start, controls, failure).
+
+        ``ids`` are indices (K,), with K rows of state; or a mask (N,) bool, with N rows of which the masked ones count.
         """
 
     def set_targets(self, pd_target: Tensor) -> None:
@@ -50,7 +74,11 @@ class Engine(Protocol):
         """Everything that the future depends on."""
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """Continue from a snapshot as if nothing had happened, to the bit where the engine is deterministic."""
+        """Continue from a snapshot. The engine's docstring says whether the continuation is the same to the bit."""
 
-    def raw_step(self) -> None:
-        """The simulator alone: the physics steps of one control step and nothing besides, for measuring."""
+    def physics_step(self) -> None:
+        """Advance the simulator by the physics steps of one control step, without servo and checks; for benchmarks."""
+
+    def details(self) -> dict[str, int]:
+        """Facts of this engine for a benchmark's report: substeps, threads, lost contacts."""
+        return {"substeps": self.substeps}

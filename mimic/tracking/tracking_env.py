@@ -18,7 +18,8 @@ from characters import BodyState, Character, CharacterState, Kinematics, load_ch
 from mimic.core.rotations import Yaw
 from mimic.gpu.cuda_graph import Recorded, Recorder, recorder
 from mimic.rl.vec_env import End, Step
-from mimic.sim import DeviceName, Engine, EngineName, make_engine
+from mimic.sim import DeviceName, make_engine
+from mimic.sim.engine import Engine
 from mimic.sim.masking import put, rows
 from mimic.tracking.action import Action
 from mimic.tracking.adaptive_sampling import STATE as STARTS_STATE
@@ -382,7 +383,7 @@ def make_env(
     seed: int = 0,
     threads: int = 0,
     first_env: int = 0,
-    engine: EngineName = "mujoco",
+    engine: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> TrackingEnv:
     """The environment of a clip by name (or of several, ``a+b``), on one of the engines; ``threads`` 0 means all cores."""

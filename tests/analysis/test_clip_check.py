@@ -6,7 +6,7 @@ import torch
 
 from characters import CharacterState, Kinematics, load_character
 from mimic.analysis.clip_check import GRAVITY, _ground_forces, check_clip, joint_torques
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.tracking import TaskConfig, task_for
 from tests.kinematic_engine import gentle_motion
 from tests.motion_samples import clip_or_skip

@@ -12,6 +12,7 @@ import torch
 
 import run_mimic
 from mimic.cli.common import asked_otherwise
+from mimic.sim import ENGINES
 from mocap.catalogue import load_clip
 from tests.motion_samples import clip_or_skip
 
@@ -252,7 +253,8 @@ def test_a_gpu_that_is_not_there_is_said_to_be_missing(capsys, words):
 
 def test_without_warp_the_gpu_engine_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco_warp", None)
-    monkeypatch.delitem(sys.modules, "mimic.sim.warp_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "mimic.sim.engines.warp", raising=False)
+    monkeypatch.delitem(ENGINES._found, "warp", raising=False)
     code, _, err = call(capsys, "evaluate", "--controller", "trot-authored", "--engine", "warp")
     assert code == 2 and "pip install '.[gpu]'" in err and "Traceback" not in err
 

@@ -6,7 +6,7 @@ import torch
 from characters import load_character
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.torque import TorqueShare
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from tests.kinematic_engine import config, gentle_motion, make
 from tests.states import CHARACTERS, random_state
 

@@ -11,7 +11,7 @@ from mimic.rl.build import make_learner
 from mimic.rl.policy import on_device
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import Trainer, TrainerConfig
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.tracking import TaskConfig, TrackingEnv
 from tests.kinematic_engine import gentle_motion, preset
 from tests.second_device import FAR, FarTensor, TwoDevices, near, second_device

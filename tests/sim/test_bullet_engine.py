@@ -12,8 +12,8 @@ from characters import Character, CharacterState, Kinematics, load_character
 from mimic.runs.controller import load_controller
 from mimic.sim import make_engine
 from mimic.sim.bullet_body import inertia
-from mimic.sim.bullet_engine import BulletEngine
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.bullet import BulletEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from tests.motion_samples import clip_or_skip
 from tests.states import CHARACTERS, assert_states_close, normal, random_state
 

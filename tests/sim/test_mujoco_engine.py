@@ -9,7 +9,7 @@ import torch
 from characters import CharacterState, Kinematics, load_character
 from mimic.sim import make_engine
 from mimic.sim.engine import MAX_VELOCITY
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from tests.states import CHARACTERS, assert_states_close, normal, random_state
 
 NAN, INF = math.nan, math.inf

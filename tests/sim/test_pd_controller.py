@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from characters import CharacterState, Kinematics, load_character
 from mimic.core.rotations import quat_from_rotvec
 from mimic.evaluation.feet import Feet
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
 from mimic.tracking.clip_rules import TaskConfig
 from tests.states import CHARACTERS, normal, random_state

@@ -13,7 +13,7 @@ from characters import Character, CharacterState, Kinematics, load_character
 from mimic.core.rotations import quat_angle
 from mimic.runs.controller import load_controller
 from mimic.sim import make_engine
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
 from mimic.tracking import TaskConfig, TrackingEnv
 from tests.kinematic_engine import config, gentle_motion
@@ -21,7 +21,7 @@ from tests.motion_samples import clip_or_skip
 from tests.states import CHARACTERS, assert_states_close, normal, random_state
 
 pytest.importorskip("mujoco_warp", reason="the GPU engine is an extra: pip install '.[gpu]'")
-warp_engine = pytest.importorskip("mimic.sim.warp_engine")
+warp_engine = pytest.importorskip("mimic.sim.engines.warp")
 
 pytestmark = pytest.mark.warp
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from characters import load_character
 from mimic.core import rotations
 from mimic.sim import make_engine
-from mimic.sim.mujoco_engine import MujocoEngine
+from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.tracking import TaskConfig, TrackingEnv
 from tests.kinematic_engine import clip_env, config, gentle_motion, make
 

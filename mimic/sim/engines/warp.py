@@ -11,6 +11,7 @@ all the same, or the physics break, the worlds concerned are reported by ``faile
 """
 
 from collections.abc import Callable
+from typing import Self
 
 import mujoco
 import torch
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from characters import Character, CharacterState
 from mimic.core.errors import InputError
-from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+from mimic.sim import ENGINES
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
 from mimic.sim.masking import put
 from mimic.sim.qpos_qvel import Coordinates
 
@@ -40,12 +42,17 @@ _LOST = mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ | mjw.OverflowType.BR
 _LOST |= mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD
 
 
-class WarpEngine:
+@ENGINES.register("warp")
+class WarpEngine(Engine):
     """See :class:`mimic.sim.engine.Engine`.
 
     Attributes:
         overflows: () int64, how often a world has lost contacts or constraints for want of room, since the start.
     """
+
+    devices = ("cpu", "cuda")
+    deterministic_on = ("cpu",)
+    startup_note = "warp compiles its kernels the first time, which takes a minute or two"
 
     def __init__(
         self,
@@ -86,6 +93,11 @@ class WarpEngine:
         self._graphs: dict[str, object] = {}
         wp.synchronize_device(self._wp_device)  # what was made here was made on Warp's stream, and torch's comes next
 
+    @classmethod
+    def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
+        """The engine of ``num_envs`` worlds; Warp itself chooses its threads."""
+        return cls(character, num_envs, device)
+
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
         for name in ("ctrl", "qacc", "qacc_warmstart", "time"):
@@ -99,12 +111,12 @@ class WarpEngine:
 
     def step(self) -> None:
         """One control step; the servo's torque is renewed at every physics step."""
-        before = self._sane()  # a quaternion of 1e30 would be normalised to nothing, and pass
+        before = self._within_bounds()  # a quaternion of 1e30 would be normalised to nothing, and pass
         self._run("control", self._control)
         lost = (self._overflow & int(_LOST)) != 0
         self.overflows += lost.sum()
         self._overflow.zero_()
-        self._failed |= lost | ~(before & self._sane())
+        self._failed |= lost | ~(before & self._within_bounds())
 
     def read(self) -> CharacterState:
         """Pose and velocity of every copy, float32."""
@@ -125,11 +137,15 @@ class WarpEngine:
         self._failed.copy_(snapshot["failed"])
         self._overflow.zero_()
 
-    def raw_step(self) -> None:
+    def physics_step(self) -> None:
         """The simulator alone: the physics steps of one control step."""
         self._run("raw", self._raw)
 
-    def _sane(self) -> Tensor:
+    def details(self) -> dict[str, int]:
+        """Substeps, and how often worlds have lost contacts or constraints for want of room."""
+        return {"substeps": self.substeps, "overflows": int(self.overflows)}
+
+    def _within_bounds(self) -> Tensor:
         # a NaN compares false, so ask what is good
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 

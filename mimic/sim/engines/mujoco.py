@@ -4,6 +4,8 @@ Bit-identical at any number of threads, and a snapshot continues to the bit. Aut
 goes non-finite stays so, is reported, and waits to be reset by us.
 """
 
+from typing import Self
+
 import mujoco
 import numpy as np
 import torch
@@ -11,13 +13,15 @@ from mujoco.batch import Batch, SimulationError
 from torch import Tensor
 
 from characters import Character, CharacterState
-from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+from mimic.sim import ENGINES
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
 from mimic.sim.masking import put
 from mimic.sim.pd_controller import Servo
 from mimic.sim.qpos_qvel import Coordinates
 
 
-class MujocoEngine:
+@ENGINES.register("mujoco")
+class MujocoEngine(Engine):
     """See :class:`mimic.sim.engine.Engine`; ``threads`` 0 means all cores."""
 
     def __init__(self, character: Character, num_envs: int, threads: int = 0):
@@ -37,6 +41,11 @@ class MujocoEngine:
         self._failed = torch.zeros(num_envs, dtype=torch.bool)
         self._servo = Servo(character)
         self._coordinates = Coordinates(character, model.jnt_qposadr[1:].tolist())
+
+    @classmethod
+    def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
+        """The engine of ``num_envs`` copies; it runs on the CPU only."""
+        return cls(character, num_envs, threads)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
@@ -87,9 +96,13 @@ class MujocoEngine:
         self._failed.copy_(snapshot["failed"])
         self._warnings = self._count_warnings()
 
-    def raw_step(self) -> None:
+    def physics_step(self) -> None:
         """The simulator alone: the physics steps of one control step."""
         self.batch.step(nstep=self.substeps)
+
+    def details(self) -> dict[str, int]:
+        """Substeps, and the threads that the copies are stepped on."""
+        return {"substeps": self.substeps, "threads": self.batch.nthread}
 
     def _count_warnings(self) -> np.ndarray:
         """Warnings of each simulation so far, (N,); the last column of ``Batch.warning`` is the count."""

@@ -19,6 +19,7 @@ Deterministic; but a snapshot holds poses and velocities, not Bullet's memory of
 """
 
 import math
+from typing import Self
 
 import mujoco
 import numpy as np
@@ -28,8 +29,9 @@ from torch import Tensor
 
 from characters import Character, CharacterState
 from mimic.core.rotations import cross, quat_rotate, quat_rotate_inverse
+from mimic.sim import ENGINES
 from mimic.sim.bullet_body import add_character, connect, moving_links
-from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY
+from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
 from mimic.sim.import_pybullet import load_pybullet
 from mimic.sim.masking import put
 from mimic.sim.pd_controller import Servo
@@ -41,7 +43,8 @@ _SAFETY = 0.8  # of the step beyond which explicit damping oscillates
 _POSES = 16  # in which that step is looked for
 
 
-class BulletEngine:
+@ENGINES.register("bullet")
+class BulletEngine(Engine):
     """See :class:`mimic.sim.engine.Engine`.
 
     Attributes:
@@ -87,6 +90,11 @@ class BulletEngine:
         for client in getattr(self, "_clients", []):
             self._bullet.disconnect(physicsClientId=client)
 
+    @classmethod
+    def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
+        """The engine of ``num_envs`` worlds, all stepped by one thread."""
+        return cls(character, num_envs)
+
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past."""
         self._coordinates.write(self._qpos, self._qvel, ids, state)
@@ -102,14 +110,14 @@ class BulletEngine:
         """One control step."""
         for _ in range(self.substeps):
             torque = self._motor_torques()
-            self._failed |= ~self._sane() | ~(torque.abs().amax(1) < math.inf)
+            self._failed |= ~self._within_bounds() | ~(torque.abs().amax(1) < math.inf)
             # Bullet is not asked what comes after nonsense
             sound = (~self._failed).nonzero().squeeze(1)
             for i in sound.tolist():
                 self._simulate(i, torque[i])
             self._pull(sound.tolist())
             self._rotor[sound] += self._follow * (self._qvel[sound, 6:] - self._rotor[sound])
-        self._failed |= ~self._sane()
+        self._failed |= ~self._within_bounds()
 
     def read(self) -> CharacterState:
         """Pose and velocity of every copy, float32."""
@@ -133,13 +141,13 @@ class BulletEngine:
             self._push(i)
         self._rotor.copy_(snapshot["rotor"])
 
-    def raw_step(self) -> None:
+    def physics_step(self) -> None:
         """The simulator alone: the physics steps of one control step."""
         for _ in range(self.substeps):
             for client in self._clients * self.fine_steps:
                 self._bullet.stepSimulation(physicsClientId=client)
 
-    def _sane(self) -> Tensor:
+    def _within_bounds(self) -> Tensor:
         # a NaN compares false, so ask what is good
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
