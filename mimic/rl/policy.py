@@ -4,7 +4,6 @@ Initialisation draws from a generator handed in and touches no global random sta
 """
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +13,9 @@ from torch import Tensor, nn
 
 from mimic.core.errors import CheckpointError
 from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.heads import gaussian_kl as gaussian_kl
+from mimic.rl.heads import gaussian_log_prob as gaussian_log_prob
+from mimic.rl.heads import gaussian_sample
 from mimic.rl.normalizer import RunningNormalizer
 
 
@@ -33,17 +35,6 @@ class PolicyConfig:
             raise ValueError("actor_sizes and critic_sizes need at least one layer of at least one unit")
         if self.obs_std_floor <= 0.0 or min(self.obs_clip, self.output_scale) < 0.0:
             raise ValueError("obs_std_floor must be above 0, obs_clip and output_scale not below")
-
-
-def gaussian_log_prob(action: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Log density (...,) of ``action`` (..., A) under a diagonal Gaussian; ``std`` (A,) or (..., A)."""
-    z = (action - mean) / std
-    return -0.5 * z.square().sum(-1) - (std.log() + 0.5 * math.log(2.0 * math.pi)).expand_as(z).sum(-1)
-
-
-def gaussian_kl(mean_p: Tensor, mean_q: Tensor, std: Tensor) -> Tensor:
-    """KL(p || q) (...,) of two diagonal Gaussians that share ``std``: half the squared distance in units of std."""
-    return 0.5 * ((mean_p - mean_q) / std).square().sum(-1)
 
 
 class GaussianPolicy(nn.Module):
@@ -89,9 +80,7 @@ class GaussianPolicy(nn.Module):
         Of several processes with the same generator each takes its own share of one draw.
         """
         mean = self.mean(obs)
-        shape = (ranks.size * mean.shape[0], mean.shape[1])
-        noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        return mean + self.std * ranks.mine(noise), mean
+        return gaussian_sample(mean, self.std, generator, ranks), mean
 
     def log_prob(self, action: Tensor, mean: Tensor) -> Tensor:
         """Log density (N,) of ``action`` (N, A) around ``mean`` (N, A) with the present std."""
