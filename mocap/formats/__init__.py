@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mimic.core.errors import ClipError, nearest
+from mimic.core.strict_npz import read_arrays
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.describe import retarget_command
 from mocap.formats import clip_npz, keypoints, smpl
@@ -15,7 +16,6 @@ from mocap.formats.deepmimic import read_deepmimic
 from mocap.formats.gltf import read_gltf
 from mocap.formats.robot_csv import read_robot_csv
 from mocap.formats.strict_json import MAX_BYTES
-from mocap.formats.strict_npz import read_arrays
 from mocap.motion import Motion
 from mocap.skeleton import Clip
 

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from mimic.core.errors import ClipError
-from mocap.formats.strict_npz import numbers, read_arrays, scalar, word, words
+from mimic.core.strict_npz import numbers, read_arrays, scalar, word, words
 from mocap.motion import Motion
 
 FORMAT, VERSION = "mimic-clip", 1

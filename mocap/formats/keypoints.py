@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate
+from mimic.core.strict_npz import numbers, read_arrays, scalar, words
 from mocap.conventions import (
     NO_OPTIONS,
     DeclaredConventions,
@@ -20,7 +21,6 @@ from mocap.conventions import (
     keypoints_to_canonical,
     skeleton_to_canonical,
 )
-from mocap.formats.strict_npz import numbers, read_arrays, scalar, words
 from mocap.formats.strict_text import MAX_NUMBERS, decode, number_row
 from mocap.skeleton import Assumption, KeypointMotion, Skeleton, SkeletonMotion
 

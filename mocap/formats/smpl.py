@@ -14,8 +14,8 @@ from torch import Tensor
 
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_from_rotvec, quat_normalize
+from mimic.core.strict_npz import numbers, read_arrays, scalar
 from mocap.conventions import NO_OPTIONS, DeclaredConventions, ReadOptions, frame_rate, skeleton_to_canonical
-from mocap.formats.strict_npz import numbers, read_arrays, scalar
 from mocap.skeleton import Skeleton, SkeletonMotion
 
 _MAX_FRAMES = 1_000_000

@@ -1,7 +1,8 @@
 """Arrays out of a NumPy .npz, within limits and without pickle: what a stranger's archive is opened with.
 
 NumPy's own loader would unpickle if allowed to, believes the sizes in headers, and raises a dozen kinds of errors.
-Arrays of Python objects are passed over: MANN's recordings have one beside the data.
+Arrays of Python objects are passed over: MANN's recordings have one beside the data. Each function raises the ``error`` it
+is handed, a kind of InputError.
 """
 
 import ast
@@ -17,71 +18,77 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimic.core.errors import ClipError
+from mimic.core.errors import ClipError, InputError
 
 MAX_BYTES = 200_000_000  # of all arrays together, unpacked
 _MAX_MEMBERS = 200
 _MAX_HEADER = 4096
 _KINDS = "fiubUS"
 
+Errors = type[InputError]
 
-def read_arrays(data: bytes, where: str) -> dict[str, np.ndarray[Any, Any]]:
-    """All arrays of numbers and text in the archive, by name; objects are left out. Raises ClipError."""
+
+def read_arrays(
+    data: bytes, where: str, error: Errors = ClipError, max_bytes: int = MAX_BYTES
+) -> dict[str, np.ndarray[Any, Any]]:
+    """All arrays of numbers and text in the archive, by name; objects are left out. Raises ``error``."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             if len(members) > _MAX_MEMBERS:
-                raise ClipError(f"{where}: more than {_MAX_MEMBERS} arrays")
+                raise error(f"{where}: more than {_MAX_MEMBERS} arrays")
             for member in members:
                 if not member.filename.endswith(".npy"):
                     continue
                 name = member.filename.removesuffix(".npy")
                 with archive.open(member) as file:
-                    content = file.read(MAX_BYTES - total + 1)
+                    content = file.read(max_bytes - total + 1)
                 total += len(content)
-                if total > MAX_BYTES:
-                    raise ClipError(f"{where}: its arrays unpack to more than {MAX_BYTES} bytes")
-                array = _array(content, f"{where}: array {name[:40]!a}")
+                if total > max_bytes:
+                    raise error(f"{where}: its arrays unpack to more than {max_bytes} bytes")
+                array = _array(content, f"{where}: array {name[:40]!a}", error)
                 if array is not None:
                     arrays[name] = array
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise ClipError(f"{where}: not a sound .npz archive ({' '.join(str(error).split())[:80]})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as cause:
+        raise error(f"{where}: not a sound .npz archive ({' '.join(str(cause).split())[:80]})") from None
     return arrays
 
 
-def numbers(array: np.ndarray[Any, Any], shape: tuple[int | None, ...], where: str) -> Tensor:
-    """An array as float64 of the given shape, None being any length. Raises ClipError, for what is not finite too."""
+def numbers(
+    array: np.ndarray[Any, Any], shape: tuple[int | None, ...], where: str, error: Errors = ClipError
+) -> Tensor:
+    """An array as float64 of the given shape, None being any length. Raises ``error``, for what is not finite too."""
     fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
     if array.dtype.kind not in "fiu" or not fits:
         wanted = "x".join("any" if size is None else str(size) for size in shape)
-        raise ClipError(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected {wanted} numbers")
+        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected {wanted} numbers")
     tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64).copy())
     odd = ~torch.isfinite(tensor)
     if odd.any():
-        raise ClipError(f"{where} is not finite at {tuple(odd.nonzero()[0].tolist())}")
+        raise error(f"{where} is not finite at {tuple(odd.nonzero()[0].tolist())}")
     return tensor
 
 
-def words(array: np.ndarray[Any, Any], where: str) -> tuple[str, ...]:
-    """A list of text. Raises ClipError."""
+def words(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> tuple[str, ...]:
+    """A list of text. Raises ``error``."""
     if array.ndim != 1 or array.dtype.kind not in "US":
-        raise ClipError(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected a list of names")
+        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected a list of names")
     return tuple(_word(value) for value in array.tolist())
 
 
-def word(array: np.ndarray[Any, Any], where: str) -> str:
-    """One text. Raises ClipError."""
+def word(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> str:
+    """One text. Raises ``error``."""
     if array.ndim != 0 or array.dtype.kind not in "US":
-        raise ClipError(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one text")
+        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one text")
     return _word(array.item())
 
 
-def scalar(array: np.ndarray[Any, Any], where: str) -> float:
-    """One number. Raises ClipError."""
+def scalar(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> float:
+    """One number. Raises ``error``."""
     if array.size != 1 or array.dtype.kind not in "fiub" or not math.isfinite(array.item()):
-        raise ClipError(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one number")
+        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one number")
     return float(array.item())
 
 
@@ -89,33 +96,33 @@ def _word(value: str | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
-def _array(content: bytes, where: str) -> np.ndarray[Any, Any] | None:
-    """The array of an .npy file, None if it holds objects. Raises ClipError."""
+def _array(content: bytes, where: str, error: Errors) -> np.ndarray[Any, Any] | None:
+    """The array of an .npy file, None if it holds objects. Raises ``error``."""
     version = content[6:7]
     if content[:6] != b"\x93NUMPY" or version not in (b"\x01", b"\x02", b"\x03"):
-        raise ClipError(f"{where} is not NumPy's .npy")
+        raise error(f"{where} is not NumPy's .npy")
     width = 2 if version == b"\x01" else 4
     if len(content) < 8 + width:
-        raise ClipError(f"{where} is cut short")
+        raise error(f"{where} is cut short")
     length = struct.unpack("<H" if width == 2 else "<I", content[8 : 8 + width])[0]
     start = 8 + width + length
     if length > _MAX_HEADER or start > len(content):
-        raise ClipError(f"{where} has a header of {length} bytes")
+        raise error(f"{where} has a header of {length} bytes")
     try:
         header = ast.literal_eval(content[8 + width : start].decode("latin-1").strip())
         descr, order, shape = header["descr"], header["fortran_order"], header["shape"]
         kind = np.dtype(descr) if isinstance(descr, str) else None
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, IndexError):
-        raise ClipError(f"{where} has a garbled header") from None
+        raise error(f"{where} has a garbled header") from None
     if kind is not None and kind.kind == "O":
         return None
     whole = isinstance(shape, tuple) and len(shape) <= 8 and all(type(n) is int and 0 <= n < 2**40 for n in shape)
     if kind is None or kind.kind not in _KINDS or not whole or not kind.itemsize:
-        raise ClipError(f"{where} holds neither numbers nor text")
+        raise error(f"{where} holds neither numbers nor text")
     if math.prod(shape) * kind.itemsize != len(content) - start:
-        raise ClipError(f"{where} is not as large as its header says")
+        raise error(f"{where} is not as large as its header says")
     if kind.kind == "U":  # NumPy hands code points on unseen, and Python breaks on those that are none
         points = np.frombuffer(content, np.dtype("u4").newbyteorder(kind.byteorder), offset=start)
         if bool(((points > sys.maxunicode) | ((points >= 0xD800) & (points <= 0xDFFF))).any()):
-            raise ClipError(f"{where} holds text that is none")
+            raise error(f"{where} holds text that is none")
     return np.frombuffer(content, kind, offset=start).reshape(shape, order="F" if order else "C")
