@@ -1,0 +1,127 @@
+"""Episodes of unequal length in flat arrays: what offline learning and demonstrations are made of.
+
+M transitions lie one after another, E episodes one after another, each with its length and the reason for its end. An episode
+that was cut, at the newest edge of a replay or before a simulation that diverged, ends in ``End.TIMEOUT`` with the
+observation that it led to: the state went on, unwatched.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mimic.core.errors import InputError
+from mimic.rl.replay import Replay
+from mimic.rl.vec_env import End
+
+ENDS = (End.FAIL, End.TIMEOUT, End.CLIP_END)
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """See the module's text. Raises ValueError if the sizes do not fit together."""
+
+    obs: Tensor  # (M, D)
+    action: Tensor  # (M, A)
+    params: Tensor  # (M, P) of the distribution that the action was drawn from (a head's); P is 0 if that is not known
+    reward: Tensor  # (M,)
+    length: Tensor  # (E,) int64, at least 1
+    end: Tensor  # (E,) int8, one of ENDS
+    final_obs: Tensor  # (E, D) where the last action led; any finite numbers after End.FAIL
+    about: Mapping[str, str | int | float] = field(default_factory=dict)  # task, controller, std and the like
+
+    def __post_init__(self) -> None:
+        count, episodes = self.reward.shape[0], self.length.shape[0]
+        rows = {name: getattr(self, name).shape[0] for name in ("obs", "action", "params")}
+        ends = {name: getattr(self, name).shape[0] for name in ("end", "final_obs")}
+        for name, size in rows.items():
+            if size != count:
+                raise ValueError(f"{size} rows of {name} for {count} rewards")
+        for name, size in ends.items():
+            if size != episodes:
+                raise ValueError(f"{size} rows of {name} for {episodes} episodes")
+        if not episodes or int(self.length.min()) < 1 or int(self.length.sum()) != count:
+            raise ValueError(f"lengths of {episodes} episodes sum to {int(self.length.sum())}, for {count} transitions")
+        if self.obs.shape[1] != self.final_obs.shape[1]:
+            raise ValueError(f"observations of {self.obs.shape[1]} numbers, last ones of {self.final_obs.shape[1]}")
+        known = torch.tensor([int(end) for end in ENDS], dtype=self.end.dtype, device=self.end.device)
+        if not bool(torch.isin(self.end, known).all()):
+            raise ValueError(f"an episode ends in {int(self.end[~torch.isin(self.end, known)][0])}, which is no end")
+
+    @property
+    def last(self) -> Tensor:
+        """Row of each episode's last transition, (E,)."""
+        return self.length.cumsum(0) - 1
+
+    @property
+    def of_row(self) -> Tensor:
+        """Number of the episode that each transition belongs to, (M,)."""
+        return torch.arange(self.length.numel(), device=self.length.device).repeat_interleave(self.length)
+
+    def returns(self) -> Tensor:
+        """Sum of each episode's rewards, (E,) float64."""
+        return torch.zeros_like(self.length, dtype=torch.float64).index_add(0, self.of_row, self.reward.double())
+
+    def select(self, episodes: Tensor) -> "Episodes":
+        """Some of the episodes, by their numbers (E',), in that order."""
+        length = self.length[episodes]
+        within = torch.arange(int(length.sum())) - (length.cumsum(0) - length).repeat_interleave(length)
+        rows = (self.last - self.length + 1)[episodes].repeat_interleave(length) + within
+        obs, action, params, reward = (x[rows] for x in (self.obs, self.action, self.params, self.reward))
+        return Episodes(obs, action, params, reward, length, self.end[episodes], self.final_obs[episodes], self.about)
+
+    def held_out(self, share: float, generator: torch.Generator) -> tuple["Episodes", "Episodes"]:
+        """Whole episodes to learn from, and about ``share`` of them to judge by; at least one of each.
+
+        Raises InputError if there is one episode alone.
+        """
+        count = self.length.numel()
+        if count < 2:
+            raise InputError("the data holds one episode; to hold one out there must be two")
+        order = torch.randperm(count, generator=generator)
+        held = min(max(1, round(share * count)), count - 1)
+        return self.select(order[held:].sort().values), self.select(order[:held].sort().values)
+
+
+def concatenate(parts: Sequence[Episodes]) -> Episodes:
+    """All episodes of several. Raises InputError if their sizes differ."""
+    first = parts[0]
+    for other in parts[1:]:
+        for name in ("obs", "action", "params"):
+            mine, theirs = getattr(first, name).shape[1], getattr(other, name).shape[1]
+            if mine != theirs:
+                raise InputError(f"data of different sizes: {name} of {mine} and of {theirs} numbers")
+    names = ("obs", "action", "params", "reward", "length", "end", "final_obs")
+    joined: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
+    return dataclasses.replace(first, **joined)
+
+
+def from_replay(replay: Replay) -> Episodes:
+    """Everything valid in a replay, by environment and then by time; paths begin where the replay begins.
+
+    The last observation after a failure is not stored there: the one before it stands in, and nothing reads it. Raises
+    ValueError if nothing is valid.
+    """
+    slots = replay.slots()
+    count = slots.numel()
+    obs, action, params, reward, end, valid = (
+        getattr(replay, name)[slots].transpose(0, 1).flatten(0, 1)
+        for name in ("obs", "action", "mean", "reward", "end", "valid")
+    )
+    following = torch.cat([replay.obs[slots][1:], replay.last_obs.unsqueeze(0)]).transpose(0, 1).flatten(0, 1)
+    edge = torch.arange(obs.shape[0], device=obs.device) % count == count - 1
+    cut = (end == int(End.NONE)) & (edge | ~torch.cat([valid[1:], valid[:1]]))
+    final = torch.where(cut.unsqueeze(1), following, obs)
+    stops, place = replay.final_obs(), torch.empty(replay.capacity, dtype=torch.int64, device=obs.device)
+    place[slots] = torch.arange(count, device=obs.device)
+    final[stops.env * count + place[stops.slot]] = stops.obs
+    end = end.masked_fill(cut, int(End.TIMEOUT))
+    last = ((end != int(End.NONE)) & valid).nonzero().squeeze(-1)
+    if not last.numel():
+        raise ValueError("the replay holds no valid transition")
+    number = valid.cumsum(0)[last]  # valid transitions up to the end of each path
+    length = torch.diff(number, prepend=number.new_zeros(1))
+    return Episodes(obs[valid], action[valid], params[valid], reward[valid], length, end[last], final[last])
