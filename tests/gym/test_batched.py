@@ -20,6 +20,7 @@ def _actions(task_id, dim, rng):
     return (scale * rng.normal(size=(_COPIES, dim))).astype(np.float32)
 
 
+@pytest.mark.law
 @pytest.mark.parametrize("task_id", BATCHED)
 def test_a_batched_task_equals_gymnasium_step_for_step_over_whole_episodes(task_id):
     task_class, version = BATCHED[task_id]
@@ -62,6 +63,7 @@ def test_both_environments_of_a_seed_go_through_the_same_episodes(task_id):
         torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.law
 @pytest.mark.parametrize("task_id", BATCHED)
 @pytest.mark.parametrize("kind", [BatchedVecEnv, GymVecEnv])
 def test_a_mujoco_task_resumes_to_the_bit(task_id, kind):

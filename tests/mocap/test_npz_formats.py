@@ -8,13 +8,13 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from mimic.core.errors import ClipError
+from mimic.core.strict_npz import read_arrays
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip, read_motion
 from mocap.formats.clip_npz import read_clip_npz, write_clip_npz
 from mocap.formats.keypoints import DOG_POINTS, read_keypoint_text, read_pose_npz
 from mocap.formats.robot_csv import G1, read_robot_csv
 from mocap.formats.smpl import MEAN_JOINTS, read_smpl
-from mimic.core.strict_npz import read_arrays
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion
 from tests.mocap.archives import npz, smpl

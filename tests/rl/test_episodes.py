@@ -50,6 +50,7 @@ def episodes():
     return from_replay(_replay())
 
 
+@pytest.mark.law
 @pytest.mark.parametrize("clip_end", ["zero", "bootstrap"])
 @pytest.mark.parametrize("steps", [11, 30, 47])
 def test_returns_of_a_replays_episodes_are_those_of_its_time_major_scan_to_the_bit(steps, clip_end):
@@ -65,6 +66,7 @@ def test_returns_of_a_replays_episodes_are_those_of_its_time_major_scan_to_the_b
     assert torch.equal(_returns(from_replay(replay), clip_end), expected.T[valid.T])
 
 
+@pytest.mark.law
 def test_shuffling_episodes_shuffles_returns_and_changes_no_moment(episodes):
     order = torch.randperm(episodes.length.numel(), generator=torch.Generator().manual_seed(1))
     shuffled = episodes.select(order)
@@ -76,6 +78,7 @@ def test_shuffling_episodes_shuffles_returns_and_changes_no_moment(episodes):
     torch.testing.assert_close(shuffled.returns(), episodes.returns()[order], rtol=0.0, atol=1e-12)
 
 
+@pytest.mark.law
 def test_a_time_out_bootstraps_and_a_failure_does_not():
     """Two states, reward 1 a step for ever: with V exact the value is 1 / (1 - gamma) wherever the watching stopped."""
     endless, length = 1.0 / (1.0 - _GAMMA), torch.tensor([3, 3])
