@@ -15,7 +15,7 @@ TINY = {
     '("awr.update.temperature=1.5", ': '("num_envs=4", "awr.rollout.steps=4", "env.evaluation_s=0.2", "trainer.tensorboard=false", ',
     "Limits(minutes=10)": "Limits(samples=32)",
     "--minutes 10": "--samples 32 --num-envs 4 --set awr.rollout.steps=4 --set env.evaluation_s=0.2",
-    "skill.make_env(32": "skill.make_env(2",
+    "controller.make_env(32": "controller.make_env(2",
     'load_preset("fast").env, 32': 'load_preset("fast", ("env.evaluation_s=0.2",)).env, 2',
     "--episodes 8": "--episodes 1 --seconds 0.2",
 }

@@ -1,1 +1,1 @@
-"""Why a run does not learn, in words: what was seen (evidence), what speaks for which fault (rules), the report."""
+"""Analysis of runs: why a run does not learn (evidence, rules, report), and learning curves."""

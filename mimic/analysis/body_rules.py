@@ -32,7 +32,7 @@ def clip_touches_what_it_may_not(e: Evidence) -> Finding | None:
     body, share = max(e.clip.forbidden.items(), key=lambda item: item[1])
     return Finding(
         "clip",
-        f"The clip itself touches the ground with the {label(body)} ({100 * share:.0f} % of its time), which counts as a "
+        f"The clip itself touches the ground with the {label(body, e.character)} ({100 * share:.0f} % of its time), which counts as a "
         "fall: whoever performs it well fails.",
         (
             f"allow it: a line for the clip in mimic/tracking/clip_rules.yaml, allowed_contacts: [{body}]",
@@ -62,7 +62,7 @@ def clip_asks_too_much(e: Evidence) -> Finding | None:
         return None
     return Finding(
         "clip",
-        f"The clip asks for more than the motors have: the {label(joint)} would need up to {peak:.1f} times its torque "
+        f"The clip asks for more than the motors have: the {label(joint, e.character)} would need up to {peak:.1f} times its torque "
         f"limit (at {when:.2f} s) and is above the limit {100 * share:.0f} % of the time, by a rough estimate.",
         (
             "a slower or smoother clip; a clip of a figure of this size and weight",
@@ -89,13 +89,13 @@ def motors_are_weak(e: Evidence) -> Finding | None:
     """Joints are at their limit nearly always, and far from where they should be."""
     if not e.trial or e.trial.falls is None:
         return None
-    joints = e.trial.report["torque_by_joint"]
-    worst = max(joints, key=lambda name: joints[name]["at_limit"])
-    if joints[worst]["at_limit"] < 0.7:
+    joints = e.trial.report.metrics["torque_by_joint"]
+    worst = max(joints, key=lambda name: joints[name].at_limit)
+    if joints[worst].at_limit < 0.7:
         return None
     return Finding(
         "motors",
-        f"The motor of the {label(worst)} gives all it has {100 * joints[worst]['at_limit']:.0f} % of the time: there is "
+        f"The motor of the {label(worst, e.character)} gives all it has {100 * joints[worst].at_limit:.0f} % of the time: there is "
         "nothing left to balance with.",
         ("a higher torque_limit in the character's YAML, or a lighter movement",),
         0.5,

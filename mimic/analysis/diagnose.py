@@ -1,14 +1,16 @@
-"""The diagnosis as data and as text."""
+"""The diagnosis of a run, as JSON and as text for animators."""
 
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from characters import Character
 from mimic.analysis.evidence import Evidence, changed_settings
 from mimic.analysis.falls import BEFORE_S, Falls
 from mimic.analysis.finding import Finding
 from mimic.analysis.rules import findings
 from mimic.evaluation.feet import label
+from mimic.evaluation.report import EvaluationReport
 from mimic.tracking.reward import LABELS
 
 _SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
@@ -16,13 +18,13 @@ _SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a run, the surest fault first."""
+    """The faults of a run, the most certain first, and the evidence."""
 
     evidence: Evidence
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for programs."""
+        """The diagnosis for programs."""
         e, trial = self.evidence, self.evidence.trial
         keys = ("explained_variance", "ess", "kl", "std", "actor_lr", "critic_lr", "episode_length", "episode_return")
         return {
@@ -33,7 +35,7 @@ class Diagnosis:
             "samples": e.samples,
             "findings": [asdict(finding) for finding in self.findings],
             "falls": asdict(trial.falls) if trial and trial.falls else None,
-            "trial": trial.report if trial else None,
+            "trial": trial.report.to_json() if trial else None,
             "log": {key: e.recent(key) for key in keys},
             "changed_settings": {key: list(pair) for key, pair in changed_settings(e.config.preset).items()},
             "clip_check": asdict(e.clip),
@@ -41,14 +43,14 @@ class Diagnosis:
         }
 
     def text(self) -> str:
-        """In words for an animator."""
+        """The diagnosis for people."""
         parts = [_headline(self.evidence), *self.evidence.notes]
         trial = self.evidence.trial
         if trial:
             parts += [
                 "",
                 "WHERE IT FALLS",
-                *(_falls(trial.falls, trial.report) if trial.falls else ["It did not fall."]),
+                *(_falls(trial.falls, trial.report, self.evidence.character) if trial.falls else ["It did not fall."]),
             ]
         parts += ["", "WHAT IS AT FAULT"]
         parts += [line for n, finding in enumerate(self.findings, 1) for line in _finding(n, finding)]
@@ -62,7 +64,7 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
-    """Put all rules to the evidence."""
+    """Apply all rules to the evidence."""
     return Diagnosis(evidence, findings(evidence))
 
 
@@ -71,45 +73,51 @@ def _headline(e: Evidence) -> str:
     if not e.trial:
         return head
     report = e.trial.report
-    mean, up = report["normalized_return"]["mean"], report["mean_time_s"]
+    mean = report.normalized_return.mean
     verdict = "It has learned." if mean > 0.7 else "It is on its way." if mean > 0.3 else "It has not learned."
     return (
-        f"{head}\n{verdict} Normalised return {mean:.2f} of 1 over {report['episode_s']:g} s, up for {up:.1f} s on average, "
-        f"{100 * report['survival']:.0f} % of {report['episodes']} starts still up at the end."
+        f"{head}\n{verdict} Normalised return {mean:.2f} of 1 over {report.episode_s:g} s, up for {report.mean_time_s:.1f} s on average, "
+        f"{100 * report.survival:.0f} % of {report.episodes} starts still up at the end."
     )
 
 
-def _falls(falls: Falls, report: dict[str, Any]) -> list[str]:
+def _falls(falls: Falls, report: EvaluationReport, character: Character) -> list[str]:
     begin, end = falls.window
-    touched, share = next(iter(falls.touched.items()))
     lines = [
-        f"{falls.falls} of {report['episodes']} starts fall, most readily between {begin:.2f} and {end:.2f} s of the clip "
+        f"{falls.falls} of {report.episodes} starts fall, most readily between {begin:.2f} and {end:.2f} s of the clip "
         f"({100 * falls.window_share:.0f} % of the falls there).",
     ]
+    touched, share = next(iter(falls.touched.items()))
     if touched != "nothing":
-        lines.append(f"What hits the ground first is the {label(touched)} ({100 * share:.0f} % of the falls).")
+        lines.append(f"The {label(touched, character)} hits the ground first ({100 * share:.0f} % of the falls).")
+    lines += _pose_before(falls, character)
+    lost = [f"{LABELS.get(name, name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
+    lines.append(f"The last half second loses this part of the reward, which is 1 in all: {', '.join(lost)}.")
+    return lines
+
+
+def _pose_before(falls: Falls, character: Character) -> list[str]:
+    """Errors of root and limbs shortly before the falls, and whether pose or balance was lost first."""
     limbs = [(name, off) for name, off in falls.limbs_off_m.items() if off > 0.02][:3]
     low = falls.root_low_m
     height = f", {100 * abs(low):.0f} cm too {'low' if low > 0 else 'high'}" if abs(low) > 0.02 else ""
-    lines.append(
+    lines = [
         f"{BEFORE_S:g} s before, the root is {100 * falls.root_off_m:.0f} cm from its place{height}, and turned wrongly by "
         f"{math.degrees(falls.tilt_rad):.0f}°{_direction(falls.tilt_to)}."
-    )
+    ]
     if limbs:
-        listing = ", ".join(f"{label(name)} {100 * off:.0f} cm" for name, off in limbs)
-        lines.append(f"Seen from the root, the farthest from their places are: {listing}.")
+        listing = ", ".join(f"{label(name, character)} {100 * off:.0f} cm" for name, off in limbs)
+        lines.append(f"Relative to the root, these are farthest from their places: {listing}.")
     limb = limbs[0][1] if limbs else 0.0
     if falls.tilt_rad > 0.35 and limb < 0.15:
-        lines.append("So the limbs follow the clip; what is lost is balance.")
+        lines.append("So the limbs follow the clip, and balance is lost.")
     elif limb >= 0.25 and falls.tilt_rad < 0.35:
         lines.append("So the pose is lost before the balance.")
-    lost = [f"{LABELS.get(name, name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
-    lines.append(f"Of the reward, 1 in all, the last half second loses most by: {', '.join(lost)}.")
     return lines
 
 
 def _direction(tilt_to: tuple[float, float, float]) -> str:
-    """Where it leans on average, if the falls agree on one."""
+    """The direction of the mean tilt, if the falls agree on one."""
     forward, right, left_turn = tilt_to
     words = [
         "forward" if forward > 0 else "backward",

@@ -1,22 +1,23 @@
-"""Everything that is known of a run: its log, its settings, a few episodes of its newest policy, and its clip.
+"""Evidence about a run: its log, its settings, some episodes of its newest policy, and a check of its clip.
 
-A run folder may come from anybody: nothing in it is trusted. Log entries that are not finite numbers are left out,
-settings are checked key by key, and a checkpoint is read only where every byte is as its manifest says.
+A run folder may come from a stranger, so nothing in it is trusted. Log entries that are not finite numbers are ignored,
+settings are checked key by key, and every byte of a checkpoint is verified.
 """
 
 import math
 import statistics
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from characters import load_character
+from characters import Character, load_character
 from mimic.analysis.clip_check import ClipCheck, check_clip, worst
 from mimic.analysis.falls import FallMetric, Falls
 from mimic.core import checkpoint
 from mimic.core.errors import CheckpointError, InputError
 from mimic.core.strict_config import to_dict
 from mimic.evaluation.evaluate import evaluate
+from mimic.evaluation.report import EvaluationReport
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
 from mimic.rl.trainer import CHECKPOINTS
 from mimic.runs.controller import CONFIG_FILE, load_controller
@@ -32,19 +33,30 @@ _MIN_ROWS = 5
 
 @dataclass(frozen=True)
 class Trial:
-    """Episodes of the newest policy without noise and training aids: the evaluation's report, and the falls."""
+    """Episodes of the newest policy without noise and training aids; ``falls`` is None if no episode falls."""
 
     checkpoint: Path
-    report: dict[str, Any]
+    report: EvaluationReport
     falls: Falls | None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rules look at."""
+    """Input of the rules.
+
+    Attributes:
+        run: folder of the run.
+        config: its settings.
+        character: its character.
+        rows: numbers of its log, one dictionary per iteration.
+        clip: check of its clips; of several, the most demanding one in each respect.
+        trial: episodes of its newest policy; None if there is no policy.
+        notes: parts of the evidence that are missing, and why.
+    """
 
     run: Path
     config: RunConfig
+    character: Character
     rows: list[dict[str, float]]
     clip: ClipCheck
     trial: Trial | None = None
@@ -52,7 +64,7 @@ class Evidence:
 
     @property
     def samples(self) -> int:
-        """Samples the run has seen."""
+        """Number of samples that the run has collected."""
         return int(self.rows[-1].get("samples", 0)) if self.rows else 0
 
     def values(self, key: str) -> list[float]:
@@ -66,7 +78,7 @@ class Evidence:
 
     @property
     def section(self) -> str:
-        """Where the algorithm's settings are in a preset: RWR's are AWR's."""
+        """The part of a preset with the algorithm's settings. RWR uses those of AWR."""
         return "awr" if self.config.algorithm == "rwr" else self.config.algorithm
 
     @property
@@ -80,7 +92,7 @@ class Evidence:
         return self.config.preset.algorithm(self.config.algorithm).rollout
 
     def usual(self, key: str) -> Any:
-        """What the preset ``fast`` has for a key below the algorithm, as in ``update.gamma``; None if nothing."""
+        """The value in preset ``fast`` of a setting of the algorithm, such as ``update.gamma``; None if there is none."""
         found: Any = load_preset("fast").algorithm(self.config.algorithm)
         for part in key.split("."):
             found = getattr(found, part, None)
@@ -88,7 +100,7 @@ class Evidence:
 
 
 def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
-    """Read a run folder and let its newest policy act. Raises InputError or CheckpointError if it is not a run."""
+    """Read a run folder and evaluate its newest policy. Raises InputError or CheckpointError if it is not a run."""
     if not (run / CONFIG_FILE).is_file():
         raise InputError(f"{run}: not a run folder; give one that `train` has written (it holds {CONFIG_FILE})")
     config = read_run(run)
@@ -101,25 +113,24 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
     notes = [] if rows else [f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"]
     trial = None
     try:
-        trial = _try_out(run, config, episodes, threads)
+        trial = _trial(run, config, episodes, threads)
     except CheckpointError as error:
-        notes.append(f"no policy to try out ({error})")
-    return Evidence(run, config, rows, clip, trial, notes)
+        notes.append(f"no policy to evaluate ({error})")
+    return Evidence(run, config, character, rows, clip, trial, notes)
 
 
-def _try_out(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
+def _trial(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
     path = checkpoint.latest(run / CHECKPOINTS).path
-    controller = load_controller(str(path))
+    controller = load_controller(path)
     if controller.clip != config.clip:
-        raise CheckpointError(f"{path}: is of '{controller.clip}', the run of '{config.clip}'")
-    controller = replace(controller, env_config=replace(controller.env_config, evaluation_s=TRIAL_S))
-    env = controller.make_env(episodes, seed=_TRIAL_SEED, threads=threads)
-    meter = FallMetric(env)
-    return Trial(path, evaluate(env, controller.policy.mean, extra=[meter]), meter.falls())
+        raise CheckpointError(f"{path}: trained on '{controller.clip}', but the run is of '{config.clip}'")
+    env = controller.with_episodes_of(TRIAL_S).make_env(episodes, seed=_TRIAL_SEED, threads=threads)
+    falls = FallMetric(env)
+    return Trial(path, evaluate(env, controller.policy.mean, extra=[falls]), falls.falls())
 
 
 def changed_settings(preset: Preset) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from the preset ``fast``: dotted key -> (here, there)."""
+    """Settings that differ from the preset ``fast``: dotted key -> (value in ``preset``, value in ``fast``)."""
     here, there = _flat(to_dict(preset)), _flat(to_dict(load_preset("fast")))
     return {key: (here[key], there.get(key)) for key in here if here[key] != there.get(key)}
 

@@ -1,4 +1,4 @@
-"""Where in its clip a character falls, and what was wrong just before: a meter for `evaluate`."""
+"""Falls: at which time of the clip a character falls, and its errors shortly before. A metric for `evaluate`."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,31 +8,32 @@ import torch
 from torch import Tensor
 
 from mimic.core.rotations import quat_conj, quat_from_yaw, quat_mul, quat_rotate_inverse, quat_to_rotvec
+from mimic.evaluation.metric import Metric
 from mimic.tracking import TrackingEnv
 from mimic.tracking.termination import forbidden_bodies
 
-BEFORE_S = 0.2  # errors are read so long before the fall: early enough to be its cause, not its consequence
-LOST_S = 0.5  # reward terms are averaged over so long before it
+BEFORE_S = 0.2  # errors are read so long before the fall, when they are its cause and not yet its consequence
+LOST_S = 0.5  # reward terms are averaged over this time before the fall
 BINS = 10
 
 
 @dataclass(frozen=True)
 class Falls:
-    """What the falls of many episodes have in common; means are over the falls.
+    """Statistics of the falls of many episodes; means are over the falls.
 
     Attributes:
-        falls: how many episodes fell.
+        falls: number of episodes that fell.
         clip_s: clip time [s] of each fall.
-        hazard: (10,) falls a second in each tenth of the clip.
-        window: the tenth in which it falls most readily, from and to [s] of the clip.
-        window_share: of the falls that lie in it.
+        hazard: (10,) falls per second in each tenth of the clip.
+        window: the tenth with the largest hazard, from and to [s] of the clip.
+        window_share: share of the falls in that tenth.
         touched: body that hit the ground -> share of the falls.
-        root_off_m: how far the root was from its place.
-        root_low_m: how much lower it was.
-        tilt_rad: by how much it was turned wrongly.
-        tilt_to: (forward, right, left turn) parts of that [rad], seen from the clip's direction.
-        limbs_off_m: body -> how far it was from its place as seen from the root, the farthest first.
-        lost: reward term -> reward lost by it (of its weight), the greatest first.
+        root_off_m: distance of the root from its place [m].
+        root_low_m: how much lower the root was [m].
+        tilt_rad: angle of the root from its orientation in the clip [rad].
+        tilt_to: the same by direction: (forward, right, left turn) [rad], relative to the heading of the clip.
+        limbs_off_m: body -> distance from its place relative to the root [m], the largest first.
+        lost: reward term -> reward lost, of its weight, the largest first.
     """
 
     falls: int
@@ -49,8 +50,8 @@ class Falls:
     lost: dict[str, float]
 
 
-class FallMetric:
-    """Watches an evaluation and keeps what came before each fall."""
+class FallMetric(Metric):
+    """Stores the errors before each fall of an evaluation; :meth:`falls` summarises them."""
 
     def __init__(self, env: TrackingEnv):
         self._env = env
@@ -60,14 +61,14 @@ class FallMetric:
         self._errors: deque[dict[str, Tensor]] = deque(maxlen=max(1, round(BEFORE_S / env.control_dt)))
         self._terms: deque[dict[str, Tensor]] = deque(maxlen=max(1, round(LOST_S / env.control_dt)))
         self._seconds = torch.zeros(BINS, device=env.device)
-        self._rows: list[dict[str, Tensor]] = []  # (K, ...) a step in which somebody fell
+        self._rows: list[dict[str, Tensor]] = []  # (K, ...) per step with K > 0 falls
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
-        """The clip time, which a fall will reset."""
+        """Store the clip time, which a fall resets."""
         self._clip_time = env.clock.now.clip_time.clone()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Errors now; for those who fell, the errors of a while ago."""
+        """Store the errors of this step; for episodes that fell in it, keep those from ``BEFORE_S`` ago."""
         if not self._errors:
             self._remember(env)
         ids = fell.nonzero().squeeze(1)
@@ -89,7 +90,7 @@ class FallMetric:
         return {**then, **terms, "touched": touched, "clip_time": self._clip_time[ids]}
 
     def falls(self) -> Falls | None:
-        """What was seen; None if nobody fell, or all at once."""
+        """Statistics of all falls; None if no episode fell."""
         if not self._rows:
             return None
         env = self._env
@@ -97,7 +98,7 @@ class FallMetric:
         mean: dict[str, Tensor] = {name: value.double().nanmean(0) for name, value in rows.items()}
         count, duration = len(rows["clip_time"]), env.motion.duration
         per_bin = torch.bincount((rows["clip_time"] / duration * BINS).long().clamp(0, BINS - 1), minlength=BINS)
-        # a tenth that hardly anybody was in says nothing
+        # a tenth that few episodes reached has no meaningful hazard
         hazard = per_bin / self._seconds.cpu().clamp_min(0.05 * float(self._seconds.max()) + 1e-9)
         worst = int(hazard.argmax())
         weights = {name: term.weight for name, term in env.config.reward.terms.items()}
@@ -121,12 +122,12 @@ class FallMetric:
         )
 
     def report(self) -> dict[str, Any]:
-        """Nothing for the evaluation's own report."""
+        """Nothing: falls are no part of ``evaluation.json``."""
         return {}
 
 
 def _errors(env: TrackingEnv) -> dict[str, Tensor]:
-    """Errors against the reference now, (N, ...)."""
+    """Errors against the reference at this step, by name, (N, ...)."""
     sim, ref = env.sim, env.reference.state
     off_w = sim.root_pos_w - ref.root_pos_w
     turn_w = quat_to_rotvec(quat_mul(sim.root_quat_w, quat_conj(ref.root_quat_w)))

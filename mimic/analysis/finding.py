@@ -1,4 +1,4 @@
-"""What a rule answers."""
+"""The result of a rule of `diagnose`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +8,16 @@ from mimic.analysis.evidence import Evidence
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault: which part has it, what shows it, what to try."""
+    """A fault of a run.
 
-    fault: str  # critic, weights, exploration, step size, simulation, clip, motors, reward, patience
+    Attributes:
+        fault: the part at fault: critic, weights, exploration, step size, simulation, clip, motors, reward or patience.
+        what: the fault in a sentence, with the figures that show it.
+        tries: remedies, one a line.
+        certainty: in [0, 1].
+    """
+
+    fault: str
     what: str
     tries: tuple[str, ...]
     certainty: float

@@ -2,7 +2,6 @@
 
 import math
 
-from characters import load_character
 from mimic.analysis.evidence import Evidence
 from mimic.analysis.finding import Finding
 
@@ -206,9 +205,9 @@ def _trained_s(e: Evidence) -> str:
     trained = e.recent("episode_length")
     if trained is None or e.trial is None:
         return ""
-    untouched = e.trial.report["mean_time_s"]
+    untouched = e.trial.report.mean_time_s
     return f": episodes last {trained * _control_dt(e):.1f} s with it, {untouched:.1f} s without"
 
 
 def _control_dt(e: Evidence) -> float:
-    return load_character(e.trial.report["character"]).simulation.control_dt if e.trial else 1 / 30
+    return e.character.simulation.control_dt

@@ -12,7 +12,7 @@ from mimic.analysis.finding import Finding, Rule
 
 def too_early(e: Evidence) -> Finding | None:
     """Nobody learns a skill in so few samples."""
-    if e.samples >= 2_000_000 or (e.trial and e.trial.report["normalized_return"]["mean"] > 0.7):
+    if e.samples >= 2_000_000 or (e.trial and e.trial.report.normalized_return.mean > 0.7):
         return None
     return Finding(
         "patience",

@@ -1,4 +1,4 @@
-"""What the command line prints: short tables, plain text where the output is not a terminal."""
+"""Tables on the command line; plain text if the output is not a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,12 +7,18 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mimic.evaluation.feet import label
+from mimic.evaluation.contact_intervals import Footfalls
+from mimic.evaluation.footfall_compare import FootComparison, FootfallComparison
+from mimic.evaluation.push import PushReport
+from mimic.evaluation.report import EvaluationReport, TimeWindow
+from mimic.runs.evaluate_controller import ControllerEvaluation
 from mimic.tracking.reward import LABELS
+
+Row = tuple[str, str, str]
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:
-    """Print rows of text; the columns ``numeric`` are set to the right."""
+    """Print rows of text as a table; the columns with indices ``numeric`` are aligned to the right."""
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index in numeric else "left", overflow="fold")
@@ -24,118 +30,140 @@ def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]
     console.print(table)
 
 
-def print_evaluation(report: Mapping[str, Any], paths: Mapping[str, object]) -> None:
-    """The evaluation of a controller in words, and where things lie."""
-    returned, terms = report["normalized_return"], report["reward_terms"]
+def print_evaluation(evaluation: ControllerEvaluation, paths: Mapping[str, object]) -> None:
+    """Print the results of an evaluation and the ``paths`` of the files made."""
+    report, m = evaluation.report, evaluation.report.metrics
     rows = [
-        ("normalised return", f"{returned['mean']:.3f} ± {returned['std']:.3f}", "1 is perfect; all zero after a fall"),
-        ("survival", f"{100 * report['survival']:.0f} %", f"of {report['episodes']} episodes of {_seconds(report)} s"),
-        (
-            "success rate",
-            f"{100 * report['success_rate']:.0f} %",
-            "of episodes: bodies never 0.5 m off on average",
-        ),
-        ("time up", f"{report['mean_time_s']:.1f} s", "mean over episodes"),
-        *_later(report["by_time"]),
-        ("body position error", f"{100 * report['mpjpe_m']:.1f} cm", "from the root, mean over bodies (MPJPE)"),
-        ("root position error", f"{100 * report['root_error_m']:.1f} cm", "the clip is placed anew each cycle"),
-        *_drift(report),
-        ("joint velocity error", f"{report['joint_velocity_error_rad_s']:.2f} rad/s", ""),
-        ("jerk from the root", f"{report['jerk_m_s3']:.0f} m/s³", f"the clip has {report['reference_jerk_m_s3']:.0f}"),
-        *_feet_and_motors(report),
+        *_return_rows(report),
+        ("body position error", f"{100 * m['mpjpe_m']:.1f} cm", "from the root, mean over bodies (MPJPE)"),
+        ("root position error", f"{100 * m['root_error_m']:.1f} cm", "the clip is placed anew each cycle"),
+        *_drift_rows(report),
+        ("joint velocity error", f"{m['joint_velocity_error_rad_s']:.2f} rad/s", ""),
+        ("jerk from the root", f"{m['jerk_m_s3']:.0f} m/s³", f"the clip has {m['reference_jerk_m_s3']:.0f}"),
+        *_foot_rows(report),
+        *_torque_rows(report),
+        *((name, f"{value:.4g}", "") for name, value in m.items() if name not in _SHOWN and _is_number(value)),
     ]
-    rows += [(f"reward: {LABELS.get(name, name)}", f"{value:.3f}", "of 1, while up") for name, value in terms.items()]
-    print_table(f"{report['clip']} ({report['character']})", ("figure", "value", "meaning"), rows, numeric=(1,))
-    if "footfall" in report:
-        _print_footfall(report["footfall"])
-    if "push" in report:
-        _print_pushes(report["push"])
+    terms = report.reward_terms.items()
+    rows += [(f"reward: {LABELS.get(name, name)}", f"{value:.3f}", "of 1, while up") for name, value in terms]
+    print_table(f"{report.clip} ({report.character})", ("figure", "value", "meaning"), rows, numeric=(1,))
+    if evaluation.footfalls:
+        _print_footfall(m["footfall"], evaluation.footfalls)
+    if evaluation.push:
+        _print_pushes(evaluation.push)
     for name, path in paths.items():
         print(f"{name + ':':<12} {path}")
 
 
-def _drift(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    if "drift_m" not in report:
-        return []
-    return [("drift", f"{100 * report['drift_m']:.0f} cm", "at the end, from the clip placed once at the start")]
+# metrics with a row of their own; others, such as those of a plugin, are printed by their key
+_SHOWN = (
+    *("mpjpe_m", "root_error_m", "joint_velocity_error_rad_s", "success_rate", "jerk_m_s3", "reference_jerk_m_s3"),
+    *("foot_skate_m_s", "reference_foot_skate_m_s", "foot_depth_m", "drift_m"),
+    *("torque_mean_share", "torque_peak_share", "torque_at_limit_share"),
+)
 
 
-def _later(windows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """A row each 10 s, where it was watched for longer than usual."""
-    if windows[-1]["to_s"] <= 20.0:
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _return_rows(report: EvaluationReport) -> list[Row]:
+    returned, success = report.normalized_return, report.metrics["success_rate"]
+    episodes = f"of {report.episodes} episodes of {report.episode_s:g} s"
+    return [
+        ("normalised return", f"{returned.mean:.3f} ± {returned.std:.3f}", "1 is perfect; all zero after a fall"),
+        ("survival", f"{100 * report.survival:.0f} %", episodes),
+        ("success rate", f"{100 * success:.0f} %", "of episodes: bodies never 0.5 m off on average"),
+        ("time up", f"{report.mean_time_s:.1f} s", "mean over episodes"),
+        *_window_rows(report.by_time),
+    ]
+
+
+def _drift_rows(report: EvaluationReport) -> list[Row]:
+    drift = report.metrics.get("drift_m")
+    meaning = "at the end, from the clip placed once at the start"
+    return [] if drift is None else [("drift", f"{100 * drift:.0f} cm", meaning)]
+
+
+def _window_rows(windows: Sequence[TimeWindow]) -> list[Row]:
+    """A row for every 10 s if the episodes are longer than 20 s."""
+    if windows[-1].to_s <= 20.0:
         return []
     return [
         (
-            f"{w['from_s']:g} to {w['to_s']:g} s",
-            f"{w['normalized_return']:.3f}",
-            f"normalised return; {100 * w['survival']:.0f} % still up",
+            f"{w.from_s:g} to {w.to_s:g} s",
+            f"{w.normalized_return:.3f}",
+            f"normalised return; {100 * w.survival:.0f} % still up",
         )
         for w in windows
     ]
 
 
-def _feet_and_motors(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    joints = report["torque_by_joint"]
-    hardest = max(joints, key=lambda name: joints[name]["at_limit"])
-    at_limit = f"of the samples; most in {hardest}: {100 * joints[hardest]['at_limit']:.1f} %"
-    skate, of_clip = report["foot_skate_m_s"], report["reference_foot_skate_m_s"]
+def _foot_rows(report: EvaluationReport) -> list[Row]:
+    m = report.metrics
+    clip = 100 * m["reference_foot_skate_m_s"]
+    speed = f"{100 * m['foot_skate_m_s']:.1f} cm/s"
     return [
-        ("foot skate", f"{100 * skate:.1f} cm/s", f"sliding of feet on the ground; the clip has {100 * of_clip:.1f}"),
-        ("foot depth", f"{1000 * report['foot_depth_m']:.1f} mm", "below the ground, while a foot stands"),
-        ("torque", f"{100 * report['torque_mean_share']:.0f} %", "of the joint's limit, mean over joints"),
-        ("largest torque", f"{100 * report['torque_peak_share']:.0f} %", "of the joint's limit"),
-        ("at the limit", f"{100 * report['torque_at_limit_share']:.2f} %", at_limit),
+        ("foot skate", speed, f"sliding of feet on the ground; the clip has {clip:.1f}"),
+        ("foot depth", f"{1000 * m['foot_depth_m']:.1f} mm", "below the ground, while a foot stands"),
     ]
 
 
-def _print_pushes(report: Mapping[str, Any]) -> None:
-    """Impulse against survival."""
-    columns = (report["impulse_Ns"], report["speed_change_m_s"], report["pushed"], report["survival"])
+def _torque_rows(report: EvaluationReport) -> list[Row]:
+    m, joints = report.metrics, report.metrics["torque_by_joint"]
+    hardest = max(joints, key=lambda name: joints[name].at_limit)
+    at_limit = f"of the samples; most in {hardest}: {100 * joints[hardest].at_limit:.1f} %"
+    return [
+        ("torque", f"{100 * m['torque_mean_share']:.0f} %", "of the joint's limit, mean over joints"),
+        ("largest torque", f"{100 * m['torque_peak_share']:.0f} %", "of the joint's limit"),
+        ("at the limit", f"{100 * m['torque_at_limit_share']:.2f} %", at_limit),
+    ]
+
+
+def _print_pushes(report: PushReport) -> None:
+    """Print survival by impulse."""
+    columns = (report.impulse_Ns, report.speed_change_m_s, report.pushed, report.survival)
     rows = [
         (f"{size:g} N·s", f"{speed:.2f} m/s", str(count), f"{100 * alive:.0f} %")
         for size, speed, count, alive in zip(*columns, strict=True)
     ]
-    title = f"pushed once, and not down {report['watched_s']:g} s later"
+    title = f"pushed once, and not down {report.watched_s:g} s later"
     print_table(title, ("impulse", "change of speed", "episodes", "survival"), rows, numeric=(0, 1, 2, 3))
-    half = report["half_survive_Ns"]
-    beyond = "more than the largest tried" if min(report["survival"]) > 0.5 else "less than the smallest tried"
+    half = report.half_survive_Ns
+    beyond = "more than the largest tried" if min(report.survival) > 0.5 else "less than the smallest tried"
     print("half survive: " + (beyond if half is None else f"{half:.0f} N·s") + "\n")
 
 
-def _print_footfall(report: Mapping[str, Any]) -> None:
-    """Which foot lands when, in the simulation and in the clip."""
-    rows = []
-    for body, foot in report["feet"].items():
-        landings = [f"{100 * x['phase']:.0f}" for x in foot["landings"]]
-        shifts = ["never" if x["shift"] is None else f"{100 * x['shift']:+.1f}" for x in foot["landings"]]
-        duty, stride = foot["duty"], foot["stride_s"]
-        strides = ["" if stride[s] is None else f"{stride[s]:.2f}" for s in ("simulation", "reference")]
-        rows.append(
-            (
-                label(body),
-                ", ".join(landings),
-                ", ".join(shifts),
-                f"{100 * duty['simulation']:.0f} / {100 * duty['reference']:.0f}",
-                " / ".join(strides),
-            )
-        )
+def _print_footfall(report: FootfallComparison, footfalls: Footfalls) -> None:
+    """Print when each foot lands, in the simulation and in the clip."""
+    labels = dict(zip(footfalls.feet, footfalls.labels, strict=True))
+    rows = [(labels[body], *_footfall_cells(foot)) for body, foot in report.feet.items()]
     header = ("foot", "lands at, % of cycle", "simulation later by", "down, % (sim / clip)", "stride, s (sim / clip)")
     print_table("footfalls", header, rows)
-    order = report["order"]
-    print("order of landing, clip:       " + ", ".join(label(body) for body in order["reference"]))
-    print("order of landing, simulation: " + ", ".join(label(body) for body in order["simulation"]))
-    verdict = "the same" if order["same"] else "another"
-    missed, extra = 100 * report["missed"], report["extra"]
+    order = report.order
+    print("order of landing, clip:       " + ", ".join(labels[body] for body in order.reference))
+    print("order of landing, simulation: " + ", ".join(labels[body] for body in order.simulation))
+    verdict = "the same" if order.same else "another"
     print(
-        f"{verdict} order; largest difference {100 * report['largest_difference']:.1f} % of the cycle; landings missed, "
-        f"of any one foot: {missed:.0f} %; landings too many: {extra:.2f} a cycle\n"
+        f"{verdict} order; largest difference {100 * report.largest_difference:.1f} % of the cycle; landings missed, "
+        f"of any one foot: {100 * report.missed:.0f} %; landings too many: {report.extra:.2f} a cycle\n"
+    )
+
+
+def _footfall_cells(foot: FootComparison) -> tuple[str, ...]:
+    strides = [
+        "" if stride is None else f"{stride:.2f}" for stride in (foot.stride_s.simulation, foot.stride_s.reference)
+    ]
+    return (
+        ", ".join(f"{100 * x.phase:.0f}" for x in foot.landings),
+        ", ".join("never" if x.shift is None else f"{100 * x.shift:+.1f}" for x in foot.landings),
+        f"{100 * foot.duty.simulation:.0f} / {100 * foot.duty.reference:.0f}",
+        " / ".join(strides),
     )
 
 
 def print_clips(clips: Sequence[Any], controllers: Sequence[str]) -> None:
-    """The catalogue: what can be trained on, where each clip lies, which have ``controllers``, and the licences in full
-    below.
-    """
+    """Print the catalogue: each clip, its place, whether one of ``controllers`` is for it; then the licences in full."""
     licences = sorted({info.licence for info in clips})
     rows = [
         (
@@ -169,7 +197,7 @@ def _whereabouts(info: Any) -> str:
 
 
 def print_description(report: Mapping[str, Any]) -> None:
-    """What a motion file holds, and what was taken for granted about it."""
+    """Print the content of a motion file and the conventions that were assumed for it."""
     height = report["height_m"]
     print(f"{report['name']}: {report['kind']} ({report['format']})")
     print(f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} frames a second")
@@ -185,7 +213,7 @@ def print_description(report: Mapping[str, Any]) -> None:
 
 
 def print_card(card: Any) -> None:
-    """A report card: every figure with its verdict, and what to do where one does not pass."""
+    """Print a quality report: every figure with its verdict, and a remedy for each that does not pass."""
     rows = [
         (
             check.verdict,
@@ -202,12 +230,8 @@ def print_card(card: Any) -> None:
         print(f"note: {note}")
 
 
-def _seconds(report: Mapping[str, Any]) -> str:
-    return f"{report['episode_s']:g}"
-
-
 def print_verdict(verdict: Mapping[str, Any]) -> None:
-    """A controller bundle that was found sound."""
+    """Print the result of a successful check of a controller bundle."""
     files = f"{verdict['files']} files whole, schema version {verdict['schema_version']}"
     rows = [(what, f"{error:.1e}", f"of {verdict['tolerance']:g}") for what, error in verdict["errors"].items()]
     print_table(f"{verdict['name']}: {files}", ("computed", "off by", "allowed"), rows, numeric=(1,))

@@ -129,8 +129,8 @@ def do_curves(args: argparse.Namespace) -> int:
 def do_pack(args: argparse.Namespace) -> int:
     """Keep a run's best checkpoint as a controller folder and print its evaluation."""
     from mimic.cli.tables import print_evaluation
-    from mimic.runs.package_controller import pack
+    from mimic.runs.package_controller import package_controller
 
-    report = pack(args.run, args.out, args.episodes, args.threads)
-    print_evaluation(report, {"controller": args.out})
+    evaluation = package_controller(args.run, args.out, args.episodes, args.threads)
+    print_evaluation(evaluation, {"controller": args.out})
     return 0

@@ -1,6 +1,7 @@
 """A controller at work: how well it does, and what it looks like."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from mimic.cli.arguments import (
@@ -65,26 +66,34 @@ def add(verbs: Verbs) -> None:
 
 def do_evaluate(args: argparse.Namespace) -> int:
     """Evaluate a controller and print tables."""
-    from mimic.cli.run_clip import EVALUATION_SEED, evaluate_controller, push_controller
+    from mimic.cli.run_clip import draw_evaluation
     from mimic.cli.tables import print_evaluation
     from mimic.core.files import write_json
     from mimic.runs.controller import load_controller
+    from mimic.runs.evaluate_controller import (
+        EVALUATION_SEED,
+        EvaluationSetup,
+        evaluate_controller,
+        push_controller,
+    )
 
     skill = load_controller(args.controller)
-    where = (*simulator(args), EVALUATION_SEED if args.seed is None else args.seed)
-    report = evaluate_controller(skill, args.episodes, args.threads, args.seconds, args.footfall, *where)
+    engine, device = simulator(args)
+    seed = EVALUATION_SEED if args.seed is None else args.seed
+    setup = EvaluationSetup(args.episodes, args.seconds, args.threads, engine, device, seed)
+    evaluation = evaluate_controller(skill, setup, footfalls=bool(args.footfall))
     if args.push is not None or args.push_plot:
-        sizes = args.push or ()
-        report["push"] = push_controller(skill, args.episodes, args.threads, sizes, args.push_plot, *where)
+        evaluation = replace(evaluation, push=push_controller(skill, setup, args.push or ()))
+    draw_evaluation(evaluation, args.footfall, args.push_plot)
     if args.json:
-        write_json(args.json, report)
+        write_json(args.json, evaluation.to_json())
     paths = {
-        "controller": report["controller"],
+        "controller": evaluation.controller,
         "json": args.json,
         "footfalls": args.footfall,
         "pushes": args.push_plot,
     }
-    print_evaluation(report, {name: path for name, path in paths.items() if path})
+    print_evaluation(evaluation, {name: path for name, path in paths.items() if path})
     return 0
 
 
@@ -117,7 +126,7 @@ def do_steer(args: argparse.Namespace) -> int:
     if args.picture:
         draw_course(course, names_in(skill.clip), args.picture)
         say(f"{args.picture}: path and track from above")
-    character = load_character(skill.spec["character"])
+    character = load_character(skill.spec.character)
     film = draw(course.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer)
     say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}' ({film.reason})")
     return 0

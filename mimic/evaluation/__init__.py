@@ -1,1 +1,1 @@
-"""What is measured of a performance beside its reward: errors, feet, motors, footfalls, pushes."""
+"""Evaluation of policies: episodes without training aids, metrics, footfalls, pushes."""

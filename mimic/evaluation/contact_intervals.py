@@ -1,85 +1,98 @@
-"""When a foot is on the ground, in one episode: stances found in a signal over time."""
+"""Contact intervals: from when to when a foot is on the ground, found in a signal over time."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_SHORTEST_S = 0.05  # contacts and gaps that are shorter are noise
+_SHORTEST_S = 0.05  # shorter contacts and gaps are noise
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Stance:
-    """One time on the ground: landing and lift-off [s]; None where the record begins or ends in between."""
+class ContactInterval:
+    """One contact, from touchdown to lift-off [s]; None where it begins before the episode or ends after it."""
 
     down: float | None
     up: float | None
 
 
 @dataclass(frozen=True)
-class Track:
-    """One foot in one episode: its stances within the record from ``start`` to ``end`` [s]."""
+class FootContacts:
+    """One foot in one episode: its contacts between ``start`` and ``end`` [s]."""
 
     start: float
     end: float
-    stances: tuple[Stance, ...]
+    intervals: tuple[ContactInterval, ...]
 
     @property
     def duty(self) -> float:
-        """Share of the time that the foot is down."""
+        """Share of the time for which the foot is on the ground (duty factor)."""
         return sum(b - a for a, b in self.spans()) / max(self.end - self.start, 1e-9)
 
     def spans(self) -> list[tuple[float, float]]:
-        """From when to when the foot is down, cut to the record."""
+        """Start and end [s] of each contact within the episode."""
         first, last = self.start, self.end
-        return [(first if s.down is None else s.down, last if s.up is None else s.up) for s in self.stances]
+        return [(first if s.down is None else s.down, last if s.up is None else s.up) for s in self.intervals]
 
-    def landings(self) -> Array:
-        """Times at which the foot comes down [s]."""
-        return np.array([s.down for s in self.stances if s.down is not None])
+    def touchdowns(self) -> Array:
+        """Times at which the foot lands, (K,) [s]."""
+        return np.array([s.down for s in self.intervals if s.down is not None])
 
 
 @dataclass(frozen=True)
 class Footfalls:
-    """The feet of all episodes: ``simulation[episode][foot]`` and ``reference[episode][foot]``, in clip time."""
+    """Contacts of all feet in all episodes, in clip time, which counts on over the cycles.
+
+    Attributes:
+        clip: name of the clip.
+        feet: names of the bodies.
+        labels: names of the feet for people, in the same order.
+        cycle_s: duration of the clip [s].
+        loop: whether the clip loops.
+        simulation: ``simulation[episode][foot]``.
+        reference: ``reference[episode][foot]``.
+    """
 
     clip: str
-    feet: tuple[str, ...]  # bodies
+    feet: tuple[str, ...]
     labels: tuple[str, ...]
     cycle_s: float
     loop: bool
-    simulation: list[list[Track]]
-    reference: list[list[Track]]
+    simulation: list[list[FootContacts]]
+    reference: list[list[FootContacts]]
 
 
-def track(times: Array, signal: Array) -> Track:
-    """The stances of a foot that is down where ``signal`` (T,) is below 0 at ``times`` (T,) [s]."""
+def foot_contacts(times: Array, signal: Array) -> FootContacts:
+    """Contacts of a foot that is on the ground where ``signal`` (T,) is below 0 at ``times`` (T,) [s].
+
+    Touchdown and lift-off are interpolated between two times.
+    """
     if len(times) < 2:
         at = float(times[0]) if len(times) else 0.0
-        return Track(at, at, ())
+        return FootContacts(at, at, ())
     down = signal < 0
-    stances: list[Stance] = []
+    intervals: list[ContactInterval] = []
     begin: float | None = None
     for k in np.flatnonzero(np.diff(down.astype(int))):
         share = signal[k] / (signal[k] - signal[k + 1])
         moment = float(times[k] + share * (times[k + 1] - times[k]))
         if down[k]:
-            stances.append(Stance(begin, moment))
+            intervals.append(ContactInterval(begin, moment))
         else:
             begin = moment
     if down[-1]:
-        stances.append(Stance(begin, None))
-    return Track(float(times[0]), float(times[-1]), _without_noise(stances))
+        intervals.append(ContactInterval(begin, None))
+    return FootContacts(float(times[0]), float(times[-1]), _without_noise(intervals))
 
 
-def _without_noise(stances: list[Stance]) -> tuple[Stance, ...]:
-    """Short gaps closed, then short contacts left out."""
-    joined: list[Stance] = []
-    for stance in stances:
+def _without_noise(intervals: list[ContactInterval]) -> tuple[ContactInterval, ...]:
+    """Close short gaps, then remove short contacts."""
+    joined: list[ContactInterval] = []
+    for interval in intervals:
         before = joined[-1] if joined else None
-        if before and before.up is not None and stance.down is not None and stance.down - before.up < _SHORTEST_S:
-            joined[-1] = Stance(before.down, stance.up)
+        if before and before.up is not None and interval.down is not None and interval.down - before.up < _SHORTEST_S:
+            joined[-1] = ContactInterval(before.down, interval.up)
         else:
-            joined.append(stance)
+            joined.append(interval)
     return tuple(s for s in joined if s.down is None or s.up is None or s.up - s.down >= _SHORTEST_S)

@@ -1,6 +1,6 @@
-"""The feet: how high each one is above the ground, and how fast it slides over it.
+"""Feet: the height of each one above the ground, and the speed at which it slides.
 
-A foot is a body that may touch the ground in a task: the hands too in a cartwheel, the paws of a dog.
+A foot is a body that may touch the ground in the task: an ankle, a hand in a cartwheel, a paw of a dog.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,18 @@ from characters import BodyState, Character, Geom
 from mimic.core.rotations import cross, quat_mul, quat_rotate
 from mimic.tracking.clip_rules import TaskConfig, foot_bodies
 
-STANDING_M = 0.01  # a foot whose lowest point is below this stands on the ground
-_PARTS = {"ankle": "foot", "wrist": "hand", "finger": "fore paw", "toe": "hind paw"}
+STANDING_M = 0.01  # a foot stands if its lowest point is below this
+_PARTS = {"ankle": "foot", "wrist": "hand", "finger": "fingers", "toe": "toes"}
+_PAWS = {"finger": "fore paw", "toe": "hind paw"}
 
 
 @dataclass(frozen=True)
 class Contact:
-    """The lowest point of each foot.
+    """State of the lowest point of each foot.
 
     Attributes:
-        height: (N, F) [m] above the ground.
-        slide: (N, F) [m/s], horizontal speed of the matter at that point: zero for a foot that stands or rolls.
+        height: (N, F) above the ground [m].
+        slide: (N, F) horizontal speed of the material point [m/s]: zero for a foot that stands or rolls.
     """
 
     height: Tensor
@@ -33,13 +34,13 @@ class Feet:
     """The feet of a character in a task.
 
     Attributes:
-        names: bodies.
-        labels: the same in words ("left hind paw").
+        names: names of the bodies.
+        labels: names for people, such as "left hind paw".
     """
 
     def __init__(self, character: Character, task: TaskConfig, device: torch.device | str = "cpu"):
         self.names = foot_bodies(character, task)
-        self.labels = tuple(label(name) for name in self.names)
+        self.labels = tuple(label(name, character) for name in self.names)
         self._ids = torch.tensor([character.body_index(name) for name in self.names], device=device)
         geoms = [character.bodies[character.body_index(name)].geom for name in self.names]
         self._pos = torch.tensor([g.pos for g in geoms], device=device)
@@ -48,7 +49,7 @@ class Feet:
         self._extent = torch.tensor([_half_extents(g) for g in geoms], device=device)
 
     def contact(self, bodies: BodyState) -> Contact:
-        """Heights and sliding speeds now."""
+        """Height and sliding speed of every foot."""
         pos, quat = bodies.pos_w[:, self._ids], bodies.quat_w[:, self._ids]
         geom_quat = quat_mul(quat, self._quat.expand_as(quat))
         axes = [quat_rotate(geom_quat, axis.expand_as(pos)) for axis in torch.eye(3, device=pos.device)]
@@ -61,13 +62,19 @@ class Feet:
 
 
 def _half_extents(geom: Geom) -> tuple[float, ...]:
-    """How far a geom reaches along its own axes beyond its radius [m]."""
+    """Half the size of a geom along its own axes, without its radius [m]."""
     if geom.shape == "box":
         return geom.size
     return (0.0, 0.0, geom.size[1] if geom.shape == "capsule" else 0.0)
 
 
-def label(body: str) -> str:
-    """The name of a body as an animator would say it: ``left_toe`` is the left hind paw."""
+def label(body: str, character: Character) -> str:
+    """The name of a body for people: ``left_toe`` is the left hind paw of a dog, and the left toes of a person."""
     side, _, part = body.partition("_")
-    return f"{side} {_PARTS[part]}" if part in _PARTS else body.replace("_", " ")
+    parts = _PARTS | _PAWS if _walks_on_paws(character) else _PARTS
+    return f"{side} {parts[part]}" if part in parts else body.replace("_", " ")
+
+
+def _walks_on_paws(character: Character) -> bool:
+    """Whether the character may touch the ground with its fingers in every task."""
+    return any(name.partition("_")[2] == "finger" for name in character.config.allowed_contacts)

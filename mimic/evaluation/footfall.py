@@ -1,10 +1,12 @@
-"""Which foot is down when, in the simulation and in its reference, and how far the two differ.
+"""Which foot is on the ground at what time, in the simulation and in its reference, and how far the two differ.
 
-A foot is down where its lowest point touches the ground, or hardly slides and is no higher than it hovers in the clip
-where it stands. Height alone would not do: a recording's feet hover and sink by centimetres, and a trotting dog lifts its
-hind paws by no more. One rule serves both sides, and the moment between two control steps (1/30 s is 6 % of a trot's
-cycle) is interpolated. The last moments before a paw lands, slow and low already, count as down, on both sides: of an
-authored gait the rule finds duty factors 4 to 7 % of the cycle too large and the time between the paws to 1 %.
+A foot is on the ground if its lowest point touches it, or if that point hardly slides and is no higher than it is in the
+clip while the foot stands. Height alone is not enough: the feet of a recording hover and sink by centimetres, and a
+trotting dog lifts its hind paws by no more. One rule serves simulation and reference. The moment between two control
+steps (1/30 s is 6 % of a trot's cycle) is interpolated.
+
+The last moments before a paw lands, when it is slow and low already, count as contact. For an authored gait the rule
+therefore overestimates duty factors by 4 to 7 % of the cycle. Times between the paws are right to 1 %.
 """
 
 from typing import Any
@@ -13,29 +15,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mimic.evaluation.contact_intervals import Footfalls, Track, track
+from mimic.evaluation.contact_intervals import FootContacts, Footfalls, foot_contacts
 from mimic.evaluation.feet import Feet
-from mimic.evaluation.footfall_compare import compare
+from mimic.evaluation.footfall_compare import compare_footfalls
+from mimic.evaluation.metric import Metric
 from mimic.tracking import TrackingEnv
 
-TOUCH_M = 0.004  # a foot whose lowest point is below this is down, however fast it slides
-SLIDE_SHARE = 0.2  # a foot that stands slides at less than this share of its top speed in the clip,
-SLIDE_FLOOR_M_S = 0.5  # or than this
-HOVER_M = 0.05  # how far above the ground it may stand at most
-HOVER_SHARE = 0.7  # of the time that a foot is slow and low in the clip it stands
+TOUCH_M = 0.004  # a foot whose lowest point is below this is on the ground, however fast it slides
+SLIDE_SHARE = 0.2  # a standing foot slides at less than this share of its top speed in the clip,
+SLIDE_FLOOR_M_S = 0.5  # or at less than this
+HOVER_M = 0.05  # largest height above the ground of a standing foot
+HOVER_SHARE = 0.7  # share of the time for which a foot that is slow and low in the clip stands
 
 
-class FootfallMetric:
-    """Records the feet while an evaluation runs; clip time counts on over the cycles."""
+class FootfallMetric(Metric):
+    """Records the feet during an evaluation."""
 
     def __init__(self, env: TrackingEnv):
         self._env, self._feet = env, Feet(env.character, env.task, env.device)
-        self._slide, self._near = self._limits()
+        self._slide, self._near = self._thresholds()
         self._start: Tensor | None = None
-        self._signals: list[Tensor] = []  # (2, N, F) a step: simulation and reference; down is below 0
+        self._signals: list[Tensor] = []  # (2, N, F) per step: simulation and reference; below 0 on the ground
         self._up: list[Tensor] = []
 
-    def _limits(self) -> tuple[Tensor, Tensor]:
+    def _thresholds(self) -> tuple[Tensor, Tensor]:
         """Speed (F,) [m/s] and height (F,) [m] below both of which a foot counts as standing."""
         reference, n = self._env.clock.reference, 256
         times = torch.linspace(0, reference.duration, n, dtype=torch.float64, device=self._env.device)
@@ -48,12 +51,12 @@ class FootfallMetric:
         return limit, hover.clamp(0.0, HOVER_M) + TOUCH_M
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
-        """Note where in the clip the episodes begin."""
+        """Store the clip times at which the episodes begin."""
         if self._start is None:
             self._start = env.clock.now.clip_time.clone()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Heights and speeds of the feet now."""
+        """Store height and speed of the feet as one signal."""
         sides = (env.bodies, env.kinematics.forward(env.reference.state))
         contacts = [self._feet.contact(bodies) for bodies in sides]
         still = [torch.maximum(c.height / self._near, c.slide / self._slide) for c in contacts]
@@ -62,20 +65,20 @@ class FootfallMetric:
         self._up.append(up)
 
     def footfalls(self) -> Footfalls:
-        """What was recorded."""
+        """The contacts of all feet. Raises ValueError before the first step."""
         env, start = self._env, self._start
         if start is None:
             raise ValueError("nothing has been recorded")
         signals = torch.stack(self._signals).double().cpu().numpy()  # (T, 2, N, F)
         lasted = torch.stack(self._up).sum(0).cpu().tolist()
-        sides: list[list[list[Track]]] = [[], []]
+        sides: list[list[list[FootContacts]]] = [[], []]
         for n, steps in enumerate(lasted):
             times = float(start[n]) + env.control_dt * np.arange(1, steps + 1)
             for s, side in enumerate(sides):
-                side.append([track(times, signals[:steps, s, n, f]) for f in range(len(self._feet.names))])
+                side.append([foot_contacts(times, signals[:steps, s, n, f]) for f in range(len(self._feet.names))])
         feet = self._feet
         return Footfalls(env.motion.name, feet.names, feet.labels, env.motion.duration, env.motion.loop, *sides)
 
     def report(self) -> dict[str, Any]:
-        """{"footfall": see :func:`compare`}."""
-        return {"footfall": compare(self.footfalls())}
+        """footfall: a FootfallComparison."""
+        return {"footfall": compare_footfalls(self.footfalls())}

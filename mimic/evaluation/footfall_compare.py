@@ -1,76 +1,150 @@
-"""How far the footfalls of a simulation are from those of its reference: order, moments, duty factors, strides."""
+"""Differences between the footfalls of a simulation and those of its reference: order, times, duty factors, strides."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mimic.evaluation.contact_intervals import Array, Footfalls, Track
+from mimic.evaluation.contact_intervals import Array, FootContacts, Footfalls
 
-_TIE = 0.05  # of a cycle: feet that land closer together land at once
+_TIE = 0.05  # share of a cycle: feet that land closer together land at the same time
+T = TypeVar("T")
 
 
-def compare(found: Footfalls) -> dict[str, Any]:
-    """Figures of the simulation beside the reference's, all over all episodes.
+@dataclass(frozen=True)
+class Pair(Generic[T]):
+    """A figure of the simulation and of the reference."""
 
-    ``feet``: by body, ``duty`` and ``stride_s`` of both sides, and ``landings``: each landing of the reference's cycle
-    with its ``phase``, the mean ``shift`` of the simulation's (share of the cycle, later is positive; None if it never
-    came), and the share ``missed``; ``extra``: landings that the reference has not, per cycle. ``order`` of landing on
-    both sides, whether it is the same, and ``largest_difference`` of any landing or duty factor as a share of the cycle.
+    simulation: T
+    reference: T
+
+
+@dataclass(frozen=True)
+class Touchdown:
+    """One landing of a foot in the reference's cycle; means are over all episodes and cycles.
+
+    Attributes:
+        phase: of the reference, in [0, 1).
+        shift: how much later the simulation lands, as a share of the cycle; None if it never does.
+        missed: share of the cycles in which the simulation does not land.
     """
+
+    phase: float
+    shift: float | None
+    missed: float
+
+
+@dataclass(frozen=True)
+class FootComparison:
+    """One foot: duty factors, strides [s] (None if it never lands twice), landings, and landings too many per cycle."""
+
+    duty: Pair[float]
+    stride_s: Pair[float | None]
+    landings: tuple[Touchdown, ...]
+    extra: float
+
+
+@dataclass(frozen=True)
+class LandingOrder:
+    """Bodies in the order in which they land in a cycle, and whether the order of both sides is the same."""
+
+    reference: tuple[str, ...]
+    simulation: tuple[str, ...]
+    same: bool
+
+
+@dataclass(frozen=True)
+class FootfallComparison:
+    """All feet.
+
+    Attributes:
+        cycle_s: duration of the cycle [s].
+        feet: body -> FootComparison.
+        order: of landing.
+        largest_difference: of any landing or duty factor, as a share of the cycle.
+        missed: the largest of all landings.
+        extra: the largest of all feet.
+    """
+
+    cycle_s: float
+    feet: dict[str, FootComparison]
+    order: LandingOrder
+    largest_difference: float
+    missed: float
+    extra: float
+
+
+def compare_footfalls(found: Footfalls) -> FootfallComparison:
+    """Compare simulation and reference over all episodes."""
     feet = {body: _compare_foot(found, f) for f, body in enumerate(found.feet)}
-    differences = [abs(foot["duty"]["simulation"] - foot["duty"]["reference"]) for foot in feet.values()]
-    differences += [abs(x["shift"]) for foot in feet.values() for x in foot["landings"] if x["shift"] is not None]
-    landings = [(x["phase"], x["shift"], body) for body, foot in feet.items() for x in foot["landings"]]
-    landings.sort(key=lambda landing: landing[0])
-    shifted = [((phase + shift) % 1.0, body) for phase, shift, body in landings if shift is not None]
-    return {
-        "cycle_s": found.cycle_s,
-        "feet": feet,
-        "order": {
-            "reference": [body for _, _, body in landings],
-            "simulation": _from_same_foot([body for _, body in sorted(shifted)], [body for _, _, body in landings]),
-            "same": _same_order([(phase, shift) for phase, shift, _ in landings]),
-        },
-        "largest_difference": max(differences, default=0.0),
-        "missed": max((x["missed"] for foot in feet.values() for x in foot["landings"]), default=0.0),
-        "extra": max((foot["extra"] for foot in feet.values()), default=0.0),
-    }
+    touchdowns = [touchdown for foot in feet.values() for touchdown in foot.landings]
+    differences = [abs(foot.duty.simulation - foot.duty.reference) for foot in feet.values()]
+    differences += [abs(x.shift) for x in touchdowns if x.shift is not None]
+    return FootfallComparison(
+        cycle_s=found.cycle_s,
+        feet=feet,
+        order=_order(feet),
+        largest_difference=max(differences, default=0.0),
+        missed=max((x.missed for x in touchdowns), default=0.0),
+        extra=max((foot.extra for foot in feet.values()), default=0.0),
+    )
 
 
-def _compare_foot(found: Footfalls, f: int) -> dict[str, Any]:
+def _compare_foot(found: Footfalls, f: int) -> FootComparison:
     pairs = [(sim[f], ref[f]) for sim, ref in zip(found.simulation, found.reference, strict=True)]
+    simulated, recorded = [sim for sim, _ in pairs], [ref for _, ref in pairs]
     phases, shifts, missed, extra = _matched(pairs, found.cycle_s)
     groups = _groups(phases) if len(phases) else []
-    watched = sum(sim.end - sim.start for sim, _ in pairs)
-    return {
-        "duty": {side: _duty([pair[s] for pair in pairs]) for s, side in enumerate(("simulation", "reference"))},
-        "stride_s": {side: _stride([pair[s] for pair in pairs]) for s, side in enumerate(("simulation", "reference"))},
-        "landings": [
-            {
-                "phase": _circular_mean(phases[group]),
-                "shift": float(np.mean(shifts[group][~missed[group]]) / found.cycle_s)
-                if (~missed[group]).any()
-                else None,
-                "missed": float(missed[group].mean()),
-            }
+    watched = sum(sim.end - sim.start for sim in simulated)
+    return FootComparison(
+        duty=Pair(_duty(simulated), _duty(recorded)),
+        stride_s=Pair(_stride(simulated), _stride(recorded)),
+        landings=tuple(
+            Touchdown(
+                _circular_mean(phases[group]),
+                _mean_shift(shifts[group][~missed[group]], found.cycle_s),
+                float(missed[group].mean()),
+            )
             for group in groups
-        ],
-        "extra": extra * found.cycle_s / max(watched, 1e-9),
-    }
+        ),
+        extra=extra * found.cycle_s / max(watched, 1e-9),
+    )
 
 
-def _matched(pairs: list[tuple[Track, Track]], cycle_s: float) -> tuple[Array, Array, NDArray[np.bool_], int]:
-    """Each landing of the reference: phase, how much later [s] the simulation's nearest is, and whether there is none.
+def _order(feet: dict[str, FootComparison]) -> LandingOrder:
+    landings = [(x.phase, x.shift, body) for body, foot in feet.items() for x in foot.landings]
+    landings.sort(key=lambda landing: landing[0])
+    reference = [body for _, _, body in landings]
+    shifted = sorted(((phase + shift) % 1.0, body) for phase, shift, body in landings if shift is not None)
+    return LandingOrder(
+        reference=tuple(reference),
+        simulation=tuple(_from_same_foot([body for _, body in shifted], reference)),
+        same=_same_order([(phase, shift) for phase, shift, _ in landings]),
+    )
 
-    Two landings belong together if each is the other's nearest and they are less than a quarter of a cycle apart. Those
-    so near the record's edge that the partner may lie beyond are left out. The last figure counts the simulation's
-    landings without a partner.
+
+def _mean_shift(shifts: Array, cycle_s: float) -> float | None:
+    """Mean of shifts [s] as a share of the cycle; None without any."""
+    return float(np.mean(shifts) / cycle_s) if len(shifts) else None
+
+
+def _matched(
+    pairs: list[tuple[FootContacts, FootContacts]], cycle_s: float
+) -> tuple[Array, Array, NDArray[np.bool_], int]:
+    """Match the landings of simulation and reference.
+
+    Two landings match if each is the other's nearest and they are less than a quarter of a cycle apart. A landing is left
+    out if it is so near the start or the end of its episode that its match may lie outside.
+
+    Returns:
+        For each landing of the reference: its phase, how much later [s] the simulation's is, and whether there is none;
+        then the number of landings of the simulation without a match.
     """
     rows: list[tuple[float, float, bool]] = []
     extra = 0
     for sim, ref in pairs:
-        ours, theirs, reach = sim.landings(), ref.landings(), 0.25 * cycle_s
+        ours, theirs, reach = sim.touchdowns(), ref.touchdowns(), 0.25 * cycle_s
         distance = np.abs(theirs[:, None] - ours[None, :])
         inside = [sim.start + reach, sim.end - reach]
         partners = set()
@@ -86,7 +160,7 @@ def _matched(pairs: list[tuple[Track, Track]], cycle_s: float) -> tuple[Array, A
 
 
 def _groups(phases: Array) -> list[NDArray[np.int64]]:
-    """Indices of the phases (M,) in [0, 1), one group a landing of the cycle: parted by gaps of a twentieth of it."""
+    """Group phases (M,) in [0, 1) into the landings of a cycle, which gaps of a twentieth separate; indices by group."""
     order = np.argsort(phases)
     gaps = np.diff(phases[order], append=phases[order[0]] + 1.0)
     cuts = np.flatnonzero(gaps > _TIE)
@@ -94,7 +168,7 @@ def _groups(phases: Array) -> list[NDArray[np.int64]]:
         return [order]
     rolled = np.roll(order, -int(cuts[-1]) - 1)
     groups = np.split(rolled, np.sort((cuts[:-1] - cuts[-1] - 1) % len(order)) + 1)
-    # a landing that only one episode in fifty cycles shows is the record's noise
+    # a landing that happens in one cycle of fifty is noise
     return [group for group in groups if len(group) > 0.02 * len(phases)]
 
 
@@ -102,19 +176,19 @@ def _circular_mean(phases: Array) -> float:
     return float(np.angle(np.exp(2j * np.pi * phases).mean()) / (2 * np.pi) % 1.0)
 
 
-def _duty(tracks: list[Track]) -> float:
-    total = sum(t.end - t.start for t in tracks)
-    return float(sum(t.duty * (t.end - t.start) for t in tracks) / max(total, 1e-9))
+def _duty(contacts: list[FootContacts]) -> float:
+    total = sum(c.end - c.start for c in contacts)
+    return float(sum(c.duty * (c.end - c.start) for c in contacts) / max(total, 1e-9))
 
 
-def _stride(tracks: list[Track]) -> float | None:
-    """Mean time between landings [s]; None where no foot lands twice."""
-    times = np.concatenate([np.diff(t.landings()) for t in tracks]) if tracks else np.array([])
+def _stride(contacts: list[FootContacts]) -> float | None:
+    """Mean time between two landings [s]; None if the foot never lands twice."""
+    times = np.concatenate([np.diff(c.touchdowns()) for c in contacts]) if contacts else np.array([])
     return float(times.mean()) if len(times) else None
 
 
 def _same_order(landings: list[tuple[float, float | None]]) -> bool:
-    """Whether all came, and no two that the reference keeps more than a tie apart have changed places."""
+    """Whether no landing is missing and no two that are more than a tie apart in the reference have changed places."""
     for i, (phase, shift) in enumerate(landings):
         if shift is None:
             return False
@@ -127,7 +201,7 @@ def _same_order(landings: list[tuple[float, float | None]]) -> bool:
 
 
 def _from_same_foot(order: list[str], reference: list[str]) -> list[str]:
-    """The order turned to begin with the foot that the reference's begins with."""
+    """Rotate ``order`` so that it begins with the first foot of ``reference``."""
     if not reference or reference[0] not in order:
         return order
     first = order.index(reference[0])

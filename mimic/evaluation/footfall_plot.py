@@ -1,4 +1,4 @@
-"""The footfall diagram: a row a foot, the simulation's stances above the clip's, over a few cycles and on average."""
+"""The footfall diagram: one row per foot, contacts of the simulation above those of the clip, in one episode and on average."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mimic.core.plotting import new_figure, save_picture
-from mimic.evaluation.contact_intervals import Array, Footfalls, Track
+from mimic.evaluation.contact_intervals import Array, FootContacts, Footfalls
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#b5438f", "#7570b3", "#666666")
 _GREY = "#b0b0b0"
@@ -15,22 +15,22 @@ _BINS = 60
 
 
 def draw_footfalls(found: Footfalls, picture: Path) -> None:
-    """Write the diagram as a PNG. Raises InputError where it cannot be written."""
+    """Write the diagram as a PNG. Raises InputError if it cannot be written."""
     figure = new_figure(11.0, 1.2 + 0.75 * len(found.feet))
-    some, average = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    one, average = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     episode = int(np.argmax([feet[0].end - feet[0].start for feet in found.simulation]))
-    _draw_episode(some, found, episode)
+    _draw_episode(one, found, episode)
     _draw_average(average, found)
-    some.set_yticks([0.5 + row for row in range(len(found.feet))], found.labels[::-1])
-    some.set_ylim(0, len(found.feet))
-    some.tick_params(axis="y", length=0)
+    one.set_yticks([0.5 + row for row in range(len(found.feet))], found.labels[::-1])
+    one.set_ylim(0, len(found.feet))
+    one.tick_params(axis="y", length=0)
     figure.suptitle(f"{found.clip}: which foot is down when. Colour: simulation. Grey: the clip.", fontsize=11)
     save_picture(figure, picture)
 
 
 def _draw_episode(axes: Axes, found: Footfalls, episode: int) -> None:
     first = found.simulation[episode][0].start
-    # from the start of a cycle, if the episode saw a whole one
+    # start at the beginning of a cycle if the episode has a whole one
     begin = np.ceil(first / found.cycle_s) * found.cycle_s if found.loop else first
     last = found.simulation[episode][0].end
     begin = float(begin if begin + found.cycle_s <= last else first)
@@ -47,8 +47,8 @@ def _cycles(cycle_s: float) -> int:
     return max(1, min(_CYCLES, int(_LONGEST_S / cycle_s)))
 
 
-def _draw_bars(axes: Axes, track: Track, begin: float, end: float, bottom: float, colour: str) -> None:
-    cut = [(max(a, begin), min(b, end)) for a, b in track.spans()]
+def _draw_bars(axes: Axes, contacts: FootContacts, begin: float, end: float, bottom: float, colour: str) -> None:
+    cut = [(max(a, begin), min(b, end)) for a, b in contacts.spans()]
     bars = [(a - begin, b - a) for a, b in cut if b > a]
     axes.broken_barh(bars, (bottom, 0.34), facecolors=colour)
 
@@ -63,15 +63,18 @@ def _draw_average(axes: Axes, found: Footfalls) -> None:
     axes.set(xlabel="share of the cycle", title="all episodes: how often it is down", xlim=(0, 1))
 
 
-def share_down(tracks: list[Track], cycle_s: float) -> Array:
-    """How often a foot is down at each phase of the cycle, (60,) in [0, 1]; 0 at phases that nobody saw."""
+def share_down(episodes: list[FootContacts], cycle_s: float) -> Array:
+    """Share of the episodes in which a foot is on the ground, by phase of the cycle: (60,) in [0, 1].
+
+    It is 0 at phases that no episode reached.
+    """
     down, seen = np.zeros(_BINS), np.zeros(_BINS)
     width = cycle_s / _BINS
-    for track in tracks:
-        bins = np.arange(int(np.ceil(track.start / width)), int(track.end / width))
+    for contacts in episodes:
+        bins = np.arange(int(np.ceil(contacts.start / width)), int(contacts.end / width))
         middles = (bins + 0.5) * width
         inside = np.zeros(len(bins), dtype=bool)
-        for begin, end in track.spans():
+        for begin, end in contacts.spans():
             inside |= (middles >= begin) & (middles < end)
         np.add.at(seen, bins % _BINS, 1.0)
         np.add.at(down, bins % _BINS, inside)

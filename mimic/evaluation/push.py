@@ -1,11 +1,10 @@
-"""Pushes: how large a push does a controller survive?
+"""Push test: how large a push does a controller survive?
 
-A push changes the velocity of the whole character at once by impulse / mass, in a horizontal direction: the momentum
-that a blow of that impulse [N·s] gives. It is set through ``Engine.reset``, which every engine has, so that it means the
-same in all of them. (A blow on the trunk alone gives the same momentum, but leaves the limbs behind and spins: somewhat
-harder to bear at the same impulse.)
+A push adds impulse / mass to the velocity of every body at once, in a horizontal direction. It is set through
+``Engine.reset``, so that it is the same in every engine. A blow on the trunk gives the same momentum, but leaves the limbs
+behind and spins the character: at the same impulse it is somewhat harder to survive.
 
-The test is paired: pushes of every size come at the same moments, from the same starts, in the same directions.
+The test is paired: pushes of all sizes have the same starts, times and directions.
 """
 
 import math
@@ -17,23 +16,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mimic.core.strict_config import to_dict
 from mimic.evaluation.evaluate import Act
 from mimic.tracking import End, TrackingEnv
 
-FIRST_S, LAST_S = 1.0, 3.0  # a push comes at a random time in between...
-WATCHED_S = 5.0  # ... and who is not down so long after it has survived
-_SPEED_STEP, _STEPS = 0.3, 8  # [m/s] between two sizes, and how many beside zero, where none are asked for
+FIRST_S, LAST_S = 1.0, 3.0  # a push comes at a random time in between
+WATCHED_S = 5.0  # an episode survives its push if it lasts so long after it
+_SPEED_STEP, _STEPS = 0.3, 8  # default sizes: [m/s] between two, and their number beside zero
 
 
 @dataclass(frozen=True)
-class Plan:
-    """K pushes: who is pushed how, and from where in the clip it starts.
+class PushPlan:
+    """One push per environment.
 
     Attributes:
-        impulse: (K,) [N·s].
-        angle: (K,) [rad] from the clip's forward direction, to the left.
-        step: (K,) control step before which the push comes.
-        start: (K,) clip time [s] at which the episode begins.
+        impulse: (N,) [N·s].
+        angle: (N,) direction [rad], counted from the clip's forward direction to the left.
+        step: (N,) control step before which the push comes.
+        start: (N,) clip time at which the episode begins [s].
     """
 
     impulse: Tensor
@@ -42,14 +42,51 @@ class Plan:
     start: Tensor
 
 
+@dataclass(frozen=True)
+class Push:
+    """One push: impulse [N·s], direction [rad] from the clip's forward direction to the left, and whether it was survived."""
+
+    impulse_Ns: float
+    angle_rad: float
+    survived: bool
+
+
+@dataclass(frozen=True)
+class PushReport:
+    """Survival by size of the push; episodes that fall before their push are left out.
+
+    Attributes:
+        impulse_Ns: sizes [N·s], in order.
+        speed_change_m_s: change of velocity of each size [m/s].
+        pushed: number of episodes pushed with each size.
+        survival: share of them that survived.
+        half_survive_Ns: impulse at which half survive, interpolated [N·s]; None if there is none.
+        watched_s: time to survive after a push [s].
+        pushes: every push.
+    """
+
+    impulse_Ns: tuple[float, ...]
+    speed_change_m_s: tuple[float, ...]
+    pushed: tuple[int, ...]
+    survival: tuple[float, ...]
+    half_survive_Ns: float | None
+    watched_s: float
+    pushes: tuple[Push, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, lists and dictionaries."""
+        result: dict[str, Any] = to_dict(self)
+        return result
+
+
 def default_impulses(mass: float) -> tuple[float, ...]:
-    """Sizes up to a change of speed of about 2.5 m/s, in steps of a multiple of 5 N·s."""
+    """Impulses [N·s] for a character of ``mass`` [kg]: multiples of 5 N·s up to a speed change of about 2.5 m/s."""
     step = 5.0 * max(1, round(_SPEED_STEP * mass / 5.0))
     return tuple(step * k for k in range(_STEPS + 1))
 
 
-def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> Plan:
-    """Share the environments out over the sizes, in blocks; a clip that does not loop is pushed in its first half."""
+def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> PushPlan:
+    """Plan pushes of all sizes, in blocks of environments; in a one-shot clip they come in its first half."""
     each = env.num_envs // len(impulses)
     generator = torch.Generator().manual_seed(env.seed)
     start, when, turn = torch.rand(3, each, dtype=torch.float64, generator=generator)
@@ -60,7 +97,7 @@ def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> Plan:
         first, last = 0.1 * env.motion.duration, 0.5 * env.motion.duration
         start = start * 0.0
     steps = ((first + (last - first) * when) / env.control_dt).round().long()
-    return Plan(
+    return PushPlan(
         impulse=torch.tensor(impulses, dtype=torch.float32).repeat_interleave(each).to(env.device),
         angle=(2 * math.pi * turn).float().repeat(len(impulses)).to(env.device),
         step=steps.repeat(len(impulses)).to(env.device),
@@ -69,16 +106,10 @@ def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> Plan:
 
 
 @torch.no_grad()
-def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> dict[str, Any]:
-    """Push every character of ``env`` (made with ``training=False``) once, and see who falls within 5 s.
+def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushReport:
+    """Push every character of ``env`` (made with ``training=False``) once and count those that survive.
 
-    The number of environments must be a multiple of the number of ``impulses``. Episodes that fall before their push are
-    left out.
-
-    Returns:
-        ``impulse_Ns``, and by size: ``speed_change_m_s``, ``pushed`` (episodes) and ``survival``;
-        ``half_survive_Ns``: where survival passes a half, by linear interpolation, None if it does not; ``pushes``, one
-        by one: impulse, angle [rad] from the clip's forward direction to the left, and whether it was survived.
+    Raises ValueError if the number of environments is no multiple of the number of ``impulses``.
     """
     if env.num_envs % len(impulses):
         raise ValueError(f"{env.num_envs} environments cannot be shared out over {len(impulses)} sizes")
@@ -102,32 +133,32 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> dict[str
     return _report(env, plan, pushed, ~fell)
 
 
-def _speed(env: TrackingEnv, plan: Plan, now: Tensor) -> Tensor:
-    """Change of velocity (K, 3) [m/s], world axes, of those who are pushed now."""
+def _speed(env: TrackingEnv, plan: PushPlan, now: Tensor) -> Tensor:
+    """Change of velocity (K, 3) in world axes [m/s], of the K characters selected by ``now`` (N,) bool."""
     angle = plan.angle[now] + env.clock.now.yaw[now]
     direction = torch.stack((angle.cos(), angle.sin(), torch.zeros_like(angle)), -1)
     return direction * (plan.impulse[now] / env.character.mass)[:, None]
 
 
-def _report(env: TrackingEnv, plan: Plan, pushed: Tensor, survived: Tensor) -> dict[str, Any]:
+def _report(env: TrackingEnv, plan: PushPlan, pushed: Tensor, survived: Tensor) -> PushReport:
     sizes = sorted(set(plan.impulse.tolist()))
     counts = [int((pushed & (plan.impulse == size)).sum()) for size in sizes]
     alive = [int((pushed & survived & (plan.impulse == size)).sum()) for size in sizes]
     survival = [a / n if n else 0.0 for a, n in zip(alive, counts, strict=True)]
     rows = zip(plan.impulse.tolist(), plan.angle.tolist(), survived.tolist(), pushed.tolist(), strict=True)
-    return {
-        "impulse_Ns": sizes,
-        "speed_change_m_s": [size / env.character.mass for size in sizes],
-        "pushed": counts,
-        "survival": survival,
-        "half_survive_Ns": half_point(sizes, survival),
-        "watched_s": WATCHED_S,
-        "pushes": [{"impulse_Ns": i, "angle_rad": a, "survived": s} for i, a, s, was in rows if was],
-    }
+    return PushReport(
+        impulse_Ns=tuple(sizes),
+        speed_change_m_s=tuple(size / env.character.mass for size in sizes),
+        pushed=tuple(counts),
+        survival=tuple(survival),
+        half_survive_Ns=half_point(sizes, survival),
+        watched_s=WATCHED_S,
+        pushes=tuple(Push(impulse, angle, lived) for impulse, angle, lived, was_pushed in rows if was_pushed),
+    )
 
 
 def half_point(sizes: Sequence[float], survival: Sequence[float]) -> float | None:
-    """The size at which survival first falls to a half, by linear interpolation; None if it never does, or starts below."""
+    """Size at which survival first falls to one half, by linear interpolation; None if it starts there or never falls so far."""
     if survival[0] <= 0.5:
         return None
     points = list(zip(sizes, survival, strict=True))

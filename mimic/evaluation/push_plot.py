@@ -1,28 +1,28 @@
-"""The picture of a push test: impulse against survival, and from which sides pushes are survived."""
+"""Plot of a push test: survival against impulse, and the directions of the pushes that were survived."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mimic.core.plotting import new_figure, save_picture
+from mimic.evaluation.push import PushReport
 
 _BLUE, _RED = "#1f77b4", "#c03028"
 
 
-def draw_pushes(report: Mapping[str, Any], picture: Path, title: str) -> None:
-    """Draw what ``push_test`` found as a PNG. Raises InputError where it cannot be written."""
+def draw_pushes(report: PushReport, picture: Path, title: str) -> None:
+    """Write the plot as a PNG. Raises InputError if it cannot be written."""
     figure = new_figure(10.0, 4.2)
     figure.suptitle(title, fontsize=11)
     grid = figure.add_gridspec(1, 2, width_ratios=(3, 2))
     curve = figure.add_subplot(grid[0])
-    sizes = np.array(report["impulse_Ns"])
-    bands = [wilson(share, count) for share, count in zip(report["survival"], report["pushed"], strict=True)]
+    sizes = np.array(report.impulse_Ns)
+    bands = [wilson(share, count) for share, count in zip(report.survival, report.pushed, strict=True)]
     curve.fill_between(sizes, [b[0] for b in bands], [b[1] for b in bands], alpha=0.2, color=_BLUE, linewidth=0)
-    curve.plot(sizes, report["survival"], marker="o", color=_BLUE)
-    half = report["half_survive_Ns"]
+    curve.plot(sizes, report.survival, marker="o", color=_BLUE)
+    half = report.half_survive_Ns
     if half is not None:
         curve.plot([half, half, 0], [0, 0.5, 0.5], color="black", linewidth=0.8, linestyle=":")
         curve.annotate(
@@ -33,21 +33,21 @@ def draw_pushes(report: Mapping[str, Any], picture: Path, title: str) -> None:
             fontsize=9,
             ha="right",
         )
-    curve.set(xlabel="impulse [N·s]", ylabel=f"share not down {report['watched_s']:g} s later", ylim=(0, 1.03))
+    curve.set(xlabel="impulse [N·s]", ylabel=f"share not down {report.watched_s:g} s later", ylim=(0, 1.03))
     curve.set_xlim(left=0)
     curve.grid(alpha=0.3)
-    mass = sizes[-1] / max(report["speed_change_m_s"][-1], 1e-9)
+    mass = sizes[-1] / max(report.speed_change_m_s[-1], 1e-9)
     above = curve.secondary_xaxis("top", functions=(lambda x: x / mass, lambda v: v * mass))
     above.set_xlabel("change of speed [m/s]; band: 95 % interval", fontsize=9)
     _draw_directions(figure.add_subplot(grid[1], projection="polar"), report)
     save_picture(figure, picture)
 
 
-def _draw_directions(axes: Any, report: Mapping[str, Any]) -> None:
-    """Each push as a dot in the direction in which it went; seen from above, forward is up."""
+def _draw_directions(axes: Any, report: PushReport) -> None:
+    """One dot per push in its direction, seen from above; forward is up."""
     for survived, colour, name in ((True, _BLUE, "survived"), (False, _RED, "fell")):
-        chosen = [p for p in report["pushes"] if p["survived"] == survived and p["impulse_Ns"] > 0]
-        angles, sizes = [p["angle_rad"] for p in chosen], [p["impulse_Ns"] for p in chosen]
+        chosen = [p for p in report.pushes if p.survived == survived and p.impulse_Ns > 0]
+        angles, sizes = [p.angle_rad for p in chosen], [p.impulse_Ns for p in chosen]
         axes.scatter(angles, sizes, s=10, color=colour, alpha=0.85, label=name, edgecolors="none")
     axes.set_theta_zero_location("N")
     axes.set_xticks([0, math.pi / 2, math.pi, 3 * math.pi / 2], ["forward", "left", "back", "right"], fontsize=9)
@@ -57,11 +57,11 @@ def _draw_directions(axes: Any, report: Mapping[str, Any]) -> None:
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % interval of a share seen in ``count`` trials (Wilson 1927)."""
+    """95 % confidence interval of a share measured in ``count`` trials (Wilson 1927)."""
     if count == 0:
         return 0.0, 1.0
     z = 1.96
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    # the ends are exact for none and all; rounding must not leave the mean outside
+    # rounding must not leave the share outside its interval
     return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)

@@ -101,7 +101,7 @@ def _manifest(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any], f
             "character": env.character.name,
             "warning": licence["warning"],
             "licence": dict(licence),
-            "evaluation": skill.spec.get("evaluation"),
+            "evaluation": skill.spec.evaluation,
             "dimensions": {"observation": env.obs_dim, "action": env.act_dim},
             "files": {
                 name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -25,7 +25,7 @@ def provenance(skill: Controller, motion: Motion) -> dict[str, Any]:
     """The manifest's ``licence`` part: clip, controller, and a warning unless all may be used commercially."""
     spec = skill.spec
     clip_licence = motion.license or "not stated"
-    own = str(spec.get("clip_license") or clip_licence)
+    own = spec.clip_license or clip_licence
     clip = {
         "name": short_name(skill.clip),
         "source": motion.source if "(synthetic)" in motion.source else _source(skill.clip),
@@ -34,9 +34,9 @@ def provenance(skill: Controller, motion: Motion) -> dict[str, Any]:
         "commercial_use": commercial_use(clip_licence),
     }
     controller = {
-        "algorithm": spec.get("algorithm"),
-        "seed": spec.get("seed"),
-        "training": spec.get("training"),
+        "algorithm": spec.algorithm,
+        "seed": spec.seed,
+        "training": spec.training.to_json() if spec.training else None,
         "derived_from": clip["name"],
         "licence": f"a controller trained on a clip carries the clip's terms: {own}",
         "commercial_use": commercial_use(own),

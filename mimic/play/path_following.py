@@ -6,7 +6,7 @@ would keep the character closest to the path and its direction. Nothing else of 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +151,7 @@ def steer(skill: Controller, path: str, radius: float, seconds: float) -> Course
         raise InputError(f"{skill.path}: knows one clip, '{skill.clip}'; steering needs several: train --clip A+B+C")
     if path not in PATHS:
         raise InputError(f"no path '{path}'; {nearest(path, PATHS)}")
-    skill = replace(
-        skill, env_config=replace(skill.env_config, evaluation_s=seconds + 1.0)
-    )  # one episode, if it does not fall
+    skill = skill.with_episodes_of(seconds + 1.0)  # one episode, if it does not fall
     env = skill.make_env(1, threads=1)
     points = PATHS[path](radius)
     pilot, witness = Pilot(env, points), Pilot(env, points)

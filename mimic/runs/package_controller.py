@@ -1,52 +1,55 @@
-"""A run's best checkpoint as a controller folder of its own: small, evaluated, and with its history.
+"""Package the best checkpoint of a run as a controller folder: small, evaluated, and with its history.
 
-What ships in ``mimic/controllers`` was made this way. The history is what the run's own files say: the whole
-configuration, seed, samples, hours and the machine that packs it.
+The controllers in ``mimic/controllers`` were made by this module. The history consists of the run's configuration, seed,
+samples and hours, and of the machine on which it is packaged.
 """
 
 import os
 import platform
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from mimic.core import checkpoint
 from mimic.core.errors import InputError
 from mimic.core.strict_config import to_dict
-from mimic.core import checkpoint
-from mimic.cli.run_clip import evaluate_controller
-from mimic.runs.controller import find_controller, load_controller, training_cost
-from mimic.runs.training import read_run
+from mimic.runs.controller import Controller, find_controller, load_controller, training_cost
+from mimic.runs.controller_spec import TrainingRecord
+from mimic.runs.evaluate_controller import ControllerEvaluation, EvaluationSetup, evaluate_controller
+from mimic.runs.training import RunConfig, read_run
 
 
-def pack(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> dict[str, Any]:
-    """Evaluate the best checkpoint of the run in folder ``run`` and write it as controller ``out``; its evaluation.
+def package_controller(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> ControllerEvaluation:
+    """Evaluate the best checkpoint of the run in folder ``run`` and write it as controller ``out``.
 
     Raises:
         InputError: ``out`` exists already.
-        CheckpointError: ``run`` holds no run with a sound checkpoint.
+        CheckpointError: ``run`` holds no run with an undamaged checkpoint.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; choose another --out, or move it away")
     config = read_run(run)
-    controller = load_controller(str(find_controller(str(run))))
-    report = evaluate_controller(controller, episodes, threads)
-    del report["controller"]
-    preset = to_dict(config.preset)
-    training = {
-        **training_cost(controller),
-        "machine": _machine(),
+    controller = load_controller(find_controller(str(run)))
+    evaluation = evaluate_controller(controller, EvaluationSetup(episodes, threads=threads))
+    stored = evaluation.to_json()
+    del stored["controller"]
+    spec = replace(controller.spec, training=_training_record(controller, config), evaluation=stored)
+    checkpoint.write_controller(out, controller.policy.state_dict(), spec.to_json())
+    return replace(evaluation, controller=out)
+
+
+def _training_record(controller: Controller, config: RunConfig) -> TrainingRecord:
+    settings = {
         "seed": config.seed,
         "num_envs": config.preset.num_envs,
-        "policy": preset["policy"],
+        "policy": to_dict(config.preset.policy),
         **to_dict(config.preset.algorithm(config.algorithm)),
     }
-    spec = {**controller.spec, "training": training, "evaluation": report}
-    checkpoint.write_controller(out, controller.policy.state_dict(), spec)
-    return {**report, "controller": str(out)}
+    return TrainingRecord(**asdict(training_cost(controller)), machine=_machine(), extra=settings)
 
 
 def _machine() -> str:
-    """The machine in words, as far as it concerns speed."""
+    """Processor, cores, GPU and operating system, which determine the speed of training."""
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{platform.machine()}, {os.cpu_count()} cores{gpu}, {platform.system()}"

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -20,10 +19,11 @@ from filelock import FileLock, Timeout
 from mimic.core.errors import CheckpointError, InputError
 from mimic.core.strict_config import build, to_dict
 from mimic.core import checkpoint
-from mimic.runs.warm_start import InitialController, history, initial_policy, terms
+from mimic.runs.warm_start import InitialController, combined_licence, initial_policy
 from mimic.runs.preset import AlgorithmName, Preset
 from mimic.tracking import TrackingEnv, make_env
 from mimic.evaluation.evaluate import evaluate
+from mimic.evaluation.report import EvaluationReport
 from mimic.rl.build import make_learner
 from mimic.rl.policy import GaussianPolicy, on_device
 from mimic.rl.progress import Progress, Silent
@@ -34,7 +34,8 @@ from mimic.rl.threads import learner_threads
 from mimic.rl.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
 from mimic.core.files import make_folder, write_json
 from mimic.sim import DeviceName, simulation_device
-from mimic.runs.controller import CONFIG_FILE, make_spec
+from mimic.runs.controller import CONFIG_FILE
+from mimic.runs.controller_spec import ControllerSpec
 from mocap.catalogue import load_clips
 from mocap.motion import Motion
 
@@ -145,15 +146,15 @@ def _make_trainer(
         out=out,
         seed=run.seed,
         evaluate=_evaluation(run, threads) if ranks.first else None,
-        spec=make_spec(
+        spec=ControllerSpec(
             run.clip,
             motion.character,
             preset.env,
             algorithm=run.algorithm,
             seed=run.seed,
-            clip_license=terms(motion.license, run.beginning),
-            **history(run.beginning),
-        ),
+            clip_license=combined_licence(motion.license, run.beginning),
+            begun_with=run.beginning.ancestor() if run.beginning else None,
+        ).to_json(),
         progress=progress,
         critic_first=_CRITIC_FIRST if run.beginning else 0,
         learn_threads=run.learn_threads,
@@ -217,7 +218,8 @@ def _evaluation(run: RunConfig, threads: int) -> Evaluate:
     return judge
 
 
-def summary(report: Mapping[str, Any]) -> dict[str, float]:
+def summary(report: EvaluationReport) -> dict[str, float]:
     """The numbers of an evaluation that a log row holds."""
     names = ("survival", "success_rate", "mpjpe_m", "root_error_m", "mean_steps", "mean_time_s")
-    return {"normalized_return": report["normalized_return"]["mean"]} | {name: report[name] for name in names}
+    found = report.to_json()
+    return {"normalized_return": report.normalized_return.mean} | {name: found[name] for name in names}

@@ -1,18 +1,20 @@
-"""A run that begins with a controller: which one it was, what is behind it, and whether its policy fits the run.
+"""Warm start: a run that starts from the policy of a controller.
 
-All of it is found out once, when the run is made, and kept in ``config.json``: a run can be resumed when the controller
-has gone, or has become another of the same name.
+The controller is looked up once, when the run is made, and described in ``config.json``. The run can therefore resume
+after the controller has been deleted or replaced by another of the same name.
 """
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from mimic.core.errors import InputError
 from mimic.core import checkpoint
-from mimic.runs.preset import Preset
+from mimic.core.errors import InputError
 from mimic.rl.policy import GaussianPolicy
-from mimic.runs.controller import Controller, total_training_cost, load_controller
+from mimic.runs.controller import Controller, load_controller, total_training_cost
+from mimic.runs.controller_spec import Ancestor
+from mimic.runs.preset import Preset
 from mocap.catalogue import names_in
 
 _FREE, _UNSTATED = "Apache-2.0", "not stated"
@@ -20,14 +22,14 @@ _FREE, _UNSTATED = "Apache-2.0", "not stated"
 
 @dataclass(frozen=True)
 class InitialController:
-    """The controller a run begins with.
+    """The controller that a run starts from.
 
     Attributes:
         controller: as the user named it.
         path: its folder.
-        policy_sha256: of its policy's file.
+        policy_sha256: hash of its policy's file.
         samples, hours: of all training behind it.
-        clip_license: the terms of the clips it was trained on.
+        clip_license: terms of the clips it was trained on.
     """
 
     controller: str
@@ -37,48 +39,43 @@ class InitialController:
     hours: float
     clip_license: str
 
+    def ancestor(self) -> Ancestor:
+        """The part that the controllers of the run record; a path on this machine means nothing elsewhere."""
+        return Ancestor(self.controller, self.policy_sha256, self.samples, self.hours, self.clip_license)
+
 
 def initial_controller(name: str) -> InitialController:
-    """What there is to know of a controller. Raises InputError or CheckpointError where it cannot be loaded."""
+    """Describe the controller ``name``. Raises InputError or CheckpointError if it cannot be loaded."""
     controller = load_controller(name)
     digest = hashlib.sha256((controller.path / checkpoint.POLICY_FILE).read_bytes()).hexdigest()
-    behind, licence = total_training_cost(controller), str(controller.spec.get("clip_license") or "")
-    return InitialController(name, str(controller.path.resolve()), digest, behind["samples"], behind["hours"], licence)
+    cost, licence = total_training_cost(controller), controller.spec.clip_license or ""
+    return InitialController(name, str(controller.path.resolve()), digest, cost.samples, cost.hours, licence)
 
 
-def history(beginning: InitialController | None) -> dict[str, Any]:
-    """What the controllers of a run say of its beginning, beside the rest: ``begun_with``."""
-    if beginning is None:
-        return {}
-    said = {
-        name: getattr(beginning, name) for name in ("controller", "policy_sha256", "samples", "hours", "clip_license")
-    }
-    return {"begun_with": said}
+def combined_licence(clip_licence: str, initial: InitialController | None) -> str:
+    """Terms of a policy learned from a clip: those of the clip, and those of the controller that the run started from."""
+    if initial is None or initial.clip_license == clip_licence or initial.clip_license.startswith(_FREE):
+        return clip_licence
+    # does not begin with the name of a licence, so that no reader takes the whole for the first of the two
+    return f"of the controller it began with: {initial.clip_license or _UNSTATED}; of the clip: {clip_licence or _UNSTATED}"
 
 
-def terms(clip_license: str, beginning: InitialController | None) -> str:
-    """The terms of what is learned from a clip: those of the controller it begins with hold as well."""
-    if beginning is None or beginning.clip_license == clip_license or beginning.clip_license.startswith(_FREE):
-        return clip_license
-    # begins with no licence's name, so that nobody takes the whole for the first of them
-    return f"of the controller it began with: {beginning.clip_license or _UNSTATED}; of the clip: {clip_license or _UNSTATED}"
-
-
-def initial_policy(beginning: InitialController, clip: str, character: str, preset: Preset) -> GaussianPolicy:
-    """The policy to begin with. Raises InputError if it sees or does something else than the run's."""
-    controller = load_controller(beginning.path)
-    for what, (theirs, ours) in _compared(controller, clip, character, preset).items():
+def initial_policy(initial: InitialController, clip: str, character: str, preset: Preset) -> GaussianPolicy:
+    """Load the policy to start from. Raises InputError if its observations, actions or networks differ from the run's."""
+    controller = load_controller(Path(initial.path))
+    for name, (theirs, ours) in _compared(controller, clip, character, preset).items():
         if theirs != ours:
             raise InputError(
-                f"{controller.path}: {what} differs from this run's, so that its policy would be lost here: {theirs}, not {ours}"
+                f"cannot start from {initial.controller} ({controller.path}): {name} is {theirs} there and {ours} in this run"
             )
     return controller.policy
 
 
 def _compared(controller: Controller, clip: str, character: str, preset: Preset) -> dict[str, tuple[Any, Any]]:
+    """Everything that must be equal for a policy to fit a run: name -> (of the controller, of the run)."""
     env, policy, theirs = preset.env, preset.policy, controller.policy.config
     return {
-        "the character": (controller.spec["character"], character),
+        "the character": (controller.spec.character, character),
         "env.observation": (controller.env_config.observation, env.observation),
         "env.action": (controller.env_config.action, env.action),
         "policy.actor_sizes": (theirs.actor_sizes, policy.actor_sizes),

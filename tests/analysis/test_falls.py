@@ -14,14 +14,14 @@ N = 20
 def performed(change, name="humanoid", seconds=2.0):
     """Falls of a puppet that does as the reference, changed by ``change(clip_time, state)``."""
     env = make(gentle_motion(name), N, config(f"evaluation_s={seconds}", "repair=false"), puppet=True)
-    meter = FallMetric(env)
+    metric = FallMetric(env)
 
     def act(obs):
         env.engine.told = change(env.clock.ahead(env.control_dt).clip_time, ahead(env))
         return torch.zeros(N, env.act_dim)
 
     starts = torch.linspace(0, 0.7, N, dtype=torch.float64)
-    return evaluate(env, act, start_times=starts, extra=[meter]), meter.falls()
+    return evaluate(env, act, start_times=starts, extra=[metric]).to_json(), metric.falls()
 
 
 def test_who_does_not_fall_has_no_falls():

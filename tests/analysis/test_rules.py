@@ -12,6 +12,8 @@ from mimic.analysis.diagnose import diagnose
 from mimic.analysis.evidence import Evidence, Trial, changed_settings
 from mimic.analysis.falls import Falls
 from mimic.analysis.rules import RULES, findings
+from mimic.evaluation.metrics.torque import JointTorque
+from mimic.evaluation.report import EvaluationReport, NormalizedReturn
 from mimic.runs.training import RunConfig
 from tests.kinematic_engine import preset
 
@@ -19,7 +21,8 @@ WELL = {"explained_variance": 0.92, "ess": 0.79, "kl": 0.015, "std": 0.1, "actor
 WELL |= {"weight_clipped": 0.0, "skipped_updates": 0.0, "episode_length": 200.0, "ends/fail": 20.0, "ends/timeout": 5.0}
 WELL |= {"ends/clip_end": 0.0, "ends/diverged": 0.0, "info/pose": 0.9, "info/velocity": 0.3, "info/end_effector": 0.5}
 WELL |= {"info/root": 0.8, "info/com": 0.7}
-DOABLE = {joint.name: (0.02, 0.9, 0.4) for joint in load_character("humanoid").joints}
+HUMANOID = load_character("humanoid")
+DOABLE = {joint.name: (0.02, 0.9, 0.4) for joint in HUMANOID.joints}
 FALLS = Falls(
     falls=60,
     clip_s=[0.5] * 60,
@@ -47,19 +50,24 @@ def evidence(
         | ({"eval/normalized_return": returns[0] + (returns[1] - returns[0]) * k / 40} if k % 4 == 0 else {})
         for k in range(1, 41)
     ]
-    report = {
-        "character": "humanoid",
-        "normalized_return": {"mean": returns[1], "std": 0.0},
-        "mean_steps": 60.0,
-        "mean_time_s": 2.0,
-        "episode_s": 10.0,
-        "survival": 0.1,
-        "episodes": 64,
-        "torque_by_joint": {name: {"mean": 0.2, "peak": 1.0, "at_limit": at_limit} for name in DOABLE},
-    }
+    report = EvaluationReport(
+        clip="walk",
+        character="humanoid",
+        episodes=64,
+        episode_s=10.0,
+        normalized_return=NormalizedReturn(returns[1], 0.0),
+        survival=0.1,
+        mean_steps=60.0,
+        mean_time_s=2.0,
+        metrics={"torque_by_joint": {name: JointTorque(0.2, 1.0, at_limit) for name in DOABLE}},
+        reward_terms={},
+        by_time=(),
+    )
     check = {"sinks_m": 0.01, "forbidden": {}, "torque": DOABLE, "hovers_share": 0.0} | (clip or {})
     run = RunConfig("walk", algorithm, 0, preset("fast", *settings))
-    return Evidence(Path("runs/x"), run, rows, ClipCheck(**check), Trial(Path("runs/x/ckpt/1"), report, falls))
+    return Evidence(
+        Path("runs/x"), run, HUMANOID, rows, ClipCheck(**check), Trial(Path("runs/x/ckpt/1"), report, falls)
+    )
 
 
 def faults(*args, **options) -> list[tuple[str, float]]:
@@ -143,7 +151,7 @@ def test_the_surest_comes_first_and_consequences_are_not_listed():
 def test_a_log_too_short_for_figures_accuses_nobody():
     whole = evidence(samples=300_000, returns=(0.0, 0.1))
     for rows in ([], whole.rows[:3]):
-        short = Evidence(whole.run, whole.config, rows, whole.clip, None, ["why"])
+        short = Evidence(whole.run, whole.config, HUMANOID, rows, whole.clip, None, ["why"])
         assert [f.fault for f in findings(short)] == ["patience"]
         assert "why" in diagnose(short).text()
 
@@ -153,10 +161,10 @@ def test_the_words_say_where_it_falls_and_what_is_lost():
     for part in (
         "It has not learned. Normalised return 0.06",
         "60 of 64 starts fall, most readily between 0.50 and 0.60 s of the clip (70 % of the falls there)",
-        "the right knee (80 % of the falls)",
+        "The right knee hits the ground first (80 % of the falls)",
         "30 cm from its place, 12 cm too low, and turned wrongly by 40°, mostly forward",
         "left hand 9 cm",
-        "what is lost is balance",
+        "balance is lost",
         "root 0.15, pose 0.10",
         "1. Weights (surely)",
         "try: a higher temperature: --set awr.update.temperature=2",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mimic.evaluation.evaluate import evaluate, random_starts
-from mimic.evaluation.metrics import Jerk
+from mimic.evaluation.metrics.jerk import ThirdDifference
 from mimic.tracking import TrackingEnv
 from tests.kinematic_engine import ahead, clip_env, config, gentle_motion, make, shifted
 
@@ -31,7 +31,7 @@ def sunk(rows):
 
 
 def test_a_perfect_run_earns_one():
-    report = evaluate(*judged())
+    report = evaluate(*judged()).to_json()
     assert report["normalized_return"]["mean"] == pytest.approx(1.0, abs=1e-6)
     assert report["normalized_return"]["std"] == pytest.approx(0.0, abs=1e-6)
     assert (report["survival"], report["mean_steps"], report["episode_s"]) == (1.0, STEPS, 0.5)
@@ -43,7 +43,7 @@ def test_a_perfect_run_earns_one():
 
 
 def test_one_that_falls_at_once_earns_nothing():
-    report = evaluate(*judged(lambda env, state: shifted(state, root_pos_w=sunk(torch.ones(N)))))
+    report = evaluate(*judged(lambda env, state: shifted(state, root_pos_w=sunk(torch.ones(N))))).to_json()
     assert report["normalized_return"] == {"mean": 0.0, "std": 0.0}
     assert (report["survival"], report["mean_steps"]) == (0.0, 0.0)
     assert all(math.isfinite(value) for value in report["reward_terms"].values())
@@ -57,7 +57,7 @@ def test_what_comes_after_a_fall_counts_as_zero():
         return shifted(state, root_pos_w=sunk(falls == change.step))
 
     change.step = 0
-    report = evaluate(*judged(change))
+    report = evaluate(*judged(change)).to_json()
     returns = torch.tensor([2, 5, 8, 15, 15, 15]).double() / STEPS
     assert report["normalized_return"]["mean"] == pytest.approx(float(returns.mean()), abs=1e-6)
     assert report["normalized_return"]["std"] == pytest.approx(float(returns.std(correction=0)), abs=1e-6)
@@ -70,7 +70,7 @@ def test_what_comes_after_a_fall_counts_as_zero():
 def test_rewards_are_summed_and_divided_by_the_steps_there_could_have_been(monkeypatch):
     env, act = judged()
     monkeypatch.setattr(env.reward, "total", lambda terms: torch.linspace(0, 1, N))
-    returned = evaluate(env, act)["normalized_return"]
+    returned = evaluate(env, act).to_json()["normalized_return"]
     assert returned["mean"] == pytest.approx(0.5)
     assert returned["std"] == pytest.approx(float(torch.linspace(0, 1, N).std(correction=0)))
 
@@ -79,20 +79,20 @@ def test_errors_are_distances():
     offset = torch.tensor([0.03, 0.04, 0.0])
     # not over the seam, where the reference is moved to the simulation
     starts = torch.linspace(0, 0.4, N, dtype=torch.float64)
-    report = evaluate(*judged(lambda env, state: shifted(state, root_pos_w=offset)), start_times=starts)
+    report = evaluate(*judged(lambda env, state: shifted(state, root_pos_w=offset)), start_times=starts).to_json()
     assert report["root_error_m"] == pytest.approx(0.05, rel=1e-3)
     assert report["mpjpe_m"] < 1e-5, "seen from the root"
-    report = evaluate(*judged(lambda env, state: shifted(state, joint_vel=torch.tensor(0.25))))
+    report = evaluate(*judged(lambda env, state: shifted(state, joint_vel=torch.tensor(0.25)))).to_json()
     assert report["joint_velocity_error_rad_s"] == pytest.approx(0.25, rel=1e-3)
     assert 0.0 < report["reward_terms"]["velocity"] < 0.9999
 
 
 def test_a_clip_that_does_not_loop_can_be_performed_perfectly_from_anywhere():
-    report = evaluate(*judged(loop=False))
+    report = evaluate(*judged(loop=False)).to_json()
     assert report["normalized_return"]["mean"] == pytest.approx(1.0, abs=1e-6)
     assert report["survival"] == 1.0
     starts = torch.tensor([0.0, 0.5, 0.55, 0.6, 0.9, 0.99], dtype=torch.float64)
-    report = evaluate(*judged(loop=False), start_times=starts)
+    report = evaluate(*judged(loop=False), start_times=starts).to_json()
     assert report["normalized_return"] == pytest.approx({"mean": 1.0, "std": 0.0}, abs=1e-6)
     assert report["mean_steps"] == pytest.approx((15 + 15 + 14 + 12 + 3 + 1) / N)
 
@@ -115,7 +115,7 @@ def test_drift_is_what_placing_the_clip_anew_forgives():
     env, act = judged(change)
     env.config = replace(env.config, evaluation_s=1.5)
     env.set_progress(0)
-    report = evaluate(env, act, start_times=torch.full((N,), 0.25, dtype=torch.float64))
+    report = evaluate(env, act, start_times=torch.full((N,), 0.25, dtype=torch.float64)).to_json()
     # after 0.75 s the cycle closes: the reference takes over the 23 cm it was ahead by then
     assert report["drift_m"] == pytest.approx(0.23 + 0.30, abs=0.02)
     assert report["root_error_m"] < 0.31
@@ -147,7 +147,7 @@ def test_each_ten_seconds_are_told_apart():
     env, act = judged(change)
     env.config = replace(env.config, evaluation_s=25.0)
     env.set_progress(0)
-    first, second, third = evaluate(env, act)["by_time"]
+    first, second, third = evaluate(env, act).to_json()["by_time"]
     assert [(w["from_s"], w["to_s"]) for w in (first, second, third)] == [(0, 10), (10, 20), (20, 25)]
     assert first["survival"] == second["survival"] == third["survival"] == 0.5
     # three episodes go on perfectly, the others had 2, 5 and 8 steps of 300
@@ -167,13 +167,13 @@ def test_success_is_to_be_within_half_a_metre_all_the_time():
 
     change.step = 0
     # not over the seam, where the reference is moved to the simulation
-    report = evaluate(*judged(change), start_times=torch.linspace(0, 0.4, N, dtype=torch.float64))
+    report = evaluate(*judged(change), start_times=torch.linspace(0, 0.4, N, dtype=torch.float64)).to_json()
     assert report["success_rate"] == pytest.approx(4 / N)
     assert report["survival"] == pytest.approx(5 / N)
 
 
 def test_jerk_is_the_third_derivative():
-    jerk, dt = Jerk(0.1), 0.1
+    jerk, dt = ThirdDifference(0.1), 0.1
     times = torch.arange(8) * dt
     path = torch.stack((2 * times**3, -(times**2), torch.ones(8)), -1)
     found = [float(jerk.next(p.expand(3, 4, 3))[0]) for p in path]
@@ -183,7 +183,7 @@ def test_jerk_is_the_third_derivative():
 
 def test_the_report_has_the_fields_that_scripts_rely_on_and_fits_into_json():
     env = clip_env("walk", 3, config("evaluation_s=0.2"))
-    report = json.loads(json.dumps(evaluate(env, lambda obs: torch.zeros(3, env.act_dim)), allow_nan=False))
+    report = json.loads(json.dumps(evaluate(env, lambda obs: torch.zeros(3, env.act_dim)).to_json(), allow_nan=False))
     assert (report["clip"], report["character"], report["episodes"]) == ("walk", "humanoid", 3)
     assert set(report["normalized_return"]) == {"mean", "std"}
     assert set(report["reward_terms"]) == {"pose", "velocity", "end_effector", "root", "com"}

@@ -65,4 +65,17 @@ def test_feet_are_what_may_touch_the_ground():
     }
     for anything in ("roll", "crawl"):
         assert foot_bodies(humanoid, task_for(anything)) == humanoid.end_effectors
-    assert [label(b) for b in ("left_toe", "right_wrist", "chest")] == ["left hind paw", "right hand", "chest"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("dog", "left_toe", "left hind paw"),
+        ("dog", "right_finger", "right fore paw"),
+        ("humanoid", "left_toe", "left toes"),
+        ("humanoid", "right_wrist", "right hand"),
+        ("humanoid", "chest", "chest"),
+    ],
+)
+def test_a_dog_has_paws_and_a_person_has_toes(name, body, words):
+    assert label(body, load_character(name)) == words

@@ -6,10 +6,11 @@ import torch
 from PIL import Image
 
 from characters import load_character
-from mimic.evaluation.contact_intervals import Footfalls, Stance, Track, track
+from mimic.core.strict_config import to_dict
+from mimic.evaluation.contact_intervals import ContactInterval, FootContacts, Footfalls, foot_contacts
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.footfall import FootfallMetric
-from mimic.evaluation.footfall_compare import compare
+from mimic.evaluation.footfall_compare import compare_footfalls
 from mimic.evaluation.footfall_plot import draw_footfalls, share_down
 from mimic.tracking import TrackingEnv
 from mocap.gaits import author_gait, gait_at, gait_names
@@ -20,30 +21,30 @@ from tests.motion_samples import clip_or_skip
 CYCLE = 0.5
 
 
-def gait(offset: float, duty: float = 0.5, start: float = 0.1, end: float = 10.1, skip: int = 0) -> Track:
+def gait(offset: float, duty: float = 0.5, start: float = 0.1, end: float = 10.1, skip: int = 0) -> FootContacts:
     """A foot that lands ``offset`` into every cycle of half a second, but for each ``skip``-th."""
     stances = []
     for k in range(-1, 30):
         down, up = k * CYCLE + offset, k * CYCLE + offset + duty * CYCLE
         if up > start and down < end and not (skip and k % skip == 0):
-            stances.append(Stance(down if down > start else None, up if up < end else None))
-    return Track(start, end, tuple(stances))
+            stances.append(ContactInterval(down if down > start else None, up if up < end else None))
+    return FootContacts(start, end, tuple(stances))
 
 
-def beside(simulation: list[Track], reference: list[Track]) -> dict:
+def beside(simulation: list[FootContacts], reference: list[FootContacts]) -> dict:
     names = tuple(f"foot{f}" for f in range(len(reference)))
-    return compare(Footfalls("made", names, names, CYCLE, True, [simulation], [reference]))
+    return to_dict(compare_footfalls(Footfalls("made", names, names, CYCLE, True, [simulation], [reference])))
 
 
 def test_the_moment_between_two_steps_is_interpolated():
     times = np.arange(40) / 30
-    found = track(times, np.cos(2 * np.pi * times))  # down between 0.25 and 0.75 s, and from 1.25 s on
-    assert [s.down for s in found.stances] == pytest.approx([0.25, 1.25], abs=1e-3)
-    assert found.stances[0].up == pytest.approx(0.75, abs=1e-3) and found.stances[1].up is None
+    found = foot_contacts(times, np.cos(2 * np.pi * times))  # down between 0.25 and 0.75 s, and from 1.25 s on
+    assert [s.down for s in found.intervals] == pytest.approx([0.25, 1.25], abs=1e-3)
+    assert found.intervals[0].up == pytest.approx(0.75, abs=1e-3) and found.intervals[1].up is None
     assert found.duty == pytest.approx((0.5 + 0.05) / 1.3, abs=2e-3)
-    still = track(times, -np.ones(40))
-    assert still.duty == 1.0 and len(still.landings()) == 0
-    assert track(times, np.ones(40)).duty == 0.0 and track(times[:0], times[:0]).duty == 0.0
+    still = foot_contacts(times, -np.ones(40))
+    assert still.duty == 1.0 and len(still.touchdowns()) == 0
+    assert foot_contacts(times, np.ones(40)).duty == 0.0 and foot_contacts(times[:0], times[:0]).duty == 0.0
 
 
 def test_chatter_is_no_landing():
@@ -51,8 +52,8 @@ def test_chatter_is_no_landing():
     signal = np.where((times > 0.5) & (times < 1.5), -1.0, 1.0)
     signal[30] = 0.5  # one step without contact
     signal[50] = -0.5  # one step with
-    found = track(times, signal)
-    assert len(found.stances) == 1 and found.stances[0].down == pytest.approx(0.5, abs=0.02)
+    found = foot_contacts(times, signal)
+    assert len(found.intervals) == 1 and found.intervals[0].down == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_foot_that_is_late_is_late_by_so_much():
@@ -70,7 +71,9 @@ def test_the_cycle_has_no_seam():
     report = beside([gait(0.01)], [gait(0.49)])
     assert report["feet"]["foot0"]["landings"][0]["shift"] == pytest.approx(0.04)
     jitter = np.random.default_rng(0).normal(0, 0.008, 18)
-    uneven = Track(0.1, 10.1, tuple(Stance(k * CYCLE + j, k * CYCLE + j + 0.2) for k, j in enumerate(jitter, 1)))
+    uneven = FootContacts(
+        0.1, 10.1, tuple(ContactInterval(k * CYCLE + j, k * CYCLE + j + 0.2) for k, j in enumerate(jitter, 1))
+    )
     (landing,) = beside([uneven], [uneven])["feet"]["foot0"]["landings"]
     assert min(landing["phase"], 1 - landing["phase"]) < 0.02
 
@@ -79,11 +82,13 @@ def test_steps_left_out_and_put_in_are_counted():
     assert beside([gait(0.1, skip=2)], [gait(0.1)])["missed"] == pytest.approx(0.5, abs=0.06)
     report = beside([gait(0.1)], [gait(0.1, skip=2)])
     assert report["extra"] == pytest.approx(0.5, abs=0.06) and report["missed"] == 0.0
-    twice = Track(
-        0.1, 10.1, tuple(s for pair in zip(gait(0.1, 0.2).stances, gait(0.35, 0.2).stances, strict=True) for s in pair)
+    twice = FootContacts(
+        0.1,
+        10.1,
+        tuple(s for pair in zip(gait(0.1, 0.2).intervals, gait(0.35, 0.2).intervals, strict=True) for s in pair),
     )
     assert [round(x["phase"], 3) for x in beside([twice], [twice])["feet"]["foot0"]["landings"]] == [0.2, 0.7]
-    never = Track(0.1, 10.1, ())
+    never = FootContacts(0.1, 10.1, ())
     report = beside([never], [gait(0.1)])
     assert report["feet"]["foot0"]["landings"][0]["shift"] is None and not report["order"]["same"]
     assert report["largest_difference"] == pytest.approx(0.5, abs=0.01)
@@ -111,15 +116,15 @@ def follow(motion: Motion, puppet: type = Puppet) -> FootfallMetric:
     """Four puppets that do as the motion for six seconds, watched."""
     engine = puppet(load_character(motion.character), 4, threads=1)
     env = TrackingEnv(motion, engine, config("evaluation_s=6", "repair=false"), training=False)
-    meter = FootfallMetric(env)
+    metric = FootfallMetric(env)
 
     def act(obs):
         env.engine.told = ahead(env)
         return torch.zeros(4, env.act_dim)
 
     starts = torch.linspace(0, 0.9 * motion.duration, 4, dtype=torch.float64)
-    evaluate(env, act, start_times=starts, extra=[meter])
-    return meter
+    evaluate(env, act, start_times=starts, extra=[metric])
+    return metric
 
 
 def followed(clip: str, puppet: type = Puppet) -> FootfallMetric:
@@ -128,20 +133,20 @@ def followed(clip: str, puppet: type = Puppet) -> FootfallMetric:
 
 @pytest.mark.parametrize("clip", ["walk", "cartwheel", "trot", "canter"])
 def test_one_who_does_as_the_clip_differs_by_nothing(clip):
-    report = followed(clip).report()["footfall"]
+    report = to_dict(followed(clip).report()["footfall"])
     assert report["largest_difference"] < 0.005 and report["order"]["same"]
     assert (report["missed"], report["extra"]) == (0.0, 0.0)
     assert all(0.05 < foot["duty"]["reference"] < 0.95 for foot in report["feet"].values())
 
 
 def test_one_who_walks_late_lands_late():
-    report = followed("walk", Late).report()["footfall"]
+    report = to_dict(followed("walk", Late).report()["footfall"])
     shifts = [x["shift"] * report["cycle_s"] for foot in report["feet"].values() for x in foot["landings"]]
     assert len(shifts) == 2 and shifts == pytest.approx([0.1, 0.1], abs=0.02)
 
 
 def test_a_trotting_dogs_feet_land_in_diagonal_pairs():
-    report = followed("trot").report()["footfall"]
+    report = to_dict(followed("trot").report()["footfall"])
     phase = {body: foot["landings"][0]["phase"] for body, foot in report["feet"].items()}
 
     def apart(a, b):
@@ -159,16 +164,16 @@ def test_the_diagram_is_drawn_and_the_shares_in_it_are_duty_factors(tmp_path):
     share = share_down([gait(0.1, duty=0.3)], CYCLE)
     assert share.mean() == pytest.approx(0.3, abs=0.02) and set(share.round(6)) == {0.0, 1.0}
     assert share[13:29].all() and not share[31:].any()
-    empty = Track(0.0, 0.0, ())
+    empty = FootContacts(0.0, 0.0, ())
     draw_footfalls(Footfalls("fell", ("a",), ("a",), CYCLE, True, [[empty]], [[empty]]), tmp_path / "none.png")
 
 
 def test_an_untrained_policy_can_be_drawn_too(tmp_path):
     env = clip_env("walk", 2, config("evaluation_s=1"))
-    meter = FootfallMetric(env)
-    report = evaluate(env, lambda obs: torch.zeros(2, env.act_dim), extra=[meter])
+    metric = FootfallMetric(env)
+    report = evaluate(env, lambda obs: torch.zeros(2, env.act_dim), extra=[metric]).to_json()
     assert set(report["footfall"]["feet"]) == {"right_ankle", "left_ankle"}
-    draw_footfalls(meter.footfalls(), tmp_path / "feet.png")
+    draw_footfalls(metric.footfalls(), tmp_path / "feet.png")
     assert Image.open(tmp_path / "feet.png").width > 800
 
 
@@ -178,7 +183,7 @@ PAWS = {"LH": "left_toe", "RH": "right_toe", "LF": "left_finger", "RF": "right_f
 @pytest.mark.parametrize("name", gait_names())
 def test_the_paws_of_an_authored_gait_are_down_when_its_author_said(name):
     gait, motion = gait_at(name), author_gait(name)
-    report = follow(motion).report()["footfall"]
+    report = to_dict(follow(motion).report()["footfall"])
     assert report["cycle_s"] == pytest.approx(gait.stride_s, rel=0.1)
     late = {}
     for key, body in PAWS.items():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from PIL import Image
 
 from mimic.core.errors import InputError
-from mimic.evaluation.push import FIRST_S, LAST_S, default_impulses, half_point, make_plan, push_test
+from mimic.evaluation.push import FIRST_S, LAST_S, Push, PushReport, default_impulses, half_point, make_plan, push_test
 from mimic.evaluation.push_plot import draw_pushes, wilson
 from tests.kinematic_engine import ahead, config, gentle_motion, make, shifted
 from tests.states import CHARACTERS, assert_states_close
@@ -60,7 +61,7 @@ def test_who_falls_when_pushed_hard_survives_the_gentle_pushes():
         env.engine.told = shifted(ahead(env), root_pos_w=down)
         return torch.zeros(16, env.act_dim)
 
-    report = push_test(env, act, sizes)
+    report = push_test(env, act, sizes).to_json()
     assert report["impulse_Ns"] == list(sizes) and report["pushed"] == [4] * 4
     assert report["survival"] == [1.0, 1.0, 0.0, 0.0] and report["half_survive_Ns"] == pytest.approx(30.0)
     assert report["speed_change_m_s"] == pytest.approx([size / mass for size in sizes])
@@ -80,7 +81,7 @@ def test_those_who_fall_before_they_are_pushed_are_left_out():
         env.engine.told = shifted(ahead(env), root_pos_w=torch.tensor([0.0, 0.0, -0.7]) * sink[:, None])
         return torch.zeros(6, env.act_dim)
 
-    report = push_test(env, act, (0.0, 10.0))
+    report = push_test(env, act, (0.0, 10.0)).to_json()
     assert report["pushed"] == [2, 2] and report["survival"] == [1.0, 1.0] and report["half_survive_Ns"] is None
     assert len(calls) < 20 * 30, "it stops when all have been watched"
 
@@ -114,21 +115,20 @@ def test_the_interval_holds_the_share_and_shrinks_with_trials():
 
 
 def test_the_picture_is_drawn(tmp_path):
-    pushes = [{"impulse_Ns": 10.0 * k, "angle_rad": float(k), "survived": k < 3} for k in range(5)]
-    report = {
-        "impulse_Ns": [0.0, 20.0, 40.0],
-        "speed_change_m_s": [0.0, 0.44, 0.89],
-        "pushed": [8, 8, 8],
-        "survival": [1.0, 0.75, 0.25],
-        "half_survive_Ns": 30.0,
-        "watched_s": 5.0,
-        "pushes": pushes,
-    }
+    report = PushReport(
+        impulse_Ns=(0.0, 20.0, 40.0),
+        speed_change_m_s=(0.0, 0.44, 0.89),
+        pushed=(8, 8, 8),
+        survival=(1.0, 0.75, 0.25),
+        half_survive_Ns=30.0,
+        watched_s=5.0,
+        pushes=tuple(Push(10.0 * k, float(k), k < 3) for k in range(5)),
+    )
     draw_pushes(report, tmp_path / "push.png", "title")
     picture = np.asarray(Image.open(tmp_path / "push.png").convert("RGB")).reshape(-1, 3)
     for colour in ((31, 119, 180), (192, 48, 40)):
         assert (np.abs(picture.astype(int) - colour).sum(1) < 90).any(), "survived and fell"
-    draw_pushes(report | {"half_survive_Ns": None, "pushes": []}, tmp_path / "none.png", "title")
+    draw_pushes(replace(report, half_survive_Ns=None, pushes=()), tmp_path / "none.png", "title")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"cannot be (written|made)"):
         draw_pushes(report, tmp_path / "file" / "push.png", "title")

@@ -5,7 +5,7 @@ import torch
 
 from characters import load_character
 from mimic.evaluation.evaluate import evaluate
-from mimic.evaluation.torque import TorqueShare
+from mimic.evaluation.metrics.torque import TorqueShare
 from mimic.sim.engines.mujoco import MujocoEngine
 from tests.kinematic_engine import config, gentle_motion, make
 from tests.states import CHARACTERS, random_state
@@ -53,9 +53,9 @@ def test_a_character_that_is_where_it_should_be_needs_none_and_one_far_off_gives
 
 def test_the_meter_counts_joints_at_their_limit():
     env = make(gentle_motion("humanoid"), N, config("evaluation_s=0.2"))
-    wild = evaluate(env, lambda obs: 50.0 * torch.ones(N, env.act_dim))
-    calm = evaluate(env, lambda obs: torch.zeros(N, env.act_dim))
+    wild = evaluate(env, lambda obs: 50.0 * torch.ones(N, env.act_dim)).metrics
+    calm = evaluate(env, lambda obs: torch.zeros(N, env.act_dim)).metrics
     assert wild["torque_at_limit_share"] > 0.45 > 0.1 > calm["torque_at_limit_share"]
     assert wild["torque_peak_share"] == pytest.approx(1.0, abs=1e-5)
     rows = wild["torque_by_joint"].values()
-    assert wild["torque_mean_share"] == pytest.approx(sum(row["mean"] for row in rows) / len(rows))
+    assert wild["torque_mean_share"] == pytest.approx(sum(row.mean for row in rows) / len(rows))

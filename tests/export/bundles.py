@@ -1,6 +1,7 @@
 """Bundles for tests: of the controller that ships, and of untrained policies on clips made up here."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from characters import load_character
 from mimic.core import checkpoint
 from mimic.export.bundle import bundle_files
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
-from mimic.runs.controller import Controller, load_controller, make_spec
+from mimic.runs.controller import Controller, load_controller
+from mimic.runs.controller_spec import ControllerSpec
 from mimic.tracking import EnvConfig
 from mocap.formats.deepmimic import write_deepmimic
 from tests.kinematic_engine import config, gentle_motion
@@ -29,13 +31,14 @@ def untrained(
     moves = gentle_motion(character, **motion)  # type: ignore[arg-type]
     clip = folder / f"{name}.txt"
     clip.write_bytes(write_deepmimic(moves, load_character(character)))
-    sizes = Controller(folder, str(clip), _policy(1, 1), env_config, {})
+    spec = ControllerSpec(str(clip), character, env_config)
+    sizes = Controller(folder, _policy(1, 1), spec)
     env = _unchecked_env(sizes)
     policy = _policy(env.obs_dim, env.act_dim)
     obs = torch.randn(64, env.obs_dim, generator=torch.Generator().manual_seed(5))
     policy.normalizer.update(obs * torch.linspace(0.1, 3.0, env.obs_dim))
-    spec = {**make_spec(str(clip), character, env_config), "policy": policy.describe()}
-    checkpoint.write_controller(folder / "controller", policy.state_dict(), spec)
+    spec = replace(spec, policy=policy.describe())
+    checkpoint.write_controller(folder / "controller", policy.state_dict(), spec.to_json())
     return load_controller(str(folder / "controller"))
 
 

@@ -6,9 +6,10 @@ import torch
 
 from mimic.core.errors import CheckpointError, InputError
 from mimic.core import checkpoint
-from mimic.runs import controller as skill
+from mimic.runs import controller as controller_module
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
-from mimic.runs.controller import find_controller, latest_run_of_clip, load_controller, make_spec, shipped_controllers, short_name
+from mimic.runs.controller import find_controller, latest_run_of_clip, load_controller, shipped_controllers, short_name
+from mimic.runs.controller_spec import ControllerSpec
 from tests.motion_samples import clip_or_skip
 from tests.kinematic_engine import clip_env, config
 
@@ -18,7 +19,7 @@ def nothing_shipped(tmp_path, monkeypatch):
     """An empty working folder, and no controllers but the test's."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shipped").mkdir()
-    monkeypatch.setattr(skill, "SHIPPED_FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr(controller_module, "SHIPPED_FOLDER", tmp_path / "shipped")
 
 
 def policy(obs_dim=10, act_dim=4, seed=0):
@@ -28,7 +29,7 @@ def policy(obs_dim=10, act_dim=4, seed=0):
 def controller(folder, clip="walk", character="humanoid", of=None, **spec):
     of = of or policy()
     checkpoint.write_controller(
-        folder, of.state_dict(), {**make_spec(clip, character, config()), "policy": of.describe(), **spec}
+        folder, of.state_dict(), ControllerSpec(clip, character, config(), of.describe()).to_json() | spec
     )
     return folder
 
@@ -36,7 +37,7 @@ def controller(folder, clip="walk", character="humanoid", of=None, **spec):
 def run(root, name, steps, scores=None, clip="walk"):
     """A run folder with a checkpoint at each of ``steps``."""
     of = policy()
-    spec = {**make_spec(clip, "humanoid", config()), "policy": of.describe()}
+    spec = ControllerSpec(clip, "humanoid", config(), of.describe()).to_json()
     for step, score in zip(steps, scores or [None] * len(steps), strict=True):
         checkpoint.save(root / name / "ckpt", step, {"policy": of.state_dict()}, {}, spec, score)
     (root / name / "config.json").write_text(json.dumps({"clip": clip}))
@@ -48,7 +49,7 @@ def test_what_was_saved_comes_back_and_acts_the_same(tmp_path):
     found = load_controller(str(controller(tmp_path / "c", of=of, seed=5)))
     obs = torch.randn(7, 10)
     assert torch.equal(found.policy.mean(obs), of.mean(obs))
-    assert (found.clip, found.env_config, found.spec["seed"]) == ("walk", config(), 5)
+    assert (found.clip, found.env_config, found.spec.seed) == ("walk", config(), 5)
 
 
 def test_a_task_is_made_only_for_a_policy_that_fits_it(tmp_path):

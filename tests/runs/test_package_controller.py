@@ -5,7 +5,7 @@ import torch
 
 from mimic.core.errors import InputError
 from mimic.runs.preset import load_preset
-from mimic.runs.package_controller import pack
+from mimic.runs.package_controller import package_controller
 from mimic.runs.controller import load_controller
 from mimic.runs.training import Limits, RunConfig, train
 from tests.motion_samples import clip_or_skip
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 
 def test_what_is_packed_acts_as_the_best_checkpoint_and_tells_its_history(run, tmp_path):
-    report = pack(run, tmp_path / "walk", episodes=2, threads=1)
+    evaluation = package_controller(run, tmp_path / "walk", episodes=2, threads=1)
     packed, best = load_controller(str(tmp_path / "walk")), load_controller(str(run))
     obs = torch.randn(5, packed.policy.obs_dim)
     assert torch.equal(packed.policy.mean(obs), best.policy.mean(obs))
@@ -39,17 +39,17 @@ def test_what_is_packed_acts_as_the_best_checkpoint_and_tells_its_history(run, t
         "controller.json",
         "policy.safetensors",
     ]
-    training = packed.spec["training"]
+    training = packed.spec.training.to_json()
     saved = json.loads((best.path / "meta.json").read_text())["counters"]
     assert training["samples"] == saved["samples"] > 0
     assert (training["seed"], training["rollout"]["steps"], training["update"]["optimizer"]) == (7, 4, "muon")
-    assert packed.spec["evaluation"]["normalized_return"] == report["normalized_return"]
-    assert packed.spec["clip_license"]
+    assert packed.spec.evaluation["normalized_return"] == evaluation.to_json()["normalized_return"]
+    assert packed.spec.clip_license
 
 
 def test_nothing_is_overwritten_and_no_run_is_an_error(run, tmp_path):
     (tmp_path / "walk").mkdir()
     with pytest.raises(InputError, match="exists already"):
-        pack(run, tmp_path / "walk")
+        package_controller(run, tmp_path / "walk")
     with pytest.raises(InputError, match="is not the folder of a run"):
-        pack(tmp_path, tmp_path / "other")
+        package_controller(tmp_path, tmp_path / "other")

@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from mimic.core.errors import InputError
-from mimic.runs import warm_start as beginning
 from mimic.core import checkpoint
 from mimic.runs import training
-from mimic.runs.warm_start import InitialController, initial_controller
+from mimic.runs.warm_start import InitialController, combined_licence, initial_controller
 from mimic.runs.preset import load_preset
 from mimic.export.licence import commercial_use
 from mimic.rl.algorithms.awr import AWR
@@ -70,10 +69,10 @@ def test_a_run_may_begin_with_a_controller_which_changes_only_when_its_critic_kn
         same = all(torch.equal(p, q) for p, q in zip(first.parameters(), skill.policy.parameters(), strict=True))
         assert same == (iterations < 20)
     assert skill.clip == "run"
-    begun = skill.spec["begun_with"]
-    assert (begun["controller"], begun["samples"]) == (str(walk), 10 * ITERATION)
-    assert begun["policy_sha256"] == read_run(tmp_path).beginning.policy_sha256
-    assert total_training_cost(skill)["samples"] == 35 * ITERATION and training_cost(skill)["samples"] == 25 * ITERATION
+    begun = skill.spec.begun_with
+    assert (begun.controller, begun.samples) == (str(walk), 10 * ITERATION)
+    assert begun.policy_sha256 == read_run(tmp_path).beginning.policy_sha256
+    assert total_training_cost(skill).samples == 35 * ITERATION and training_cost(skill).samples == 25 * ITERATION
     assert float(skill.policy.normalizer.count) > float(first.normalizer.count) > 0
 
 
@@ -166,7 +165,7 @@ def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path
     run = read_run(out)
     result = train(run, out, Limits(samples=4 * ITERATION), threads=1, resume=True)
     assert result.samples == 4 * ITERATION
-    assert load_controller(str(result.checkpoint)).spec["begun_with"]["samples"] == 10 * ITERATION
+    assert load_controller(str(result.checkpoint)).spec.begun_with.samples == 10 * ITERATION
 
 
 @pytest.mark.parametrize(
@@ -184,8 +183,8 @@ def test_a_run_goes_on_when_the_controller_it_began_with_has_gone(walk, tmp_path
     ],
 )
 def test_terms_are_those_of_the_clip_and_of_the_controller_it_began_with(parent, clip, use):
-    found = beginning.terms(clip, InitialController("a", "a", "", 0, 0.0, parent))
-    assert commercial_use(found) == use and beginning.terms(clip, None) == clip
+    found = combined_licence(clip, InitialController("a", "a", "", 0, 0.0, parent))
+    assert commercial_use(found) == use and combined_licence(clip, None) == clip
 
 
 WIDE = ("num_envs=256", "awr.rollout.steps=8", "policy.actor_sizes=[256]", "policy.critic_sizes=[256]")

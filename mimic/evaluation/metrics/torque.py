@@ -1,17 +1,18 @@
-"""How hard the motors work: the torque the servo asks of each joint, as a share of the joint's limit.
+"""Joint torques: the torque that the PD controller asks of each joint, as a share of the joint's limit.
 
-Worked out from poses and targets by the same servo law as every engine's (mimic/sim/pd_controller.py), at the start and at the
-end of each control step: two samples of what the engine renews at every physics step. On the first cartwheel that
-shipped they gave a mean of .48 and 24 % at the limit, all physics steps together .46 and 22 %.
+Torques follow from poses and targets by the control law of mimic/sim/pd_controller.py, which all engines share. They are
+sampled at the start and at the end of each control step, while the engine computes them at every physics step. On the
+first cartwheel that shipped, the samples gave a mean of .48 with 24 % at the limit, all physics steps .46 with 22 %.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from characters import Character, CharacterState
-from mimic.evaluation.metrics import Mean
+from mimic.evaluation.metric import METRICS, Mean, Metric
 from mimic.sim.pd_controller import Servo
 from mimic.tracking import TrackingEnv
 
@@ -19,7 +20,7 @@ _AT_LIMIT = 1.0 - 1e-4
 
 
 class TorqueShare:
-    """Torques of N copies of a character as shares of its joints' limits."""
+    """Torques of N copies of a character, each divided by its joint's limit."""
 
     def __init__(self, character: Character, device: torch.device | str = "cpu"):
         joints = character.joints
@@ -34,11 +35,11 @@ class TorqueShare:
         self._limit = torch.tensor([j.torque_limit for j in joints], device=device)
 
     def set_target(self, pd_target: Tensor) -> None:
-        """Servo targets (N, A) [rad]."""
+        """Set the PD controller's targets (N, A) [rad]."""
         self._servo.set_target(pd_target)
 
     def __call__(self, state: CharacterState) -> Tensor:
-        """|torque| / limit of each joint, (N, J) in [0, 1]; of a ball joint the norm counts."""
+        """|torque| / limit of each joint, (N, J) in [0, 1]; for a ball joint |torque| is the norm of its three components."""
         quat = state.joint_quat[:, self._joint]
         angle = 2.0 * torch.atan2((quat[..., 1:] * self._axis).sum(-1), quat[..., 0])
         angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
@@ -46,22 +47,32 @@ class TorqueShare:
         return ((torque.square() @ self._of_joint).sqrt() / self._limit).clamp(max=1.0)
 
 
-class TorqueMetric:
-    """Mean and largest share of the limit, and how often a joint is at it."""
+@dataclass(frozen=True)
+class JointTorque:
+    """Torque of one joint: mean and peak share of its limit, and the share of samples at the limit."""
 
-    def __init__(self, env: TrackingEnv):
+    mean: float
+    peak: float
+    at_limit: float
+
+
+@METRICS.register("torque")
+class Torque(Metric):
+    """Mean and peak torque of each joint as a share of its limit, and the share of samples at the limit."""
+
+    def __init__(self, env: TrackingEnv) -> None:
         self._names = [joint.name for joint in env.character.joints]
         self._share = TorqueShare(env.character, env.device)
         self._mean, self._at_limit = Mean(), Mean()
         self._peak = torch.zeros(len(self._names), device=env.device)
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
-        """The servo's torque under the new target; counted with the step that follows."""
+        """Compute the torque under the new target; ``after`` adds it if the step counts."""
         self._share.set_target(env.pd_target(action))
         self._start = self._share(env.engine.read())
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """The servo's torque when the step is over."""
+        """Add the torques at the start and at the end of the step."""
         for share in (self._start, self._share(env.sim)):
             weight = up[:, None].expand_as(share)
             self._mean.add(share, weight)
@@ -69,17 +80,12 @@ class TorqueMetric:
             self._peak = torch.maximum(self._peak, torch.where(weight, share, 0.0).amax(0))
 
     def report(self) -> dict[str, Any]:
-        """Shares of the limit over all joints, and by joint."""
-        rows = {
-            name: {"mean": mean, "peak": peak, "at_limit": at_limit}
-            for name, mean, peak, at_limit in zip(
-                self._names, self._mean.value, self._peak.tolist(), self._at_limit.value, strict=True
-            )
-        }
-        count = len(rows)
+        """torque_mean_share, torque_peak_share, torque_at_limit_share; torque_by_joint: joint -> JointTorque."""
+        columns = (self._mean.value, self._peak.tolist(), self._at_limit.value)
+        rows = [JointTorque(mean, peak, at_limit) for mean, peak, at_limit in zip(*columns, strict=True)]
         return {
-            "torque_mean_share": sum(row["mean"] for row in rows.values()) / count,
-            "torque_peak_share": max(row["peak"] for row in rows.values()),
-            "torque_at_limit_share": sum(row["at_limit"] for row in rows.values()) / count,
-            "torque_by_joint": rows,
+            "torque_mean_share": sum(row.mean for row in rows) / len(rows),
+            "torque_peak_share": max(row.peak for row in rows),
+            "torque_at_limit_share": sum(row.at_limit for row in rows) / len(rows),
+            "torque_by_joint": dict(zip(self._names, rows, strict=True)),
         }

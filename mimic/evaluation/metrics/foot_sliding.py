@@ -1,31 +1,27 @@
-"""Feet that slide, or sink, while they stand."""
+"""Feet that slide over the ground, or sink into it, while they stand."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from characters import Kinematics
 from mimic.evaluation.feet import STANDING_M, Feet
-from mimic.evaluation.metrics import Means
+from mimic.evaluation.metric import METRICS, Means, Metric
 from mimic.tracking import TrackingEnv
 
 
-class FootSliding:
-    """Sliding speed of standing feet, of the simulation and of the clip, and how deep they sink into the ground."""
+@METRICS.register("foot-sliding")
+class FootSliding(Metric):
+    """Sliding speed of standing feet, in the simulation and in the clip, and the depth of simulated feet in the ground."""
 
-    def __init__(self, env: TrackingEnv):
+    def __init__(self, env: TrackingEnv) -> None:
         self._feet = Feet(env.character, env.task, env.device)
-        self._kinematics: Kinematics = env.kinematics
         self._means = Means()
 
-    def before(self, env: TrackingEnv, action: Tensor) -> None:
-        """Nothing to see yet."""
-
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Feet that stand now."""
+        """Add speed and depth of every foot that stands."""
         simulated = self._feet.contact(env.bodies)
-        reference = self._feet.contact(self._kinematics.forward(env.reference.state))
+        reference = self._feet.contact(env.kinematics.forward(env.reference.state))
         for name, contact in (("foot_skate_m_s", simulated), ("reference_foot_skate_m_s", reference)):
             stands = (contact.height < STANDING_M) & up[:, None]
             self._means.add(name, contact.slide.flatten(), stands.flatten())

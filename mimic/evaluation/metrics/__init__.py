@@ -1,0 +1,1 @@
+"""Metrics of an evaluation: each file registers one with ``mimic.evaluation.metric.METRICS``."""

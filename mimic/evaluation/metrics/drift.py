@@ -1,0 +1,40 @@
+"""Drift: how far the character ends from where the clip would have taken it."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mimic.evaluation.metric import METRICS, Metric
+from mimic.tracking import TrackingEnv
+
+
+class Drift(Metric):
+    """Horizontal distance between the character and the clip at the last step of each episode.
+
+    The clip is placed once, at the start of the episode. The reference of the task is placed at the character again in
+    each cycle (DeepMimic's root sync), so that no other metric measures drift.
+    """
+
+    def __init__(self, env: TrackingEnv) -> None:
+        self._placed = replace(env.clock.now)  # a copy: the environment changes its own in place
+        self._distance = torch.zeros(env.num_envs, device=env.device)
+
+    def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
+        """Advance the clip by one control step and measure the distance."""
+        self._placed = env.clock.later(self._placed, env.control_dt)
+        at = self._placed
+        root, _ = env.clock.reference.root(at.clip_time, at.origin_w, at.yaw, at.clip)
+        distance = (env.sim.root_pos_w - root)[:, :2].norm(dim=-1)
+        self._distance = torch.where(up, distance, self._distance)
+
+    def report(self) -> dict[str, Any]:
+        """drift_m: mean over episodes."""
+        return {"drift_m": float(self._distance.double().mean())}
+
+
+@METRICS.register("drift")
+def drift(env: TrackingEnv) -> Metric | None:
+    """Drift, if the task has one clip: with several, the next clip is random and so is the way."""
+    return Drift(env) if env.num_clips == 1 else None

@@ -1,0 +1,70 @@
+"""The result of an evaluation as a value; ``to_json`` gives the fields of ``evaluation.json``."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mimic.core.strict_config import build, to_dict
+
+
+@dataclass(frozen=True)
+class NormalizedReturn:
+    """Mean and standard deviation over episodes, in [0, 1]."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class TimeWindow:
+    """Normalised return within a part of the episodes, from ``from_s`` to ``to_s`` [s], and the share still up at its end."""
+
+    from_s: float
+    to_s: float
+    normalized_return: float
+    survival: float
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """How well a policy tracks its clip.
+
+    Attributes:
+        clip: name of the clip; of several, the first.
+        character: name of the character.
+        episodes: their number.
+        episode_s: length of the longest episode that was possible [s].
+        normalized_return: sum of rewards over the largest possible sum.
+        survival: share of episodes that did not fall or diverge.
+        mean_steps: mean length of an episode in control steps.
+        mean_time_s: the same [s].
+        metrics: results of all metrics by JSON key, such as ``mpjpe_m``: numbers, or dataclasses of numbers.
+        reward_terms: mean of each reward term, in [0, 1].
+        by_time: the episodes in windows of 10 s.
+    """
+
+    clip: str
+    character: str
+    episodes: int
+    episode_s: float
+    normalized_return: NormalizedReturn
+    survival: float
+    mean_steps: float
+    mean_time_s: float
+    metrics: dict[str, Any]
+    reward_terms: dict[str, float]
+    by_time: tuple[TimeWindow, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers, lists and dictionaries; metrics stand beside the other fields."""
+        found: dict[str, Any] = {}
+        for field in fields(self):
+            value = to_dict(getattr(self, field.name))
+            found |= value if field.name == "metrics" else {field.name: value}
+        return found
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], where: str) -> "EvaluationReport":
+        """Read what ``to_json`` gave; keys that are not fields are metrics. Raises ConfigError, which names ``where``."""
+        names = {field.name for field in fields(cls)} - {"metrics"}
+        known = {key: value for key, value in data.items() if key in names}
+        return build(cls, {**known, "metrics": {k: v for k, v in data.items() if k not in names}}, where)
