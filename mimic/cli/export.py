@@ -50,14 +50,11 @@ def do_export(args: argparse.Namespace) -> int:
 
 def _exportable(name: str) -> "Controller":
     """A controller of one clip."""
+    from mimic.export.requirements import require_one_clip
     from mimic.runs.controller import load_controller
-    from mocap.catalogue import names_in
 
     skill = load_controller(name)
-    if len(names_in(skill.clip)) > 1:
-        raise InputError(
-            f"{skill.path}: was trained on several clips; what is exported has one. `steer` films such a one"
-        )
+    require_one_clip(skill)
     return skill
 
 

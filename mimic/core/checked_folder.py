@@ -1,8 +1,8 @@
 """Folders that are either whole or absent, and that notice any damage.
 
-Writing: files go into a temporary folder beside the target and are synced to disk; ``MANIFEST.json`` (sizes, sha256)
-is written last; one rename publishes the folder; the parent is synced. A process killed at any moment leaves the folder
-as it was, and at worst an orphan ``.tmp-*`` that `remove_orphans` clears away.
+Writing: ``mimic.core.files.publish_folder`` publishes the files by a rename, ``MANIFEST.json`` (sizes, sha256) written
+last. A process killed at any moment leaves the folder as it was, and at worst an orphan ``.tmp-*``, which
+`remove_orphans` clears away.
 
 Reading: the manifest must be byte for byte what we would have written, and a file's bytes are hashed before anything
 looks into them. Hashes find damage, not an attacker who rewrites both.
@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from mimic.core.errors import CheckpointError
+from mimic.core.files import TEMPORARY, original_of, publish_folder
 
 FORMAT_VERSION = 1
 MANIFEST = "MANIFEST.json"
-_TEMPORARY = ".tmp-"
-_REPLACED = ".tmp-replaced-"
 _MAX_MANIFEST = 1_000_000  # bytes
 
 
@@ -37,29 +36,12 @@ def write_sealed(target: Path, files: Mapping[str, bytes], notes: Mapping[str, A
 
     ``notes`` go into the manifest. Raises CheckpointWriteError; then ``target`` is as before and nothing temporary is left.
     """
-    temporary = target.parent / f"{_TEMPORARY}{os.getpid()}-{target.name}"
-    old = target.parent / f"{_REPLACED}{target.name}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir()
-        for name, data in files.items():
-            _write_synced(temporary / _plain(name), data)
-        _write_synced(temporary / MANIFEST, _manifest_bytes(_describe(files), notes or {}))
-        _sync_folder(temporary)
-        if target.exists():
-            # A folder cannot be renamed onto a full one; remove_orphans undoes this if we die before the next line.
-            shutil.rmtree(old, ignore_errors=True)
-            os.rename(target, old)
-        os.rename(temporary, target)
-        _sync_folder(target.parent)
+        whole = {_plain(name): data for name, data in files.items()}
+        publish_folder(target, {**whole, MANIFEST: _manifest_bytes(_describe(files), notes or {})})
     except (OSError, RuntimeError, MemoryError) as error:
-        if old.exists() and not target.exists():
-            os.rename(old, target)
-        shutil.rmtree(temporary, ignore_errors=True)
         reason = getattr(error, "strerror", None) or error
         raise CheckpointWriteError(f"{target}: could not be saved ({reason}); earlier checkpoints are intact") from None
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -100,10 +82,10 @@ def remove_orphans(root: Path) -> list[Path]:
 
     A folder that was being replaced, and has no successor yet, is put back.
     """
-    orphans = sorted(root.glob(f"{_TEMPORARY}*")) if root.is_dir() else []
+    orphans = sorted(root.glob(f"{TEMPORARY}*")) if root.is_dir() else []
     for orphan in orphans:
-        original = root / orphan.name.removeprefix(_REPLACED)
-        if orphan.name.startswith(_REPLACED) and not original.exists():
+        original = original_of(orphan)
+        if original is not None and not original.exists():
             orphan.rename(original)
         else:
             discard(orphan)
@@ -112,7 +94,7 @@ def remove_orphans(root: Path) -> list[Path]:
 
 def discard(folder: Path) -> None:
     """Delete a folder so that nobody ever sees half of it under its name; a folder that cannot be deleted stays."""
-    doomed = folder.parent / f"{_TEMPORARY}doomed-{folder.name.removeprefix('.')}"
+    doomed = folder.parent / f"{TEMPORARY}doomed-{folder.name.removeprefix('.')}"
     try:
         folder.rename(doomed)
     except OSError:
@@ -147,20 +129,3 @@ def _read_plain_file(path: Path, max_bytes: int) -> bytes:
             return file.read(min(max_bytes, os.fstat(descriptor).st_size) + 1)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "nt":  # where a folder cannot be opened
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

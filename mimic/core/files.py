@@ -1,12 +1,20 @@
-"""Files that are there whole or not at all."""
+"""Files and folders published by a rename: readers find the old content or the new, whole.
+
+A process killed at any moment leaves, at worst, an orphan whose name begins with ``.tmp-`` or ``.``.
+"""
 
 import contextlib
 import json
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mimic.core.errors import InputError
+
+TEMPORARY = ".tmp-"  # how the name of an unfinished or replaced folder begins
+_REPLACED = f"{TEMPORARY}replaced-"
 
 
 def make_folder(path: Path) -> None:
@@ -28,6 +36,76 @@ def write_bytes(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def publish_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files`` (path inside the folder -> bytes, in this order) as folder ``target``, replacing an earlier one.
+
+    The files are synced to disk under a temporary name beside ``target``, and then renamed. A full folder cannot be
+    overwritten by a rename, so the earlier one steps aside first. A process killed between these two renames leaves the
+    earlier folder whole under another name; ``restore_folder``, which each call begins with, undoes that.
+
+    Raises OSError or whatever else fails; then ``target`` is as before and nothing temporary is left.
+    """
+    temporary, replaced = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}"), _replaced(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        restore_folder(target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        _write_synced(temporary, files)
+        if target.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            os.rename(target, replaced)
+        os.rename(temporary, target)
+        sync_folder(target.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            restore_folder(target)
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def restore_folder(target: Path) -> None:
+    """Put back the folder that a killed ``publish_folder`` had moved aside, unless its successor is there."""
+    if _replaced(target).exists() and not target.exists():
+        os.rename(_replaced(target), target)
+
+
+def original_of(orphan: Path) -> Path | None:
+    """The folder that ``orphan`` was moved aside from; None if it never was a whole folder."""
+    name = orphan.name
+    return orphan.with_name(name.removeprefix(_REPLACED)) if name.startswith(_REPLACED) else None
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder survive a power failure. Does nothing on Windows, which cannot open a folder."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _replaced(target: Path) -> Path:
+    return target.with_name(f"{_REPLACED}{target.name}")
+
+
+def _write_synced(folder: Path, files: Mapping[str, bytes]) -> None:
+    folder.mkdir()
+    parents = {folder}
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parents.add(path.parent)
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    for parent in parents:
+        sync_folder(parent)
 
 
 def write_json(path: Path, data: Any) -> None:

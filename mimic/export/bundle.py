@@ -4,22 +4,22 @@ The same controller gives the same bytes every time: nothing in a bundle knows t
 """
 
 import hashlib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mimic.core.errors import InputError
 from mimic.export.axes import conventions
 from mimic.export.glb import character_glb
 from mimic.export.licence import provenance
+from mimic.export.observation_schema import observation
 from mimic.export.readme import read_me
+from mimic.export.requirements import require_one_clip, require_package
 from mimic.export.runtime_free import SCHEMA_VERSION, plain_files, policy_tensors, versioned
-from mimic.export.schema_parts import control, observation, skeleton
+from mimic.export.schema_parts import control, skeleton
 from mimic.export.tensors import json_bytes
 from mimic.export.test_vectors import test_vectors
 from mimic.export.urdf import character_urdf
-from mimic.export.write import refuse_strange, write_folder, write_zip
+from mimic.export.write import refuse_foreign_files, write_folder, write_zip
 from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
@@ -36,7 +36,7 @@ def export_bundle(skill: Controller, out: Path, as_zip: bool = False) -> tuple[P
     """
     path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
     if not as_zip:
-        refuse_strange(path)
+        refuse_foreign_files(path)
     files = bundle_files(skill)
     (write_zip if as_zip else write_folder)(path, files)
     return path, _parse(files[MANIFEST])
@@ -44,7 +44,8 @@ def export_bundle(skill: Controller, out: Path, as_zip: bool = False) -> tuple[P
 
 def bundle_files(skill: Controller) -> dict[str, bytes]:
     """Every file of the bundle by its path, the manifest first. Raises InputError where onnx is not installed."""
-    need("onnx", "export")
+    require_package("onnx", "export")
+    require_one_clip(skill)
     env = skill.make_env(1, threads=1)
     described = {"skeleton": skeleton(env.character), "control": control(env), "observation": observation(env)}
     licence = provenance(skill, env.motion)
@@ -59,12 +60,6 @@ def bundle_files(skill: Controller) -> dict[str, bytes]:
         **_copies(),
     }
     return {MANIFEST: _manifest(skill, env, licence, files), **files}
-
-
-def need(package: str, extra: str) -> None:
-    """Raise InputError, with the way out, unless an optional package is installed."""
-    if importlib.util.find_spec(package) is None:
-        raise InputError(f"the package '{package}' is missing; install it: pip install 'mimic-animation[{extra}]'")
 
 
 def _onnx_files(skill: Controller, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:

@@ -8,8 +8,9 @@ from torch import nn
 
 from mimic.export.licence import provenance
 from mimic.export.mjcf import character_mjcf
+from mimic.export.observation_schema import observation
 from mimic.export.reference_table import reference
-from mimic.export.schema_parts import control, observation, skeleton
+from mimic.export.schema_parts import control, skeleton
 from mimic.export.tensors import json_bytes, pack
 from mimic.rl.policy import GaussianPolicy
 from mimic.runs.controller import Controller

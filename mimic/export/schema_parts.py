@@ -1,21 +1,15 @@
 """The parts of a bundle that describe: skeleton, control and observation, each a JSON object."""
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from characters import Character
+from mimic.export.observation_schema import dof_names
 from mimic.export.qpos_layout import ROOT_QVEL, joint_addresses, qpos_size
 from mimic.export.tensors import exact
 from mimic.tracking import TrackingEnv
-from mimic.tracking.observation import FIELDS
 from mimic.tracking.termination import forbidden_bodies
-
-_REFERENCE = "world turned with the clip (clock yaw)"
-_HEADING = "world turned with the root's heading"
-_ROT6 = ("xx", "xy", "xz", "zx", "zy", "zz")  # images of the x and of the z axis
-_XYZ = ("x", "y", "z")
 
 
 def skeleton(character: Character) -> dict[str, Any]:
@@ -73,7 +67,7 @@ def control(env: TrackingEnv) -> dict[str, Any]:
     """Rates, servo, what an action means, and the rules of the task."""
     character, action, task = env.character, env.action, env.task
     simulation = character.simulation
-    names = _dof_names(character)
+    names = dof_names(character)
     return {
         "control_dt": simulation.control_dt,
         "control_hz": 1.0 / simulation.control_dt,
@@ -117,86 +111,6 @@ def control(env: TrackingEnv) -> dict[str, Any]:
             "contact_height": env.config.termination.contact_height,
         },
     }
-
-
-def observation(env: TrackingEnv) -> dict[str, Any]:
-    """Every field and every element of the observation."""
-    config, layout = env.config.observation, env.observation.layout
-    elements: list[dict[str, Any]] = []
-    for name, columns in layout.items():
-        parts = _elements(name, env)
-        if len(parts) != columns.stop - columns.start:
-            raise ValueError(f"observation field {name} has {columns.stop - columns.start} numbers, not {len(parts)}")
-        elements += [{"index": len(elements) + i, "field": name, **part} for i, part in enumerate(parts)]
-    return {
-        "dim": env.obs_dim,
-        "frame": config.frame,
-        "target_steps": list(config.target_steps),
-        "fields": [
-            {
-                "name": name,
-                "start": columns.start,
-                "length": columns.stop - columns.start,
-                "meaning": " ".join((FIELDS[name].__doc__ or name).split()),
-            }
-            for name, columns in layout.items()
-        ],
-        "elements": elements,
-    }
-
-
-def _elements(field: str, env: TrackingEnv) -> list[dict[str, str]]:
-    """Name, unit and frame of the numbers of one field, in order."""
-    links = _HEADING if env.config.observation.frame == "heading" else _REFERENCE
-    character, steps = env.character, env.config.observation.target_steps
-    bodies = [body.name for body in character.bodies]
-    joints = [joint.name for joint in character.joints]
-
-    def each(names: list[str], parts: tuple[str, ...], unit: str, frame: str) -> list[dict[str, str]]:
-        return [{"name": f"{field}.{n}.{p}", "unit": unit, "frame": frame} for n in names for p in parts]
-
-    def one(parts: tuple[str, ...], unit: str, frame: str) -> list[dict[str, str]]:
-        return [{"name": f"{field}.{p}", "unit": unit, "frame": frame} for p in parts]
-
-    def root_first(parts: tuple[str, ...], unit: str) -> list[dict[str, str]]:
-        return each(bodies[:1], parts, unit, _REFERENCE) + each(bodies[1:], parts, unit, links)
-
-    def targets() -> list[dict[str, str]]:
-        found: list[dict[str, str]] = []
-        for step in steps:
-            found += each([f"+{step}"], ("offset_x", "offset_y", "offset_z"), "m", _REFERENCE)
-            found += each([f"+{step}"], _ROT6, "1", _REFERENCE)
-        return found
-
-    table: dict[str, Callable[[], list[dict[str, str]]]] = {
-        "phase": lambda: one(("linear",), "1, -1 at the start of the clip to 1", "none"),
-        "phase_circle": lambda: one(("sin", "cos"), "1", "none"),
-        "root_height": lambda: one(("z",), "m", "world"),
-        "root_rot": lambda: one(_ROT6, "1", _REFERENCE),
-        "root_linvel": lambda: one(_XYZ, "m/s", _REFERENCE),
-        "root_angvel": lambda: one(_XYZ, "rad/s", _REFERENCE),
-        "joint_rot": lambda: each(joints, _ROT6, "1", "child in parent"),
-        "joint_vel": lambda: each(_dof_names(character), ("rate",), "rad/s", "child"),
-        "body_pos": lambda: each(bodies[1:], _XYZ, "m, from the root", links),
-        "link_pos": lambda: each(bodies, _XYZ, "m, centre of mass from the root joint", links),
-        "link_rot": lambda: root_first(_ROT6, "1"),
-        "link_linvel": lambda: root_first(_XYZ, "m/s, of the centre of mass"),
-        "link_angvel": lambda: root_first(_XYZ, "rad/s"),
-        "target_root": targets,
-        "target_pose": lambda: each(
-            [f"+{step}" for step in steps], tuple(_dof_names(character)), "rad", "child in parent"
-        ),
-    }
-    return table[field]()
-
-
-def _dof_names(character: Character) -> list[str]:
-    """A name for every actuated degree of freedom, in order."""
-    return [
-        f"{joint.name}.{axis}" if joint.kind == "ball" else joint.name
-        for joint in character.joints
-        for axis in (_XYZ if joint.kind == "ball" else ("angle",))
-    ]
 
 
 def cycle(env: TrackingEnv) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import torch
 from characters import Character, CharacterState, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_normalize
+from mimic.export.requirements import require_one_clip
 from mimic.runs.controller import Controller, short_name
 from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.tracking import End, TrackingEnv
@@ -56,6 +57,7 @@ def record(skill: Controller, seconds: float) -> Recording:
     Raises:
         InputError: it falls at once.
     """
+    require_one_clip(skill)
     motion = load_clip(skill.clip)
     engine = _Recorder(load_character(motion.character))
     config = replace(skill.env_config, evaluation_s=seconds + 1.0)

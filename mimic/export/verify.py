@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mimic.export.bundle import need
 from mimic.export.bundle_reader import BundleError, open_bundle, parse
+from mimic.export.requirements import require_package
 from mimic.export.runtime_free import SCHEMA_VERSION
 from mimic.export.tensors import unpack
 
@@ -55,7 +55,7 @@ class _Runtime(Protocol):
 
 def verify(path: Path) -> Verdict:
     """Check a bundle, folder or zip file. Raises BundleError that names what is wrong."""
-    need("jsonschema", "export")
+    require_package("jsonschema", "export")
     files = open_bundle(path)
     for name in (*(f"{part}.json" for part in DESCRIBED), *OTHERS, *CHARACTER):
         if name not in files:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mimic.export.glb import character_glb
 from mimic.export.joint_naming import distinct, in_address
 from mimic.export.licence import provenance
+from mimic.export.requirements import require_one_clip
 from mimic.export.runtime_free import plain_files
 from mimic.export.tensors import json_bytes
 from mimic.export.write import write_folder
@@ -47,6 +48,8 @@ def export_web(skills: Sequence[Controller], out: Path) -> int:
 def web_files(skills: Sequence[Controller]) -> dict[str, bytes]:
     """Every file by its path, ``manifest.json`` first: it says what belongs to the folder."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
+    for skill in skills:
+        require_one_clip(skill)
     envs = [skill.make_env(1, threads=1) for skill in skills]
     names = distinct([in_address(env.motion.name) for env in envs])
     entries = []

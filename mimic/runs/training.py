@@ -37,6 +37,7 @@ from mimic.sim import DeviceName, simulation_device
 from mimic.runs.controller import CONFIG_FILE
 from mimic.runs.controller_spec import ControllerSpec
 from mocap.catalogue import load_clips
+from mocap.licence import licence_of_clips
 from mocap.motion import Motion
 
 _EVALUATION_EPISODES = 32
@@ -152,7 +153,7 @@ def _make_trainer(
             preset.env,
             algorithm=run.algorithm,
             seed=run.seed,
-            clip_license=combined_licence(motion.license, run.beginning),
+            clip_license=combined_licence(licence_of_clips(m.license for m in env.motions), run.beginning),
             begun_with=run.beginning.ancestor() if run.beginning else None,
         ).to_json(),
         progress=progress,

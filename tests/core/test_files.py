@@ -1,11 +1,15 @@
 """Files are there whole or not at all."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from mimic.core.errors import InputError
-from mimic.core.files import write_bytes, write_json
+from mimic.core.files import publish_folder, restore_folder, write_bytes, write_json
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
@@ -34,3 +38,52 @@ def test_what_was_there_stays_when_the_disk_is_full(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"picture\.png: cannot be written \(No space left on device\)"):
         write_bytes(path, b"after")
     assert path.read_bytes() == b"before" and [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+
+
+_PUBLISH_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from mimic.core.files import publish_folder
+calls, deadly = 0, int(sys.argv[2])
+def counted(call):
+    def wrapped(*args, **kwargs):
+        global calls
+        calls += 1
+        if calls == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*args, **kwargs)
+    return wrapped
+for name in ("mkdir", "rename", "rmdir", "unlink", "fsync"):
+    setattr(os, name, counted(getattr(os, name)))
+publish_folder(Path(sys.argv[1]), {"new": b"2", "in/side": b"3"})
+"""
+
+
+def content(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_kill_at_any_moment_leaves_the_old_folder_or_the_new_one(tmp_path):
+    """A child dies at its first, second, ... change of the disk, until it outlives them all."""
+    old, new = {"old": b"1"}, {"new": b"2", "in/side": b"3"}
+    seen, code, step = [], -signal.SIGKILL, 0
+    while code == -signal.SIGKILL:
+        step += 1
+        out = tmp_path / str(step) / "bundle"
+        publish_folder(out, old)
+        code = subprocess.run([sys.executable, "-c", _PUBLISH_AND_DIE, str(out), str(step)], check=False).returncode
+        restore_folder(out)
+        seen.append(content(out))
+    assert (
+        code == 0 and seen[-1] == new and content(out.parent) == {f"bundle/{name}": data for name, data in new.items()}
+    )
+    assert seen == sorted(seen, key=lambda found: found == new), "the old one until the new one is there"
+    assert all(found in (old, new) for found in seen) and old in seen
+
+
+def test_a_folder_published_after_a_kill_replaces_what_was_moved_aside(tmp_path):
+    out = tmp_path / "bundle"
+    publish_folder(out, {"old": b"1"})
+    os.rename(out, tmp_path / ".tmp-replaced-bundle")
+    publish_folder(out, {"new": b"2"})
+    assert content(tmp_path) == {"bundle/new": b"2"}

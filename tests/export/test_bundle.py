@@ -13,8 +13,10 @@ from characters import load_character
 from mimic.core.errors import InputError
 from mimic.export.bundle import TOOLKIT_VERSION, bundle_files, export_bundle
 from mimic.export.licence import commercial_use
+from mimic.export.observation_schema import EXPORTED_FIELDS
 from mimic.export.tensors import pack, unpack
 from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
+from mimic.export.web import web_files
 from mimic.export.write import write_folder
 from mimic.runs.controller import load_controller
 from mimic.tracking.tracking_env import prepared
@@ -153,6 +155,25 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_computed(tmp_p
     monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda skill: pytest.fail("computed"))
     with pytest.raises(InputError, match="holds something else"):
         export_bundle(load_controller("cartwheel"), tmp_path)
+
+
+def test_an_observation_field_that_no_player_computes_is_refused_in_one_line(tmp_path, monkeypatch, capsys):
+    controller = bundles.untrained(tmp_path, "humanoid")
+    field = controller.env_config.observation.fields[0]
+    monkeypatch.delitem(EXPORTED_FIELDS, field)
+    for arguments in (["--out", str(tmp_path / "bundle")], ["--web", str(tmp_path / "page")]):
+        assert run_mimic.main(["export", "--controller", str(controller.path), *arguments]) == 2
+        said = capsys.readouterr().err
+        assert f"observation field '{field}' cannot be exported" in said and "these can be: " in said
+        assert said.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"gentle.txt", "controller"}, "nothing was written"
+
+
+def test_a_controller_of_several_clips_is_refused():
+    with pytest.raises(InputError, match="was trained on several clips; an export holds one"):
+        bundle_files(load_controller("steer"))
+    with pytest.raises(InputError, match="was trained on several clips; an export holds one"):
+        web_files([load_controller("steer")])
 
 
 def test_without_onnx_the_way_out_is_named(monkeypatch):

@@ -10,6 +10,7 @@ import mujoco
 import pytest
 
 from mimic.export import bundle as bundle_module
+from mimic.export.observation_schema import EXPORTED_FIELDS
 from mimic.export.runtime_free import SCHEMA_VERSION
 from tests.export import bundles
 
@@ -154,8 +155,6 @@ def test_the_unity_samples_compile(tmp_path):
 
 
 def test_every_evaluator_knows_every_field_and_the_version():
-    from mimic.tracking.observation import FIELDS
-
     for name in ("mimic.mjs", "mimic.hpp", "MimicController.cs", "mimic_controller.gd"):
         text = (PLAYERS / name).read_text()
         version = {
@@ -164,5 +163,5 @@ def test_every_evaluator_knows_every_field_and_the_version():
             "MimicController.cs": "SchemaVersion =",
         }
         assert f"{version.get(name, 'SCHEMA_VERSION =')} {SCHEMA_VERSION}" in text
-        for field in FIELDS:
+        for field in EXPORTED_FIELDS:
             assert f'"{field}"' in text or f"\n  {field}: (s)" in text, (name, field)

@@ -18,6 +18,8 @@ from mimic.rl.metrics_log import read_rows
 from mimic.rl.progress import Silent
 from mimic.runs.controller import total_training_cost, load_controller, training_cost
 from mimic.runs.training import Limits, RunConfig, read_run, rollout_of, train
+from mocap.catalogue import load_clip
+from mocap.formats.clip_npz import write_clip_npz
 from tests.motion_samples import clip_or_skip
 
 TINY = (
@@ -214,3 +216,14 @@ def test_updates_on_several_threads_are_the_same_every_time_and_keep_to_their_nu
         for group in ("policy", "critic", "actor_optimizer", "replay"):
             for name, value in ends[0][group].items():
                 assert torch.equal(value, other[group][name]), f"{group}.{name}"
+
+
+def test_a_controller_of_several_clips_states_the_licence_of_every_one(tmp_path):
+    paths = []
+    for name, licence in (("trot-left-authored", "CC0"), ("trot-right-authored", "CC BY-NC 4.0")):
+        paths.append(tmp_path / f"{name}.npz")
+        paths[-1].write_bytes(write_clip_npz(replace(load_clip(name), license=licence)))
+    run = run_of("+".join(map(str, paths)))
+    result = train(run, tmp_path / "run", Limits(samples=ITERATION), threads=1)
+    said = load_controller(str(result.checkpoint)).spec.clip_license
+    assert said == "of several clips: (1) CC0; (2) CC BY-NC 4.0" and commercial_use(said) == "not allowed"
