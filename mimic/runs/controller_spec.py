@@ -1,0 +1,134 @@
+"""The description of a controller, ``controller.json``: what its policy is for and how it was trained."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from mimic.core.errors import CheckpointError
+from mimic.core.strict_config import build, to_dict
+from mimic.tracking import EnvConfig
+
+FORMAT = 1
+_REQUIRED = ("format", "clip", "character", "env", "policy")
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """Training behind a policy: samples, and hours of simulating and learning."""
+
+    samples: int
+    hours: float
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """The controller whose policy a run started from; ``samples`` and ``hours`` are all training behind it.
+
+    Attributes:
+        controller: as the user named it.
+        policy_sha256: hash of its policy's file.
+        samples, hours: see :class:`TrainingCost`.
+        clip_license: terms of the clips it was trained on.
+        extra: keys that a newer version wrote.
+    """
+
+    controller: str
+    policy_sha256: str
+    samples: int
+    hours: float
+    clip_license: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """Training of a packaged controller.
+
+    Attributes:
+        samples, hours: of its own run, see :class:`TrainingCost`.
+        machine: on which it was packaged, in words.
+        extra: the settings of the run (seed, num_envs, policy, rollout, update), and keys that a newer version wrote.
+    """
+
+    samples: int
+    hours: float
+    machine: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """``extra`` stands beside the other keys, all in alphabetical order, as on disk."""
+        return dict(sorted(_flat(self).items()))
+
+
+@dataclass(frozen=True)
+class ControllerSpec:
+    """The content of ``controller.json``. Optional keys that are None are not written.
+
+    Attributes:
+        clip: name or path of the clip; several are joined by ``+``.
+        character: name of the character.
+        env: the task.
+        policy: sizes and settings of the networks, see ``GaussianPolicy.describe``; empty until there is a policy.
+        algorithm: name of the algorithm.
+        seed: of the run.
+        clip_license: terms of the clip, and of the controller that the run started from.
+        begun_with: the controller that the run started from.
+        training: of a packaged controller.
+        evaluation: of a packaged controller, as ``EvaluationReport.to_json`` gave it in the version that wrote it.
+        extra: keys that a newer version wrote; they are kept when the controller is packaged or exported. A version
+            that changes the meaning of a key changes ``format``, and is refused.
+    """
+
+    clip: str
+    character: str
+    env: EnvConfig
+    policy: dict[str, Any] = field(default_factory=dict)
+    algorithm: str | None = None
+    seed: int | None = None
+    clip_license: str | None = None
+    begun_with: Ancestor | None = None
+    training: TrainingRecord | None = None
+    evaluation: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``controller.json``."""
+        found = {"format": FORMAT, **_flat(self), "env": to_dict(self.env)}
+        if not self.policy:
+            del found["policy"]
+        for name in ("begun_with", "training"):
+            if (part := getattr(self, name)) is not None:
+                found[name] = _flat(part)
+        return found
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], where: str) -> "ControllerSpec":
+        """Read ``controller.json`` of this or an older version; ``where`` names the controller in errors.
+
+        Raises:
+            CheckpointError: a required key is missing, or the format is another.
+            ConfigError: a value has the wrong type, or the task has an unknown key.
+        """
+        missing = set(_REQUIRED) - set(data)
+        if missing:
+            raise CheckpointError(f"{where}: says nothing of {', '.join(sorted(missing))}")
+        if data["format"] != FORMAT:
+            raise CheckpointError(f"{where}: format {data['format']}, this program reads {FORMAT}")
+        content = {key: value for key, value in data.items() if key != "format"}
+        for name, part in (("begun_with", Ancestor), ("training", TrainingRecord)):
+            content[name] = _with_extra(part, content.get(name))
+        return build(cls, _with_extra(cls, content), f"{where}: controller")
+
+
+def _with_extra(cls: type[Any], data: Any) -> Any:
+    """Move the keys of ``data`` that are not fields of ``cls`` into ``extra``."""
+    if not isinstance(data, dict):
+        return data
+    names = {f.name for f in fields(cls)} - {"extra"}
+    known = {key: value for key, value in data.items() if key in names}
+    return {**known, "extra": {key: value for key, value in data.items() if key not in names}}
+
+
+def _flat(value: Any) -> dict[str, Any]:
+    """The fields that are not None, and the content of ``extra`` beside them."""
+    found = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "extra"}
+    return {**{key: item for key, item in found.items() if item is not None}, **value.extra}
