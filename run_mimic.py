@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 2 for bad input, 3 for a diverged learner, 4 for a GPU lost or full, 130 after Ctrl-C."""
     argv = list(sys.argv[1:] if argv is None else argv)
     _say_what_the_terminal_can()
+    options: dict[str, object] = {}
     try:
         verbs = all_verbs()
         if not argv or argv[0] in ("-h", "--help"):
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if argv[0] not in verbs.names:
             raise InputError(f"no verb '{argv[0]}'; {nearest(argv[0], verbs.names)}")
         args = verbs.parser.parse(argv)
+        options = vars(args)
         _use_one_torch_thread()
         code: int = args.action(args)
         return code
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         from mimic.gpu.device_errors import EXIT_CODE, explain
 
-        said = str(error) if hasattr(error, "exit_code") else explain(error)
+        said = str(error) if hasattr(error, "exit_code") else explain(error, options)
         if said is None:
             raise
         print(f"run_mimic.py: {said}", file=sys.stderr)

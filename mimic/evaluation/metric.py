@@ -62,7 +62,7 @@ class Mean:
 
     @property
     def value(self) -> Any:
-        """The mean, or a list of one mean per column; 0 if nothing was added."""
+        """The mean, or a list of one mean per column; 0 if all weights were zero."""
         mean = torch.as_tensor(self._sum) / torch.as_tensor(self._weight).clamp_min(1e-300)
         return mean.tolist()
 

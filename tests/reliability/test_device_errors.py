@@ -51,6 +51,9 @@ def test_a_second_time_is_the_end():
         trained(rows=1)
 
 
+TRAIN = {"num_envs": None, "set": [], "resume": False}
+
+
 @pytest.mark.parametrize(
     "error, said",
     [
@@ -60,10 +63,34 @@ def test_a_second_time_is_the_end():
         (RuntimeError("CUDA error: an illegal memory access\nwas encountered"), "GPU was lost.*access was encountered"),
     ],
 )
-def test_one_line_says_what_to_do(error, said):
-    line = explain(error)
+def test_one_line_says_what_to_do_about_a_device_error(error, said):
+    line = explain(error, TRAIN)
     assert "\n" not in line
     assert re.search(said, line), line
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run --clip walk",
+        "train --clip walk --algorithm ppo",
+        "train --clip walk --resume",
+        "evaluate --controller walk",
+        "bench sim",
+        "render --controller walk --out a.mp4",
+    ],
+)
+def test_advice_against_a_full_device_names_only_options_that_the_command_accepts(command):
+    options = vars(run_mimic.all_verbs().parser.parse(command.split()))
+    line = explain(torch.OutOfMemoryError(FULL), options)
+    if options.get("resume"):
+        assert "train --from RUN --num-envs N" in line, "a resumed run refuses other settings"
+        return
+    advised = [word.replace("-", "_") for word in re.findall(r"--([a-z-]+)", line)]
+    assert set(advised) <= set(options), line
+    assert "awr" not in line, (
+        "the run may learn by another algorithm, and refuses the settings of those that it does not use"
+    )
 
 
 def test_other_errors_are_not_explained_away():
