@@ -21,6 +21,7 @@ from mimic.rl.vec_env import End, Step
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+_NONE, _FAIL, _TIMEOUT = (np.int8(end) for end in (End.NONE, End.FAIL, End.TIMEOUT))
 
 
 @dataclass(frozen=True)
@@ -81,19 +82,16 @@ class TaskVecEnv:
     def step(self, action: Tensor) -> Step:
         """Advance one control step with ``action`` (N, A) in normalised units."""
         outcome = self.copies.step(self._units.of_task(action))
-        final = self.copies.observation()
-        end = np.full(self.num_envs, int(End.NONE), dtype=np.int8)
-        end[outcome.truncated] = End.TIMEOUT
-        end[outcome.terminated] = End.FAIL
-        final_obs, reward = _float32(final), _float32(outcome.reward)
-        sound = final_obs.isfinite().all(1) & reward.isfinite()
-        end[~sound.numpy()] = End.DIVERGED
-        ended = np.flatnonzero(end)
-        obs = final_obs
+        final, reward = (x.astype(np.float32) for x in (self.copies.observation(), outcome.reward))
+        end = np.where(outcome.terminated, _FAIL, np.where(outcome.truncated, _TIMEOUT, _NONE))
+        if not np.isfinite(final.sum(dtype=np.float64) + reward.sum(dtype=np.float64)):
+            end[~(np.isfinite(final).all(1) & np.isfinite(reward))] = End.DIVERGED
+        ended, obs = end.nonzero()[0], final
         if ended.size:
             self.copies.reset(ended)
-            obs = _float32(self.copies.observation())
-        return Step(obs, reward, torch.from_numpy(end), final_obs)
+            obs = self.copies.observation().astype(np.float32)
+        tensor = torch.from_numpy
+        return Step(tensor(obs), tensor(reward), tensor(end), tensor(final))
 
     def observation(self) -> Tensor:
         """Where every copy is now, (N, D): what a run goes on from that could not resume its episodes."""
@@ -136,8 +134,8 @@ class ActionUnits:
         """Normalised ``action`` (N, A) as the task takes it: (N, A) within its bounds, or (N,) of choices."""
         if self.choices:
             return action[:, 0].round().long().clamp(0, self.choices - 1).numpy() + self._first
-        own = self._middle + self._half * action.double().numpy()
-        return np.clip(own, self._space.low, self._space.high).astype(self._space.dtype)
+        own = self._middle + self._half * action.numpy()
+        return np.minimum(np.maximum(own, self._space.low), self._space.high).astype(self._space.dtype)
 
 
 def obs_dim_of(space: gymnasium.Space[Any], name: str) -> int:
