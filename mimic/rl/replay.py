@@ -90,6 +90,19 @@ class Replay:
         self.position = (slot + 1) % self.capacity
         self.size = min(self.size + 1, self.capacity)
 
+    def cut(self, obs: Tensor) -> None:
+        """Episodes under way end here, unwatched from now on, and new ones begin at ``obs`` (N, D).
+
+        For an environment that could not resume its episodes: their last step bootstraps, as at a time-out.
+        """
+        if self.size:
+            slot = (self.position - 1) % self.capacity
+            env = (self.end[slot] == int(End.NONE)).nonzero().squeeze(-1)
+            self.end[slot, env] = int(End.TIMEOUT)
+            stopped, final = self._finals.get(slot, (env[:0], self.last_obs[:0]))
+            self._finals[slot] = (torch.cat([stopped, env]), torch.cat([final, self.last_obs[env]]))
+        self.last_obs.copy_(obs)
+
     def extend(self, other: "Replay") -> None:
         """Take over the time slots of ``other``, oldest first, as if they had been added here one by one.
 

@@ -140,3 +140,24 @@ def test_a_diverged_row_may_be_anything_and_leaves_nothing_behind():
 def test_memory_is_what_it_says():
     replay = _filled(6)
     assert replay.nbytes == sum(t.nbytes for k, t in replay.state_dict().items() if not k.startswith(("final", "pos")))
+
+
+@pytest.mark.parametrize("count", [0, 5, 8, 11])
+def test_a_cut_ends_what_is_under_way_with_the_observation_it_led_to(count):
+    replay, fresh = _filled(count), torch.full((N, D), 7.0)
+    before = [*replay.end.clone()], replay.last_obs.clone(), replay.final_obs()
+    replay.cut(fresh)
+    assert torch.equal(replay.last_obs, fresh)
+    if not count:
+        return
+    newest, known = (count - 1) % 6, before[2]
+    open_end = before[0][newest] == End.NONE
+    assert open_end.any()
+    assert torch.equal(replay.end[newest], before[0][newest].masked_fill(open_end, int(End.TIMEOUT)))
+    finals = replay.final_obs()
+    added = (finals.slot == newest) & open_end[finals.env]
+    assert torch.equal(finals.obs[added], before[1][open_end])
+    assert torch.equal(finals.obs[~added], known.obs)
+    again = _filled(0)
+    again.load_state_dict(replay.state_dict())
+    assert torch.equal(again.end, replay.end)
