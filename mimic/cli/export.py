@@ -53,13 +53,13 @@ def _exportable(name: str) -> "Controller":
     from mimic.export.requirements import require_one_clip
     from mimic.runs.controller import load_controller
 
-    skill = load_controller(name)
-    require_one_clip(skill)
-    return skill
+    controller = load_controller(name)
+    require_one_clip(controller)
+    return controller
 
 
 def _export_animation(args: argparse.Namespace) -> None:
-    from mimic.export.animation import Cut, clip_animation, skill_animation, write_animations
+    from mimic.export.animation import Cut, clip_animation, controller_animation, write_animations
 
     if not args.out:
         raise InputError("--animation needs --out, the folder for its files")
@@ -67,7 +67,7 @@ def _export_animation(args: argparse.Namespace) -> None:
     if args.clip:
         animations = [clip_animation(args.clip, cut)]
     else:
-        animations = [skill_animation(_exportable(name), cut) for name in _several(args.controller)]
+        animations = [controller_animation(_exportable(name), cut) for name in _several(args.controller)]
     paths = write_animations(animations, args.animation.lower().split(","), args.out)
     for animation in animations:
         say(animation.note)
@@ -80,12 +80,12 @@ def _several(names: str) -> list[str]:
 
 
 def _export_replay(args: argparse.Namespace) -> None:
-    from mimic.export.animation import replay_of_clip, replay_of_skill
+    from mimic.export.animation import replay_of_clip, replay_of_controller
 
     if args.clip:
         line = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
     else:
-        line = replay_of_skill(_exportable(args.controller), args.seconds, args.fps, args.replay)
+        line = replay_of_controller(_exportable(args.controller), args.seconds, args.fps, args.replay)
     say(f"{args.replay}: {line}. Open it in any browser")
 
 

@@ -111,23 +111,23 @@ def do_render(args: argparse.Namespace) -> int:
 def do_steer(args: argparse.Namespace) -> int:
     """Lead a controller of several clips along a path."""
     from characters import load_character
-    from mimic.play.path_following import draw_course, steer
+    from mimic.play.path_following import draw_path_result, steer
     from mimic.render import draw
     from mimic.runs.controller import load_controller
     from mocap.catalogue import names_in
 
     skill = load_controller(args.controller)
-    course = steer(skill, args.path, args.radius, args.seconds)
-    report = course.report()
+    result = steer(skill, args.path, args.radius, args.seconds)
+    report = result.report()
     say(
         f"{report['laps']:.2f} laps in {report['seconds']:.0f} s, {report['falls']} falls; from the path "
         f"{100 * report['mean_distance_m']:.0f} cm on average, {100 * report['largest_distance_m']:.0f} cm at most"
     )
     if args.picture:
-        draw_course(course, names_in(skill.clip), args.picture)
+        draw_path_result(result, names_in(skill.clip), args.picture)
         say(f"{args.picture}: path and track from above")
     character = load_character(skill.spec.character)
-    film = draw(course.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer)
+    film = draw(result.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer)
     say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}' ({film.reason})")
     return 0
 

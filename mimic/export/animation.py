@@ -13,7 +13,7 @@ from mimic.export.cycle_cutting import best_cycle, close, from_origin, in_place,
 from mimic.export.glb import character_glb
 from mimic.export.joint_naming import distinct
 from mimic.export.replay_page import export_replay
-from mimic.export.simulated_motion import Recording, record
+from mimic.export.simulated_motion import SimulatedMotion, simulate_motion
 from mimic.export.usd import write_usd
 from mimic.runs.controller import Controller
 from mimic.tracking import task_of
@@ -66,15 +66,15 @@ def clip_animation(name: str, cut: Cut) -> Animation:
     return _finish(_first_seconds(motion, character, cut.seconds), character, cut, turns, notes)
 
 
-def skill_animation(skill: Controller, cut: Cut) -> Animation:
+def controller_animation(controller: Controller, cut: Cut) -> Animation:
     """What a controller does with its clip. Raises InputError if it falls before there is anything to show."""
-    clip = load_clip(skill.clip)
+    clip = load_clip(controller.clip)
     character = load_character(clip.character)
     wanted = cut.seconds or clip.duration + 1.0
     cycle_wanted = clip.loop and cut.seconds is None
     if cycle_wanted:
         wanted = max(2 * clip.duration, min(_CYCLES * clip.duration, _LONGEST_S)) + 0.1
-    recording = record(skill, wanted)
+    recording = simulate_motion(controller, wanted)
     notes, motion = _shortened(recording), recording.simulated
     if cycle_wanted:
         motion = best_cycle(motion, character, recording.cycle_s)
@@ -93,9 +93,9 @@ def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> s
     return f"{animation.motion.duration:.2f} s, {size / 1e6:.1f} MB"
 
 
-def replay_of_skill(skill: Controller, seconds: float | None, fps: float, out: Path) -> str:
+def replay_of_controller(controller: Controller, seconds: float | None, fps: float, out: Path) -> str:
     """A page that plays a simulation (ten seconds unless told) beside its reference; a line on it. Raises InputError."""
-    recording = record(skill, seconds or REPLAY_S)
+    recording = simulate_motion(controller, seconds or REPLAY_S)
     character = load_character(recording.simulated.character)
     motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
     size = export_replay(motions, character, out, motions[0].license)
@@ -136,7 +136,7 @@ def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
     write_bytes(path, character_bvh(motion, character))
 
 
-def _shortened(recording: Recording) -> list[str]:
+def _shortened(recording: SimulatedMotion) -> list[str]:
     """A note, if the simulation was not what was hoped for."""
     return [f"it {recording.ended}"] if recording.fell else []
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from mimic.export.axes import conventions
 from mimic.export.glb import character_glb
-from mimic.export.licence import provenance
+from mimic.export.licence import Provenance, provenance
 from mimic.export.observation_schema import observation
-from mimic.export.readme import read_me
+from mimic.export.readme import bundle_readme
 from mimic.export.requirements import require_one_clip, require_package
-from mimic.export.runtime_free import SCHEMA_VERSION, plain_files, policy_tensors, versioned
+from mimic.export.runtime_free import SCHEMA_VERSION, policy_tensors, runtime_free_files, versioned
 from mimic.export.schema_parts import control, skeleton
 from mimic.export.tensors import json_bytes
 from mimic.export.test_vectors import test_vectors
@@ -29,7 +29,7 @@ _ROOM = Path(__file__).parent
 _COPIED = ("players", "samples")
 
 
-def export_bundle(skill: Controller, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
+def export_bundle(controller: Controller, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
     """Write the bundle of a controller; where it lies, and its manifest.
 
     Raises InputError where a package is missing or ``out`` holds something else.
@@ -37,37 +37,37 @@ def export_bundle(skill: Controller, out: Path, as_zip: bool = False) -> tuple[P
     path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
     if not as_zip:
         refuse_foreign_files(path)
-    files = bundle_files(skill)
+    files = bundle_files(controller)
     (write_zip if as_zip else write_folder)(path, files)
     return path, _parse(files[MANIFEST])
 
 
-def bundle_files(skill: Controller) -> dict[str, bytes]:
+def bundle_files(controller: Controller) -> dict[str, bytes]:
     """Every file of the bundle by its path, the manifest first. Raises InputError where onnx is not installed."""
     require_package("onnx", "export")
-    require_one_clip(skill)
-    env = skill.make_env(1, threads=1)
+    require_one_clip(controller)
+    env = controller.make_env(1, threads=1)
     described = {"skeleton": skeleton(env.character), "control": control(env), "observation": observation(env)}
-    licence = provenance(skill, env.motion)
+    licence = provenance(controller, env.motion)
     files = {
-        **_onnx_files(skill, env, described),
-        **plain_files(skill, env),
+        **_onnx_files(controller, env, described),
+        **runtime_free_files(controller, env),
         "conventions.json": versioned(conventions()),
         "character.urdf": character_urdf(env.character),
         "character.glb": character_glb(env.character, [env.motion]),
-        "testvectors.json": versioned(test_vectors(skill), compact=True),
-        "README.md": read_me(skill, env, licence),
+        "testvectors.json": versioned(test_vectors(controller), compact=True),
+        "README.md": bundle_readme(controller, env, licence),
         **_copies(),
     }
-    return {MANIFEST: _manifest(skill, env, licence, files), **files}
+    return {MANIFEST: _manifest(controller, env, licence, files), **files}
 
 
-def _onnx_files(skill: Controller, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
+def _onnx_files(controller: Controller, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
     # here, and not above: onnx is an optional package
     from mimic.export.onnx_controller import controller_onnx
     from mimic.export.onnx_policy import metadata, policy_onnx
 
-    tensors = policy_tensors(skill.policy)
+    tensors = policy_tensors(controller.policy)
     bodies = [body["name"] for body in described["skeleton"]["bodies"]]
     notes = metadata({"schema_version": SCHEMA_VERSION, **described}, described["control"]["joints"], bodies)
     return {
@@ -86,7 +86,9 @@ def _copies() -> dict[str, bytes]:
     }
 
 
-def _manifest(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+def _manifest(
+    controller: Controller, env: TrackingEnv, licence: Provenance, files: Mapping[str, bytes]
+) -> bytes:
     return json_bytes(
         {
             "schema_version": SCHEMA_VERSION,
@@ -94,9 +96,9 @@ def _manifest(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any], f
             "toolkit": f"mimic {TOOLKIT_VERSION}",
             "name": env.motion.name,
             "character": env.character.name,
-            "warning": licence["warning"],
-            "licence": dict(licence),
-            "evaluation": skill.spec.evaluation,
+            "warning": licence.warning,
+            "licence": licence.to_json(),
+            "evaluation": controller.spec.evaluation,
             "dimensions": {"observation": env.obs_dim, "action": env.act_dim},
             "files": {
                 name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}

@@ -27,7 +27,7 @@ class BundleError(InputError):
     """A bundle is damaged, incomplete, of another version, or not what it claims to be."""
 
 
-class _Source(Protocol):
+class BundleReader(Protocol):
     """Where the files lie."""
 
     def names(self) -> set[str]:
@@ -37,12 +37,12 @@ class _Source(Protocol):
         """At most ``limit`` + 1 bytes of a file."""
 
 
-def open_bundle(path: Path) -> dict[str, bytes]:
+def read_bundle(path: Path) -> dict[str, bytes]:
     """Every file of a bundle (a folder or zip file), each one's size and hash as the manifest says, manifest included.
 
     Raises BundleError that names the file and what is wrong with it.
     """
-    source: _Source = _Folder(path) if path.is_dir() else _Zip(path)
+    source: BundleReader = _FolderReader(path) if path.is_dir() else _ZipReader(path)
     if MANIFEST not in source.names():
         raise BundleError(f"{path}: has no {MANIFEST}, so it is no controller bundle")
     data = source.read(MANIFEST, MAX_MANIFEST)
@@ -112,7 +112,7 @@ def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
     return listed
 
 
-class _Folder:
+class _FolderReader:
     """A folder; links are refused, in it and on the way into it."""
 
     def __init__(self, folder: Path):
@@ -143,7 +143,7 @@ class _Folder:
             raise BundleError(f"{self._folder}: {name} cannot be read ({error.strerror})") from None
 
 
-class _Zip:
+class _ZipReader:
     """A zip file, read entry by entry in memory: a name in it is never a place on the disk."""
 
     def __init__(self, path: Path):

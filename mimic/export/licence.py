@@ -1,6 +1,7 @@
-"""Who owns what is exported, and what may be done with it."""
+"""Provenance of an export: the origin and licence of its clip and of its controller."""
 
 import hashlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,48 +15,80 @@ _NOT_FREE = ("non-commercial", "noncommercial", "by-nc")
 
 
 def commercial_use(licence: str) -> CommercialUse:
-    """What a licence text says of commercial use; whatever is not plainly free is unclear."""
+    """Whether a licence text permits commercial use; "unclear" unless it plainly allows or forbids it."""
     text = licence.lower()
     if any(words in text for words in _NOT_FREE):
         return "not allowed"
     return "allowed" if any(text.startswith(words) for words in _FREE) else "unclear"
 
 
-def provenance(skill: Controller, motion: Motion) -> dict[str, Any]:
-    """The manifest's ``licence`` part: clip, controller, and a warning unless all may be used commercially."""
-    spec = skill.spec
-    clip_licence = motion.license or "not stated"
-    own = spec.clip_license or clip_licence
-    clip = {
-        "name": short_name(skill.clip),
-        "source": motion.source if "(synthetic)" in motion.source else _source(skill.clip),
-        "sha256": _sha256(motion.source),
-        "licence": clip_licence,
-        "commercial_use": commercial_use(clip_licence),
-    }
-    controller = {
-        "algorithm": spec.algorithm,
-        "seed": spec.seed,
-        "training": spec.training.to_json() if spec.training else None,
-        "derived_from": clip["name"],
-        "licence": f"a controller trained on a clip carries the clip's terms: {own}",
-        "commercial_use": commercial_use(own),
-    }
-    return {
-        "clip": clip,
-        "controller": controller,
-        "character_and_code": "Apache-2.0 (mimic)",
-        "warning": _warning(commercial_use(clip_licence), commercial_use(own)),
-    }
+@dataclass(frozen=True)
+class ClipProvenance:
+    """The clip that a controller imitates, where it can be had, the sha256 of its file, and its licence."""
+
+    name: str
+    source: str
+    sha256: str | None
+    licence: str
+    commercial_use: CommercialUse
+
+
+@dataclass(frozen=True)
+class ControllerProvenance:
+    """The training that made a controller, and the licence that its clips give it."""
+
+    algorithm: str | None
+    seed: int | None
+    training: dict[str, Any] | None
+    derived_from: str
+    licence: str
+    commercial_use: CommercialUse
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The ``licence`` part of a manifest; ``warning`` is None if clip and controller may be used commercially."""
+
+    clip: ClipProvenance
+    controller: ControllerProvenance
+    character_and_code: str
+    warning: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON of the manifest."""
+        return asdict(self)
+
+
+def provenance(controller: Controller, motion: Motion) -> Provenance:
+    """Origin and licence of a controller and of its clip, given as ``motion``."""
+    spec, clip_licence = controller.spec, motion.license or "not stated"
+    controller_licence = spec.clip_license or clip_licence
+    clip_use, controller_use = commercial_use(clip_licence), commercial_use(controller_licence)
+    clip = ClipProvenance(
+        name=short_name(controller.clip),
+        source=motion.source if "(synthetic)" in motion.source else _source(controller.clip),
+        sha256=_sha256(motion.source),
+        licence=clip_licence,
+        commercial_use=clip_use,
+    )
+    trained = ControllerProvenance(
+        algorithm=spec.algorithm,
+        seed=spec.seed,
+        training=spec.training.to_json() if spec.training else None,
+        derived_from=clip.name,
+        licence=f"a controller trained on a clip carries the clip's terms: {controller_licence}",
+        commercial_use=controller_use,
+    )
+    return Provenance(clip, trained, "Apache-2.0 (mimic)", _warning(clip_use, controller_use))
 
 
 def _sha256(source: str) -> str | None:
-    """Of the file a motion was read from; None where it was not read from one."""
+    """Hash of the file that a motion was read from; None if there is no such file."""
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
 
 
 def _source(clip: str) -> str:
-    """Where the clip can be had; of a clip of the user's own only the file's name, for a path says more than it should."""
+    """Address of a named clip. A user's own clip gives its file name only, because a path may reveal private data."""
     return resolve(clip).url if clip in clip_names() else Path(clip).name
 
 

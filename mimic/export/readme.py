@@ -1,8 +1,6 @@
-"""The README of a bundle: what each file is, how to prove it works, and what may be done with it."""
+"""The README of a bundle: it explains each file, how to check the bundle, and the licence."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from mimic.export.licence import Provenance
 from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
@@ -52,10 +50,10 @@ Character, players and samples: Apache-2.0.
 """
 
 
-def read_me(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any]) -> bytes:
-    """README.md."""
+def bundle_readme(controller: Controller, env: TrackingEnv, licence: Provenance) -> bytes:
+    """The bytes of README.md."""
     simulation = env.character.simulation
-    warning = f"**{licence['warning']}**\n\n" if licence["warning"] else ""
+    warning = f"**{licence.warning}**\n\n" if licence.warning else ""
     return _TEXT.format(
         clip=env.motion.name,
         character=env.character.name,
@@ -65,6 +63,6 @@ def read_me(skill: Controller, env: TrackingEnv, licence: Mapping[str, Any]) -> 
         hz=1.0 / simulation.control_dt,
         sim_hz=1.0 / simulation.sim_dt,
         substeps=simulation.substeps,
-        clip_licence=licence["clip"]["licence"],
-        controller_licence=licence["controller"]["licence"],
+        clip_licence=licence.clip.licence,
+        controller_licence=licence.controller.licence,
     ).encode()

@@ -7,7 +7,7 @@ import torch
 
 from mimic.export.qpos_layout import to_mujoco
 from mimic.export.schema_parts import cycle
-from mimic.export.tensors import pack
+from mimic.export.tensors import concat_tensors
 from mimic.tracking import TrackingEnv
 from mimic.tracking.reference import sample_motion
 
@@ -20,7 +20,7 @@ def reference(env: TrackingEnv) -> tuple[dict[str, Any], bytes]:
     frames = math.floor(table.duration * CLIP_FPS + 1e-9) + 1
     times = (torch.arange(frames, dtype=torch.float64) / CLIP_FPS).clamp(max=table.duration)
     qpos, qvel = to_mujoco(sample_motion(env.motion, env.character, times), env.character)
-    index, data = pack(
+    index, data = concat_tensors(
         {
             "table.root_pos": table.table("root_pos").numpy(),
             "table.root_quat": table.table("root_quat").numpy(),

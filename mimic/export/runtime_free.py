@@ -11,7 +11,7 @@ from mimic.export.mjcf import character_mjcf
 from mimic.export.observation_schema import observation
 from mimic.export.reference_table import reference
 from mimic.export.schema_parts import control, skeleton
-from mimic.export.tensors import json_bytes, pack
+from mimic.export.tensors import concat_tensors, json_bytes
 from mimic.rl.policy import GaussianPolicy
 from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
@@ -19,11 +19,11 @@ from mimic.tracking import TrackingEnv
 SCHEMA_VERSION = 1
 
 
-def plain_files(skill: Controller, env: TrackingEnv) -> dict[str, bytes]:
+def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, bytes]:
     """The files by their names, the same bytes every time; ``env`` is one that the skill made."""
     reference_json, reference_bin = reference(env)
-    weights_json, weights_bin = _weights(skill)
-    licence = provenance(skill, env.motion)["clip"]["licence"]
+    weights_json, weights_bin = _weights(controller)
+    licence = provenance(controller, env.motion).clip.licence
     return {
         "skeleton.json": versioned(skeleton(env.character)),
         "control.json": versioned(control(env)),
@@ -60,9 +60,9 @@ def num_layers(tensors: Mapping[str, np.ndarray]) -> int:
     return sum(name.startswith("weight.") for name in tensors)
 
 
-def _weights(skill: Controller) -> tuple[dict[str, Any], bytes]:
-    tensors = policy_tensors(skill.policy)
-    index, data = pack(tensors)
+def _weights(controller: Controller) -> tuple[dict[str, Any], bytes]:
+    tensors = policy_tensors(controller.policy)
+    index, data = concat_tensors(tensors)
     described = {
         "dtype": "float32",
         "byte_order": "little",

@@ -18,7 +18,7 @@ _FELL = {int(End.FAIL): "fell", int(End.DIVERGED): "broke the simulation"}
 
 
 @dataclass(frozen=True)
-class Recording:
+class SimulatedMotion:
     """The simulation from the start of the clip, and the reference beside it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Recording:
     fell: bool
 
 
-class _Recorder(MujocoEngine):
+class _StateLoggingEngine(MujocoEngine):
     """The engine, with a copy of the state after every physics step."""
 
     def __init__(self, character: Character) -> None:
@@ -51,23 +51,23 @@ class _Recorder(MujocoEngine):
 
 
 @torch.no_grad()
-def record(skill: Controller, seconds: float) -> Recording:
+def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
     """``seconds`` of a skill from the start of its clip, less if it falls or the clip ends.
 
     Raises:
         InputError: it falls at once.
     """
-    require_one_clip(skill)
-    motion = load_clip(skill.clip)
-    engine = _Recorder(load_character(motion.character))
-    config = replace(skill.env_config, evaluation_s=seconds + 1.0)
+    require_one_clip(controller)
+    motion = load_clip(controller.clip)
+    engine = _StateLoggingEngine(load_character(motion.character))
+    config = replace(controller.env_config, evaluation_s=seconds + 1.0)
     env = TrackingEnv(motion, engine, config, training=False)
     obs = env.reset(torch.zeros(1, dtype=torch.float64, device=env.device))
     states, references = [engine.read()], [env.clock.sample().state]
     ended, fell = None, False
     for _ in range(max(1, round(seconds / env.control_dt))):
         engine.states.clear()
-        step = env.step(skill.policy.mean(obs))
+        step = env.step(controller.policy.mean(obs))
         obs, end = step.obs, int(step.end[0])
         if end in _FELL:
             fell = True
@@ -79,9 +79,9 @@ def record(skill: Controller, seconds: float) -> Recording:
             ended = "the clip is over"
             break
     if len(references) < 2:
-        raise InputError(f"'{skill.clip}': the controller {ended}; there is nothing to export")
-    name, simulation = short_name(skill.clip), env.character.simulation
-    return Recording(
+        raise InputError(f"'{controller.clip}': the controller {ended}; there is nothing to export")
+    name, simulation = short_name(controller.clip), env.character.simulation
+    return SimulatedMotion(
         simulated=_motion(states, simulation.sim_dt, name, env.motion),
         reference=_motion(references, simulation.control_dt, f"{name} reference", env.motion),
         cycle_s=motion.duration,

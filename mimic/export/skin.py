@@ -12,7 +12,7 @@ import torch
 
 from characters import Character, CharacterState, Kinematics
 from mimic.render.meshes import mesh_of
-from mimic.render.scene import Figure, Pose, visual_geoms
+from mimic.render.scene import DrawnCharacter, Pose, visual_geoms
 from mocap.motion import Motion, check_character
 
 Array = np.ndarray
@@ -66,7 +66,7 @@ class Poses:
 def build_skin(character: Character) -> Skin:
     """The character as the videos show it."""
     model = character.mj_model()
-    figure = Figure(visual_geoms(model, [body.name for body in character.bodies]))
+    figure = DrawnCharacter(visual_geoms(model, [body.name for body in character.bodies]))
     rest = _rest_pose(character, float(model.qpos0[2]))
     vertices: list[Array] = []
     normals: list[Array] = []

@@ -26,7 +26,7 @@ def exact(array: Any) -> Any:
     return np.asarray(array, dtype=np.float64).tolist()
 
 
-def pack(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], bytes]:
+def concat_tensors(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], bytes]:
     """An index (name -> byte offset and shape) and the little-endian float32 numbers it points into."""
     index: dict[str, dict[str, Any]] = {}
     parts: list[bytes] = []
@@ -39,7 +39,7 @@ def pack(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], bytes]:
     return index, b"".join(parts)
 
 
-def unpack(index: Mapping[str, Mapping[str, Any]], data: bytes) -> dict[str, np.ndarray]:
+def split_tensors(index: Mapping[str, Mapping[str, Any]], data: bytes) -> dict[str, np.ndarray]:
     """The arrays of ``pack``. Raises ValueError where the index points outside the data."""
     return {name: _slice(name, entry["offset"], entry["shape"], data) for name, entry in index.items()}
 

@@ -26,15 +26,15 @@ _SEED = 7
 
 
 @torch.no_grad()
-def test_vectors(skill: Controller) -> dict[str, Any]:
+def test_vectors(controller: Controller) -> dict[str, Any]:
     """testvectors.json without its schema version."""
     return {
         "tolerance": TOLERANCE,
         "meaning": "states: clock and raw state in; observation, action, servo target and motor torque out. rollout: "
         "start at row 0, then a control step a row; `time` is simulated, `qpos` what MuJoCo gave; not `whole` where the "
         "character fell. frames: a point and a turn in the axes of each engine.",
-        "states": _states(skill),
-        "rollout": _rollout(skill),
+        "states": _states(controller),
+        "rollout": _rollout(controller),
         "frames": [_in_frame(frame) for frame in FRAMES.values()],
     }
 
@@ -52,9 +52,9 @@ def _in_frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _states(skill: Controller) -> list[dict[str, Any]]:
+def _states(controller: Controller) -> list[dict[str, Any]]:
     """Half of them met in a noisy rollout, half of those turned and moved about the world; the last few close to the seam."""
-    env = skill.make_env(STATES, seed=_SEED, threads=1)
+    env = controller.make_env(STATES, seed=_SEED, threads=1)
     random = torch.Generator().manual_seed(_SEED)
     duration = env.motion.duration
     start = torch.rand(STATES, generator=random, dtype=torch.float64) * duration
@@ -62,21 +62,21 @@ def _states(skill: Controller) -> list[dict[str, Any]]:
     obs = env.reset(start)
     for _ in range(3):
         noise = torch.randn(STATES, env.act_dim, generator=random)
-        obs = env.step(skill.policy.mean(obs) + 0.2 * noise).obs
+        obs = env.step(controller.policy.mean(obs) + 0.2 * noise).obs
     now = env.clock.now
     moved = torch.arange(STATES) % 2 == 1
     yaw = torch.where(moved, (torch.rand(STATES, generator=random) - 0.5) * 2 * torch.pi, now.yaw)
     shift = torch.randn(STATES, 3, generator=random) * torch.tensor([3.0, 3.0, 0.0])
     env.clock.now = Placement(now.clip_time, now.origin_w + shift * moved[:, None], yaw, now.clip)
-    return _look(env, skill.policy, range(STATES))
+    return _look(env, controller.policy, range(STATES))
 
 
-def _rollout(skill: Controller) -> dict[str, Any]:
+def _rollout(controller: Controller) -> dict[str, Any]:
     """From a moment whose two seconds close a cycle if the clip loops, and that the controller survives if there is one."""
-    env = skill.make_env(1, seed=_SEED, threads=1)
+    env = controller.make_env(1, seed=_SEED, threads=1)
     duration = env.motion.duration
     candidates = [duration * share for share in (0.6, 0.4, 0.8, 0.2, 0.0)] if env.motion.loop else [0.0]
-    recordings = (_record(env, skill.policy, start) for start in candidates)
+    recordings = (_record(env, controller.policy, start) for start in candidates)
     first: dict[str, Any] | None = None
     for recording in recordings:
         first = first or recording

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mimic.export.bundle_reader import BundleError, open_bundle, parse
+from mimic.export.bundle_reader import BundleError, parse, read_bundle
 from mimic.export.requirements import require_package
 from mimic.export.runtime_free import SCHEMA_VERSION
-from mimic.export.tensors import unpack
+from mimic.export.tensors import split_tensors
 
 SCHEMAS = Path(__file__).with_name("schemas")
 DESCRIBED = ("manifest", "skeleton", "control", "observation", "conventions", "weights", "reference", "testvectors")
@@ -56,7 +56,7 @@ class _Runtime(Protocol):
 def verify(path: Path) -> Verdict:
     """Check a bundle, folder or zip file. Raises BundleError that names what is wrong."""
     require_package("jsonschema", "export")
-    files = open_bundle(path)
+    files = read_bundle(path)
     for name in (*(f"{part}.json" for part in DESCRIBED), *OTHERS, *CHARACTER):
         if name not in files:
             raise BundleError(f"{path}: {name} is missing, the manifest does not name it")
@@ -131,8 +131,8 @@ def _check_sizes(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
 
 def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: int, actions: int) -> None:
     try:
-        weights = unpack(parts["weights"]["tensors"], files["weights.bin"])
-        table = unpack(parts["reference"]["tensors"], files["reference.bin"])
+        weights = split_tensors(parts["weights"]["tensors"], files["weights.bin"])
+        table = split_tensors(parts["reference"]["tensors"], files["reference.bin"])
         inputs = dim
         for layer in range(parts["weights"]["layers"]):
             outputs, found = weights[f"weight.{layer}"].shape
@@ -155,10 +155,10 @@ def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: in
 def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, dict[str, float]]:
     """The runtime that was used, and the largest difference from the recorded vectors, by what was computed."""
     rows = [*parts["testvectors"]["states"], *parts["testvectors"]["rollout"]["rows"]]
-    weights = unpack(parts["weights"]["tensors"], files["weights.bin"])
+    weights = split_tensors(parts["weights"]["tensors"], files["weights.bin"])
     errors = {"weights.bin action": 0.0}
     for row in rows:
-        found = plain_policy(weights, parts["weights"]["layers"], _row(row["observation"])[0])
+        found = runtime_free_policy(weights, parts["weights"]["layers"], _row(row["observation"])[0])
         _note(errors, "weights.bin action", found, row["action"])
     if importlib.util.find_spec("onnx") is None:
         return "numpy, plain weights only (install onnx to check the networks)", errors
@@ -173,7 +173,7 @@ def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, 
     return runtime, errors
 
 
-def plain_policy(tensors: Mapping[str, np.ndarray], layers: int, obs: np.ndarray) -> np.ndarray:
+def runtime_free_policy(tensors: Mapping[str, np.ndarray], layers: int, obs: np.ndarray) -> np.ndarray:
     """The policy from the plain numbers: observation (D,) to action (A,)."""
     value = np.clip((obs - tensors["shift"]) * tensors["scale"], -tensors["bound"], tensors["bound"])
     for layer in range(layers):

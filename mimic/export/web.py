@@ -12,7 +12,7 @@ from mimic.export.glb import character_glb
 from mimic.export.joint_naming import distinct, in_address
 from mimic.export.licence import provenance
 from mimic.export.requirements import require_one_clip
-from mimic.export.runtime_free import plain_files
+from mimic.export.runtime_free import runtime_free_files
 from mimic.export.tensors import json_bytes
 from mimic.export.write import write_folder
 from mimic.runs.controller import Controller
@@ -22,7 +22,7 @@ _PARTS = {
     "index.html": "page/live.html",
     "style.css": "page/style.css",
     "live.js": "page/live.js",
-    "skill.js": "page/skill.js",
+    "controller.js": "page/controller.js",
     "stage.js": "page/stage.js",
     "evaluator.js": "players/mimic.mjs",
     "three.min.js": "vendor/three.min.js",
@@ -34,29 +34,29 @@ _PARTS = {
 }
 
 
-def export_web(skills: Sequence[Controller], out: Path) -> int:
+def export_web(controllers: Sequence[Controller], out: Path) -> int:
     """Write the folder; an earlier one there is replaced. Returns its size in bytes.
 
     Raises:
         InputError: ``out`` holds something else, or cannot be written.
     """
-    files = web_files(skills)
+    files = web_files(controllers)
     write_folder(out, files)
     return sum(map(len, files.values()))
 
 
-def web_files(skills: Sequence[Controller]) -> dict[str, bytes]:
+def web_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
     """Every file by its path, ``manifest.json`` first: it says what belongs to the folder."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
-    for skill in skills:
-        require_one_clip(skill)
-    envs = [skill.make_env(1, threads=1) for skill in skills]
+    for controller in controllers:
+        require_one_clip(controller)
+    envs = [controller.make_env(1, threads=1) for controller in controllers]
     names = distinct([in_address(env.motion.name) for env in envs])
     entries = []
-    for name, skill, env in zip(names, skills, envs, strict=True):
-        files |= {f"skills/{name}/{part}": data for part, data in plain_files(skill, env).items()}
+    for name, controller, env in zip(names, controllers, envs, strict=True):
+        files |= {f"skills/{name}/{part}": data for part, data in runtime_free_files(controller, env).items()}
         files[f"{env.character.name}.glb"] = character_glb(env.character)
-        warning = provenance(skill, env.motion)["warning"]
+        warning = provenance(controller, env.motion).warning
         entries.append({"name": name, "folder": f"skills/{name}", "character": env.character.name, "warning": warning})
     files["skills.json"] = json_bytes({"skills": entries})
     listing = {"format": "mimic web page", "files": sorted(files)}

@@ -127,12 +127,12 @@ class GymTracking(gymnasium.Env[Array, Array]):
         if self.render_mode is None:
             return None
         from mimic.render import LivePicture
-        from mimic.render.simulated import current_frame, judged_frame
+        from mimic.render.simulated import current_frame, post_step_frame
 
         self._live = self._live or LivePicture(self.env.character)
         if self._picture is None:
             env, time, reward = self.env, self._steps * self.env.control_dt, self._reward
-            frame = current_frame(env, time) if reward is None else judged_frame(env, time, reward)
+            frame = current_frame(env, time) if reward is None else post_step_frame(env, time, reward)
             self._picture = self._live.draw(frame)
         return self._picture.copy()
 

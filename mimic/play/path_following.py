@@ -1,6 +1,6 @@
 """Steering: a controller of several clips is led along a path.
 
-Whenever a stride is over, a pilot chooses which clip comes next: the first of the three strides that, as the clips go,
+Whenever a stride is over, a follower chooses which clip comes next: the first of the three strides that, as the clips go,
 would keep the character closest to the path and its direction. Nothing else of the controller knows of the path.
 """
 
@@ -25,7 +25,7 @@ from mocap.catalogue import names_in
 _SPACING_M = 0.02  # of the points of a path
 _SEARCHED_M = 2.0  # of the path ahead, for where the character is: a figure of eight passes its middle twice
 _STRIDES = 3  # that are planned
-_ASKEW_M = 0.5  # a radian from the path's direction is as bad as so many metres from the path
+_HEADING_ERROR_M = 0.5  # a radian from the path's direction is as bad as so many metres from the path
 
 
 def _circle(radius: float, left: bool) -> Tensor:
@@ -46,7 +46,7 @@ PATHS: dict[str, Callable[[float], Tensor]] = {
 }
 
 
-class Pilot:
+class PathFollower:
     """Chooses the clips of the first environment of ``env`` so that it follows ``points`` (P, 2) [m], a closed path.
 
     Attributes:
@@ -89,8 +89,10 @@ class Pilot:
             place = place + torch.stack((cos * x - sin * y, sin * x + cos * y), 1)
             facing = facing + self._turn[clip]
             passed, distance = self._nearest(place, passed)
-            askew = facing - self._heading[passed % len(self.points)]
-            cost += distance.square() + (_ASKEW_M * torch.atan2(askew.sin(), askew.cos())).square()
+            heading_error = facing - self._heading[passed % len(self.points)]
+            cost += (
+                distance.square() + (_HEADING_ERROR_M * torch.atan2(heading_error.sin(), heading_error.cos())).square()
+            )
         return cost
 
     def _nearest(self, places: Tensor, passed: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +117,7 @@ def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Course:
+class PathResult:
     """How it went: the frames of the film, and by frame the root's place [m], its distance from the path [m], the clip."""
 
     frames: list[Frame]
@@ -137,7 +139,7 @@ class Course:
         }
 
 
-def steer(skill: Controller, path: str, radius: float, seconds: float) -> Course:
+def steer(controller: Controller, path: str, radius: float, seconds: float) -> PathResult:
     """Lead a controller along a path for ``seconds``.
 
     Args:
@@ -147,41 +149,45 @@ def steer(skill: Controller, path: str, radius: float, seconds: float) -> Course
     Raises:
         InputError: the controller knows one clip only, or an unknown path.
     """
-    if len(names_in(skill.clip)) == 1:
-        raise InputError(f"{skill.path}: knows one clip, '{skill.clip}'; steering needs several: train --clip A+B+C")
+    if len(names_in(controller.clip)) == 1:
+        raise InputError(
+            f"{controller.path}: knows one clip, '{controller.clip}'; steering needs several: train --clip A+B+C"
+        )
     if path not in PATHS:
         raise InputError(f"no path '{path}'; {nearest(path, PATHS)}")
-    skill = skill.with_episodes_of(seconds + 1.0)  # one episode, if it does not fall
-    env = skill.make_env(1, threads=1)
+    controller = controller.with_episodes_of(seconds + 1.0)  # one episode, if it does not fall
+    env = controller.make_env(1, threads=1)
     points = PATHS[path](radius)
-    pilot, witness = Pilot(env, points), Pilot(env, points)
-    env.clock.choose, env.first_clip = pilot.choose, 0
+    follower, progress_probe = PathFollower(env, points), PathFollower(env, points)
+    env.clock.choose, env.first_clip = follower.choose, 0
     chosen: list[int] = []
 
     def act(obs: Tensor) -> Tensor:
         chosen.append(int(env.clock.now.clip[0]))
-        action: Tensor = skill.policy.mean(obs)
+        action: Tensor = controller.policy.mean(obs)
         return action
 
     frames = simulation_frames(env, act, seconds)
     falls = int(env.state_dict()["episode"][0]) - 1
     track = torch.stack([frame.sim.pos[0, :2] for frame in frames])
-    distance = torch.tensor([witness.place(position) for position in track])
+    distance = torch.tensor([progress_probe.place(position) for position in track])
     names = [motion.name for motion in env.motions]
-    return Course(frames, points, track, distance, [names[k] for k in chosen], witness.travelled / len(points), falls)
+    return PathResult(
+        frames, points, track, distance, [names[k] for k in chosen], progress_probe.travelled / len(points), falls
+    )
 
 
-def draw_course(course: Course, names: Sequence[str], picture: Path) -> None:
+def draw_path_result(result: PathResult, names: Sequence[str], picture: Path) -> None:
     """The path from above, and the way that was taken, coloured by the clip."""
     figure = new_figure(7.0, 5.0)
     axes = figure.add_subplot()
-    axes.plot(*course.points.T, color="0.75", linewidth=6.0, label="path")
+    axes.plot(*result.points.T, color="0.75", linewidth=6.0, label="path")
     for name in names:
-        there = torch.tensor([clip == name for clip in course.clips])
-        axes.plot(*course.track[there].T, ".", markersize=3.0, label=name)
+        there = torch.tensor([clip == name for clip in result.clips])
+        axes.plot(*result.track[there].T, ".", markersize=3.0, label=name)
     axes.set_aspect("equal")
     axes.set_xlabel("m")
     axes.set_ylabel("m")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="small")
-    axes.set_title(f"{course.laps:.2f} laps, {100 * float(course.distance.mean()):.0f} cm from the path on average")
+    axes.set_title(f"{result.laps:.2f} laps, {100 * float(result.distance.mean()):.0f} cm from the path on average")
     save_picture(figure, picture)

@@ -5,18 +5,18 @@ them with OpenGL where that works and pybullet's TinyRenderer where it does not.
 clip that is only played; :class:`LivePicture` draws frame by frame, as they come.
 """
 
-from mimic.render.backend import APT_LINE, RENDERERS, Choice, Probe, choose_renderer, probe_egl
-from mimic.render.errors import RenderError
+from mimic.render.backend import APT_LINE, RENDERERS, Backend, Probe, choose_renderer, probe_egl
 from mimic.render.film import RenderReport, draw, draw_image
 from mimic.render.kinematic import motion_frames
 from mimic.render.live import LivePicture
 from mimic.render.scene import VIEWS, Frame, Pose
+from mimic.render.video import RenderError
 
 __all__ = [
     "APT_LINE",
     "RENDERERS",
     "VIEWS",
-    "Choice",
+    "Backend",
     "Frame",
     "LivePicture",
     "Pose",

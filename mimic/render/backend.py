@@ -30,7 +30,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Backend:
     """The renderer ``name`` ('egl' or 'tiny'), ``reason`` in words, and ``advice``: what would improve it, or ''."""
 
     name: str
@@ -62,7 +62,7 @@ def probe_egl() -> Probe:
     return Probe(False, said or f"the test program ended with code {result.returncode}")
 
 
-def choose_renderer(wanted: str = "auto") -> Choice:
+def choose_renderer(wanted: str = "auto") -> Backend:
     """The renderer to draw with.
 
     Raises:
@@ -73,16 +73,16 @@ def choose_renderer(wanted: str = "auto") -> Choice:
     if wanted == "tiny":
         if not _has_pybullet():
             raise InputError("renderer 'tiny' needs pybullet, which is not installed; try --renderer egl")
-        return Choice("tiny", "asked for")
+        return Backend("tiny", "asked for")
     egl = probe_egl()
     if egl.works:
         if wanted == "auto" and _has_pybullet() and any(word in egl.detail for word in _SOFTWARE_GL):
-            return Choice("tiny", f"OpenGL here has no GPU ({egl.detail}) and would draw several times slower")
-        return Choice("egl", f"OpenGL works off screen ({egl.detail})")
+            return Backend("tiny", f"OpenGL here has no GPU ({egl.detail}) and would draw several times slower")
+        return Backend("egl", f"OpenGL works off screen ({egl.detail})")
     if wanted == "egl":
         raise InputError(f"renderer 'egl' does not work here ({egl.detail}): {APT_LINE}, or use --renderer tiny")
     if _has_pybullet():
-        return Choice(
+        return Backend(
             "tiny", f"OpenGL does not work here ({egl.detail})", f"MuJoCo's own pictures would need: {APT_LINE}"
         )
     raise InputError(f"nothing to draw with: no pybullet for this Python, and OpenGL fails ({egl.detail}): {APT_LINE}")

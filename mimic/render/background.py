@@ -58,7 +58,7 @@ class Look:
         return Look(**found)  # type: ignore[arg-type]
 
 
-class Backdrop:
+class Background:
     """Paints the empty scene for one picture size and view direction."""
 
     def __init__(self, look: Look, size: tuple[int, int], camera: Camera) -> None:

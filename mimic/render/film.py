@@ -16,14 +16,13 @@ from torch import Tensor
 
 from characters import Character
 from mimic.core.errors import InputError
-from mimic.render.backend import Choice, choose_renderer
+from mimic.render.backend import Backend, choose_renderer
 from mimic.render.camera import Camera, find_cuts, plan, separation, side_azimuth, smooth_path, view_axes
-from mimic.render.errors import RenderError
 from mimic.render.mujoco_renderer import MujocoRenderer
 from mimic.render.overlay import Label, draw_caption
-from mimic.render.scene import Figure, Frame, Pose, figures_for, sound, visual_geoms
+from mimic.render.scene import DrawnCharacter, Frame, Pose, drawn_characters, last_finite, visual_geoms
 from mimic.render.tiny_renderer import TinyRenderer
-from mimic.render.video import FPS, VideoWriter
+from mimic.render.video import FPS, RenderError, VideoWriter
 
 SIZE = (960, 540)
 Progress = Callable[[int, int], None]
@@ -54,7 +53,7 @@ class RenderReport:
 
 @dataclass(frozen=True)
 class _Stage:
-    figures: tuple[Figure, ...]
+    figures: tuple[DrawnCharacter, ...]
     cameras: list[Camera]
     roots: list[Tensor]  # (T, 3) smoothed ground path of each figure
 
@@ -83,13 +82,13 @@ def draw(
     """
     start = time.monotonic()
     with VideoWriter(out, size, fps) as video:
-        pictures, choice = _open(frames, character, view, size, renderer, fps)
+        pictures, backend = _open(frames, character, view, size, renderer, fps)
         with closing(pictures):
             for done, picture in enumerate(pictures, 1):
                 video.append(picture)
                 if progress is not None:
                     progress(done, len(frames))
-    return RenderReport(out, choice.name, choice.reason, len(frames), time.monotonic() - start)
+    return RenderReport(out, backend.name, backend.reason, len(frames), time.monotonic() - start)
 
 
 def draw_image(
@@ -115,33 +114,33 @@ def _open(
     renderer: str,
     fps: float,
     only: int | None = None,
-) -> tuple[Pictures, Choice]:
+) -> tuple[Pictures, Backend]:
     """The pictures, drawn as they are asked for, and what draws them."""
     if not frames:
         raise InputError("nothing to draw: no frames")
     frames = _finite(frames)
     model = character.mj_model()
     stage = _set_stage(frames, character, model, view, size, fps)
-    machine, choice = open_renderer(renderer, model, stage.figures, size)
+    machine, backend = open_renderer(renderer, model, stage.figures, size)
     chosen = range(len(frames)) if only is None else [range(len(frames))[only]]
-    return _pictures(frames, chosen, stage, machine, size), choice
+    return _pictures(frames, chosen, stage, machine, size), backend
 
 
 def open_renderer(
-    wanted: str, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]
-) -> tuple[Renderer, Choice]:
+    wanted: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]
+) -> tuple[Renderer, Backend]:
     """A renderer for ``figures`` and why that one. Raises InputError as `choose_renderer`, RenderError if it fails."""
-    choice = choose_renderer(wanted)
+    backend = choose_renderer(wanted)
     try:
-        return _make(choice.name, model, figures, size), choice
+        return _make(backend.name, model, figures, size), backend
     except Exception as error:  # whatever an OpenGL library raises
-        if wanted != "auto" or choice.name == "tiny":
-            raise RenderError(f"renderer '{choice.name}' failed: {error}") from error
-        choice = Choice("tiny", f"OpenGL failed after all ({error})")
-        return _make("tiny", model, figures, size), choice
+        if wanted != "auto" or backend.name == "tiny":
+            raise RenderError(f"renderer '{backend.name}' failed: {error}") from error
+        backend = Backend("tiny", f"OpenGL failed after all ({error})")
+        return _make("tiny", model, figures, size), backend
 
 
-def _make(name: str, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> Renderer:
+def _make(name: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]) -> Renderer:
     return (MujocoRenderer if name == "egl" else TinyRenderer)(model, figures, size)
 
 
@@ -172,7 +171,7 @@ def _set_stage(
     cuts = find_cuts(clouds[0][:, 0], fps)
     apart = max(separation(cloud, azimuth) for cloud in clouds)
     geoms = visual_geoms(model, [body.name for body in character.bodies])
-    figures = figures_for(geoms, view, with_reference, -apart * view_axes(azimuth)[1])
+    figures = drawn_characters(geoms, view, with_reference, -apart * view_axes(azimuth)[1])
     clouds = [cloud + figure.offset for cloud, figure in zip(clouds, figures, strict=True)]
     cameras = plan(torch.cat(clouds, 1), azimuth, size[0] / size[1], fps, cuts)
     return _Stage(figures, cameras, [smooth_path(cloud[:, 0], fps, cuts) for cloud in clouds])
@@ -195,7 +194,7 @@ def _finite(frames: Sequence[Frame]) -> list[Frame]:
         if (frame.reference is not None) != with_reference:
             raise InputError("either every frame has a reference, or none")
         before = kept[-1] if kept else None
-        sim = sound(frame.sim, before.sim if before else None)
-        reference = frame.reference and sound(frame.reference, before.reference if before else None)
+        sim = last_finite(frame.sim, before.sim if before else None)
+        reference = frame.reference and last_finite(frame.reference, before.reference if before else None)
         kept.append(replace(frame, sim=sim, reference=reference))
     return kept

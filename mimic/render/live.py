@@ -13,7 +13,7 @@ from mimic.core.errors import InputError
 from mimic.render.camera import plan, side_azimuth
 from mimic.render.film import SIZE, open_renderer
 from mimic.render.overlay import draw_caption
-from mimic.render.scene import Frame, Pose, figures_for, sound, visual_geoms
+from mimic.render.scene import Frame, Pose, drawn_characters, last_finite, visual_geoms
 from mimic.render.video import FPS
 
 _REMEMBERED = 40  # frames whose figures the camera keeps in the picture
@@ -34,8 +34,8 @@ class LivePicture:
         self._size = size
         model = character.mj_model()
         geoms = visual_geoms(model, [body.name for body in character.bodies])
-        figures = figures_for(geoms, "ghost", True, torch.zeros(3, dtype=torch.float64))
-        self._machine, self.choice = open_renderer(renderer, model, figures, size)
+        figures = drawn_characters(geoms, "ghost", True, torch.zeros(3, dtype=torch.float64))
+        self._machine, self.backend = open_renderer(renderer, model, figures, size)
         self._azimuth: float | None = None
         self._seen: list[torch.Tensor] = []
         self._drawn: tuple[Pose | None, Pose | None] = (None, None)
@@ -59,7 +59,10 @@ class LivePicture:
         """
         if frame.reference is None:
             raise InputError("a live picture is of a frame with a reference")
-        self._drawn = sim, reference = sound(frame.sim, self._drawn[0]), sound(frame.reference, self._drawn[1])
+        self._drawn = sim, reference = (
+            last_finite(frame.sim, self._drawn[0]),
+            last_finite(frame.reference, self._drawn[1]),
+        )
         if self._azimuth is None:
             self._azimuth = side_azimuth(reference.quat[:1])
         self._seen = [*self._seen[1 - _REMEMBERED :], torch.cat((sim.pos, reference.pos))]

@@ -17,7 +17,7 @@ import mujoco
 import numpy as np
 
 from mimic.render.camera import Camera
-from mimic.render.scene import Figure, Pose
+from mimic.render.scene import DrawnCharacter, Pose
 
 _GEOM_TYPES = {
     "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -43,7 +43,7 @@ class MujocoRenderer:
 
     name = "egl"
 
-    def __init__(self, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> None:
+    def __init__(self, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]) -> None:
         self.size, self._figures, self._model = size, tuple(figures), model
         model.vis.global_.offwidth, model.vis.global_.offheight = size
         # without a GPU these two are what a frame costs, and more is hardly seen
@@ -92,7 +92,7 @@ class MujocoRenderer:
         mujoco.mjv_updateScene(self._model, self._data, mujoco.MjvOption(), None, view, static, self._scene)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 1
 
-    def _add(self, figure: Figure, pose: Pose) -> None:
+    def _add(self, figure: DrawnCharacter, pose: Pose) -> None:
         pos, quat = figure.place(pose)
         rotation = np.zeros(9)
         for solid, at, turn in zip(figure.geoms, pos.numpy(), quat.numpy(), strict=True):

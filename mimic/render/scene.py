@@ -1,6 +1,6 @@
 """What is drawn: figures made of simple solids, posed frame by frame, and how they stand beside each other.
 
-Nothing here knows a renderer. A :class:`Figure` is one body-posed character in one look (as it is, or tinted, or
+Nothing here knows a renderer. A :class:`DrawnCharacter` is one body-posed character in one look (as it is, or tinted, or
 translucent); a renderer is given the figures once and then, for every frame, one pose for each.
 """
 
@@ -69,7 +69,7 @@ class Frame:
     reward: float | None = None
 
 
-def sound(pose: Pose, before: Pose | None) -> Pose:
+def last_finite(pose: Pose, before: Pose | None) -> Pose:
     """The pose, or the one ``before`` where it is not finite. Raises InputError where there is none before."""
     if bool(torch.isfinite(pose.pos).all()) and bool(torch.isfinite(pose.quat).all()):
         return pose
@@ -125,7 +125,7 @@ def _visual_geom(model: mujoco.MjModel, geom: int, body: int) -> VisualGeom:
     )
 
 
-class Figure:
+class DrawnCharacter:
     """One character in one look.
 
     Args:
@@ -160,9 +160,9 @@ def tinted(geoms: Sequence[VisualGeom], rgb: tuple[float, float, float], share: 
     return tuple(replace(geom, rgba=blend(geom.rgba)) for geom in geoms)
 
 
-def figures_for(
+def drawn_characters(
     geoms: Sequence[VisualGeom], view: str, with_reference: bool, reference_offset: Tensor
-) -> tuple[Figure, ...]:
+) -> tuple[DrawnCharacter, ...]:
     """The simulation first, then the reference beside it (``side``) or through it (``ghost``).
 
     Raises:
@@ -171,9 +171,9 @@ def figures_for(
     if view not in VIEWS:
         raise InputError(f"unknown view '{view}': {nearest(view, VIEWS)}")
     if not with_reference:
-        return (Figure(geoms),)
+        return (DrawnCharacter(geoms),)
     if view == "ghost":
-        ghost = Figure(tinted(geoms, GHOST_TINT, 0.85), GHOST_OPACITY, label="reference")
-        return (Figure(geoms, label="simulation"), ghost)
-    reference = Figure(tinted(geoms, REFERENCE_TINT, 0.6), offset=reference_offset, label="reference")
-    return (Figure(geoms, label="simulation"), reference)
+        ghost = DrawnCharacter(tinted(geoms, GHOST_TINT, 0.85), GHOST_OPACITY, label="reference")
+        return (DrawnCharacter(geoms, label="simulation"), ghost)
+    reference = DrawnCharacter(tinted(geoms, REFERENCE_TINT, 0.6), offset=reference_offset, label="reference")
+    return (DrawnCharacter(geoms, label="simulation"), reference)

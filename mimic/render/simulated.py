@@ -22,11 +22,11 @@ def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds
     for index in range(max(1, round(seconds / env.control_dt))):
         step = env.step(act(obs))
         obs = step.obs
-        frames.append(judged_frame(env, (index + 1) * env.control_dt, float(step.reward[0])))
+        frames.append(post_step_frame(env, (index + 1) * env.control_dt, float(step.reward[0])))
     return frames
 
 
-def judged_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
+def post_step_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
     """The first environment as its last step left it, before any restart; ``time`` [s] and ``reward`` are its caption."""
     reference = env.kinematics.forward(env.reference.state)
     return Frame(time, Pose.of(env.bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name, reward)

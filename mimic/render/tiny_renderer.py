@@ -1,7 +1,7 @@
 """Pictures without OpenGL, a display or anything to install: figures by pybullet's TinyRenderer over a painted ground.
 
 TinyRenderer is a software rasteriser. It is given one figure at a time, as smooth meshes of ours, cut out of the
-picture at twice the resolution. :class:`mimic.render.background.Backdrop` paints ground and sky; a figure's shadow is
+picture at twice the resolution. :class:`mimic.render.background.Background` paints ground and sky; a figure's shadow is
 TinyRenderer's view of it along the light, laid on the ground. Depths decide what a translucent figure shines through.
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from mimic.render.background import Backdrop, Look
+from mimic.render.background import Background, Look
 from mimic.render.camera import Camera
 from mimic.render.meshes import mesh_of
-from mimic.render.scene import Figure, Pose
+from mimic.render.scene import DrawnCharacter, Pose
 from mimic.sim.import_pybullet import load_pybullet
 
 _OVERSAMPLING = 2
@@ -61,20 +61,20 @@ class TinyRenderer:
 
     name = "tiny"
 
-    def __init__(self, model: mujoco.MjModel, figures: Sequence[Figure], size: tuple[int, int]) -> None:
+    def __init__(self, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]) -> None:
         self.size = size
         self._look = Look.of(model)
         self._actors = [_Actor(figure, self._look) for figure in figures]
-        self._backdrop: Backdrop | None = None
+        self._background: Background | None = None
 
     def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
         """The picture, (height, width, 3) uint8."""
-        if self._backdrop is None or not self._backdrop.fits(camera):
-            self._backdrop = Backdrop(self._look, self.size, camera)
-        image = self._backdrop.paint(camera)
+        if self._background is None or not self._background.fits(camera):
+            self._background = Background(self._look, self.size, camera)
+        image = self._background.paint(camera)
         for actor, pose in zip(self._actors, poses, strict=True):
             actor.pose(pose)
-            _lay_shadow(image, actor, self._backdrop, camera)
+            _lay_shadow(image, actor, self._background, camera)
         nearest = np.full((self.size[1] * _OVERSAMPLING, self.size[0] * _OVERSAMPLING), np.inf, np.float32)
         # translucent figures last, solid ones from far to near
         for actor in sorted(self._actors, key=lambda actor: (actor.figure.opacity < 1, -actor.distance(camera))):
@@ -93,7 +93,7 @@ class TinyRenderer:
 class _Actor:
     """One figure in a pybullet world of its own."""
 
-    def __init__(self, figure: Figure, look: Look) -> None:
+    def __init__(self, figure: DrawnCharacter, look: Look) -> None:
         self.figure, self._look = figure, look
         self._bullet: Any = load_pybullet()
         self._world = self._bullet.connect(self._bullet.DIRECT)
@@ -213,19 +213,19 @@ def _perspective(x: tuple[float, float], y: tuple[float, float], near: float, fa
     return matrix
 
 
-def _lay_shadow(image: np.ndarray, actor: _Actor, backdrop: Backdrop, camera: Camera) -> None:
+def _lay_shadow(image: np.ndarray, actor: _Actor, background: Background, camera: Camera) -> None:
     """Darken the ground where the figure keeps the light from it."""
     mask, corner, extent = actor.shadow()
     metres = float(extent.mean()) / _SHADOW_PIXELS
     dark = sum(share * gaussian_filter(mask, blur / metres, mode="constant") for blur, share in _SHADOWS)
     corners = torch.tensor([[corner[0] + i * extent[0], corner[1] + j * extent[1], 0] for i in (0, 1) for j in (0, 1)])
-    pixels, depth = camera.project(corners, *backdrop.size)
+    pixels, depth = camera.project(corners, *background.size)
     if float(depth.min()) < _NEAR:
         return
     (left, top), (right, bottom) = pixels.amin(0).int().tolist(), (pixels.amax(0).int() + 2).tolist()
-    rows = slice(max(top, backdrop.first_ground_row), max(bottom, backdrop.first_ground_row))
+    rows = slice(max(top, background.first_ground_row), max(bottom, background.first_ground_row))
     columns = slice(max(left, 0), max(right, 0))
-    ground = backdrop.floor_points(camera, rows, columns)
+    ground = background.floor_points(camera, rows, columns)
     at = (ground - corner.astype(np.float32)) / extent.astype(np.float32) * _SHADOW_PIXELS - 0.5
     shade = map_coordinates(dark, (at[..., 1], at[..., 0]), order=1, mode="constant")
     image[rows, columns] *= 1 - (actor.figure.opacity * shade)[..., None] * np.array((1.0, 0.96, 0.88), np.float32)

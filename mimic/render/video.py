@@ -14,9 +14,12 @@ import imageio_ffmpeg
 import numpy as np
 
 from mimic.core.errors import InputError
-from mimic.render.errors import RenderError
 
 FPS = 30
+
+
+class RenderError(InputError):
+    """A renderer or ffmpeg failed. No other part of the program depends on pictures, so callers may go on without."""
 
 
 class VideoWriter:

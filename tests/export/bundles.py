@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mimic.runs.controller_spec import ControllerSpec
 
 from characters import load_character
 from mimic.core import checkpoint
 from mimic.export.bundle import bundle_files
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
 from mimic.runs.controller import Controller, load_controller
-from mimic.runs.controller_spec import ControllerSpec
 from mimic.tracking import EnvConfig
 from mocap.formats.deepmimic import write_deepmimic
 from tests.kinematic_engine import config, gentle_motion
@@ -47,10 +47,10 @@ def _policy(obs_dim: int, act_dim: int) -> GaussianPolicy:
     return GaussianPolicy(obs_dim, act_dim, settings, torch.Generator().manual_seed(1))
 
 
-def _unchecked_env(skill: Controller):  # type: ignore[no-untyped-def]
+def _unchecked_env(controller: Controller):  # type: ignore[no-untyped-def]
     from mimic.tracking import make_env
 
-    return make_env(skill.clip, skill.env_config, 1, training=False, threads=1)
+    return make_env(controller.clip, controller.env_config, 1, training=False, threads=1)
 
 
 @cache

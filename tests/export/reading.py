@@ -11,7 +11,7 @@ import torch
 from characters import Kinematics, load_character
 from mimic.core.rotations import quat_rotate
 from mimic.render.meshes import mesh_of
-from mimic.render.scene import Figure, Pose, visual_geoms
+from mimic.render.scene import DrawnCharacter, Pose, visual_geoms
 from mimic.tracking.reference import sample_motion
 from mocap.motion import Motion
 
@@ -33,7 +33,7 @@ def drawn_vertices(motion: Motion, frame: int) -> np.ndarray:
     character = load_character(motion.character)
     state = sample_motion(motion, character, motion.times[frame : frame + 1])
     bodies = Kinematics(character, dtype=torch.float64).forward(state)
-    figure = Figure(visual_geoms(character.mj_model(), [body.name for body in character.bodies]))
+    figure = DrawnCharacter(visual_geoms(character.mj_model(), [body.name for body in character.bodies]))
     found = []
     for geom, pos, quat in zip(figure.geoms, *figure.place(Pose.of(bodies)), strict=True):
         found.append(quat_rotate(quat, torch.from_numpy(mesh_of(geom).vertices)) + pos)

@@ -13,9 +13,9 @@ import run_mimic
 from characters import load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_angle
-from mimic.export.animation import Cut, clip_animation, skill_animation, write_animations
+from mimic.export.animation import Cut, clip_animation, controller_animation, write_animations
 from mimic.export.cycle_cutting import resample
-from mimic.export.simulated_motion import record
+from mimic.export.simulated_motion import simulate_motion
 from mimic.runs.controller import load_controller
 from mocap.formats.deepmimic import write_deepmimic
 from tests.export import bundles
@@ -37,12 +37,12 @@ def clip(tmp_path):
 
 def animations(path: Path) -> list[dict]:
     data = path.read_bytes()
-    return json.loads(data[20 : 20 + struct.unpack("<I", data[12:16])[0]])["animations"]
+    return json.loads(data[20 : 20 + struct.split_tensors("<I", data[12:16])[0]])["animations"]
 
 
 def test_the_shipped_skill_as_a_cycle_that_closes():
     clip_or_skip("cartwheel")
-    made = skill_animation(load_controller("cartwheel"), Cut(30.0))
+    made = controller_animation(load_controller("cartwheel"), Cut(30.0))
     motion = made.motion
     assert motion.loop and motion.fps == pytest.approx(30.0)
     assert motion.duration == pytest.approx(2.7166, abs=0.5 / 30)
@@ -55,9 +55,9 @@ def test_the_shipped_skill_as_a_cycle_that_closes():
 def test_the_first_seconds_of_a_skill_are_the_recording_and_three_js_sees_them(tmp_path):
     """Simulation -> GLB -> another program: frames, rate and joint positions."""
     clip_or_skip("cartwheel")
-    skill = load_controller("cartwheel")
-    made = skill_animation(skill, Cut(60.0, seconds=0.5))
-    recorded = record(skill, 0.5).simulated
+    controller = load_controller("cartwheel")
+    made = controller_animation(controller, Cut(60.0, seconds=0.5))
+    recorded = simulate_motion(controller, 0.5).simulated
     expected = body_positions(resample(recorded, HUMANOID, 60.0))
     expected[..., [0, 2]] -= expected[0, 0, [0, 2]]  # the animation starts over the origin
     (path,) = write_animations([made], ["glb"], tmp_path)
@@ -104,13 +104,13 @@ def test_several_motions_share_one_glb(clip, tmp_path):
 
 
 def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
-    skill = bundles.untrained(tmp_path, "dog", duration=1.0)
-    made = skill_animation(skill, Cut(60.0, seconds=12.0))
+    controller = bundles.untrained(tmp_path, "dog", duration=1.0)
+    made = controller_animation(controller, Cut(60.0, seconds=12.0))
     assert "it fell after " in made.note and made.motion.duration < 12.0
     (tmp_path / "x").mkdir()
     never = bundles.untrained(tmp_path / "x", "dog", config("termination.contact_height=0.15"), duration=1.0)
     with pytest.raises(InputError, match=r"there is nothing to export|hold no cycle"):
-        skill_animation(never, Cut())
+        controller_animation(never, Cut())
 
 
 @pytest.mark.parametrize(

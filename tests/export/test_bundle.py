@@ -14,7 +14,7 @@ from mimic.core.errors import InputError
 from mimic.export.bundle import TOOLKIT_VERSION, bundle_files, export_bundle
 from mimic.export.licence import commercial_use
 from mimic.export.observation_schema import EXPORTED_FIELDS
-from mimic.export.tensors import pack, unpack
+from mimic.export.tensors import concat_tensors, split_tensors
 from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
 from mimic.export.web import web_files
 from mimic.export.write import write_folder
@@ -39,7 +39,7 @@ def test_two_exports_are_the_same_to_the_byte(tmp_path, capsys):
 
 def test_a_zip_holds_the_same_and_is_the_same_every_time(tmp_path, monkeypatch):
     clip_or_skip("cartwheel")
-    monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda skill: bundles.cartwheel())
+    monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda controller: bundles.cartwheel())
     first, _ = export_bundle(load_controller("cartwheel"), tmp_path / "a", as_zip=True)
     second, _ = export_bundle(load_controller("cartwheel"), tmp_path / "b.zip", as_zip=True)
     assert (first.name, second.name) == ("a.zip", "b.zip") and first.read_bytes() == second.read_bytes()
@@ -120,7 +120,7 @@ def test_the_reference_is_the_clip_as_it_was_trained_on():
     clip = prepared(published, character, load_controller("cartwheel").env_config)
     reference = bundles.part(bundles.cartwheel(), "reference.json")
     assert reference["duration"] == clip.duration and reference["licence"] == clip.license
-    table = unpack(reference["tensors"], bundles.cartwheel()["reference.bin"])
+    table = split_tensors(reference["tensors"], bundles.cartwheel()["reference.bin"])
     np.testing.assert_allclose(table["table.root_pos"][-1, :2], clip.root_pos_w[-1, :2], atol=1e-6)
     assert table["clip.qpos"].shape == (reference["clip_frames"], 43)
     assert (table["clip.qpos"][:, 2] > 0.2).all()
@@ -128,12 +128,12 @@ def test_the_reference_is_the_clip_as_it_was_trained_on():
 
 def test_what_is_packed_comes_out_and_an_index_cannot_point_outside():
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([7.5])}
-    index, data = pack(arrays)
-    for name, array in unpack(index, data).items():
+    index, data = concat_tensors(arrays)
+    for name, array in split_tensors(index, data).items():
         np.testing.assert_array_equal(array, arrays[name])
     for offset, shape in ((0, [8]), (-4, [1]), (2, [1]), (0, [2**40, 2**40]), (0, [-1])):
         with pytest.raises(ValueError, match="outside the binary"):
-            unpack({"a": {"offset": offset, "shape": shape}}, data)
+            split_tensors({"a": {"offset": offset, "shape": shape}}, data)
 
 
 def test_an_earlier_bundle_is_replaced_and_nothing_else_is(tmp_path):
@@ -152,7 +152,7 @@ def test_an_earlier_bundle_is_replaced_and_nothing_else_is(tmp_path):
 def test_a_folder_of_something_else_is_refused_before_anything_is_computed(tmp_path, monkeypatch):
     clip_or_skip("cartwheel")
     (tmp_path / "mine.txt").write_text("mine")
-    monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda skill: pytest.fail("computed"))
+    monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda controller: pytest.fail("computed"))
     with pytest.raises(InputError, match="holds something else"):
         export_bundle(load_controller("cartwheel"), tmp_path)
 

@@ -20,9 +20,9 @@ VALIDATOR = ROOT / "web" / "node_modules" / "gltf-validator"
 
 
 def contents(glb: bytes) -> tuple[dict, bytes]:
-    magic, version, length = struct.unpack("<4sII", glb[:12])
+    magic, version, length = struct.split_tensors("<4sII", glb[:12])
     assert (magic, version, length) == (b"glTF", 2, len(glb))
-    size = struct.unpack("<I", glb[12:16])[0]
+    size = struct.split_tensors("<I", glb[12:16])[0]
     return json.loads(glb[20 : 20 + size]), glb[28 + size :]
 
 

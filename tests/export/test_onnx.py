@@ -28,10 +28,10 @@ def shipped():
     return load_controller("cartwheel")
 
 
-def observations(skill, count=1000) -> torch.Tensor:
+def observations(controller, count=1000) -> torch.Tensor:
     """Ordinary ones, and every tenth far out or at the ends of float32; the phase stays on its circle."""
-    normalizer = skill.policy.normalizer
-    normal = torch.randn(count, skill.policy.obs_dim, generator=torch.Generator().manual_seed(2))
+    normalizer = controller.policy.normalizer
+    normal = torch.randn(count, controller.policy.obs_dim, generator=torch.Generator().manual_seed(2))
     obs = (normalizer.mean + normalizer.std * normal).float()
     obs[::10] = normal[::10] * torch.logspace(1, 37, len(obs[::10]))[:, None]
     obs[1], obs[2], obs[3] = 0.0, torch.finfo(torch.float32).max, -torch.finfo(torch.float32).max

@@ -9,7 +9,7 @@ import pytest
 from characters import load_character
 from mimic.core.errors import InputError
 from mimic.export import replay_page as module
-from mimic.export.animation import replay_of_skill
+from mimic.export.animation import replay_of_controller
 from mimic.export.cycle_cutting import resample
 from mimic.export.replay_page import export_replay, replay_html
 from mimic.runs.controller import load_controller
@@ -75,8 +75,8 @@ def test_it_plays_and_steps_by_frames(browser, tmp_path):
 
 def test_the_shipped_skill_fits_into_a_small_file_and_stays_the_same(tmp_path):
     clip_or_skip("cartwheel")
-    assert replay_of_skill(load_controller("cartwheel"), 2.0, 60.0, tmp_path / "a.html").startswith("2.00 s, ")
-    replay_of_skill(load_controller("cartwheel"), 2.0, 60.0, tmp_path / "b.html")
+    assert replay_of_controller(load_controller("cartwheel"), 2.0, 60.0, tmp_path / "a.html").startswith("2.00 s, ")
+    replay_of_controller(load_controller("cartwheel"), 2.0, 60.0, tmp_path / "b.html")
     assert (tmp_path / "a.html").stat().st_size < 2e6
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 

@@ -1,11 +1,11 @@
-"""Recording: the very states the simulation went through, and the reference beside them."""
+"""SimulatedMotion: the very states the simulation went through, and the reference beside them."""
 
 import pytest
 import torch
 
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_angle
-from mimic.export.simulated_motion import record
+from mimic.export.simulated_motion import simulate_motion
 from mimic.runs.controller import load_controller
 from tests.export import bundles
 from tests.kinematic_engine import config
@@ -19,7 +19,7 @@ def cartwheel():
 
 
 def test_every_fourth_state_is_what_the_environment_saw(cartwheel):
-    recording = record(cartwheel, 0.5)
+    recording = simulate_motion(cartwheel, 0.5)
     env = cartwheel.make_env(1, threads=1)
     obs = env.reset(torch.zeros(1, dtype=torch.float64))
     substeps = env.character.simulation.substeps
@@ -36,7 +36,7 @@ def test_every_fourth_state_is_what_the_environment_saw(cartwheel):
 
 
 def test_it_starts_as_the_clip_does_and_carries_its_licence(cartwheel):
-    recording = record(cartwheel, 0.1)
+    recording = simulate_motion(cartwheel, 0.1)
     assert (recording.simulated.root_pos_w[0] - recording.reference.root_pos_w[0]).abs().max() < 1e-6
     assert recording.simulated.license and recording.simulated.license == recording.reference.license
     assert recording.ended is None and not recording.turns
@@ -45,17 +45,19 @@ def test_it_starts_as_the_clip_does_and_carries_its_licence(cartwheel):
 
 def test_a_fall_ends_it_and_is_told(tmp_path):
     """An untrained dog on an unlikely task: nothing but its toes may come near the ground."""
-    skill = bundles.untrained(tmp_path, "dog", config("termination.contact_height=0.2"), duration=1.0)
+    controller = bundles.untrained(tmp_path, "dog", config("termination.contact_height=0.2"), duration=1.0)
     with pytest.raises(InputError, match=r"fell after 0\.00 s; there is nothing to export"):
-        record(skill, 2.0)
-    skill = bundles.untrained(tmp_path, "dog", duration=1.0)
-    recording = record(skill, 12.0)
+        simulate_motion(controller, 2.0)
+    controller = bundles.untrained(tmp_path, "dog", duration=1.0)
+    recording = simulate_motion(controller, 12.0)
     assert recording.ended is not None and recording.ended.startswith("fell after ")
     assert recording.reference.duration == pytest.approx(float(recording.ended.split()[2]), abs=0.006)
 
 
 def test_a_clip_that_does_not_loop_is_over_with_the_clip(tmp_path):
-    skill = bundles.untrained(tmp_path, "humanoid", config("termination.contact_height=-9"), loop=False, duration=0.5)
-    recording = record(skill, 3.0)
+    controller = bundles.untrained(
+        tmp_path, "humanoid", config("termination.contact_height=-9"), loop=False, duration=0.5
+    )
+    recording = simulate_motion(controller, 3.0)
     assert recording.ended == "the clip is over"
     assert recording.simulated.duration == pytest.approx(0.5, abs=0.034)

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from test_players import run
 
 import run_mimic
-from mimic.export.bundle_reader import MAX_FILES, BundleError, open_bundle, parse
+from mimic.export.bundle_reader import MAX_FILES, BundleError, parse, read_bundle
 from mimic.export.verify import verify
 from tests.export import bundles
 
@@ -85,10 +85,10 @@ def test_without_a_runtime_numpy_does(bundle, monkeypatch):
 def test_one_changed_byte_or_a_missing_file_is_refused_by_name(sound, bundle, name):
     change_byte(bundle, name)
     with pytest.raises(BundleError, match=rf"{name} is damaged \(its sha256"):
-        open_bundle(bundle)
+        read_bundle(bundle)
     (bundle / name).unlink()
     with pytest.raises(BundleError, match=rf"{name} is missing"):
-        open_bundle(bundle)
+        read_bundle(bundle)
 
 
 def test_the_command_refuses_in_one_line_with_exit_code_2_and_says_so_in_json(bundle, tmp_path, capsys):
@@ -235,25 +235,25 @@ def test_names_that_leave_the_bundle_are_refused(bundle, tmp_path):
         files = {**manifest["files"], name: {"size": 6, "sha256": hashlib.sha256(b"secret").hexdigest()}}
         (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
         with pytest.raises(BundleError, match="is no name for a file in a bundle"):
-            open_bundle(bundle)
+            read_bundle(bundle)
         assert play(bundle).returncode == 2
 
 
 def test_links_pipes_and_strangers_are_refused(bundle, tmp_path):
     (bundle / "stranger").write_text("?")
     with pytest.raises(BundleError, match="'stranger' is not in the manifest"):
-        open_bundle(bundle)
+        read_bundle(bundle)
     (bundle / "stranger").unlink()
     real = (bundle / "control.json").rename(tmp_path / "control.json")
     (bundle / "control.json").symlink_to(real)
     with pytest.raises(BundleError, match=r"'control\.json' is a link or a device"):
-        open_bundle(bundle)
+        read_bundle(bundle)
     done = play(bundle)
     assert done.returncode == 2 and "control.json" in done.stderr
     (bundle / "control.json").unlink()
     os.mkfifo(bundle / "control.json")
     with pytest.raises(BundleError, match="is a link or a device"):
-        open_bundle(bundle)
+        read_bundle(bundle)
 
 
 def zipped(path, entries):
@@ -282,17 +282,17 @@ def test_zip_files_that_lie_are_refused(sound, tmp_path):
     }
     for path, complaint in cases.items():
         with pytest.raises(BundleError, match=complaint):
-            open_bundle(path)
+            read_bundle(path)
 
 
 def test_a_zip_bomb_is_read_no_further_than_the_manifest_allows(sound, tmp_path):
     files = {path.relative_to(sound).as_posix(): path.read_bytes() for path in sound.rglob("*") if path.is_file()}
     files["control.json"] = bytes(50_000_000)
     with pytest.raises(BundleError, match=r"control\.json is not \d+ bytes long"):
-        open_bundle(zipped(tmp_path / "bomb.zip", files.items()))
+        read_bundle(zipped(tmp_path / "bomb.zip", files.items()))
     files["manifest.json"] = b" " * 5_000_000 + files["manifest.json"]
     with pytest.raises(BundleError, match=r"manifest\.json is larger than"):
-        open_bundle(zipped(tmp_path / "bomb2.zip", files.items()))
+        read_bundle(zipped(tmp_path / "bomb2.zip", files.items()))
 
 
 def test_sizes_beyond_all_measure_are_refused_unread(bundle):
@@ -301,7 +301,7 @@ def test_sizes_beyond_all_measure_are_refused_unread(bundle):
         manifest["files"]["policy.onnx"]["size"] = size
         (bundle / "manifest.json").write_text(json.dumps(manifest))
         with pytest.raises(BundleError, match=r"says nothing sensible of policy\.onnx"):
-            open_bundle(bundle)
+            read_bundle(bundle)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_manifest_that_is_no_manifest_is_refused(bundle):
     ):
         (bundle / "manifest.json").write_text(text)
         with pytest.raises(BundleError):
-            open_bundle(bundle)
+            read_bundle(bundle)
         assert play(bundle).returncode == 2
 
 

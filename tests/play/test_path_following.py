@@ -1,4 +1,4 @@
-"""The pilot, led by a puppet that does exactly what the chosen clips say."""
+"""The follower, led by a puppet that does exactly what the chosen clips say."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch
 
 from characters import load_character
 from mimic.core.errors import InputError
-from mimic.play.path_following import PATHS, Pilot, steer
+from mimic.play.path_following import PATHS, PathFollower, steer
 from mimic.runs.controller import load_controller
 from mimic.tracking import TrackingEnv
 from mocap.catalogue import load_clips
@@ -29,16 +29,16 @@ def test_paths_begin_ahead_and_close(name):
 def test_a_puppet_that_obeys_its_clips_keeps_to_the_path(name):
     env = TrackingEnv(load_clips(CLIPS), Puppet(load_character("dog"), 1, threads=1), config(), training=False)
     points = PATHS[name](3.0)
-    pilot, witness = Pilot(env, points), Pilot(env, points)
-    env.clock.choose, env.first_clip = pilot.choose, 0
+    follower, progress_probe = PathFollower(env, points), PathFollower(env, points)
+    env.clock.choose, env.first_clip = follower.choose, 0
     env.reset(torch.zeros(1, dtype=torch.float64))
     distance, used = [], set()
     for _ in range(600):
         assert not bool(obey(env).end.any()) or env.state_dict()["steps"][0] == 0
-        distance.append(witness.place(env.sim.root_pos_w[0, :2].double()))
+        distance.append(progress_probe.place(env.sim.root_pos_w[0, :2].double()))
         used.add(int(env.clock.now.clip[0]))
     assert max(distance) < 0.5, "the root swings beside the path that the middle of the legs follows"
-    assert witness.travelled * 0.02 == pytest.approx(20 * 1.8, rel=0.1)
+    assert progress_probe.travelled * 0.02 == pytest.approx(20 * 1.8, rel=0.1)
     assert used >= ({0, 1, 2} if name == "eight" else {1} if name == "left" else {2})
 
 

@@ -10,7 +10,7 @@ import torch
 from mimic.render.backend import probe_egl
 from mimic.render.camera import Camera
 from mimic.render.mujoco_renderer import MujocoRenderer
-from mimic.render.scene import Figure, Pose, VisualGeom
+from mimic.render.scene import DrawnCharacter, Pose, VisualGeom
 from mimic.render.tiny_renderer import TinyRenderer
 
 SIZE = (320, 180)
@@ -38,10 +38,10 @@ def world() -> mujoco.MjModel:
     return mujoco.MjModel.from_xml_string(_WORLD)
 
 
-def ball(rgba: tuple[float, float, float, float] = RED, radius: float = 0.1, opacity: float = 1.0) -> Figure:
+def ball(rgba: tuple[float, float, float, float] = RED, radius: float = 0.1, opacity: float = 1.0) -> DrawnCharacter:
     """A figure that is one ball."""
     geom = VisualGeom("sphere", (radius, 0.0, 0.0), rgba, 0, (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0))
-    return Figure([geom], opacity)
+    return DrawnCharacter([geom], opacity)
 
 
 def at(x: float, y: float, z: float) -> Pose:
@@ -49,7 +49,7 @@ def at(x: float, y: float, z: float) -> Pose:
     return Pose(torch.tensor([[x, y, z]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
 
 
-def make_renderer(kind: str, *figures: Figure) -> MujocoRenderer | TinyRenderer:
+def make_renderer(kind: str, *figures: DrawnCharacter) -> MujocoRenderer | TinyRenderer:
     """'egl' or 'tiny'; the test is skipped where OpenGL does not work."""
     if kind == "egl":
         if not probe_egl().works:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mimic.core.errors import InputError
-from mimic.render import backend as choice
+from mimic.render import backend as backend
 from mimic.render.backend import APT_LINE, Probe, choose_renderer, probe_egl
 
 
@@ -21,28 +21,28 @@ def _fresh_probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def _probe_with(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Probe:
     path = folder / "probe.py"
     path.write_text(program)
-    monkeypatch.setattr(choice, "_PROBE", path)
+    monkeypatch.setattr(backend, "_PROBE", path)
     return probe_egl()
 
 
 def test_opengl_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "probe_egl", lambda: Probe(True, "Some GPU"))
+    monkeypatch.setattr(backend, "probe_egl", lambda: Probe(True, "Some GPU"))
     assert choose_renderer().name == "egl" and "Some GPU" in choose_renderer().reason
     assert choose_renderer().advice == ""
 
 
 def test_tiny_where_opengl_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "probe_egl", lambda: Probe(True, "llvmpipe (LLVM 15)"))
-    monkeypatch.setattr(choice, "_has_pybullet", lambda: True)
+    monkeypatch.setattr(backend, "probe_egl", lambda: Probe(True, "llvmpipe (LLVM 15)"))
+    monkeypatch.setattr(backend, "_has_pybullet", lambda: True)
     assert choose_renderer().name == "tiny" and "llvmpipe" in choose_renderer().reason
     assert choose_renderer("egl").name == "egl"
-    monkeypatch.setattr(choice, "_has_pybullet", lambda: False)
+    monkeypatch.setattr(backend, "_has_pybullet", lambda: False)
     assert choose_renderer().name == "egl"
 
 
 def test_tiny_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pybullet")
-    monkeypatch.setattr(choice, "probe_egl", lambda: Probe(False, "no such library"))
+    monkeypatch.setattr(backend, "probe_egl", lambda: Probe(False, "no such library"))
     chosen = choose_renderer()
     assert chosen.name == "tiny" and APT_LINE in chosen.advice and "no such library" in chosen.reason
     with pytest.raises(InputError, match=r"no such library.*apt-get"):
@@ -50,8 +50,8 @@ def test_tiny_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_with_neither_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "probe_egl", lambda: Probe(False, "no such library"))
-    monkeypatch.setattr(choice, "_has_pybullet", lambda: False)
+    monkeypatch.setattr(backend, "probe_egl", lambda: Probe(False, "no such library"))
+    monkeypatch.setattr(backend, "_has_pybullet", lambda: False)
     with pytest.raises(InputError, match="apt-get install"):
         choose_renderer()
     with pytest.raises(InputError, match="pybullet"):
@@ -79,7 +79,7 @@ def test_a_driver_that_crashes_does_so_elsewhere(
 
 
 def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choice, "_PROBE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(backend, "_PROBE_TIMEOUT_S", 0.5)
     probe = _probe_with("import time; time.sleep(60)", tmp_path, monkeypatch)
     assert not probe.works and "0.5 s" in probe.detail
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from characters import load_character
-from mimic.render.background import Backdrop, Look
+from mimic.render.background import Background, Look
 from tests.render.stage import CAMERA, SIZE, world
 
 
@@ -17,7 +17,7 @@ def test_the_look_is_read_from_the_model() -> None:
 
 def test_cells_alternate_where_the_camera_sees_them() -> None:
     look = Look(line_width=1e-9, brightness=1.0)
-    image = Backdrop(look, SIZE, CAMERA).paint(CAMERA)
+    image = Background(look, SIZE, CAMERA).paint(CAMERA)
     shades = np.zeros((2, 2))
     for x in (0, 1):
         for y in (0, 1):
@@ -30,17 +30,17 @@ def test_cells_alternate_where_the_camera_sees_them() -> None:
 
 
 def test_ground_points_are_the_inverse_of_projection() -> None:
-    backdrop = Backdrop(Look(), SIZE, CAMERA)
+    background = Background(Look(), SIZE, CAMERA)
     rows, columns = slice(100, 110), slice(40, 60)
-    ground = torch.from_numpy(backdrop.floor_points(CAMERA, rows, columns)).double().reshape(-1, 2)
+    ground = torch.from_numpy(background.floor_points(CAMERA, rows, columns)).double().reshape(-1, 2)
     pixels, _ = CAMERA.project(torch.cat((ground, torch.zeros(len(ground), 1)), 1), *SIZE)
     expected = torch.cartesian_prod(torch.arange(100, 110) + 0.5, torch.arange(40, 60) + 0.5).flip(1)
     assert torch.allclose(pixels, expected.double(), atol=0.01)
 
 
 def test_the_far_ground_fades_into_the_horizon_without_shimmer() -> None:
-    backdrop = Backdrop(Look(), SIZE, CAMERA)
-    image = backdrop.paint(CAMERA)
-    row = backdrop.first_ground_row
+    background = Background(Look(), SIZE, CAMERA)
+    image = background.paint(CAMERA)
+    row = background.first_ground_row
     assert np.abs(image[row] - 255 * np.array(Look().sky_horizon)).max() < 1
     assert np.abs(image[row - 1] - image[row]).max() < 6

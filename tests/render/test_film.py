@@ -12,7 +12,7 @@ from characters import Character, CharacterState, Kinematics, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_from_rotvec
 from mimic.render import Frame, Pose, RenderError, draw, draw_image, film
-from mimic.render.backend import Choice
+from mimic.render.backend import Backend
 
 pytest.importorskip("pybullet")
 SIZE = (192, 108)
@@ -70,7 +70,7 @@ def test_a_renderer_that_fails_to_start_is_replaced(tmp_path: Path, monkeypatch:
     def broken(*_: object) -> None:
         raise RuntimeError("no context")
 
-    monkeypatch.setattr(film, "choose_renderer", lambda wanted: Choice("egl", "probed"))
+    monkeypatch.setattr(film, "choose_renderer", lambda wanted: Backend("egl", "probed"))
     monkeypatch.setattr(film, "MujocoRenderer", broken)
     dog = load_character("dog")
     report = draw(_frames(dog), dog, tmp_path / "a.mp4", size=SIZE)

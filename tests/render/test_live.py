@@ -60,7 +60,7 @@ def test_a_pose_that_blew_up_is_drawn_as_the_one_before(dog):
     with LivePicture(character, SIZE, "tiny") as live:
         with pytest.raises(InputError, match="not finite"):
             live.draw(broken)
-        sound = live.draw(frame(0.0))
-        np.testing.assert_array_equal(live.draw(broken), sound)
+        last_finite = live.draw(frame(0.0))
+        np.testing.assert_array_equal(live.draw(broken), last_finite)
         with pytest.raises(InputError, match="with a reference"):
             live.draw(replace(broken, reference=None))

@@ -6,7 +6,15 @@ import torch
 
 from characters import load_character
 from mimic.core.errors import InputError
-from mimic.render.scene import COLLISION_GROUP, VISUAL_GROUP, Figure, Pose, figures_for, tinted, visual_geoms
+from mimic.render.scene import (
+    COLLISION_GROUP,
+    VISUAL_GROUP,
+    DrawnCharacter,
+    Pose,
+    drawn_characters,
+    tinted,
+    visual_geoms,
+)
 
 
 def _posed(name: str) -> tuple[mujoco.MjModel, mujoco.MjData, Pose, list[str]]:
@@ -24,7 +32,7 @@ def _posed(name: str) -> tuple[mujoco.MjModel, mujoco.MjData, Pose, list[str]]:
 @pytest.mark.parametrize("name", ["humanoid", "dog"])
 def test_solids_stand_where_mujoco_has_them(name: str) -> None:
     model, data, pose, names = _posed(name)
-    figure = Figure(visual_geoms(model, names), offset=torch.tensor([1.0, 2.0, 0.5]))
+    figure = DrawnCharacter(visual_geoms(model, names), offset=torch.tensor([1.0, 2.0, 0.5]))
     pos, quat = figure.place(pose)
     geoms = [g for g in range(model.ngeom) if model.geom_group[g] == VISUAL_GROUP]
     assert len(geoms) == len(figure.geoms)
@@ -68,10 +76,10 @@ def test_tinting_moves_colours_part_of_the_way() -> None:
 def test_views() -> None:
     model, _, _, names = _posed("dog")
     geoms, aside = visual_geoms(model, names), torch.tensor([0.0, 2.0, 0.0])
-    assert len(figures_for(geoms, "side", False, aside)) == 1
-    sim, reference = figures_for(geoms, "side", True, aside)
+    assert len(drawn_characters(geoms, "side", False, aside)) == 1
+    sim, reference = drawn_characters(geoms, "side", True, aside)
     assert (sim.opacity, reference.opacity) == (1, 1) and reference.offset.tolist() == [0, 2, 0]
-    sim, ghost = figures_for(geoms, "ghost", True, aside)
+    sim, ghost = drawn_characters(geoms, "ghost", True, aside)
     assert ghost.opacity < 1 and ghost.offset.tolist() == [0, 0, 0]
     with pytest.raises(InputError, match="did you mean 'ghost'"):
-        figures_for(geoms, "gost", True, aside)
+        drawn_characters(geoms, "gost", True, aside)

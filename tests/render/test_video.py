@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from mimic.core.errors import InputError
-from mimic.render.errors import RenderError
-from mimic.render.video import VideoWriter
+from mimic.render.video import RenderError, VideoWriter
 
 SIZE = (64, 48)
 
