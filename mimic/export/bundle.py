@@ -86,9 +86,7 @@ def _copies() -> dict[str, bytes]:
     }
 
 
-def _manifest(
-    controller: Controller, env: TrackingEnv, licence: Provenance, files: Mapping[str, bytes]
-) -> bytes:
+def _manifest(controller: Controller, env: TrackingEnv, licence: Provenance, files: Mapping[str, bytes]) -> bytes:
     return json_bytes(
         {
             "schema_version": SCHEMA_VERSION,

@@ -22,7 +22,7 @@ _PARTS = {
     "index.html": "page/live.html",
     "style.css": "page/style.css",
     "live.js": "page/live.js",
-    "controller.js": "page/controller.js",
+    "skill.js": "page/skill.js",
     "stage.js": "page/stage.js",
     "evaluator.js": "players/mimic.mjs",
     "three.min.js": "vendor/three.min.js",

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mimic.runs.controller_spec import ControllerSpec
 
 from characters import load_character
 from mimic.core import checkpoint
 from mimic.export.bundle import bundle_files
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
 from mimic.runs.controller import Controller, load_controller
+from mimic.runs.controller_spec import ControllerSpec
 from mimic.tracking import EnvConfig
 from mocap.formats.deepmimic import write_deepmimic
 from tests.kinematic_engine import config, gentle_motion
