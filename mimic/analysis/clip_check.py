@@ -1,8 +1,8 @@
-"""Whether a clip can be performed at all: what it asks of motors and ground, from the clip alone.
+"""Check of a clip without simulation: can the character perform it with its motors, on its ground?
 
-Torques are a rough estimate (Newton's law for the bodies' centres of mass, without their spin; the ground's force shared
-out among the feet that stand, the nearer ones to where it must act bearing more). It is exact for a pose held in the air
-and right to perhaps a third elsewhere: enough to tell a clip that asks for twice a joint's limit.
+Torques are a rough estimate by Newton's law for the centres of mass, without the bodies' spin. The ground's force is
+shared by the feet that stand; feet nearer to the point where it must act carry more. The estimate is exact for a pose held
+in the air and right to about a third elsewhere, enough to recognise a clip that needs twice a joint's limit.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,20 @@ from mocap.motion import Motion
 from retarget.ground import lift_penetration, lowest_heights
 
 GRAVITY = 9.81  # [m/s^2]
-_STEP_S, _APART = 1 / 60, 3  # accelerations are differences of positions so many steps apart: 0.05 s smooth
+_STEP_S, _APART = 1 / 60, 3  # accelerations are differences of positions 3 steps (0.05 s) apart
 _STANDS_M = 0.06
 
 
 @dataclass(frozen=True)
 class ClipCheck:
-    """What a clip asks for.
+    """Demands of a clip.
 
     Attributes:
-        sinks_m: how deep the recording goes below the ground [m].
-        forbidden: body that may not touch the ground but does in the clip as asked for -> share of the time.
-        torque: joint -> (share of the time above the limit, largest share of the limit, when [s]), worst first.
-        hovers_share: of the time that the clip is in the air without falling as gravity would have it.
+        sinks_m: largest depth of the recording below the ground [m].
+        forbidden: body that touches the ground but may not -> share of the time.
+        torque: joint -> (share of the time above its limit, peak as a multiple of the limit, time of the peak [s]), the
+            worst joint first.
+        hovers_share: share of the time for which the character is in the air and does not fall.
     """
 
     sinks_m: float
@@ -45,7 +46,7 @@ class ClipCheck:
 def check_clip(
     motion: Motion, character: Character, task: TaskConfig, contact_height: float, asked: Motion | None = None
 ) -> ClipCheck:
-    """Look at a clip as it was recorded, and as it is ``asked`` for: by default, lifted out of the ground."""
+    """Check a clip as it was recorded, and as it is ``asked`` for: by default, lifted out of the ground."""
     lifted = asked or lift_penetration(motion, character)
     count = max(2 * _APART + 3, round(lifted.duration / _STEP_S) + 1)
     times = torch.linspace(0, lifted.duration, count, dtype=torch.float64)
@@ -77,7 +78,7 @@ def check_clip(
 
 
 def worst(checks: Sequence[ClipCheck]) -> ClipCheck:
-    """What the most demanding of several clips asks for, quantity by quantity."""
+    """The largest demand of several clips, quantity by quantity."""
     forbidden: dict[str, float] = {}
     torque: dict[str, tuple[float, float, float]] = {}
     for check in checks:
@@ -98,14 +99,14 @@ def _worst_first(torque: dict[str, tuple[float, float, float]]) -> dict[str, tup
 def joint_torques(
     character: Character, kinematics: Kinematics, bodies: BodyState, acceleration: Tensor, feet: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """Torque each joint must give, (T, J) [N·m], of a ball joint the norm, of a hinge about its axis.
+    """Torque of each joint, (T, J) [N·m]: the norm for a ball joint, about its axis for a hinge.
 
     Args:
-        character: whose bodies these are.
+        character: the character.
         kinematics: of the character.
         bodies: poses (T, B).
         acceleration: (T, B, 3) of the bodies' centres of mass [m/s^2].
-        feet: (T, B, 3) lowest points and (T, B) bool, which bodies bear weight.
+        feet: (T, B, 3) lowest points, and (T, B) bool, the bodies that bear weight.
     """
     mass = bodies.pos_w.new_tensor([body.mass for body in character.bodies])
     com = kinematics.com_positions(bodies)
@@ -128,9 +129,9 @@ def joint_torques(
 
 
 def _ground_forces(com: Tensor, needed: Tensor, point: Tensor, bears: Tensor) -> Tensor:
-    """The ground's push on each body, (T, B, 3) [N]: all of it on the feet that stand, nothing in the air."""
+    """Force of the ground on each body, (T, B, 3) [N]: shared by the feet that stand, zero in the air."""
     total = needed.sum(1)
-    # where one push would hold the balance of moments about the ground
+    # the point at which a single force of the ground balances all moments
     moment = cross(com, needed).sum(1)
     vertical = total[:, 2:].clamp_min(1.0)
     centre = torch.cat((-moment[:, 1:2], moment[:, :1]), -1) / vertical
@@ -140,7 +141,7 @@ def _ground_forces(com: Tensor, needed: Tensor, point: Tensor, bears: Tensor) ->
 
 
 def _feet_points(bodies: BodyState, character: Character, task: TaskConfig) -> tuple[Tensor, Tensor]:
-    """Lowest points (T, B, 3) of the feet, and which of them stand (T, B)."""
+    """Lowest points of the feet (T, B, 3), and the bodies that stand, (T, B) bool."""
     feet = Feet(character, task)
     height = feet.contact(bodies).height
     ids = [character.body_index(name) for name in feet.names]
@@ -151,13 +152,13 @@ def _feet_points(bodies: BodyState, character: Character, task: TaskConfig) -> t
 
 
 def _accelerations(pos: Tensor, dt: float) -> Tensor:
-    """Second differences of (T, B, 3) [m/s^2], without the ends."""
+    """Second differences of positions (T, B, 3) [m/s^2], without the first and last steps."""
     ahead, now, behind = pos[2 * _APART :], pos[_APART:-_APART], pos[: -2 * _APART]
     return (ahead - 2 * now + behind) / (_APART * dt) ** 2
 
 
 def _hovering(character: Character, acceleration: Tensor, lowest: Tensor) -> float:
-    """Share of the time in the air with the centre of mass off a free fall by more than half of gravity."""
+    """Share of the time in the air for which the centre of mass differs from free fall by more than half of gravity."""
     mass = acceleration.new_tensor([body.mass for body in character.bodies]) / character.mass
     com = (acceleration * mass[:, None]).sum(1) + acceleration.new_tensor([0.0, 0.0, GRAVITY])
     in_air = lowest.amin(1) > _STANDS_M
@@ -165,7 +166,7 @@ def _hovering(character: Character, acceleration: Tensor, lowest: Tensor) -> flo
 
 
 def _below(character: Character, b: int) -> list[int]:
-    """A body and all that hang on it."""
+    """Indices of a body and of all its descendants."""
     below = {b}
     for i, body in enumerate(character.bodies):
         if body.parent in below:

@@ -1,6 +1,6 @@
-"""Learning curves of several runs in one picture, and as a table of numbers, from their ``metrics.jsonl`` files.
+"""Learning curves of several runs from their ``metrics.jsonl``, as a plot and as tables.
 
-Runs that differ in nothing but the seed (and how often they were evaluated) are one group, shown by their mean and range.
+Runs that differ only in the seed, and in how often they were evaluated, are one group, shown by its mean and range.
 """
 
 import json
@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation: samples [million], hours of simulating and learning, normalised return, time to the fall [s]."""
+    """One evaluation: samples [million], hours of simulating and learning, normalised return, mean time to the fall [s]."""
 
     samples: float
     hours: float
@@ -41,18 +41,18 @@ Curve = list[Point]
 
 @dataclass(frozen=True)
 class Group:
-    """Curves of runs that differ in the seed alone."""
+    """Curves of runs that differ only in the seed."""
 
     name: str
     runs: list[str]
     curves: list[Curve]
 
     def reach(self, axis: Axis) -> float:
-        """How far all of them got."""
+        """The largest value of ``axis`` that all runs reached."""
         return min(getattr(curve[-1], axis) for curve in self.curves)
 
     def at(self, x: Array, axis: Axis) -> Array:
-        """Normalised return of each run at ``x`` (P,), interpolated between evaluations, (runs, P)."""
+        """Normalised return of each run at ``x`` (P,), interpolated between evaluations: (runs, P)."""
         rows = [np.interp(x, [getattr(p, axis) for p in c], [p.score for p in c]) for c in self.curves]
         return np.array(rows)
 
@@ -74,13 +74,13 @@ def read_curve(run: Path) -> Curve:
 
 
 def _with_time(row: dict[str, Any]) -> dict[str, Any]:
-    """Logs of before say in control steps, of which there were 30 a second, how long the character was up."""
+    """Add the time to the fall to rows of old logs, which have it in control steps of 1/30 s."""
     steps = row.get("eval/mean_steps")
     return {"eval/mean_time_s": steps / 30, **row} if isinstance(steps, float) else row
 
 
 def read_groups(runs: list[Path]) -> list[Group]:
-    """The curves of runs, those with the same settings but for the seed together. Raises InputError."""
+    """Group the curves of runs by settings without the seed. Raises InputError if a run has no evaluations."""
     members: dict[str, list[Path]] = {}
     runs = list({run.resolve(): run for run in runs}.values())  # each once
     for run in runs:
@@ -88,7 +88,7 @@ def read_groups(runs: list[Path]) -> list[Group]:
     algorithms = [_algorithm(folders[0]) for folders in members.values()]
     groups = []
     for folders, algorithm in zip(members.values(), algorithms, strict=True):
-        # an algorithm's name says enough where no two groups share it
+        # the algorithm names a group if no other group has the same
         name = algorithm if algorithm and algorithms.count(algorithm) == 1 and len(runs) > 1 else folders[0].name
         different = len({_config(run).get("seed") for run in folders}) == len(folders)
         seeds = f", {len(folders)} {'seeds' if different else 'runs'}" if len(folders) > 1 else ""
@@ -97,7 +97,7 @@ def read_groups(runs: list[Path]) -> list[Group]:
 
 
 def draw_curves(groups: list[Group], picture: Path) -> None:
-    """Normalised return over samples and over hours, a line a group, as a PNG. Raises InputError."""
+    """Plot normalised return over samples and over hours, one line per group, as a PNG. Raises InputError."""
     figure = new_figure(10.0, 4.0)
     by_samples, by_time = figure.subplots(1, 2, sharey=True)
     axes_of: tuple[tuple[Any, Axis], ...] = ((by_samples, "samples"), (by_time, "hours"))
@@ -128,9 +128,9 @@ def _draw_group(axes: Any, group: Group, axis: Axis, colour: str) -> None:
 
 
 def curve_table(groups: list[Group]) -> str:
-    """Normalised return (mean time to the fall) by samples, a column a group, as Markdown.
+    """Normalised return (mean time to the fall) by samples, one column per group, as Markdown.
 
-    Of several seeds the mean and, in brackets, the range, and of how many where some were not evaluated there.
+    For several seeds: the mean, in brackets the range, and the number of runs if some were not evaluated there.
     """
     step = _table_step(groups)
     columns = [[_by_step(curve, step) for curve in group.curves] for group in groups]
@@ -142,7 +142,7 @@ def curve_table(groups: list[Group]) -> str:
 
 
 def reach_table(groups: list[Group], score: float) -> str:
-    """When each run first reaches ``score``, by samples and by the clock, as Markdown."""
+    """Samples and minutes at which each run first reaches ``score``, as Markdown."""
     lines = [f"| normalised return of {score:g} reached | samples (M) | minutes |", "|--|--|--|"]
     for group in groups:
         for name, curve in zip(group.runs, group.curves, strict=True):
@@ -153,7 +153,7 @@ def reach_table(groups: list[Group], score: float) -> str:
 
 
 def _table_step(groups: list[Group]) -> float:
-    """Samples [million] from row to row: the usual distance of evaluations, rounded, or a multiple of it."""
+    """Samples [million] between two rows of the table: the median distance of evaluations, rounded, or a multiple of it."""
     curves = [curve for group in groups for curve in group.curves]
     apart = [b.samples - a.samples for curve in curves for a, b in pairwise(curve)]
     usual = median(apart) if apart else 0.5
@@ -164,7 +164,7 @@ def _table_step(groups: list[Group]) -> float:
 
 
 def _by_step(curve: Curve, step: float) -> dict[int, Point]:
-    """The evaluation nearest to each multiple of ``step``, not farther than a quarter of it."""
+    """The evaluation nearest to each multiple of ``step``, if it is within a quarter of a step."""
     found: dict[int, Point] = {}
     for point in curve:
         k = round(point.samples / step)
@@ -186,7 +186,7 @@ def _cell(points: list[Point | None]) -> str:
 
 
 def _config(run: Path) -> dict[str, Any]:
-    """What ``config.json`` says, for telling runs apart only; nothing where it cannot be read."""
+    """The unchecked content of ``config.json``, to distinguish runs; empty if it cannot be read."""
     try:
         data = json.loads((run / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -195,7 +195,7 @@ def _config(run: Path) -> dict[str, Any]:
 
 
 def _settings(run: Path) -> str:
-    """A text that is the same for runs that differ in nothing but the seed and how often they were looked at."""
+    """A text that is equal for runs that differ only in the seed and in how often they were evaluated."""
     try:
         whole = to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
     except (InputError, RecursionError):

@@ -1,4 +1,4 @@
-"""Faults of the learner: weights, critic, exploration, step size, reward."""
+"""Rules about the learner: weights, critic, exploration, step size, reward."""
 
 import math
 
@@ -6,17 +6,17 @@ from mimic.analysis.evidence import Evidence
 from mimic.analysis.finding import Finding
 
 
-def few_samples_decide(e: Evidence) -> Finding | None:
-    """AWR's weights have collapsed onto a handful of samples."""
+def weights_are_concentrated(e: Evidence) -> Finding | None:
+    """Few samples have nearly all of the weight."""
     share = e.recent("ess")
     if share is None or share >= 0.1:
         return None
     temperature = getattr(e.update, "temperature", math.nan)
     return Finding(
         "weights",
-        f"Almost all experience is thrown away: the weights of AWR leave {100 * share:.2g} % of the samples to learn from "
-        f"(effective sample share; 80 % is usual). The policy copies a few lucky moments. Temperature is {temperature:g}, "
-        f"the preset has {e.usual('update.temperature'):g}.",
+        f"Almost all samples are wasted: the effective sample share of the weights is {100 * share:.2g} % (80 % is usual). "
+        f"The policy copies a few lucky moments. Temperature is {temperature:g}; the preset has "
+        f"{e.usual('update.temperature'):g}.",
         (
             f"a higher temperature: --set {e.section}.update.temperature=2",
             f"a lower cap on weights: --set {e.section}.update.weight_clip=20",
@@ -25,38 +25,38 @@ def few_samples_decide(e: Evidence) -> Finding | None:
     )
 
 
-def weights_are_yes_or_no(e: Evidence) -> Finding | None:
-    """AWR's weights are all at their cap or at nothing."""
+def weights_are_at_the_cap(e: Evidence) -> Finding | None:
+    """Many weights are at their cap, the others near zero."""
     capped = e.recent("weight_clipped")
     if capped is None or capped < 0.15:
         return None
     temperature, cap = getattr(e.update, "temperature", math.nan), getattr(e.update, "weight_clip", math.nan)
     return Finding(
         "weights",
-        f"AWR's weights have become yes or no: {100 * capped:.0f} % of the samples are at the cap of {cap:g}, so that a "
-        f"little better and much better count alike, and the rest is thrown away. Temperature is {temperature:g}, the "
-        f"preset has {e.usual('update.temperature'):g}.",
+        f"The weights are saturated: {100 * capped:.0f} % of the samples are at the cap of {cap:g}, so that good and very "
+        f"good samples have the same weight, and the others none. Temperature is {temperature:g}; the preset has "
+        f"{e.usual('update.temperature'):g}.",
         (f"a higher temperature: --set {e.section}.update.temperature=2",),
         0.95 if capped > 0.3 else 0.6,
     )
 
 
-def all_samples_alike(e: Evidence) -> Finding | None:
-    """AWR's weights are all the same: the policy is taught to do what it does."""
+def weights_are_equal(e: Evidence) -> Finding | None:
+    """All samples have nearly the same weight."""
     share = e.recent("ess")
     if share is None or share <= 0.995:
         return None
     return Finding(
         "weights",
-        f"Good and bad moments are weighted alike ({100 * share:.1f} % effective sample share; 80 % is usual), so the "
-        "policy is taught to do what it did already.",
+        f"Good and bad samples have equal weights ({100 * share:.1f} % effective sample share; 80 % is usual), so that the "
+        "policy learns to do what it already does.",
         (f"a lower temperature: --set {e.section}.update.temperature=2",),
         0.9,
     )
 
 
 def critic_is_blind(e: Evidence) -> Finding | None:
-    """The critic does not foresee returns, so that advantages are noise. Early on none does."""
+    """The critic does not predict returns, so that advantages are noise. Early in a run this is normal."""
     explained = e.recent("explained_variance")
     lr, usual = e.update.critic_lr, e.usual("update.critic_lr")
     slow = lr < 0.01 * usual
@@ -65,42 +65,42 @@ def critic_is_blind(e: Evidence) -> Finding | None:
     why = f"Its step size (critic_lr {lr:g}; the preset has {usual:g}) is too small to move it. " if slow else ""
     return Finding(
         "critic",
-        f"The critic cannot tell good moments from bad: it explains {100 * max(explained, 0.0):.0f} % of what comes "
-        f"(90 % is usual). {why}Without it every advantage is noise.",
+        f"The critic does not predict returns: it explains {100 * max(explained, 0.0):.0f} % of their variance (90 % is "
+        f"usual). {why}The advantages are therefore noise.",
         (
             f"--set {e.section}.update.critic_lr={usual:g}"
             if slow
             else f"more passes: --set {e.section}.update.critic_passes={2 * max(1, e.update.critic_passes)}",
-            "look at the observation: what decides the return must be in it",
+            "check the observation: it must contain everything that decides the return",
         ),
         0.95 if slow else 0.6,
     )
 
 
 def horizon_is_odd(e: Evidence) -> Finding | None:
-    """The discount makes the policy blind to the next moment, or has it look further than can be foreseen."""
+    """The discount factor gives a horizon that is too short or too long."""
     horizon = _control_dt(e) / (1.0 - e.update.gamma)
     if 0.2 <= horizon <= 10.0:
         return None
     short = horizon < 0.2
-    how = "so a fall a moment later costs nothing" if short else "further than anything here can be foreseen"
+    how = "so that a later fall costs nothing" if short else "which is longer than returns can be predicted"
     return Finding(
         "critic",
-        f"The policy is made to look {horizon:.2g} s ahead (gamma {e.update.gamma:g}), {how}. Half a second to three "
-        "seconds are usual.",
+        f"The policy plans {horizon:.2g} s ahead (gamma {e.update.gamma:g}), {how}. Half a second to three seconds are "
+        "usual.",
         (f"--set {e.section}.update.gamma=0.95",),
         0.9,
     )
 
 
 def noise_is_wide(e: Evidence) -> Finding | None:
-    """Exploration shakes the character out of every pose before a pose can be judged."""
+    """Exploration noise is so wide that no pose can be held."""
     noise = _noise_rad(e)
     if noise is None or not _too_wide(e):
         return None
     return Finding(
         "exploration",
-        f"The tries are too wild: noise of {math.degrees(noise):.0f}° on every motor at every step (6° is usual). No "
+        f"Exploration is too wide: noise of {math.degrees(noise):.0f}° on every motor at every step (6° is usual). No "
         f"movement survives it{_trained_s(e)}.",
         (f"--set {e.section}.rollout.std_start=0.1 --set {e.section}.rollout.std_end=0.1",),
         0.95 if noise > 0.7 else 0.6,
@@ -108,49 +108,49 @@ def noise_is_wide(e: Evidence) -> Finding | None:
 
 
 def noise_is_narrow(e: Evidence) -> Finding | None:
-    """Nothing new is tried."""
+    """Exploration noise is so narrow that the policy tries no new actions."""
     noise = _noise_rad(e)
     if noise is None or noise >= 0.01:
         return None
     return Finding(
         "exploration",
-        f"Nothing new is tried: noise of {math.degrees(noise):.2g}° on the motors (6° is usual).",
+        f"The policy tries no new actions: noise of {math.degrees(noise):.2g}° on the motors (6° is usual).",
         (f"--set {e.section}.rollout.std_start=0.1",),
         0.8,
     )
 
 
 def steps_overshoot(e: Evidence) -> Finding | None:
-    """Each update carries the policy too far for what it learned to hold."""
+    """Each update changes the policy too much."""
     kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
     pinned = bool(update.target_kl) and lr is not None and lr <= 1.01 * update.lr_min
     if kl is None or (kl <= 0.3 and not pinned):
         return None
-    held = f" although its step size is already at the lower bound ({lr:g})" if pinned else ""
+    held = f", although its step size is at the lower bound ({lr:g})" if pinned else ""
     return Finding(
         "step size",
-        f"Each update changes the policy too much (KL {kl:.2g}; .02 is usual){held}: it forgets more than it learns.",
+        f"Each update changes the policy too much (KL {kl:.2g}; .02 is usual){held}. It forgets more than it learns.",
         (
             f"smaller steps: --set {e.section}.update.actor_lr=1e-5, or a lower lr_min",
-            f"let it steer itself: --set {e.section}.update.target_kl=0.015",
+            f"let it adapt: --set {e.section}.update.target_kl=0.015",
         ),
         0.8,
     )
 
 
 def steps_vanish(e: Evidence) -> Finding | None:
-    """The policy hardly moves."""
+    """Updates hardly change the policy."""
     kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
     at_top = bool(update.target_kl) and lr is not None and lr >= 0.99 * update.lr_max and update.lr_max > update.lr_min
     still = kl is not None and kl < (0.25 * update.target_kl or 1e-4)
-    if _too_wide(e):  # the KL is counted in units of the noise
+    if _too_wide(e):  # wide noise alone makes the KL small
         return None
     if kl is None or not still or not (at_top or not update.target_kl or (lr is not None and lr < 1e-6)):
         return None
     bound = f" and its step size is at the upper bound ({lr:g})" if at_top else f" (actor_lr {lr:g})"
     return Finding(
         "step size",
-        f"The policy hardly moves from one update to the next: KL {kl:.1g}; .02 is usual{bound}.",
+        f"Updates hardly change the policy: KL {kl:.1g}; .02 is usual{bound}.",
         (
             f"--set {e.section}.update.actor_lr=1e-4 --set {e.section}.update.target_kl=0.015",
             f"a higher bound: --set {e.section}.update.lr_max=1e-2",
@@ -160,20 +160,20 @@ def steps_vanish(e: Evidence) -> Finding | None:
 
 
 def updates_are_skipped(e: Evidence) -> Finding | None:
-    """Losses or gradients were not finite."""
+    """Updates were skipped because losses or gradients were not finite."""
     skipped = max(e.values("skipped_updates"), default=0.0)
     if not skipped:
         return None
     return Finding(
         "step size",
-        f"{skipped:.0f} updates were thrown away because loss or gradient was not a finite number.",
+        f"{skipped:.0f} updates were skipped because their loss or gradient was not a finite number.",
         (f"--set {e.section}.update.max_grad_norm=1", "smaller actor_lr and critic_lr"),
         0.7,
     )
 
 
 def reward_is_dead(e: Evidence) -> Finding | None:
-    """A term of the reward is so strict that nothing the policy does changes it."""
+    """A reward term is near zero throughout."""
     if _too_wide(e):
         return None
     values = {name: e.recent(f"info/{name}") for name in e.config.preset.env.reward.terms}
@@ -183,15 +183,15 @@ def reward_is_dead(e: Evidence) -> Finding | None:
     name = dead[0]
     return Finding(
         "reward",
-        f"The reward for '{name}' is nought whatever the character does ({values[name]:.3f} of 1): it is too strict to "
-        "teach anything from here.",
+        f"The reward term '{name}' is near zero ({values[name]:.3f} of 1). It is too strict: small improvements do not "
+        "change it.",
         (f"a gentler scale: --set env.reward.terms.{name}.scale={e.config.preset.env.reward.terms[name].scale / 4:g}",),
         0.5,
     )
 
 
 def _noise_rad(e: Evidence) -> float | None:
-    """Exploration noise on a ball joint's target [rad]."""
+    """Standard deviation of the exploration noise on the target of a ball joint [rad]; None if the log has none."""
     std = e.recent("std")
     return None if std is None else std * e.config.preset.env.action.ball_scale
 

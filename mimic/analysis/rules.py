@@ -1,8 +1,8 @@
-"""What may be at fault when a run does not learn: one function a fault, and the table of them.
+"""Rules about runs that do not learn: one function per fault, and the table of all of them.
 
-A rule looks at the evidence and answers with a finding, or with None if nothing speaks for its fault. To add one, write
-the function, here or in the file of its kind, and put it into ``RULES``. Thresholds are those beyond which a run was never seen to learn; in between, the
-certainty (0 to 1) says how much to make of it.
+A rule takes the evidence and returns a finding, or None if the evidence does not show its fault. To add a rule, write the
+function, here or in the file of its kind, and put it into ``RULES``. Beyond its threshold no run has ever learned; the
+certainty in [0, 1] says how far beyond it the run is.
 """
 
 from mimic.analysis import body_rules, learning_rules
@@ -10,21 +10,21 @@ from mimic.analysis.evidence import Evidence
 from mimic.analysis.finding import Finding, Rule
 
 
-def too_early(e: Evidence) -> Finding | None:
-    """Nobody learns a skill in so few samples."""
+def run_is_short(e: Evidence) -> Finding | None:
+    """The run has too few samples to judge it."""
     if e.samples >= 2_000_000 or (e.trial and e.trial.report.normalized_return.mean > 0.7):
         return None
     return Finding(
         "patience",
-        f"It is early: {e.samples / 1e6:.2g} million samples. The curve bends upward late: a cartwheel that stands for 2 s "
-        "after half a million may stand for 20 s after one, and harder clips take longer.",
+        f"The run is short: {e.samples / 1e6:.2g} million samples. Returns rise late: a cartwheel that lasts 2 s after half "
+        "a million samples may last 20 s after one million, and harder clips take longer.",
         (f"run_mimic.py train --clip {e.config.clip} --resume --out {e.run}",),
         0.3,
     )
 
 
-def stands_still(e: Evidence) -> Finding | None:
-    """Evaluations have stopped rising, far from the goal."""
+def run_has_stalled(e: Evidence) -> Finding | None:
+    """Evaluations have stopped rising at a low return."""
     returns = e.values("eval/normalized_return")
     if len(returns) < 6 or e.samples < 2_000_000 or returns[-1] > 0.7:
         return None
@@ -33,12 +33,12 @@ def stands_still(e: Evidence) -> Finding | None:
         return None
     return Finding(
         "exploration",
-        f"It has stopped getting better: .{round(1000 * before):03d} at best in the first half of the run, "
+        f"The run has stopped getting better: .{round(1000 * before):03d} at best in the first half of the run, "
         f".{round(1000 * after):03d} in the second.",
         (
             "another seed: --seed 1",
-            f"more experience an update: --num-envs {2 * e.config.preset.num_envs}",
-            f"wider noise at first: --set {e.section}.rollout.std_start=0.15",
+            f"more samples per update: --num-envs {2 * e.config.preset.num_envs}",
+            f"wider noise at the start: --set {e.section}.rollout.std_start=0.15",
         ),
         0.4,
     )
@@ -46,9 +46,9 @@ def stands_still(e: Evidence) -> Finding | None:
 
 RULES: tuple[Rule, ...] = (
     body_rules.simulation_breaks,
-    learning_rules.few_samples_decide,
-    learning_rules.weights_are_yes_or_no,
-    learning_rules.all_samples_alike,
+    learning_rules.weights_are_concentrated,
+    learning_rules.weights_are_at_the_cap,
+    learning_rules.weights_are_equal,
     learning_rules.critic_is_blind,
     learning_rules.horizon_is_odd,
     learning_rules.noise_is_wide,
@@ -57,17 +57,17 @@ RULES: tuple[Rule, ...] = (
     learning_rules.steps_vanish,
     learning_rules.updates_are_skipped,
     learning_rules.reward_is_dead,
-    body_rules.clip_touches_what_it_may_not,
+    body_rules.clip_touches_the_ground,
     body_rules.clip_sinks,
     body_rules.clip_asks_too_much,
     body_rules.clip_hovers,
     body_rules.motors_are_weak,
-    too_early,
-    stands_still,
+    run_is_short,
+    run_has_stalled,
 )
 
 
 def findings(e: Evidence) -> list[Finding]:
-    """What the rules found, the surest first."""
+    """Findings of all rules, the most certain first."""
     found = [finding for rule in RULES if (finding := rule(e)) is not None]
     return sorted(found, key=lambda finding: -finding.certainty)

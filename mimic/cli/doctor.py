@@ -1,4 +1,4 @@
-"""What this machine has, what is missing, and what to do about it, in plain words. It never fails."""
+"""Checks of this machine: what it has, what it lacks, and how to get it. A check that raises is reported as missing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _DISK_GB_WANTED = 2.0
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 
 
-class Finding(TypedDict):
-    """One line: ``topic``, whether it is well, what was ``found``, and what to ``do`` ('' if nothing)."""
+class Check(TypedDict):
+    """The result of one check: its ``topic`` and ``state``, the facts ``found``, and a remedy to ``do`` ('' if none)."""
 
     topic: str
     state: State
@@ -31,11 +31,11 @@ class Finding(TypedDict):
 
 
 def doctor() -> dict[str, Any]:
-    """Look at everything the program needs: ``{"healthy": bool, "findings": [Finding, ...], "versions": {...}}``.
+    """Run all checks: ``{"healthy": bool, "findings": [Check, ...], "versions": {...}}``, ready for JSON.
 
-    It can be written as JSON. Healthy means that nothing is missing that the main job needs.
+    The machine is healthy if ``run_mimic.py --clip NAME`` has everything it needs.
     """
-    topics: tuple[tuple[str, Callable[[], Finding]], ...] = (
+    topics: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("python", _python),
         ("packages", _packages),
         ("threads", _threads),
@@ -46,38 +46,40 @@ def doctor() -> dict[str, Any]:
         ("clips", _clips),
         ("disk", _disk),
     )
-    findings = [_look(topic, look) for topic, look in topics]
-    healthy = all(finding["state"] != "missing" for finding in findings)
+    findings = [_checked(topic, check) for topic, check in topics]
+    healthy = all(check["state"] != "missing" for check in findings)
     return {"healthy": healthy, "findings": findings, "versions": _versions()}
 
 
 def print_report(report: dict[str, Any], console: Console | None = None) -> None:
-    """The report of :func:`doctor` as a table, and below it what there is to do, each on a line that can be copied."""
+    """Print the result of :func:`doctor` as a table, and every remedy on a line of its own that can be copied."""
     console = console or Console()
     table = Table(box=None, show_header=False, pad_edge=False)
-    for finding in report["findings"]:
-        table.add_row(finding["topic"], _MARKS[finding["state"]], escape(finding["found"]))
+    for check in report["findings"]:
+        table.add_row(check["topic"], _MARKS[check["state"]], escape(check["found"]))
     console.print(table)
-    console.print("\nAll that the main job needs is here." if report["healthy"] else "\nSomething is missing:")
-    for finding in report["findings"]:
-        if finding["do"]:
-            console.print(f"  {finding['topic']}: {escape(finding['do'])}", soft_wrap=True)
+    console.print(
+        "\nThis machine has everything that the main command needs." if report["healthy"] else "\nSomething is missing:"
+    )
+    for check in report["findings"]:
+        if check["do"]:
+            console.print(f"  {check['topic']}: {escape(check['do'])}", soft_wrap=True)
 
 
-def _look(topic: str, look: Callable[[], Finding]) -> Finding:
+def _checked(topic: str, check: Callable[[], Check]) -> Check:
     try:
-        return look()
-    except Exception as error:  # a doctor who faints helps nobody: whatever it is, it is a finding
-        return _finding(topic, "missing", f"{type(error).__name__}: {error}", "set up again with: make demo")
+        return check()
+    except Exception as error:  # a check that fails must not hide the others
+        return _check(topic, "missing", f"{type(error).__name__}: {error}", "set up again with: make demo")
 
 
-def _finding(topic: str, state: State, found: str, do: str = "") -> Finding:
+def _check(topic: str, state: State, found: str, do: str = "") -> Check:
     return {"topic": topic, "state": state, "found": found, "do": do}
 
 
-def _python() -> Finding:
+def _python() -> Check:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return _finding("python", "ok", found)
+    return _check("python", "ok", found)
 
 
 def _versions() -> dict[str, str | None]:
@@ -90,20 +92,20 @@ def _versions() -> dict[str, str | None]:
     return versions
 
 
-def _packages() -> Finding:
+def _packages() -> Check:
     versions = _versions()
     found = ", ".join(f"{name} {version}" for name, version in versions.items() if version and name != "python")
     absent = [name for name, version in versions.items() if version is None]
     needed = [name for name in absent if name not in _OPTIONAL]
     if needed:
-        return _finding("packages", "missing", f"not installed: {', '.join(needed)}", "install them with: make demo")
+        return _check("packages", "missing", f"not installed: {', '.join(needed)}", "install them with: make demo")
     if absent:
         do = "; ".join(f"without {name}: {_OPTIONAL[name]}" for name in absent)
-        return _finding("packages", "note", f"{found}; not {', '.join(absent)}", f"{do} (no wheel for this Python)")
-    return _finding("packages", "ok", found)
+        return _check("packages", "note", f"{found}; not {', '.join(absent)}", f"{do} (no wheel for this Python)")
+    return _check("packages", "ok", found)
 
 
-def _threads() -> Finding:
+def _threads() -> Check:
     import torch
 
     from mimic.rl.precision import bfloat16_is_fast
@@ -113,22 +115,22 @@ def _threads() -> Finding:
     quick = "" if bfloat16_is_fast(torch.device("cpu")) else "not "
     found = f"{usable} processor cores for this program, {quick}built for bfloat16"
     if usable < 2:
-        return _finding("threads", "note", found, "training is about half as fast on one core as on two")
-    return _finding("threads", "ok", found)
+        return _check("threads", "note", found, "training is about half as fast on one core as on two")
+    return _check("threads", "ok", found)
 
 
-def _gpu() -> Finding:
+def _gpu() -> Check:
     import torch
 
     if torch.cuda.is_available():
         found = f"{torch.cuda.get_device_name(0)} (CUDA {torch.version.cuda})"
         if importlib.util.find_spec("mujoco_warp") is None:
-            return _finding("gpu", "note", f"{found}, without the engine that uses it", "pip install '.[gpu]'")
-        return _finding("gpu", "ok", f"{found}: train with --engine warp --device cuda")
-    return _finding("gpu", "ok", "none: training runs on the processor, which is what the presets are made for")
+            return _check("gpu", "note", f"{found}, without the engine that uses it", "pip install '.[gpu]'")
+        return _check("gpu", "ok", f"{found}: train with --engine warp --device cuda")
+    return _check("gpu", "ok", "none: training runs on the processor, which is what the presets are made for")
 
 
-def _simulation() -> Finding:
+def _simulation() -> Check:
     import mujoco
 
     from characters import character_names, load_character
@@ -136,28 +138,28 @@ def _simulation() -> Finding:
     names = character_names()
     for name in names:
         mujoco.mj_step(model := load_character(name).mj_model(), mujoco.MjData(model))
-    return _finding("simulation", "ok", f"MuJoCo {mujoco.__version__} steps {', '.join(names)}")
+    return _check("simulation", "ok", f"MuJoCo {mujoco.__version__} steps {', '.join(names)}")
 
 
-def _renderer() -> Finding:
+def _renderer() -> Check:
     from mimic.core.errors import InputError
     from mimic.render import choose_renderer
 
     try:
         choice = choose_renderer()
     except InputError as error:
-        return _finding("renderer", "note", "no videos; everything else works", str(error))
+        return _check("renderer", "note", "no videos; everything else works", str(error))
     words = {"egl": "MuJoCo's own, with OpenGL (egl)", "tiny": "pybullet's TinyRenderer (tiny)"}[choice.name]
-    return _finding("renderer", "ok", f"{words}: {choice.reason}", choice.advice)
+    return _check("renderer", "ok", f"{words}: {choice.reason}", choice.advice)
 
 
-def _video() -> Finding:
+def _video() -> Check:
     import imageio_ffmpeg
 
-    return _finding("video", "ok", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} writes MP4")
+    return _check("video", "ok", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} writes MP4")
 
 
-def _clips() -> Finding:
+def _clips() -> Check:
     from mocap.catalogue import list_clips
 
     clips = list_clips()
@@ -166,18 +168,16 @@ def _clips() -> Finding:
     found = f"{len(here)} of {len(clips)} clips are on this machine"
     if not here:
         do = "they are downloaded when asked for; offline, set MIMIC_MOCAP to a folder that has them"
-        return _finding("clips", "note", found, do)
+        return _check("clips", "note", found, do)
     if absent:
         do = f"{', '.join(absent)}: downloaded when asked for; offline, set MIMIC_MOCAP to a folder that has them"
-        return _finding("clips", "note", found, do)
-    return _finding("clips", "ok", found)
+        return _check("clips", "note", found, do)
+    return _check("clips", "ok", found)
 
 
-def _disk() -> Finding:
+def _disk() -> Check:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     found = f"{free:.1f} GB free in {Path.cwd()}"
     if free < _DISK_GB_WANTED:
-        return _finding(
-            "disk", "note", found, f"runs and videos need up to {_DISK_GB_WANTED:g} GB: pass --out elsewhere"
-        )
-    return _finding("disk", "ok", found)
+        return _check("disk", "note", found, f"runs and videos need up to {_DISK_GB_WANTED:g} GB: pass --out elsewhere")
+    return _check("disk", "ok", found)

@@ -16,7 +16,7 @@ from mimic.rl.policy import GaussianPolicy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
-from mocap.catalogue import clip_names, available_name
+from mocap.catalogue import available_name, clip_names
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")

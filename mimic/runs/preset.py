@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 
 from mimic.core.errors import ConfigError, nearest
 from mimic.core.strict_config import build, read_yaml, replace
-from mimic.tracking.config import EnvConfig
 from mimic.rl.algorithms.awr import AWRConfig
-from mimic.rl.policy import PolicyConfig
 from mimic.rl.algorithms.ppo import PPOConfig
+from mimic.rl.policy import PolicyConfig
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import TrainerConfig
+from mimic.tracking.config import EnvConfig
 
 _PRESETS = Path(__file__).parents[1] / "presets"
 

@@ -16,26 +16,26 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from mimic.core.errors import CheckpointError, InputError
-from mimic.core.strict_config import build, to_dict
 from mimic.core import checkpoint
-from mimic.runs.warm_start import InitialController, combined_licence, initial_policy
-from mimic.runs.preset import AlgorithmName, Preset
-from mimic.tracking import TrackingEnv, make_env
+from mimic.core.errors import CheckpointError, InputError
+from mimic.core.files import make_folder, write_json
+from mimic.core.strict_config import build, to_dict
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.report import EvaluationReport
 from mimic.rl.build import make_learner
+from mimic.rl.distributed import ALONE, Ranks, join
 from mimic.rl.policy import GaussianPolicy, on_device
 from mimic.rl.progress import Progress, Silent
-from mimic.rl.distributed import ALONE, Ranks, join
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
 from mimic.rl.threads import learner_threads
 from mimic.rl.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
-from mimic.core.files import make_folder, write_json
-from mimic.sim import DeviceName, simulation_device
 from mimic.runs.controller import CONFIG_FILE
 from mimic.runs.controller_spec import ControllerSpec
+from mimic.runs.preset import AlgorithmName, Preset
+from mimic.runs.warm_start import InitialController, combined_licence, initial_policy
+from mimic.sim import DeviceName, simulation_device
+from mimic.tracking import TrackingEnv, make_env
 from mocap.catalogue import load_clips
 from mocap.licence import licence_of_clips
 from mocap.motion import Motion

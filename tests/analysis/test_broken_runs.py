@@ -42,7 +42,7 @@ def runs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_what_was_broken_is_named_first_and_surely(runs, broken):
+def test_the_setting_broken_on_purpose_is_named_first_and_surely(runs, broken):
     diagnosis = diagnose(gather(runs / broken, episodes=8, threads=1))
     first = diagnosis.findings[0]
     assert first.fault == broken and first.certainty > 0.85
@@ -57,7 +57,7 @@ def test_a_run_with_nothing_wrong_is_told_to_be_patient(runs):
     assert [finding.fault for finding in diagnosis.findings] == ["patience"]
 
 
-def test_the_command_prints_it_and_writes_it_down(runs, tmp_path, capsys):
+def test_diagnose_prints_its_diagnosis_and_writes_it_as_json(runs, tmp_path, capsys):
     command = [
         "diagnose",
         str(runs / "critic"),
@@ -79,7 +79,7 @@ def test_the_command_prints_it_and_writes_it_down(runs, tmp_path, capsys):
     assert data["falls"]["falls"] == 4 and data["clip"] == "cartwheel"
 
 
-def test_a_run_of_several_clips_is_judged_by_what_the_most_demanding_asks_for(tmp_path):
+def test_a_run_of_several_clips_is_checked_against_the_most_demanding_one(tmp_path):
     run = RunConfig("trot-slow-authored+trot-left-authored", "awr", 0, load_preset("fast", TINY))
     train(run, tmp_path, Limits(samples=2 * 16 * 8), 1, PlainProgress(io.StringIO()))
     evidence = gather(tmp_path, episodes=4, threads=1)
@@ -99,7 +99,7 @@ def _asked(run):
     return [(m, character, task, env.termination.contact_height, a) for m, a in zip(motions, asked, strict=True)]
 
 
-def test_what_is_no_run_is_refused_in_one_line(tmp_path, capsys):
+def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path, capsys):
     with pytest.raises(InputError, match="not a run folder"):
         gather(tmp_path)
     assert run_mimic.main(["diagnose", str(tmp_path / "nowhere")]) == 2
@@ -109,7 +109,7 @@ def test_what_is_no_run_is_refused_in_one_line(tmp_path, capsys):
         gather(tmp_path)
 
 
-def test_a_damaged_run_is_diagnosed_from_what_is_sound(runs, tmp_path):
+def test_a_damaged_run_is_diagnosed_from_its_undamaged_parts(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs / "weights", run)
     for policy in (run / "ckpt").glob("*/policy.safetensors"):
@@ -125,7 +125,7 @@ def test_a_damaged_run_is_diagnosed_from_what_is_sound(runs, tmp_path):
     assert diagnose(evidence).findings[0].fault == "weights"
 
 
-def test_the_policy_of_another_clip_is_not_tried_out(runs, tmp_path):
+def test_the_policy_of_another_clip_is_not_evaluated(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs / "nothing", run)
     config = json.loads((run / "config.json").read_text())

@@ -37,7 +37,7 @@ def test_holding_a_pose_in_the_air_takes_the_torques_that_mujoco_says(name):
         torch.testing.assert_close(found[k], norms, atol=2e-3, rtol=1e-3)
 
 
-def test_the_ground_carries_all_of_it_where_it_must():
+def test_standing_feet_carry_the_whole_weight():
     random = torch.Generator().manual_seed(0)
     com = torch.randn(4, 5, 3, generator=random, dtype=torch.float64) + UP * 2
     needed = torch.rand(4, 5, 1, generator=random, dtype=torch.float64) * UP
@@ -54,7 +54,7 @@ def test_the_ground_carries_all_of_it_where_it_must():
     assert int(_ground_forces(com, needed, point, bears)[2, :, 2].argmax()) == 1
 
 
-def test_a_figure_that_hangs_in_the_air_hovers_and_one_that_falls_does_not():
+def test_a_character_that_hangs_in_the_air_hovers_and_one_that_falls_does_not():
     motion, character = gentle_motion("humanoid"), load_character("humanoid")
     assert check_clip(motion, character, RULE, 0.001).hovers_share == 0.0
     raised = replace(motion, root_pos_w=motion.root_pos_w + UP)
@@ -65,7 +65,7 @@ def test_a_figure_that_hangs_in_the_air_hovers_and_one_that_falls_does_not():
     assert max(peak for _, peak, _ in found.torque.values()) < 0.2, "in free fall nothing is heavy"
 
 
-def test_a_clip_on_its_knees_touches_what_it_may_not():
+def test_a_clip_on_its_knees_touches_the_ground_with_forbidden_bodies():
     motion, character = gentle_motion("humanoid"), load_character("humanoid")
     assert check_clip(motion, character, RULE, 0.001).forbidden == {}
     sunk = replace(motion, root_pos_w=motion.root_pos_w - 0.2 * UP)
@@ -74,7 +74,7 @@ def test_a_clip_on_its_knees_touches_what_it_may_not():
     assert set(found.forbidden) & {"right_ankle", "left_ankle"}
 
 
-def test_a_clip_played_four_times_as_fast_is_too_much():
+def test_a_clip_played_four_times_as_fast_needs_too_much_torque():
     motion, character = clip_or_skip("cartwheel")
     fast = replace(motion, times=motion.times / 4)
     calm, hurried = (check_clip(m, character, task_for("cartwheel"), 0.001) for m in (motion, fast))
@@ -84,7 +84,7 @@ def test_a_clip_played_four_times_as_fast_is_too_much():
 
 
 @pytest.mark.parametrize("clip", ["walk", "cartwheel", "spinkick", "trot", "canter", "pace", "turn"])
-def test_clips_that_have_been_learned_pass(clip):
+def test_clips_that_have_been_learned_pass_the_check(clip):
     motion, character = clip_or_skip(clip)
     found = check_clip(motion, character, task_for(clip), 0.001)
     assert found.forbidden == {} and found.hovers_share < 0.2

@@ -40,7 +40,7 @@ def test_seeds_of_one_algorithm_are_one_group_and_other_settings_another(folder)
     assert [g.name for g in read_groups([wide])] == ["wide"]
 
 
-def test_how_often_a_run_was_looked_at_makes_no_other_group_but_its_settings_do(folder):
+def test_runs_are_grouped_by_settings_and_not_by_how_often_they_were_evaluated(folder):
     often, seldom = {"trainer": {"evaluate_every": 250_000, "ema_decay": 0.9}}, {"trainer": {"ema_decay": 0.9}}
     runs = [folder("a0", [0, 0.2], **seldom), folder("a1", [0, 0.1, 0.4], seed=1, step=0.25, **often)]
     other = folder("a2", [0, 0.3], seed=2, trainer={"ema_decay": 0.5})
@@ -80,7 +80,7 @@ def test_means_are_of_returns_at_equal_samples_and_at_equal_time(folder):
     np.testing.assert_allclose(group.at(np.array([0.25, 0.5]), "samples"), [[0.1, 0.2], [0.2, 0.4]])
 
 
-def test_when_a_return_is_reached(folder):
+def test_the_table_says_when_each_run_reaches_a_return(folder):
     runs = [folder("a", [0.0, 0.3, 0.6]), folder("b", [0.0, 0.1, 0.2], seed=1)]
     assert reach_table(read_groups(runs), 0.5).splitlines()[2:] == ["| a | 1.00 | 60 |", "| b | not | not |"]
 
@@ -95,7 +95,7 @@ def test_the_picture_has_a_line_for_each_group_over_samples_and_time(folder, tmp
             assert (np.abs(side - colour).sum(-1) < 20).any()
 
 
-def test_folders_without_evaluations_and_strange_rows_are_dealt_with(folder, tmp_path):
+def test_folders_without_evaluations_are_refused_and_strange_rows_ignored(folder, tmp_path):
     run = folder("a", [0.1, 0.2])
     strange = {"iteration": 9, "samples": 10**400, "time_s": 1, "eval/normalized_return": 0.5, "eval/mean_time_s": 1}
     words = {"iteration": 9, "samples": 5, "time_s": "late", "eval/normalized_return": 0.5, "eval/mean_time_s": 1}
@@ -113,7 +113,7 @@ def test_a_folder_given_twice_is_one_run_and_runs_of_one_seed_are_not_seeds(fold
     assert [g.name for g in read_groups([first, again])] == ["AWR, 2 runs"]
 
 
-def test_a_run_from_before_a_setting_was_there_had_its_default(folder):
+def test_a_run_older_than_a_setting_counts_as_having_its_default(folder):
     newer, older, other = folder("new", [0, 0.2]), folder("old", [0, 0.3]), folder("other", [0, 0.4])
     config = to_dict(RunConfig("walk", "awr", 0, load_preset("fast")))
     (newer / "config.json").write_text(json.dumps(config))

@@ -24,13 +24,13 @@ def performed(change, name="humanoid", seconds=2.0):
     return evaluate(env, act, start_times=starts, extra=[metric]).to_json(), metric.falls()
 
 
-def test_who_does_not_fall_has_no_falls():
+def test_episodes_that_do_not_fall_have_no_falls():
     report, falls = performed(lambda time, state: state)
     assert report["survival"] == 1.0 and falls is None
 
 
 @pytest.mark.parametrize(("rotvec", "part", "sign"), [((0, 0.6, 0), 0, 1), ((-0.6, 0, 0), 1, -1), ((0, 0, 0.6), 2, 1)])
-def test_it_says_when_it_falls_how_it_was_turned_and_what_hit_the_ground(rotvec, part, sign):
+def test_falls_have_their_time_their_tilt_and_the_body_that_hit_the_ground(rotvec, part, sign):
     def topple(time, state):
         wrong = ((time > 0.5) & (time < 0.9)).float()
         turn = quat_from_rotvec(torch.tensor(rotvec).float() * wrong[:, None])
@@ -54,7 +54,7 @@ def test_it_says_when_it_falls_how_it_was_turned_and_what_hit_the_ground(rotvec,
     assert sum(falls.touched.values()) == pytest.approx(1.0) and "left_ankle" not in falls.touched
 
 
-def test_it_says_which_limb_is_off_and_which_reward_is_lost():
+def test_falls_name_the_limb_that_is_off_and_the_reward_that_is_lost():
     def twist(time, state):
         state.joint_quat = state.joint_quat.clone()
         state.joint_quat[:, shoulder] = quat_mul(
@@ -74,12 +74,12 @@ def test_it_says_which_limb_is_off_and_which_reward_is_lost():
     assert next(iter(falls.lost)) in ("end_effector", "pose") and falls.lost["root"] < 0.01
 
 
-def test_who_falls_in_the_first_step_is_counted_too():
+def test_a_fall_in_the_first_step_is_counted():
     _, falls = performed(lambda time, state: shifted(state, root_pos_w=torch.tensor([0.0, 0.0, -0.7])))
     assert falls.falls == N and falls.root_low_m == pytest.approx(0.7, abs=0.01)
 
 
-def test_a_tenth_of_the_clip_is_as_dangerous_as_falls_are_frequent_in_it_not_as_often_as_it_is_seen():
+def test_hazard_is_the_rate_of_falls_and_not_their_number():
     def fall(time, state):
         down = ((time > 0.2) & (time < 0.24)).float()
         state.root_pos_w = state.root_pos_w - torch.tensor([0.0, 0.0, 0.8]) * down[:, None]

@@ -1,4 +1,4 @@
-"""The doctor finds what is missing, says what to do, and never faints."""
+"""The doctor reports missing parts and their remedies, and survives checks that fail."""
 
 import io
 import json
@@ -32,7 +32,7 @@ def test_a_report_covers_everything_and_is_json() -> None:
     assert all(topic in _printed(report) for topic in TOPICS)
 
 
-def test_without_opengl_it_names_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_names_the_command_to_type_if_opengl_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pybullet")
     monkeypatch.setattr(choice, "probe_egl", lambda: Probe(False, "libEGL [is] not installed"))
     report = doctor()
@@ -40,18 +40,18 @@ def test_without_opengl_it_names_the_line_to_type(monkeypatch: pytest.MonkeyPatc
     assert APT_LINE in _printed(report) and "[is]" in _printed(report)
 
 
-def test_no_renderer_at_all_is_a_note_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_renderer_is_a_note_and_not_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "probe_egl", lambda: Probe(False, "nothing"))
     monkeypatch.setattr(choice, "_has_pybullet", lambda: False)
     assert _finding(doctor(), "renderer")["state"] == "note"
 
 
-def test_a_missing_package_and_an_examination_that_fails_are_findings(monkeypatch: pytest.MonkeyPatch) -> None:
-    def faint() -> room.Finding:
+def test_a_missing_package_and_a_check_that_fails_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> room.Check:
         raise OSError("no such disk")
 
     monkeypatch.setattr(room, "_PACKAGES", ("numpy", "no-such-package"))
-    monkeypatch.setattr(room, "_disk", faint)
+    monkeypatch.setattr(room, "_disk", fail)
     report = doctor()
     assert not report["healthy"]
     assert "no-such-package" in _finding(report, "packages")["found"]
@@ -62,7 +62,7 @@ def test_a_missing_package_and_an_examination_that_fails_are_findings(monkeypatc
 @pytest.mark.parametrize(
     ("installed", "state", "word"), [(True, "ok", "--engine warp"), (False, "note", "pip install")]
 )
-def test_a_gpu_is_told_what_would_use_it(monkeypatch, installed, state, word):
+def test_the_doctor_says_how_to_use_a_gpu(monkeypatch, installed, state, word):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda index: "a card")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)

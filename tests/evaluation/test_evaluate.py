@@ -42,14 +42,14 @@ def test_a_perfect_run_earns_one():
     assert report["drift_m"] < 1e-5
 
 
-def test_one_that_falls_at_once_earns_nothing():
+def test_an_episode_that_falls_at_once_earns_nothing():
     report = evaluate(*judged(lambda env, state: shifted(state, root_pos_w=sunk(torch.ones(N))))).to_json()
     assert report["normalized_return"] == {"mean": 0.0, "std": 0.0}
     assert (report["survival"], report["mean_steps"]) == (0.0, 0.0)
     assert all(math.isfinite(value) for value in report["reward_terms"].values())
 
 
-def test_what_comes_after_a_fall_counts_as_zero():
+def test_steps_after_a_fall_count_as_zero():
     falls = torch.tensor([3, 6, 9, 99, 99, 99])  # the step in which each one falls
 
     def change(env, state):
@@ -75,7 +75,7 @@ def test_rewards_are_summed_and_divided_by_the_steps_there_could_have_been(monke
     assert returned["std"] == pytest.approx(float(torch.linspace(0, 1, N).std(correction=0)))
 
 
-def test_errors_are_distances():
+def test_tracking_errors_are_distances_to_the_reference():
     offset = torch.tensor([0.03, 0.04, 0.0])
     # not over the seam, where the reference is moved to the simulation
     starts = torch.linspace(0, 0.4, N, dtype=torch.float64)
@@ -97,14 +97,14 @@ def test_a_clip_that_does_not_loop_can_be_performed_perfectly_from_anywhere():
     assert report["mean_steps"] == pytest.approx((15 + 15 + 14 + 12 + 3 + 1) / N)
 
 
-def test_who_starts_at_the_end_of_a_clip_that_plays_once_is_not_asked_but_all_of_a_long_one_is():
+def test_starts_cover_a_loop_and_leave_room_for_an_episode_in_a_one_shot_clip():
     for loop, seconds, latest in ((True, 5, 1.0), (False, 5, 0.1), (False, 0.95, 0.1), (False, 0.3, 0.7)):
         env = make(gentle_motion("humanoid", loop=loop), 200, config(f"evaluation_s={seconds}"), puppet=True)
         starts = random_starts(env) / env.motion.duration
         assert 0.0 <= float(starts.min()) < 0.05 * latest and 0.9 * latest < float(starts.max()) < latest
 
 
-def test_drift_is_what_placing_the_clip_anew_forgives():
+def test_drift_measures_the_distance_that_placing_the_clip_anew_forgives():
     """Somebody who follows the reference perfectly, but is put a little ahead of it in each step over a cycle and a half."""
 
     def change(env, state):
@@ -121,7 +121,7 @@ def test_drift_is_what_placing_the_clip_anew_forgives():
     assert report["root_error_m"] < 0.31
 
 
-def test_two_policies_are_judged_from_the_same_starts():
+def test_two_policies_are_evaluated_from_the_same_starts():
     starts = []
     for scale in (0.0, 0.3):
         env = make(gentle_motion("dog"), 5, config("evaluation_s=0.2"), seed=7)
@@ -135,7 +135,7 @@ def test_two_policies_are_judged_from_the_same_starts():
     assert bool((starts[0] >= 0).all() and (starts[0] < 1.0).all())
 
 
-def test_each_ten_seconds_are_told_apart():
+def test_the_report_has_one_window_per_ten_seconds():
     never = 10_000
     falls = torch.tensor([3, 6, 9, never, never, never])
 
@@ -155,7 +155,7 @@ def test_each_ten_seconds_are_told_apart():
     assert second["normalized_return"] == pytest.approx(0.5, abs=1e-6) == third["normalized_return"]
 
 
-def test_success_is_to_be_within_half_a_metre_all_the_time():
+def test_an_episode_succeeds_if_it_stays_within_half_a_metre_all_the_time():
     """One up all the time and far off for a moment, one always just within, one that falls."""
 
     def change(env, state):

@@ -12,7 +12,7 @@ HANDS = TaskConfig(allowed_contacts=("left_wrist", "right_wrist"))
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_the_height_is_that_of_the_lowest_point(name):
+def test_the_height_of_a_foot_is_that_of_its_lowest_point(name):
     character = load_character(name)
     kinematics, feet = Kinematics(character), Feet(character, TaskConfig())
     bodies = kinematics.forward(random_state(character, 20))
@@ -21,7 +21,7 @@ def test_the_height_is_that_of_the_lowest_point(name):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_a_figure_moved_along_slides_with_every_foot_and_one_moved_up_with_none(name):
+def test_a_character_moved_sideways_slides_with_every_foot_and_one_moved_up_with_none(name):
     character = load_character(name)
     state = random_state(character, 5, speed=0.0)
     for velocity, slide in (((3.0, -4.0, 1.0), 5.0), ((0.0, 0.0, 2.0), 0.0)):
@@ -54,7 +54,7 @@ def test_a_ball_slides_where_it_touches_and_stands_where_it_rolls():
     torch.testing.assert_close(slide(rolling), torch.zeros(6), atol=1e-4, rtol=0)
 
 
-def test_feet_are_what_may_touch_the_ground():
+def test_feet_are_the_bodies_that_may_touch_the_ground():
     humanoid = load_character("humanoid")
     assert foot_bodies(humanoid, TaskConfig()) == ("right_ankle", "left_ankle")
     assert set(foot_bodies(humanoid, task_for("cartwheel"))) == {

@@ -56,7 +56,7 @@ def test_chatter_is_no_landing():
     assert len(found.intervals) == 1 and found.intervals[0].down == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_foot_that_is_late_is_late_by_so_much():
+def test_a_late_foot_is_reported_late_by_its_delay():
     report = beside([gait(0.13), gait(0.35, duty=0.4)], [gait(0.1), gait(0.35)])
     first, second = report["feet"].values()
     assert first["landings"] == [{"phase": pytest.approx(0.2), "shift": pytest.approx(0.06), "missed": 0.0}]
@@ -67,7 +67,7 @@ def test_a_foot_that_is_late_is_late_by_so_much():
     assert (report["missed"], report["extra"]) == (0.0, 0.0) and report["order"]["same"]
 
 
-def test_the_cycle_has_no_seam():
+def test_landings_are_matched_across_the_seam_of_the_cycle():
     report = beside([gait(0.01)], [gait(0.49)])
     assert report["feet"]["foot0"]["landings"][0]["shift"] == pytest.approx(0.04)
     jitter = np.random.default_rng(0).normal(0, 0.008, 18)
@@ -78,7 +78,7 @@ def test_the_cycle_has_no_seam():
     assert min(landing["phase"], 1 - landing["phase"]) < 0.02
 
 
-def test_steps_left_out_and_put_in_are_counted():
+def test_missing_and_extra_landings_are_counted():
     assert beside([gait(0.1, skip=2)], [gait(0.1)])["missed"] == pytest.approx(0.5, abs=0.06)
     report = beside([gait(0.1)], [gait(0.1, skip=2)])
     assert report["extra"] == pytest.approx(0.5, abs=0.06) and report["missed"] == 0.0
@@ -132,14 +132,14 @@ def followed(clip: str, puppet: type = Puppet) -> FootfallMetric:
 
 
 @pytest.mark.parametrize("clip", ["walk", "cartwheel", "trot", "canter"])
-def test_one_who_does_as_the_clip_differs_by_nothing(clip):
+def test_a_perfect_imitation_has_the_footfalls_of_the_clip(clip):
     report = to_dict(followed(clip).report()["footfall"])
     assert report["largest_difference"] < 0.005 and report["order"]["same"]
     assert (report["missed"], report["extra"]) == (0.0, 0.0)
     assert all(0.05 < foot["duty"]["reference"] < 0.95 for foot in report["feet"].values())
 
 
-def test_one_who_walks_late_lands_late():
+def test_a_walk_that_lags_behind_lands_late():
     report = to_dict(followed("walk", Late).report()["footfall"])
     shifts = [x["shift"] * report["cycle_s"] for foot in report["feet"].values() for x in foot["landings"]]
     assert len(shifts) == 2 and shifts == pytest.approx([0.1, 0.1], abs=0.02)
@@ -156,7 +156,7 @@ def test_a_trotting_dogs_feet_land_in_diagonal_pairs():
     assert apart("left_finger", "right_finger") > 0.4
 
 
-def test_the_diagram_is_drawn_and_the_shares_in_it_are_duty_factors(tmp_path):
+def test_the_footfall_diagram_shows_duty_factors(tmp_path):
     found = Footfalls("made", ("a", "b"), ("a", "b"), CYCLE, True, [[gait(0.1), gait(0.3)]], [[gait(0.1)] * 2])
     draw_footfalls(found, tmp_path / "new" / "feet.png")
     picture = np.asarray(Image.open(tmp_path / "new" / "feet.png").convert("RGB"))
@@ -168,7 +168,7 @@ def test_the_diagram_is_drawn_and_the_shares_in_it_are_duty_factors(tmp_path):
     draw_footfalls(Footfalls("fell", ("a",), ("a",), CYCLE, True, [[empty]], [[empty]]), tmp_path / "none.png")
 
 
-def test_an_untrained_policy_can_be_drawn_too(tmp_path):
+def test_footfalls_of_an_untrained_policy_can_be_drawn(tmp_path):
     env = clip_env("walk", 2, config("evaluation_s=1"))
     metric = FootfallMetric(env)
     report = evaluate(env, lambda obs: torch.zeros(2, env.act_dim), extra=[metric]).to_json()

@@ -49,7 +49,7 @@ def test_every_size_is_tried_from_the_same_starts_in_directions_all_round():
     assert float(once.start.max()) == 0.0 and float(once.step.max()) * env.control_dt <= 0.52
 
 
-def test_who_falls_when_pushed_hard_survives_the_gentle_pushes():
+def test_a_controller_that_falls_when_pushed_hard_survives_gentle_pushes():
     mass, sizes = 45.0, (0.0, 20.0, 40.0, 60.0)
     env = make(gentle_motion("humanoid"), 16, config("evaluation_s=20"), puppet=True)
     speeds = []
@@ -71,7 +71,7 @@ def test_who_falls_when_pushed_hard_survives_the_gentle_pushes():
     assert len(report["pushes"]) == 16 and all(p["survived"] == (p["impulse_Ns"] < 30) for p in report["pushes"])
 
 
-def test_those_who_fall_before_they_are_pushed_are_left_out():
+def test_episodes_that_fall_before_their_push_are_left_out():
     env = make(gentle_motion("humanoid"), 6, config("evaluation_s=20"), puppet=True)
     calls = []
 
@@ -99,14 +99,14 @@ def test_the_half_point_is_where_the_line_crosses_a_half():
     assert half_point([0, 10, 20, 30], [0.9, 0.4, 0.7, 0.1]) == pytest.approx(8.0), "the first crossing"
 
 
-def test_sizes_fit_the_character():
+def test_default_impulses_fit_the_mass_of_the_character():
     for mass in (1.0, 29.25, 45.0, 80.0):
         sizes = default_impulses(mass)
         assert sizes[0] == 0.0 and all(size % 5 == 0 for size in sizes)
         assert mass < 10 or 1.7 < sizes[-1] / mass < 3.3
 
 
-def test_the_interval_holds_the_share_and_shrinks_with_trials():
+def test_the_confidence_interval_holds_the_share_and_shrinks_with_trials():
     for count in (4, 32, 1000):
         low, high = wilson(0.5, count)
         assert 0.0 <= low < 0.5 < high <= 1.0 and high - low < 2.1 / math.sqrt(count)
@@ -114,7 +114,7 @@ def test_the_interval_holds_the_share_and_shrinks_with_trials():
     assert wilson(0.5, 100) == pytest.approx((0.404, 0.596), abs=0.001)  # Newcombe 1998
 
 
-def test_the_picture_is_drawn(tmp_path):
+def test_the_push_plot_is_drawn(tmp_path):
     report = PushReport(
         impulse_Ns=(0.0, 20.0, 40.0),
         speed_change_m_s=(0.0, 0.44, 0.89),

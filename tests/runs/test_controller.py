@@ -4,14 +4,14 @@ import os
 import pytest
 import torch
 
-from mimic.core.errors import CheckpointError, InputError
 from mimic.core import checkpoint
-from mimic.runs import controller as controller_module
+from mimic.core.errors import CheckpointError, InputError
 from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.runs import controller as controller_module
 from mimic.runs.controller import find_controller, latest_run_of_clip, load_controller, shipped_controllers, short_name
 from mimic.runs.controller_spec import ControllerSpec
-from tests.motion_samples import clip_or_skip
 from tests.kinematic_engine import clip_env, config
+from tests.motion_samples import clip_or_skip
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def run(root, name, steps, scores=None, clip="walk"):
     return root / name
 
 
-def test_what_was_saved_comes_back_and_acts_the_same(tmp_path):
+def test_a_loaded_controller_acts_as_the_saved_one(tmp_path):
     of = policy(seed=3)
     found = load_controller(str(controller(tmp_path / "c", of=of, seed=5)))
     obs = torch.randn(7, 10)
@@ -52,13 +52,13 @@ def test_what_was_saved_comes_back_and_acts_the_same(tmp_path):
     assert (found.clip, found.env_config, found.spec.seed) == ("walk", config(), 5)
 
 
-def test_a_task_is_made_only_for_a_policy_that_fits_it(tmp_path):
+def test_a_policy_that_does_not_fit_its_task_is_refused(tmp_path):
     clip_or_skip("walk")
     with pytest.raises(CheckpointError, match="made for 10 observations and 4 actions, clip 'walk' has"):
         load_controller(str(controller(tmp_path / "c"))).make_env(2)
 
 
-def test_the_task_is_that_of_evaluation(tmp_path):
+def test_a_controller_makes_the_task_of_evaluation(tmp_path):
     clip_or_skip("walk")
     sizes = clip_env("walk", 1)
     env = load_controller(str(controller(tmp_path / "c", of=policy(sizes.obs_dim, sizes.act_dim)))).make_env(3, seed=9)
@@ -73,19 +73,19 @@ def test_the_task_is_that_of_evaluation(tmp_path):
         ({"env": {"observatoin": 3}}, "did you mean 'observation'"),
     ],
 )
-def test_a_spec_from_elsewhere_is_refused(tmp_path, spec, message):
+def test_a_spec_of_another_format_or_with_unknown_settings_is_refused(tmp_path, spec, message):
     with pytest.raises(InputError, match=message):
         load_controller(str(controller(tmp_path / "c", **spec)))
 
 
-def test_what_is_missing_is_named(tmp_path):
+def test_missing_keys_of_a_spec_are_named(tmp_path):
     of = policy()
     checkpoint.write_controller(tmp_path / "c", of.state_dict(), {"format": 1, "policy": of.describe(), "env": {}})
     with pytest.raises(CheckpointError, match="says nothing of character, clip"):
         load_controller(str(tmp_path / "c"))
 
 
-def test_damage_is_a_checkpoint_error(tmp_path):
+def test_a_damaged_controller_is_a_checkpoint_error(tmp_path):
     folder = controller(tmp_path / "c")
     spec = json.loads((folder / "controller.json").read_text())
     (folder / "controller.json").write_text(json.dumps({**spec, "clip": "run"}))
@@ -102,7 +102,7 @@ def test_a_run_means_its_best_checkpoint_else_its_newest(tmp_path):
     assert find_controller(str(one)) == one
 
 
-def test_a_name_means_what_ships_then_the_last_run_of_the_clip(tmp_path):
+def test_a_name_means_the_shipped_controller_then_the_latest_run_of_the_clip(tmp_path):
     runs = tmp_path / "runs"
     old, new = run(runs, "walk-awr", [1]), run(runs, "walk-ppo", [1])
     run(runs, "run-awr", [1], clip="run")
@@ -131,11 +131,13 @@ def test_runs_whose_names_begin_alike_are_told_apart_by_their_clips(tmp_path):
     assert latest_run_of_clip("elsewhere/mine.txt") is None
     other = run(runs, "other", [1], clip="elsewhere/mine.txt")
     os.utime(other, (9e9, 9e9))
-    assert latest_run_of_clip("mine.txt") == mine.relative_to(tmp_path), "the very clip before one of the same short name"
+    assert latest_run_of_clip("mine.txt") == mine.relative_to(tmp_path), (
+        "the very clip before one of the same short name"
+    )
 
 
 @pytest.mark.parametrize("name", ["wlk", "/no/such/folder", "no/such", "[", "**", "", "x" * 300, "a\nb"])
-def test_no_such_controller_is_one_clear_line(tmp_path, name):
+def test_a_controller_that_does_not_exist_is_one_clear_line(tmp_path, name):
     run(tmp_path / "runs", "walk-awr", [1])
     with pytest.raises(InputError) as caught:
         load_controller(name)
@@ -155,7 +157,7 @@ def test_a_clip_file_gives_its_name_without_the_folder():
     assert (short_name("walk"), short_name("/data/my walk.txt")) == ("walk", "my walk")
 
 
-def test_a_skill_of_a_recording_does_not_run_on_its_stand_in(tmp_path, monkeypatch):
+def test_a_controller_of_a_recording_does_not_run_on_the_fallback_clip(tmp_path, monkeypatch):
     monkeypatch.delenv("MIMIC_MOCAP", raising=False)
     monkeypatch.setenv("MIMIC_CACHE", str(tmp_path / "cache"))
     found = load_controller(str(controller(tmp_path / "c", clip="trot", character="dog")))

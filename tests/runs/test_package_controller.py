@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from mimic.core.errors import InputError
-from mimic.runs.preset import load_preset
-from mimic.runs.package_controller import package_controller
 from mimic.runs.controller import load_controller
+from mimic.runs.package_controller import package_controller
+from mimic.runs.preset import load_preset
 from mimic.runs.training import Limits, RunConfig, train
 from tests.motion_samples import clip_or_skip
 
@@ -29,7 +29,7 @@ def run(tmp_path_factory):
     return out
 
 
-def test_what_is_packed_acts_as_the_best_checkpoint_and_tells_its_history(run, tmp_path):
+def test_a_packaged_controller_acts_as_the_best_checkpoint_and_has_its_history(run, tmp_path):
     evaluation = package_controller(run, tmp_path / "walk", episodes=2, threads=1)
     packed, best = load_controller(str(tmp_path / "walk")), load_controller(str(run))
     obs = torch.randn(5, packed.policy.obs_dim)
@@ -47,7 +47,7 @@ def test_what_is_packed_acts_as_the_best_checkpoint_and_tells_its_history(run, t
     assert packed.spec.clip_license
 
 
-def test_nothing_is_overwritten_and_no_run_is_an_error(run, tmp_path):
+def test_packaging_refuses_to_overwrite_and_refuses_a_folder_that_is_no_run(run, tmp_path):
     (tmp_path / "walk").mkdir()
     with pytest.raises(InputError, match="exists already"):
         package_controller(run, tmp_path / "walk")

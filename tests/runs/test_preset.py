@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
+from mimic.cli.common import usual_preset
 from mimic.core.errors import ConfigError
 from mimic.core.strict_config import build, to_dict
 from mimic.runs.preset import _PRESETS, Preset, load_preset, preset_names
-from mimic.cli.common import usual_preset
 
 
 def test_the_presets_that_ship():

@@ -7,17 +7,17 @@ from typing import ClassVar
 import pytest
 import torch
 
-from mimic.core.errors import InputError
 from mimic.core import checkpoint
-from mimic.runs import training
-from mimic.runs.warm_start import InitialController, combined_licence, initial_controller
-from mimic.runs.preset import load_preset
+from mimic.core.errors import InputError
 from mimic.export.licence import commercial_use
 from mimic.rl.algorithms.awr import AWR
 from mimic.rl.metrics_log import read_rows
 from mimic.rl.progress import Silent
-from mimic.runs.controller import total_training_cost, load_controller, training_cost
+from mimic.runs import training
+from mimic.runs.controller import load_controller, total_training_cost, training_cost
+from mimic.runs.preset import load_preset
 from mimic.runs.training import Limits, RunConfig, read_run, rollout_of, train
+from mimic.runs.warm_start import InitialController, combined_licence, initial_controller
 from mocap.catalogue import load_clip
 from mocap.formats.clip_npz import write_clip_npz
 from tests.motion_samples import clip_or_skip

@@ -14,7 +14,7 @@ N = 8
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_it_is_the_torque_that_the_engine_applies(name):
+def test_torque_shares_are_the_torques_that_the_engine_applies(name):
     character = load_character(name)
     one_step = replace(character.config, simulation=replace(character.simulation, substeps=1))
     engine = MujocoEngine(replace(character, config=one_step), N, threads=1)
@@ -33,7 +33,7 @@ def test_it_is_the_torque_that_the_engine_applies(name):
     assert 0.05 < float((found > 0.999).float().mean()) < 0.95, "some joints are at their limit, others are not"
 
 
-def test_a_character_that_is_where_it_should_be_needs_none_and_one_far_off_gives_all():
+def test_torque_is_zero_at_the_target_and_at_the_limit_far_from_it():
     character = load_character("humanoid")
     state = random_state(character, N, speed=0.0, bend=0.0)
     state.joint_quat[:] = torch.tensor([1.0, 0.0, 0.0, 0.0])
@@ -51,7 +51,7 @@ def test_a_character_that_is_where_it_should_be_needs_none_and_one_far_off_gives
     assert float(share(state)[:, character.joint_index("right_knee")].min()) == pytest.approx(1.0)
 
 
-def test_the_meter_counts_joints_at_their_limit():
+def test_the_torque_metric_counts_joints_at_their_limit():
     env = make(gentle_motion("humanoid"), N, config("evaluation_s=0.2"))
     wild = evaluate(env, lambda obs: 50.0 * torch.ones(N, env.act_dim)).metrics
     calm = evaluate(env, lambda obs: torch.zeros(N, env.act_dim)).metrics
