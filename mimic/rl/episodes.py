@@ -105,23 +105,39 @@ def from_replay(replay: Replay) -> Episodes:
     The last observation after a failure is not stored there: the one before it stands in, and nothing reads it. Raises
     ValueError if nothing is valid.
     """
-    slots = replay.slots()
-    count = slots.numel()
-    obs, action, params, reward, end, valid = (
-        getattr(replay, name)[slots].transpose(0, 1).flatten(0, 1)
-        for name in ("obs", "action", "mean", "reward", "end", "valid")
-    )
-    following = torch.cat([replay.obs[slots][1:], replay.last_obs.unsqueeze(0)]).transpose(0, 1).flatten(0, 1)
-    edge = torch.arange(obs.shape[0], device=obs.device) % count == count - 1
-    cut = (end == int(End.NONE)) & (edge | ~torch.cat([valid[1:], valid[:1]]))
-    final = torch.where(cut.unsqueeze(1), following, obs)
-    stops, place = replay.final_obs(), torch.empty(replay.capacity, dtype=torch.int64, device=obs.device)
-    place[slots] = torch.arange(count, device=obs.device)
-    final[stops.env * count + place[stops.slot]] = stops.obs
+    slots, stops = replay.slots(), replay.final_obs()
+    final = replay.obs.clone()
+    final[stops.slot, stops.env] = stops.obs
+    names = ("obs", "action", "mean", "reward", "end", "valid")
+    obs, action, params, reward, end, valid = (getattr(replay, name)[slots] for name in names)
+    return from_time_major(obs, action, params, reward, end, valid, final[slots], replay.last_obs)
+
+
+def from_time_major(
+    obs: Tensor,
+    action: Tensor,
+    params: Tensor,
+    reward: Tensor,
+    end: Tensor,
+    valid: Tensor,
+    final_obs: Tensor,
+    last_obs: Tensor,
+) -> Episodes:
+    """The valid ones of T steps in N environments, each (T, N, ...), by environment and then by time.
+
+    A path is cut before what is not valid, and at the newest step. ``final_obs`` (T, N, D) is read where an episode ended;
+    ``last_obs`` (N, D) is where the newest step led. Raises ValueError if nothing is valid.
+    """
+    following = torch.cat([obs[1:], last_obs.unsqueeze(0)])
+    goes_on = torch.cat([valid[1:], torch.zeros_like(valid[:1])])
+    cut = (end == int(End.NONE)) & ~goes_on
+    final = torch.where(cut.unsqueeze(-1), following, final_obs)
     end = end.masked_fill(cut, int(End.TIMEOUT))
+    stacked = (obs, action, params, reward, end, valid, final)
+    obs, action, params, reward, end, valid, final = (x.transpose(0, 1).flatten(0, 1) for x in stacked)
     last = ((end != int(End.NONE)) & valid).nonzero().squeeze(-1)
     if not last.numel():
-        raise ValueError("the replay holds no valid transition")
+        raise ValueError("there is no valid transition")
     number = valid.cumsum(0)[last]  # valid transitions up to the end of each path
     length = torch.diff(number, prepend=number.new_zeros(1))
     return Episodes(obs[valid], action[valid], params[valid], reward[valid], length, end[last], final[last])
