@@ -4,6 +4,7 @@ Written in torch so that the simulated and the reference state go through the sa
 state compared with itself differs by exactly nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,8 +35,39 @@ class BodyState:
         return BodyState(self.pos_w[ids], self.quat_w[ids], self.linvel_w[ids], self.angvel_w[ids])
 
 
+def forward_kinematics(
+    parents: Sequence[int], quat: Sequence[Tensor | None], pos: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """World poses of a tree of B bodies over N frames, body by body: for clips, of any skeleton.
+
+    Args:
+        parents: index of each body's parent, which comes before it; -1 for a root.
+        quat: (N, 4) wxyz of each body in its parent's frame, of a root in the world; None where a body does not turn.
+        pos: (N, 3) [m] of each body's origin in its parent's frame, of a root in the world.
+
+    Returns:
+        Positions (N, B, 3) [m] and orientations (N, B, 4) wxyz.
+    """
+    pos_w: list[Tensor] = []
+    quat_w: list[Tensor] = []
+    for body, parent in enumerate(parents):
+        own, place = quat[body], pos[body]
+        if parent >= 0:
+            place = pos_w[parent] + quat_rotate(quat_w[parent], place)
+            own = quat_w[parent] if own is None else quat_mul(quat_w[parent], own)
+        elif own is None:
+            own = place.new_tensor([1.0, 0.0, 0.0, 0.0]).expand(*place.shape[:-1], 4)
+        pos_w.append(place)
+        quat_w.append(own)
+    return torch.stack(pos_w, 1), torch.stack(quat_w, 1)
+
+
 class Kinematics:
-    """Forward kinematics of one character on one device."""
+    """Forward kinematics of one character on one device, with velocities.
+
+    The poses are those of ``forward_kinematics``, to rounding. Few large operations replace a loop over the bodies,
+    because this runs at every control step.
+    """
 
     def __init__(self, character: Character, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
         self.character = character

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from characters.character import load_character
 from mimic.core.errors import ClipError, InputError, nearest
 from mimic.core.strict_config import build, read_yaml
+from mocap.editing import mirror
 from mocap.fetch import Opener, fetch, open_https, show_licence
 from mocap.formats import read_bytes, read_motion
 from mocap.formats.deepmimic import read_deepmimic, read_table
 from mocap.gaits import author_gait
-from mocap.mirror import mirror
 from mocap.motion import Motion
 
 _JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}

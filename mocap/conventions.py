@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mimic.core.errors import ClipError, InputError, nearest
-from mimic.core.rotations import quat_conj, quat_hemisphere, quat_mul, quat_rotate
+from mimic.core.rotations import quat_conj, quat_from_matrix, quat_hemisphere, quat_mul, quat_rotate
 from mocap.skeleton import Assumption, FileConventions, KeypointMotion, Skeleton, SkeletonMotion
 
 # "cmu" is the unit of the CMU library, 1 / 0.45 inches
@@ -339,25 +339,6 @@ def axes_quat(up: str, forward: str) -> Tensor:
         raise InputError(f"up '{up}' and forward '{forward}' are along the same axis")
     y = torch.linalg.cross(z, x)
     return quat_from_matrix(torch.stack((x, y, z), 1))
-
-
-def quat_from_matrix(matrix: Tensor) -> Tensor:
-    """(..., 4) wxyz of rotation matrices (..., 3, 3), by the largest of the four components, which is stable."""
-    m = matrix
-    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
-    squares = torch.stack(
-        (1 + trace, *(1 + 2 * m[..., i, i] - trace for i in range(3))),
-        -1,
-    ).clamp_min(0.0)
-    a, b, c = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    d, e, f = m[..., 1, 0] + m[..., 0, 1], m[..., 0, 2] + m[..., 2, 0], m[..., 2, 1] + m[..., 1, 2]
-    w, x, y, z = squares.unbind(-1)
-    # four times the outer product of the quaternion with itself: each row is the quaternion, scaled
-    rows = torch.stack((w, a, b, c, a, x, d, e, b, d, y, f, c, e, f, z), -1)
-    rows = rows.reshape(*squares.shape[:-1], 4, 4)
-    best = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
-    quat = rows.gather(-2, best)[..., 0, :]
-    return quat / quat.norm(dim=-1, keepdim=True)
 
 
 def _check_lengths(pos: Tensor, name: str, most: float = 1e9, unit: str = "units") -> None:

@@ -6,14 +6,14 @@ unit quaternions and of growing times. Its tensors are shared, not copied, so tr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from characters.character import Character
 from mimic.core.errors import ClipError
-from mimic.core.rotations import quat_conj, quat_hemisphere, quat_mul, quat_slerp, quat_to_rotvec
+from mimic.core.rotations import quat_conj, quat_mul, quat_to_rotvec
 
 _UNIT_TOLERANCE = 1e-9
 
@@ -91,34 +91,6 @@ class Motion:
         """Mean frame rate [1/s]."""
         return (self.num_frames - 1) / self.duration
 
-    def cut(self, first: int, last: int) -> Motion:
-        """Frames ``first`` to ``last``, both included, starting at time 0; no cycle any more."""
-        span = slice(first, last + 1)
-        return replace(
-            self,
-            times=self.times[span] - self.times[first],
-            root_pos_w=self.root_pos_w[span],
-            root_quat_w=self.root_quat_w[span],
-            joint_quat=self.joint_quat[span],
-            loop=False,
-        )
-
-    def resampled(self, times: Tensor) -> Motion:
-        """At ``times`` (K,) [s] within the motion, which then count from the first: positions lerped, rotations slerped.
-
-        Signs of quaternions are chosen so that neighbours agree.
-        """
-        row = (torch.searchsorted(self.times, times, right=True) - 1).clamp(0, self.num_frames - 2)
-        share = (times - self.times[row]) / (self.times[row + 1] - self.times[row])
-        joint_quat = quat_slerp(self.joint_quat[row], self.joint_quat[row + 1], share[:, None])
-        return replace(
-            self,
-            times=times - times[0],
-            root_pos_w=torch.lerp(self.root_pos_w[row], self.root_pos_w[row + 1], share[:, None]),
-            root_quat_w=quat_hemisphere(quat_slerp(self.root_quat_w[row], self.root_quat_w[row + 1], share)),
-            joint_quat=quat_hemisphere(joint_quat),
-        )
-
 
 @dataclass(frozen=True, eq=False)
 class Velocities:
@@ -154,31 +126,6 @@ def velocities(motion: Motion, character: Character) -> Velocities:
         root_linvel_w=_repeat_last(motion.root_pos_w.diff(dim=0) / dt),
         root_angvel_w=_repeat_last(root_step / dt),
         joint_vel=_repeat_last(torch.cat(columns, 1) / dt),
-    )
-
-
-def subdivide(motion: Motion, parts: int) -> Motion:
-    """The same movement with ``parts`` - 1 more frames in each gap: positions lerped, rotations slerped.
-
-    Frame ``parts * t`` of the result is frame t of the motion.
-    """
-    share = torch.arange(parts, dtype=torch.float64) / parts
-
-    def lerp(x: Tensor) -> Tensor:
-        t = share.view(1, parts, *[1] * (x.dim() - 1))
-        inner = x[:-1, None] + t * x.diff(dim=0)[:, None]
-        return torch.cat((inner.flatten(0, 1), x[-1:]))
-
-    def slerp(q: Tensor) -> Tensor:
-        t = share.view(1, parts, *[1] * (q.dim() - 2))
-        return torch.cat((quat_slerp(q[:-1, None], q[1:, None], t).flatten(0, 1), q[-1:]))
-
-    return replace(
-        motion,
-        times=lerp(motion.times),
-        root_pos_w=lerp(motion.root_pos_w),
-        root_quat_w=slerp(motion.root_quat_w),
-        joint_quat=slerp(motion.joint_quat),
     )
 
 

@@ -9,15 +9,16 @@ Like a Motion, these are checked when made and never changed; tensors are float6
 Shape letters: T frames, J bones, E tips, K key points.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from characters.character import Character
+from characters.kinematics import forward_kinematics
 from mimic.core.errors import ClipError
-from mimic.core.rotations import quat_hemisphere, quat_mul, quat_normalize, quat_rotate, quat_slerp
+from mimic.core.rotations import quat_rotate
 from mocap.motion import Motion, check_character
 
 _UNIT_TOLERANCE = 1e-9
@@ -100,11 +101,14 @@ class Skeleton:
 
     def rest_positions(self) -> Tensor:
         """(J, 3) [m] of the joints at rest, in the world."""
-        return _forward(self, self.rest_quat[None], self.offsets[None])[0][0]
+        return self._rest()[0][0]
 
     def rest_orientations(self) -> Tensor:
         """(J, 4) wxyz of the bones at rest, in the world."""
-        return _forward(self, self.rest_quat[None], self.offsets[None])[1][0]
+        return self._rest()[1][0]
+
+    def _rest(self) -> tuple[Tensor, Tensor]:
+        return forward_kinematics(self.parents, self.rest_quat[None].unbind(1), self.offsets[None].unbind(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ class SkeletonMotion:
     Attributes:
         name: short name of the clip.
         skeleton: the bones that move.
-        times: (T,) [s], growing from 0; evenly spaced where a reader made it (:func:`resample` makes it so).
+        times: (T,) [s], growing from 0; evenly spaced where a reader made it (``mocap.editing`` makes it so).
         quat: (T, J, 4) wxyz, a bone in its parent's frame, a root in the world. Signs do not flip between frames.
         pos: (T, J, 3) [m] of a bone's joint in its parent's frame, a root's in the world. It *replaces* the skeleton's
             offset; the two agree for bones that have no position of their own in the file. It may stretch bones.
@@ -160,7 +164,7 @@ class SkeletonMotion:
 
     def bones_w(self) -> tuple[Tensor, Tensor]:
         """Where the bones are: (T, J, 3) [m] positions of their joints and (T, J, 4) wxyz orientations, world."""
-        return _forward(self.skeleton, self.quat, self.pos)
+        return forward_kinematics(self.skeleton.parents, self.quat.unbind(1), self.pos.unbind(1))
 
     def positions_w(self) -> Tensor:
         """(T, J, 3) [m] of the joints, world."""
@@ -233,27 +237,6 @@ Clip = Motion | SkeletonMotion | KeypointMotion
 """What a motion file can hold."""
 
 
-def resample(motion: SkeletonMotion, fps: float | None = None) -> SkeletonMotion:
-    """The same movement at an even rate, its own mean rate if none is given: positions lerped, rotations slerped.
-
-    Unchanged where it has that rate already. The last frame is the last that fits into the duration.
-    """
-    rate = fps or motion.fps
-    if motion.num_frames < 2:
-        return motion
-    count = int(motion.duration * rate + 1e-6) + 1
-    times = torch.arange(count, dtype=torch.float64) / rate
-    if count == motion.num_frames and torch.allclose(times, motion.times, rtol=0, atol=1e-3 / rate):
-        return motion
-    after = torch.searchsorted(motion.times, times, right=True).clamp(1, motion.num_frames - 1)
-    before = after - 1
-    share = ((times - motion.times[before]) / (motion.times[after] - motion.times[before])).clamp(0.0, 1.0)
-    pos = motion.pos[before] + share[:, None, None] * (motion.pos[after] - motion.pos[before])
-    quat = quat_hemisphere(quat_normalize(quat_slerp(motion.quat[before], motion.quat[after], share[:, None])))
-    reading = replace(motion.reading, fps=Assumption(f"{rate!r}", "user", f"resampled from {motion.fps:.3f}"))
-    return replace(motion, times=times, quat=quat, pos=pos, reading=reading)
-
-
 def character_skeleton(character: Character) -> Skeleton:
     """The bones of one of our characters, one a body, fixed ones too; rest is its zero pose."""
     return Skeleton(
@@ -280,20 +263,6 @@ def character_motion_as_skeleton(motion: Motion, character: Character) -> Skelet
     pos[:, 0] = motion.root_pos_w
     reading = FileConventions(format=f"motion of the {character.name}", fps=Assumption(f"{motion.fps:g}", "file"))
     return SkeletonMotion(motion.name, skeleton, motion.times, quat, pos, reading, motion.source, motion.license)
-
-
-def _forward(skeleton: Skeleton, quat: Tensor, pos: Tensor) -> tuple[Tensor, Tensor]:
-    """World positions (T, J, 3) and orientations (T, J, 4) from local ones of the same shapes."""
-    pos_w: list[Tensor] = []
-    quat_w: list[Tensor] = []
-    for bone, parent in enumerate(skeleton.parents):
-        q, p = quat[:, bone], pos[:, bone]
-        if parent >= 0:
-            p = pos_w[parent] + quat_rotate(quat_w[parent], p)
-            q = quat_mul(quat_w[parent], q)
-        pos_w.append(p)
-        quat_w.append(q)
-    return torch.stack(pos_w, 1), torch.stack(quat_w, 1)
 
 
 def _identity(*shape: int) -> Tensor:

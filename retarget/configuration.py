@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from characters.character import Character
+from characters.kinematics import forward_kinematics
 from mimic.core.rotations import (
     quat_conj,
     quat_from_rotvec,
@@ -77,13 +78,10 @@ class KinematicTree:
 
     def forward(self, configuration: Configuration) -> BodyPoses:
         """Where all bodies are."""
-        quats, places = [configuration.root_quat], [configuration.root_pos]
-        for b, parent in enumerate(self.parents[1:], start=1):
-            joint = self.joint_of_body[b]
-            places.append(places[parent] + quat_rotate(quats[parent], self.offset[b].expand_as(configuration.root_pos)))
-            turned = quats[parent] if joint is None else quat_mul(quats[parent], configuration.joint_quat[:, joint])
-            quats.append(turned)
-        pos, quat = torch.stack(places, 1), torch.stack(quats, 1)
+        root = configuration.root_pos
+        quats = [None if j is None else configuration.joint_quat[:, j] for j in self.joint_of_body[1:]]
+        places = [offset.expand_as(root) for offset in self.offset[1:]]
+        pos, quat = forward_kinematics(self.parents, [configuration.root_quat, *quats], [root, *places])
         axes = quat_rotate(quat[:, self.dof_body], self.dof_axis.expand(len(pos), -1, -1))
         return BodyPoses(pos, quat, axes)
 

@@ -9,7 +9,7 @@ offsets that are made by hand elsewhere, and it holds where directions say nothi
 import torch
 from torch import Tensor
 
-from mimic.core.rotations import quat_conj, quat_mul, quat_normalize
+from mimic.core.rotations import quat_conj, quat_from_matrix, quat_mul
 
 UP = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
 
@@ -47,26 +47,6 @@ def shortest_rotation(a: Tensor, b: Tensor) -> Tensor:
     a, b = unit(a), unit(b)
     half = unit(a + b)
     return torch.cat(((half * a).sum(-1, keepdim=True), torch.linalg.cross(a, half)), -1)
-
-
-def quat_from_matrix(m: Tensor) -> Tensor:
-    """Quaternions (..., 4) wxyz of rotation matrices (..., 3, 3), by the largest of the four components."""
-    d = torch.diagonal(m, dim1=-2, dim2=-1)
-    trace = d.sum(-1, keepdim=True)
-    squares = torch.cat((1 + trace, 1 + 2 * d - trace), -1).clamp_min(0.0)  # four times each component's square
-    w = torch.stack((m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]), -1)
-    s = m + m.transpose(-1, -2)
-    rows = torch.stack(
-        (
-            torch.cat((squares[..., :1], w), -1),
-            torch.stack((w[..., 0], squares[..., 1], s[..., 0, 1], s[..., 0, 2]), -1),
-            torch.stack((w[..., 1], s[..., 0, 1], squares[..., 2], s[..., 1, 2]), -1),
-            torch.stack((w[..., 2], s[..., 0, 2], s[..., 1, 2], squares[..., 3]), -1),
-        ),
-        -2,
-    )
-    best = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
-    return quat_normalize(rows.gather(-2, best)[..., 0, :])
 
 
 def average_quat(quats: Tensor, weights: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from torch import Tensor
 from characters.character import Character
 from characters.kinematics import Kinematics
 from characters.state import CharacterState
-from mocap.motion import Motion, check_character, subdivide
+from mocap.editing import subdivide
+from mocap.motion import Motion, check_character
 
 _CHECKS_PER_S = 240  # the pose is examined between frames too, since limbs swing in arcs there
 _MAX_PARTS = 16

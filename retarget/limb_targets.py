@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from characters.roles import SIDES
-from mimic.core.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
+from mimic.core.rotations import quat_conj, quat_from_matrix, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
 from retarget.frames import (
     UP,
     fit_constant_offset,
     frame,
     orthogonal,
-    quat_from_matrix,
     rotation_between_frames,
     shortest_rotation,
     smoothstep,

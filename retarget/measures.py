@@ -9,13 +9,13 @@ from torch import Tensor
 
 from characters.character import Character
 from mimic.core.rotations import quat_angle
+from mocap.editing import Seam, repeat_cycles, seam_of
 from mocap.motion import Motion
 from retarget.collision import self_collision
 from retarget.configuration import BodyPoses, Configuration, KinematicTree
 from retarget.contacts import find_contact, speed
 from retarget.dynamics import Effort, bodies_at, effort
 from retarget.ik_objective import Sole, soles
-from retarget.loop import repeat_cycles, seam_of
 from retarget.retarget_rig import RetargetRig
 from retarget.targets import Targets
 
@@ -61,7 +61,7 @@ class Measures:
         acceleration: (T,) [m/s²], the greatest of all bodies.
         jumps: (T - 1,) [deg] greatest turn of a joint in a frame (or in 1/30 s, if that is shorter), at most 30 where the
             recorded bones turn within 10 as much in that frame or the next.
-        seam: 'pose_deg' and 'velocity_rad_s' between the end and the start, or None where the motion is no loop.
+        seam: between the end and the start; None where the motion is no loop.
         effort: torques.
     """
 
@@ -73,7 +73,7 @@ class Measures:
     collisions: Tensor
     acceleration: Tensor
     jumps: Tensor
-    seam: dict[str, float] | None
+    seam: Seam | None
     effort: Effort
 
 
@@ -87,7 +87,7 @@ def measure(motion: Motion, character: Character, targets: Targets | None = None
     some = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _CHECK_HZ)))
     seam = seam_of(motion) if motion.loop else None
     # what depends on the frames around: of a loop, on those of the cycles before and after
-    endless = seam is not None and seam["pose_deg"] <= _CLOSED_DEG
+    endless = seam is not None and seam.to_json()["pose_deg"] <= _CLOSED_DEG
     whole = repeat_cycles(motion, 3) if endless else motion
     span = slice(motion.num_frames - 1, 2 * motion.num_frames - 1) if endless else slice(0, motion.num_frames)
     around = tree.forward(Configuration.of(whole)) if endless else bodies

@@ -7,6 +7,7 @@ nothing in the middle of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, replace
 
@@ -16,13 +17,22 @@ from torch import Tensor
 from characters.character import Character, load_character
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_angle, quat_from_axis_angle, quat_hemisphere
-from mocap.mirror import mirror
+from mocap.editing import (
+    close_loop,
+    cut,
+    extract_cycle,
+    find_cycle,
+    heading_change,
+    keeps_turning,
+    mirror,
+    repeat_cycles,
+    resample_at,
+)
 from mocap.motion import Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
 from retarget.configuration import Configuration, KinematicTree
 from retarget.ground import lift_penetration
 from retarget.ik_objective import first_configuration, make_ik_objective
-from retarget.loop import close_loop, extract_cycle, find_cycle, goes_on_turning, repeat_cycles, turn_of
 from retarget.mapping import Mapping, map_skeleton
 from retarget.retarget_rig import RetargetRig
 from retarget.solver import Solver, SolverConfig
@@ -88,7 +98,7 @@ def retarget(
             motion = _at_rate(motion, options.fps / options.speed)
         first, last = _span(motion.times, options, motion.name)
         if (first, last) != (0, motion.num_frames - 1):
-            motion = motion.cut(first, last)
+            motion = cut(motion, first, last)
         if options.loop:
             motion = close_loop(motion)
         return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
@@ -107,14 +117,14 @@ def retarget(
     if options.loop and options.start is None and options.end is None:
         a, b = find_cycle(motion, character)
         notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
-        motion, targets = motion.cut(a, b), targets.cut(a, b)
+        motion, targets = cut(motion, a, b), targets.cut(a, b)
     if options.loop:
         motion, contact = _resolved(close_loop(motion), rig, settings, own is not None)
         targets = replace(targets, contact=contact)
     finished = _finished(motion, character, options, lift=True)
-    turn = turn_of(finished)
+    turn = math.degrees(heading_change(finished))
     if options.loop and abs(turn) > 1.0:
-        goes_on = "goes on turning" if goes_on_turning(finished) else "keeps the first heading"
+        goes_on = "goes on turning" if keeps_turning(finished) else "keeps the first heading"
         notes.append(f"each cycle turns by {turn:.0f} degrees; training {goes_on}")
     targets = replace(targets, times=targets.times / options.speed)
     return Retargeted(finished, None if options.mirror else targets, tuple(notes))
@@ -254,4 +264,4 @@ def _as_skeleton(motion: Motion) -> SkeletonMotion:
 def _at_rate(motion: Motion, fps: float) -> Motion:
     """At the rate nearest to ``fps`` [1/s] that keeps the last frame."""
     count = max(2, round(motion.duration * fps) + 1)
-    return motion.resampled(torch.linspace(0, motion.duration, count, dtype=torch.float64))
+    return resample_at(motion, torch.linspace(0, motion.duration, count, dtype=torch.float64))

@@ -172,7 +172,7 @@ class QualityReport:
             "torque_infeasible_fraction": value["torque"] / 100,
             "median_torque_load": round(float(effort.load.amax(1).median()), 3),
             "unsupported_fraction": value["unsupported"] / 100,
-            "loop_seam": self.measures.seam,
+            "loop_seam": None if self.measures.seam is None else self.measures.seam.to_json(),
             "verdict": self.verdict,
             "checks": [asdict(check) for check in self.checks],
             "notes": list(self.notes),
@@ -205,7 +205,8 @@ def _values(m: Measures) -> dict[str, float]:
     values["spikes"] = _percent(m.acceleration > _SPIKE)
     values["jumps"] = float((m.jumps > _JUMP_DEG).sum())
     if m.seam is not None:
-        values["seam_pose"], values["seam_velocity"] = m.seam["pose_deg"], m.seam["velocity_rad_s"]
+        seam = m.seam.to_json()
+        values["seam_pose"], values["seam_velocity"] = seam["pose_deg"], seam["velocity_rad_s"]
     values["torque"] = _percent(m.effort.load.amax(1) > _OVERLOAD)
     values["unsupported"] = _percent(m.effort.unsupported > _UNSUPPORTED)
     return values

@@ -10,9 +10,9 @@ from dataclasses import replace
 from hashlib import sha256
 
 from characters.character import Character
+from mocap.editing import close_loop
 from mocap.motion import Motion, check_character
 from retarget.ground import lift_penetration
-from retarget.loop import close_loop
 from retarget.pipeline import Options, resolve_closed_loop, retarget
 from retarget.quality_report import QualityReport, make_quality_report
 from retarget.solver import SolverConfig

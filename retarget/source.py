@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mimic.core.errors import ClipError
-from mimic.core.rotations import quat_hemisphere, quat_slerp
+from mocap.editing import Interpolation
 from mocap.skeleton import KeypointMotion, SkeletonMotion
 
 
@@ -73,10 +73,6 @@ class Source:
         count = int(float(self.times[-1]) * fps + 1e-6) + 1
         times = torch.arange(max(count, 2), dtype=torch.float64) / fps
         times = times.clamp(max=float(self.times[-1]))
-        row = (torch.searchsorted(self.times, times, right=True) - 1).clamp(0, len(self) - 2)
-        share = (times - self.times[row]) / (self.times[row + 1] - self.times[row])
-        pos = torch.lerp(self.pos_w[row], self.pos_w[row + 1], share[:, None, None])
-        quat = None
-        if self.quat_w is not None:
-            quat = quat_hemisphere(quat_slerp(self.quat_w[row], self.quat_w[row + 1], share[:, None]))
+        between = Interpolation.at(self.times, times)
+        pos, quat = between.lerp(self.pos_w), None if self.quat_w is None else between.slerp(self.quat_w)
         return replace(self, times=times, pos_w=pos, quat_w=quat)

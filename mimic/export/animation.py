@@ -9,7 +9,6 @@ from characters import Character, load_character
 from mimic.core.errors import InputError, nearest
 from mimic.core.files import make_folder, write_bytes
 from mimic.export.bvh import character_bvh
-from mimic.export.cycle_cutting import best_cycle, close, from_origin, in_place, repeat, resample
 from mimic.export.glb import character_glb
 from mimic.export.joint_naming import distinct
 from mimic.export.replay_page import export_replay
@@ -18,6 +17,7 @@ from mimic.export.usd import write_usd
 from mimic.runs.controller import Controller
 from mimic.tracking import task_of
 from mocap.catalogue import load_clip
+from mocap.editing import best_cycle, blend_end, cut, from_origin, in_place, repeat_cycles, resample, seam_of
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
 
@@ -61,7 +61,7 @@ def clip_animation(name: str, cut: Cut) -> Animation:
     notes = []
     if motion.loop and cut.seconds > motion.duration:
         cycles = math.ceil(cut.seconds / motion.duration)
-        motion = repeat(close(motion, turns)[0], cycles, turns)
+        motion = repeat_cycles(blend_end(motion, turns), cycles, turns)
         notes = [f"{cut.seconds / (motion.duration / cycles):.1f} cycles"]
     return _finish(_first_seconds(motion, character, cut.seconds), character, cut, turns, notes)
 
@@ -144,15 +144,15 @@ def _shortened(recording: SimulatedMotion) -> list[str]:
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
     """The start of a motion, which then is no cycle any more."""
     fine = resample(replace(motion, loop=False), character, 240.0)
-    return fine.cut(0, min(max(2, round(seconds * 240.0) + 1), fine.num_frames) - 1)
+    return cut(fine, 0, min(max(2, round(seconds * 240.0) + 1), fine.num_frames) - 1)
 
 
 def _finish(motion: Motion, character: Character, cut: Cut, turns: bool, notes: list[str]) -> Animation:
     if motion.loop:
-        motion, seam = close(motion, turns)
+        seam, motion = seam_of(motion), blend_end(motion, turns)
         notes = [
             f"a cycle that closes: its end missed its start by {math.degrees(seam.joint):.1f} degrees in the worst "
-            f"joint and {100 * seam.height:.1f} cm in height, worked in over its last part",
+            f"joint and {100 * abs(seam.height):.1f} cm in height, worked in over its last part",
             *notes,
         ]
     motion = resample(from_origin(motion), character, cut.fps)

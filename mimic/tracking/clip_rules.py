@@ -11,8 +11,8 @@ from pathlib import Path
 from characters import Character, CharacterState, Kinematics
 from mimic.core.strict_config import build, read_yaml
 from mocap.catalogue import clip_names
+from mocap.editing import keeps_turning
 from mocap.motion import Motion
-from retarget.loop import goes_on_turning
 
 _ON_GROUND_M = 0.02  # a body that comes this near to the ground in the clip touches it
 _TABLE = Path(__file__).with_name("clip_rules.yaml")
@@ -51,7 +51,7 @@ def task_of(motions: Sequence[Motion], character: Character) -> TaskConfig:
     if names[0] in clip_names():
         return task
     touching = dict.fromkeys(name for motion in motions for name in _on_the_ground(motion, character))
-    turns = len(motions) == 1 and motions[0].loop and goes_on_turning(motions[0])
+    turns = len(motions) == 1 and motions[0].loop and keeps_turning(motions[0])
     return replace(task, allowed_contacts=tuple(touching), sync_root_yaw=turns)
 
 

@@ -17,9 +17,10 @@ from torch import Tensor
 from mimic.core.errors import ClipError, nearest
 from mimic.core.rotations import quat_conj, quat_from_axis_angle, quat_mul, quat_rotate
 from mocap.conventions import NO_OPTIONS, ReadOptions, axes_quat, frame_rate, metres, skeleton_to_canonical
+from mocap.editing import resample_skeleton
 from mocap.formats.bvh_table import BvhJoint, BvhTable, read_table, write_table
 from mocap.formats.strict_text import short
-from mocap.skeleton import Skeleton, SkeletonMotion, resample
+from mocap.skeleton import Skeleton, SkeletonMotion
 
 _MAX_DEGREES = 1e6
 
@@ -57,7 +58,7 @@ def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: 
     read back with the same unit and axes the motion is the same to the digits written. Raises InputError for an
     unknown unit or axis.
     """
-    motion = resample(motion)
+    motion = resample_skeleton(motion)
     skeleton, frames = motion.skeleton, motion.num_frames
     turn = axes_quat(up, forward)  # from our world to the file's
     per_metre = 1 / metres(unit)

@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from mimic.core.errors import ClipError, nearest
-from mimic.core.rotations import quat_conj, quat_mul, quat_normalize, quat_rotate, quat_slerp
+from mimic.core.rotations import quat_conj, quat_from_matrix, quat_mul, quat_normalize, quat_rotate, quat_slerp
 from mocap.conventions import (
     NO_OPTIONS,
     DeclaredConventions,
     ReadOptions,
     frame_rate,
-    quat_from_matrix,
     skeleton_to_canonical,
 )
 from mocap.formats.gltf_file import GltfFile

@@ -14,9 +14,9 @@ from characters import load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import quat_angle
 from mimic.export.animation import Cut, clip_animation, controller_animation, write_animations
-from mimic.export.cycle_cutting import resample
 from mimic.export.simulated_motion import simulate_motion
 from mimic.runs.controller import load_controller
+from mocap.editing import resample
 from mocap.formats.deepmimic import write_deepmimic
 from tests.export import bundles
 from tests.export.reading import body_positions, node

@@ -6,8 +6,8 @@ import pytest
 
 from characters import load_character
 from mimic.export.bvh import character_bvh
-from mimic.export.cycle_cutting import resample
 from mimic.export.skin import build_poses
+from mocap.editing import resample
 from tests.export.reading import CHARACTERS, body_positions
 from tests.motion_samples import random_motion
 

@@ -10,9 +10,9 @@ from characters import load_character
 from mimic.core.errors import InputError
 from mimic.export import replay_page as module
 from mimic.export.animation import replay_of_controller
-from mimic.export.cycle_cutting import resample
 from mimic.export.replay_page import export_replay, replay_html
 from mimic.runs.controller import load_controller
+from mocap.editing import resample
 from tests.export.browser import chromium
 from tests.export.reading import CHARACTERS, body_positions
 from tests.kinematic_engine import gentle_motion

@@ -5,7 +5,7 @@ import torch
 
 from characters import load_character
 from mimic.core.errors import ClipError, InputError
-from mimic.core.rotations import quat_from_rotvec, quat_rotate
+from mimic.core.rotations import quat_from_matrix, quat_from_rotvec, quat_rotate
 from mocap.conventions import (
     DeclaredConventions,
     ReadOptions,
@@ -13,7 +13,6 @@ from mocap.conventions import (
     frame_rate,
     keypoints_to_canonical,
     metres,
-    quat_from_matrix,
     skeleton_to_canonical,
 )
 from mocap.skeleton import Assumption, Skeleton, character_motion_as_skeleton

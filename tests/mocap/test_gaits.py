@@ -12,10 +12,10 @@ from mimic.core.errors import InputError
 from mimic.core.rotations import heading_angle, quat_angle, quat_from_yaw, quat_mul, quat_rotate
 from mimic.export.licence import commercial_use
 from mocap.catalogue import resolve
+from mocap.editing import mirror, subdivide
 from mocap.gaits import GAITS, LICENCE, author_gait, gait_at, gait_names
 from mocap.leg_ik import dog_leg
-from mocap.mirror import mirror
-from mocap.motion import Motion, subdivide, velocities
+from mocap.motion import Motion, velocities
 from tests.motion_samples import clip_or_skip
 
 DOG = load_character("dog")

@@ -8,7 +8,8 @@ import torch
 from characters import load_character
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_angle, quat_conj, quat_from_rotvec, quat_from_yaw, quat_mul
-from mocap.motion import Motion, subdivide, velocities
+from mocap.editing import cut, resample_at, subdivide
+from mocap.motion import Motion, velocities
 from tests.motion_samples import CLIPS, clip_or_skip, random_motion
 
 WALKER = random_motion("humanoid")
@@ -105,7 +106,7 @@ def test_subdividing_keeps_frames_and_velocities():
 
 
 def test_a_part_starts_at_time_zero_and_has_the_frames_it_had():
-    part = WALKER.cut(2, 5)
+    part = cut(WALKER, 2, 5)
     assert part.num_frames == 4 and not part.loop and float(part.times[0]) == 0.0
     assert torch.allclose(part.times, WALKER.times[2:6] - WALKER.times[2])
     assert torch.equal(part.root_pos_w, WALKER.root_pos_w[2:6]) and torch.equal(part.joint_quat, WALKER.joint_quat[2:6])
@@ -113,8 +114,8 @@ def test_a_part_starts_at_time_zero_and_has_the_frames_it_had():
 
 def test_resampling_at_the_frames_and_between_them():
     middles = (WALKER.times[1:] + WALKER.times[:-1]) / 2
-    same, fine = WALKER.resampled(WALKER.times), subdivide(WALKER, 2)
-    between = WALKER.resampled(middles)
+    same, fine = resample_at(WALKER, WALKER.times), subdivide(WALKER, 2)
+    between = resample_at(WALKER, middles)
     assert quat_angle(same.joint_quat, WALKER.joint_quat).max() < 1e-9
     assert torch.allclose(same.root_pos_w, WALKER.root_pos_w, atol=1e-12)
     assert quat_angle(between.joint_quat, fine.joint_quat[1::2]).max() < 1e-9

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from characters import load_character
-from mocap.motion import Motion, subdivide
+from mocap.editing import subdivide
+from mocap.motion import Motion
 from retarget.ground import lift_penetration, lowest_heights
 from tests.motion_samples import CLIPS, clip_or_skip, random_motion
 

@@ -9,10 +9,10 @@ from characters import load_character
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_angle, quat_mul
 from mocap.catalogue import list_clips, load_clip
+from mocap.editing import close_loop, cut, repeat_cycles
 from mocap.gaits import author_gait
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
-from retarget.loop import close_loop, repeat_cycles
 from retarget.measures import measure
 from retarget.pipeline import resolve_closed_loop
 from retarget.quality_report import QualityReport, make_quality_report
@@ -107,7 +107,7 @@ def test_a_cycle_is_settled_between_cycles_of_itself(walk):
     last, half = broken.num_frames - 1, (broken.num_frames - 1) // 2
     twice = repeat_cycles(close_loop(broken), 2)
     span = slice(half, half + last + 1)
-    later = replace(twice.cut(half, half + last), loop=True)
+    later = replace(cut(twice, half, half + last), loop=True)
     settled = repeat_cycles(resolve_closed_loop(broken, DOG), 2)
     other = resolve_closed_loop(later, DOG)
     assert torch.rad2deg(quat_angle(other.joint_quat[:-1], settled.joint_quat[span][:-1])).max() < 0.5

@@ -2,12 +2,11 @@
 
 import torch
 
-from mimic.core.rotations import quat_angle, quat_from_rotvec, quat_mul, quat_rotate
+from mimic.core.rotations import quat_angle, quat_from_matrix, quat_from_rotvec, quat_mul, quat_rotate
 from retarget.frames import (
     average_quat,
     fit_constant_offset,
     frame,
-    quat_from_matrix,
     rotation_between_frames,
     shortest_rotation,
 )

@@ -6,7 +6,7 @@ import torch
 from characters import BodyState, Character, CharacterState, Kinematics, load_character
 from mimic.core.errors import ClipError
 from mimic.core.rotations import heading_angle, quat_conj, quat_mul
-from mocap.mirror import mirror
+from mocap.editing import mirror
 from mocap.motion import Motion, velocities
 from tests.motion_samples import clip_or_skip, random_motion
 

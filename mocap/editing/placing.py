@@ -1,11 +1,27 @@
-"""The left-right mirror image of a motion, on the same character."""
+"""Where a motion takes place: moved to the origin, kept in place, or reflected to the other side."""
 
 from dataclasses import replace
 
 from torch import Tensor
 
 from characters.character import Character
+from mocap.editing.cycles import FLAT
 from mocap.motion import Motion, check_character
+
+
+def from_origin(motion: Motion) -> Motion:
+    """The motion moved over the ground so that its root starts above the origin."""
+    return replace(motion, root_pos_w=motion.root_pos_w - motion.root_pos_w[0] * FLAT)
+
+
+def in_place(motion: Motion) -> Motion:
+    """The motion without its travel over the ground: a cycle loses its mean velocity, any other all horizontal movement."""
+    pos = motion.root_pos_w
+    if motion.loop:
+        travel = (pos[-1] - pos[0]) * FLAT * (motion.times / motion.duration)[:, None]
+    else:
+        travel = (pos - pos[0]) * FLAT
+    return replace(motion, root_pos_w=pos - travel)
 
 
 def mirror(motion: Motion, character: Character) -> Motion:

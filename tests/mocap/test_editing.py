@@ -9,7 +9,7 @@ import torch
 from characters import load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import heading_angle, quat_angle, quat_from_rotvec, quat_mul
-from mimic.export.cycle_cutting import best_cycle, close, from_origin, in_place, repeat, resample
+from mocap.editing import best_cycle, blend_end, from_origin, in_place, repeat_cycles, resample, seam_of
 from tests.kinematic_engine import gentle_motion
 from tests.motion_samples import random_motion
 
@@ -64,7 +64,7 @@ def test_the_best_cycle_is_the_one_that_closes():
 @pytest.mark.parametrize("turns", [False, True])
 def test_a_closed_cycle_ends_as_it_starts_and_starts_as_it_did(turns):
     motion = replace(random_motion("humanoid", frames=40), loop=True)
-    closed, seam = close(motion, turns)
+    closed, seam = blend_end(motion, turns), seam_of(motion)
     assert seam.joint == pytest.approx(float(quat_angle(motion.joint_quat[-1], motion.joint_quat[0]).max()))
     assert quat_angle(closed.joint_quat[-1], closed.joint_quat[0]).max() < 1e-6
     assert closed.root_pos_w[-1, 2] == pytest.approx(float(closed.root_pos_w[0, 2]))
@@ -78,16 +78,16 @@ def test_a_closed_cycle_ends_as_it_starts_and_starts_as_it_did(turns):
 
 def test_a_cycle_that_turns_goes_on_at_its_new_heading():
     motion = gentle_motion("humanoid", turn=1.0)
-    closed, _ = close(motion, turns=True)
+    closed = blend_end(motion, turns=True)
     heading = heading_angle(closed.root_quat_w)
     assert float(heading[-1] - heading[0]) == pytest.approx(1.0, abs=1e-6)
-    straight, _ = close(motion, turns=False)
+    straight = blend_end(motion, turns=False)
     assert float(heading_angle(straight.root_quat_w)[-1]) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_no_joint_jumps_where_the_seam_is_worked_in():
     motion = best_cycle(tired(3, off=0.3), HUMANOID, 1.0)
-    closed, seam = close(motion)
+    closed, seam = blend_end(motion), seam_of(motion)
     steps = quat_angle(closed.joint_quat[1:], closed.joint_quat[:-1]).max()
     plain = quat_angle(motion.joint_quat[1:], motion.joint_quat[:-1]).max()
     assert steps < plain + seam.joint * 2 / (0.3 * motion.num_frames)
@@ -108,8 +108,8 @@ def test_in_place_stays_over_the_origin_and_keeps_the_height_and_every_turn():
 
 @pytest.mark.parametrize("turns", [False, True])
 def test_repeated_cycles_go_on_where_they_ended(turns):
-    cycle, _ = close(gentle_motion("humanoid", turn=0.5), turns)
-    line = repeat(cycle, 3, turns)
+    cycle = blend_end(gentle_motion("humanoid", turn=0.5), turns)
+    line = repeat_cycles(cycle, 3, turns)
     frames = cycle.num_frames - 1
     assert line.num_frames == 3 * frames + 1 and line.duration == pytest.approx(3 * cycle.duration)
     assert not line.loop
@@ -130,5 +130,5 @@ def test_turning_the_world_turns_what_is_cut():
     motion = replace(random_motion("humanoid", frames=20), loop=True)
     turn = quat_from_rotvec(torch.tensor([0.0, 0.0, 0.8], dtype=torch.float64))
     turned = replace(motion, root_quat_w=quat_mul(turn.expand_as(motion.root_quat_w), motion.root_quat_w).contiguous())
-    a, b = close(motion)[0], close(turned)[0]
+    a, b = blend_end(motion), blend_end(turned)
     assert quat_angle(quat_mul(turn.expand_as(a.root_quat_w), a.root_quat_w), b.root_quat_w).max() < 1e-6
