@@ -1,1 +1,1 @@
-"""What a game engine takes home: controller bundles, animation, pages. Nothing but the command line imports this room."""
+"""Exports for game engines and the web: controller bundles, animation files, pages."""

@@ -1,4 +1,4 @@
-"""Animation files: the motion of a skill or of a clip, cut for an animator, as GLB, BVH and USD."""
+"""Write the motion of a controller or of a clip as GLB, BVH and USD, and as a page that plays it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,12 +28,12 @@ _CYCLES, _LONGEST_S = 5, 20.0  # simulated to find the cycle that closes best
 
 @dataclass(frozen=True)
 class Cut:
-    """What of a motion is wanted.
+    """The part of a motion to export.
 
     Attributes:
         fps: [1/s].
-        seconds: so long from the start; None: one cycle that closes, or the whole of a clip that does not loop.
-        in_place: without the way over the ground.
+        seconds: length from the start; None: one cycle that closes, or a whole clip that does not loop.
+        in_place: whether to remove the movement over the ground.
     """
 
     fps: float = 60.0
@@ -43,7 +43,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Animation:
-    """A motion ready to be written, and a line on how it came to be."""
+    """A motion ready to be written, and a line that tells how it was made."""
 
     motion: Motion
     character: Character
@@ -51,7 +51,7 @@ class Animation:
 
 
 def clip_animation(name: str, cut: Cut) -> Animation:
-    """A clip as it is, frames below the ground lifted. Raises InputError."""
+    """A clip with frames below the ground lifted. Raises InputError."""
     motion = load_clip(name)
     character = load_character(motion.character)
     motion = lift_penetration(motion, character)
@@ -67,7 +67,7 @@ def clip_animation(name: str, cut: Cut) -> Animation:
 
 
 def controller_animation(controller: Controller, cut: Cut) -> Animation:
-    """What a controller does with its clip. Raises InputError if it falls before there is anything to show."""
+    """The motion of a controller in simulation. Raises InputError if the first control step fails."""
     clip = load_clip(controller.clip)
     character = load_character(clip.character)
     wanted = cut.seconds or clip.duration + 1.0
@@ -84,7 +84,7 @@ def controller_animation(controller: Controller, cut: Cut) -> Animation:
 
 
 def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> str:
-    """A page that plays a clip, a short cycle several times; a line on it. Raises InputError."""
+    """Write a page that plays a clip, a short cycle several times. Returns a line about it. Raises InputError."""
     motion = load_clip(name)
     if seconds is None and motion.loop:
         seconds = motion.duration * math.ceil(SHORTEST_REPLAY_S / motion.duration)
@@ -94,7 +94,9 @@ def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> s
 
 
 def replay_of_controller(controller: Controller, seconds: float | None, fps: float, out: Path) -> str:
-    """A page that plays a simulation (ten seconds unless told) beside its reference; a line on it. Raises InputError."""
+    """Write a page that plays a simulation (ten seconds by default) beside its reference. Returns a line about it.
+
+    Raises InputError."""
     recording = simulate_motion(controller, seconds or REPLAY_S)
     character = load_character(recording.simulated.character)
     motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
@@ -103,7 +105,7 @@ def replay_of_controller(controller: Controller, seconds: float | None, fps: flo
 
 
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
-    """Write them below ``out``: one GLB a character with all its motions, one BVH and one USD a motion.
+    """Write animations below ``out``: a GLB for each character with all its motions, a BVH and a USD for each motion.
 
     Motions of one name are numbered.
 
@@ -137,12 +139,12 @@ def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
 
 
 def _shortened(recording: SimulatedMotion) -> list[str]:
-    """A note, if the simulation was not what was hoped for."""
+    """A note if the character fell or the simulation diverged."""
     return [f"it {recording.ended}"] if recording.fell else []
 
 
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
-    """The start of a motion, which then is no cycle any more."""
+    """The start of a motion, as a motion that does not loop."""
     fine = resample(replace(motion, loop=False), character, 240.0)
     return cut(fine, 0, min(max(2, round(seconds * 240.0) + 1), fine.num_frames) - 1)
 

@@ -1,4 +1,4 @@
-"""Conventions: how positions, turns and velocities of ours become those of Unity, Unreal, Godot and glTF, and back.
+"""Convert positions, rotations and velocities to Unity, Unreal, Godot and glTF, and back.
 
 Ours: z up, x forward, y to the left, right-handed, metres, quaternions wxyz. An engine's frame is a matrix M whose rows
 are its axes in ours, and a length unit. With s the length unit's share of a metre:
@@ -6,7 +6,7 @@ are its axes in ours, and a length unit. With s the length unit's share of a met
     position, velocity      p' = M p / s          (M is orthogonal: back with its transpose)
     rotation, ang. velocity w' = w, v' = det(M) M v    for the quaternion (w, v) and for angular velocities
 
-The sign det(M) is -1 where handedness changes: there a turn seen in a mirror goes the other way round.
+The sign det(M) is -1 where handedness changes: a mirrored rotation goes the other way round.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Frame:
-    """An engine's axes.
+    """The axes of an engine.
 
     Attributes:
-        name: of the engine.
+        name: the engine.
         axes: (3, 3), row i is the engine's axis i in our frame.
         units_per_metre: length units in a metre.
         up, forward, right: the character's directions in the engine, as it stands there facing its usual way.
-        quaternion: order of a quaternion's numbers.
-        note: what a developer trips over.
+        quaternion: order of a quaternion's numbers, wxyz or xyzw.
+        note: a hint on a common mistake.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Frame:
 
     @property
     def matrix(self) -> Array:
-        """(3, 3) our vectors to the engine's directions; without the length unit."""
+        """(3, 3), rotates our vectors to the engine's axes; without the length unit."""
         return np.array(self.axes)
 
     @property
@@ -50,7 +50,7 @@ class Frame:
         return "right" if np.linalg.det(self.matrix) > 0 else "left"
 
     def position(self, pos: Array) -> Array:
-        """(..., 3) [m] in ours to the engine's length units; also velocities and forces' directions times the unit."""
+        """Our positions or velocities (..., 3) [m, m/s] in the engine's axes and length unit."""
         return pos @ self.matrix.T * self.units_per_metre
 
     def position_back(self, pos: Array) -> Array:
@@ -58,7 +58,7 @@ class Frame:
         return pos / self.units_per_metre @ self.matrix
 
     def angular(self, vector: Array) -> Array:
-        """Angular velocities and rotation vectors (..., 3), radians kept."""
+        """Our angular velocities or rotation vectors (..., 3) [rad/s, rad] in the engine's axes."""
         return pos_sign(self.matrix) * vector @ self.matrix.T
 
     def angular_back(self, vector: Array) -> Array:
@@ -66,7 +66,7 @@ class Frame:
         return pos_sign(self.matrix) * vector @ self.matrix
 
     def rotation(self, quat: Array) -> Array:
-        """Quaternions (..., 4) wxyz of ours to the engine's, in the engine's order."""
+        """Our quaternions (..., 4) wxyz in the engine's axes and order."""
         turned = np.concatenate((quat[..., :1], self.angular(quat[..., 1:])), -1)
         return turned if self.quaternion == "wxyz" else np.roll(turned, -1, -1)
 

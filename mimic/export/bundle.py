@@ -1,6 +1,6 @@
-"""The controller bundle: a folder or zip file that a game developer takes home, and that proves itself there.
+"""The controller bundle: a folder or zip file with everything that runs a controller in a game engine.
 
-The same controller gives the same bytes every time: nothing in a bundle knows the time, the machine or a path.
+The same controller gives the same bytes every time: a bundle holds no time, machine name or path.
 """
 
 import hashlib
@@ -30,9 +30,9 @@ _COPIED = ("players", "samples")
 
 
 def export_bundle(controller: Controller, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
-    """Write the bundle of a controller; where it lies, and its manifest.
+    """Write the bundle of a controller. Returns its path and its manifest.
 
-    Raises InputError where a package is missing or ``out`` holds something else.
+    Raises InputError if a package is missing or ``out`` holds something else.
     """
     path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
     if not as_zip:
@@ -43,7 +43,9 @@ def export_bundle(controller: Controller, out: Path, as_zip: bool = False) -> tu
 
 
 def bundle_files(controller: Controller) -> dict[str, bytes]:
-    """Every file of the bundle by its path, the manifest first. Raises InputError where onnx is not installed."""
+    """Every file of the bundle by its path, the manifest first.
+
+    Raises InputError if onnx is not installed, or the controller cannot be exported."""
     require_package("onnx", "export")
     require_one_clip(controller)
     env = controller.make_env(1, threads=1)
@@ -63,7 +65,7 @@ def bundle_files(controller: Controller) -> dict[str, bytes]:
 
 
 def _onnx_files(controller: Controller, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
-    # here, and not above: onnx is an optional package
+    # imported here because onnx is an optional package
     from mimic.export.onnx_controller import controller_onnx
     from mimic.export.onnx_policy import metadata, policy_onnx
 
@@ -77,7 +79,7 @@ def _onnx_files(controller: Controller, env: TrackingEnv, described: Mapping[str
 
 
 def _copies() -> dict[str, bytes]:
-    """The evaluators and samples, as they lie beside this file."""
+    """The evaluators and samples that lie beside this file."""
     return {
         path.relative_to(_ROOM).as_posix(): path.read_bytes()
         for folder in _COPIED

@@ -1,4 +1,4 @@
-"""A bundle from anywhere, opened with suspicion: nothing is unpacked to disk, nothing is run, everything has a limit."""
+"""Read an untrusted bundle: the reader unpacks nothing to disk, runs nothing, and limits every size."""
 
 import hashlib
 import json
@@ -24,27 +24,27 @@ _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/){0,4}[A-Za-z0-9_-][A-Za-z0
 
 
 class BundleError(InputError):
-    """A bundle is damaged, incomplete, of another version, or not what it claims to be."""
+    """A bundle is damaged, incomplete, of another version, or contradicts its manifest."""
 
 
 class BundleReader(Protocol):
-    """Where the files lie."""
+    """Reads the files of a folder or of a zip file."""
 
     def names(self) -> set[str]:
-        """Every file there is."""
+        """The names of all files."""
 
     def read(self, name: str, limit: int) -> bytes:
         """At most ``limit`` + 1 bytes of a file."""
 
 
 def read_bundle(path: Path) -> dict[str, bytes]:
-    """Every file of a bundle (a folder or zip file), each one's size and hash as the manifest says, manifest included.
+    """Every file of a bundle (a folder or zip file), manifest included; sizes and hashes are checked.
 
-    Raises BundleError that names the file and what is wrong with it.
+    Raises BundleError, which names the file and the fault.
     """
     source: BundleReader = _FolderReader(path) if path.is_dir() else _ZipReader(path)
     if MANIFEST not in source.names():
-        raise BundleError(f"{path}: has no {MANIFEST}, so it is no controller bundle")
+        raise BundleError(f"{path}: has no {MANIFEST}, so it is not a controller bundle")
     data = source.read(MANIFEST, MAX_MANIFEST)
     if len(data) > MAX_MANIFEST:
         raise BundleError(f"{path}: {MANIFEST} is larger than {MAX_MANIFEST} bytes")
@@ -67,7 +67,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
 
 
 def parse(data: bytes, name: str) -> Any:
-    """JSON by the standard: no NaN, no infinity, no number too large for a float, no key twice. Raises BundleError."""
+    """Parse strict JSON. Raises BundleError for NaN, infinity, a number too large for a float, or a key given twice."""
 
     def refuse(token: str) -> NoReturn:
         raise BundleError(f"{name}: {token[:20]} is not a number")
@@ -94,7 +94,7 @@ def parse(data: bytes, name: str) -> Any:
 
 
 def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
-    """Name -> size and sha256. The version is looked at before anything that a version may change."""
+    """Name -> size and sha256. The version is checked first, because the rest depends on it."""
     version = manifest.get("schema_version") if isinstance(manifest, Mapping) else None
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise BundleError(f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}")
@@ -105,15 +105,15 @@ def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
     for name, entry in files.items():
         size, digest = (entry.get("size"), entry.get("sha256")) if isinstance(entry, Mapping) else (None, None)
         if not _NAME.fullmatch(name) or name == MANIFEST:
-            raise BundleError(f"{path}: {name[:80]!r} is no name for a file in a bundle")
+            raise BundleError(f"{path}: {name[:80]!r} is not a valid file name in a bundle")
         if type(size) is not int or not 0 <= size <= MAX_FILE or not isinstance(digest, str):
-            raise BundleError(f"{path}: {MANIFEST} says nothing sensible of {name}")
+            raise BundleError(f"{path}: {MANIFEST} has no valid size and sha256 of {name}")
         listed[name] = (size, digest)
     return listed
 
 
 class _FolderReader:
-    """A folder; links are refused, in it and on the way into it."""
+    """A folder; links inside it are refused."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -144,7 +144,7 @@ class _FolderReader:
 
 
 class _ZipReader:
-    """A zip file, read entry by entry in memory: a name in it is never a place on the disk."""
+    """A zip file, read entry by entry into memory, so that its names never become paths on disk."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -160,7 +160,7 @@ class _ZipReader:
             raise BundleError(f"{path}: more than {MAX_FILES} files, or the same file twice")
         for entry in entries:
             if not _NAME.fullmatch(entry.filename):
-                raise BundleError(f"{path}: {entry.filename[:80]!r} is no name for a file in a bundle")
+                raise BundleError(f"{path}: {entry.filename[:80]!r} is not a valid file name in a bundle")
             if stat.S_ISLNK(entry.external_attr >> 16):
                 raise BundleError(f"{path}: {entry.filename} is a link")
 
@@ -169,7 +169,7 @@ class _ZipReader:
         return set(self._entries)
 
     def read(self, name: str, limit: int) -> bytes:
-        """At most ``limit`` + 1 bytes, whatever the archive says of their number."""
+        """At most ``limit`` + 1 bytes, whatever size the archive claims."""
         try:
             with self._archive.open(self._entries[name]) as file:
                 return file.read(limit + 1)

@@ -1,4 +1,4 @@
-"""A motion as BVH: centimetres, y up, facing z, every bone's frame parallel to the world's at zero pose."""
+"""Write a motion as BVH: centimetres, y up, facing z; at zero pose every bone's frame is parallel to the world's."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from mocap.skeleton import character_motion_as_skeleton
 
 
 def character_bvh(motion: Motion, character: Character) -> bytes:
-    """The file's bytes; where a limb ends, its End Site is at the end of the flesh. Raises ClipError."""
+    """The file's bytes. The End Site of a limb lies at the far end of its geom. Raises ClipError."""
     moving = character_motion_as_skeleton(motion, character)
     parents = {body.parent for body in character.bodies}
     leaves = [index for index in range(len(character.bodies)) if index not in parents]

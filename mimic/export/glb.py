@@ -1,6 +1,6 @@
-"""The character as GLB: skinned, with its skeleton, and one animation a motion.
+"""Write the character as GLB: a skin, a skeleton, and an animation for each motion.
 
-glTF 2.0 in one file: y up, z forward, metres, as Blender, Unity, Unreal, Godot and three.js read it. Skeleton nodes
+glTF 2.0 in one file: y up, z forward, metres, for Blender, Unity, Unreal, Godot and three.js. Skeleton nodes
 have the names of the bodies; the root's carries the movement over the ground.
 """
 
@@ -29,8 +29,8 @@ def character_glb(character: Character, motions: Sequence[Motion] = ()) -> bytes
     """The whole file.
 
     Args:
-        character: whose looks and skeleton are written.
-        motions: each becomes an animation of its name, frame by frame, linear between frames.
+        character: gives skin and skeleton.
+        motions: each becomes an animation of the same name, linear between its frames.
 
     Raises:
         InputError: two motions of the same name. ClipError: a motion of another character.

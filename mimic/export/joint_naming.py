@@ -1,11 +1,11 @@
-"""Names for files."""
+"""Distinct names for files, and names that are safe in a web address."""
 
 import re
 from collections.abc import Sequence
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names in their order, a number added to each that has been there before.
+    """The names in order; a repeated name gets a number.
 
     >>> distinct(["walk", "walk", "run"])
     ['walk', 'walk-2', 'run']
@@ -21,7 +21,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def in_address(name: str) -> str:
-    """The name with nothing in it that has a meaning in a web address.
+    """The name with every character replaced that has a meaning in a web address.
 
     >>> in_address("who? me")
     'who__me'

@@ -1,6 +1,7 @@
 """character.xml: the character as one MuJoCo file that needs no other, motors, damping, armature and settings inside.
 
-Made from the character's own XML text, so no number is rounded; compiled, it is the very model that ``mj_model`` builds.
+It is made from the character's own XML text, so no number is rounded. It compiles to the model of
+``mj_model``.
 """
 
 import xml.etree.ElementTree as ET

@@ -1,6 +1,6 @@
-"""A graph of ONNX operators built one by one: the same bytes every time, and no exporter whose defaults move.
+"""Build a graph of ONNX operators one by one, so that the same network gives the same bytes every time.
 
-Opset 15, IR version 8, float32, fixed shapes, one file: what the oldest runtimes in engines still read.
+Opset 15, IR version 8, float32, fixed shapes and one file suit the oldest runtimes in engines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ OPSET, IR_VERSION = 15, 8
 
 
 class Graph:
-    """Operators and constants; values are known by their names."""
+    """Operators and constants; a value is identified by its name."""
 
     def __init__(self, name: str):
         self._name = name

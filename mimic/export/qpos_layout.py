@@ -1,4 +1,4 @@
-"""Where a joint's numbers lie in MuJoCo's qpos and qvel, and states written that way.
+"""The layout of MuJoCo's qpos and qvel, and states written in it.
 
 qpos: root position [m], root quaternion wxyz, then in joint order 4 numbers (wxyz, child in parent) a ball joint and
 the angle [rad] of a hinge. qvel: root velocity [m/s, world], root angular velocity [rad/s, the root's own frame], then
@@ -18,14 +18,14 @@ ROOT_QPOS, ROOT_QVEL = 7, 6
 
 @dataclass(frozen=True)
 class JointAddress:
-    """First index of a joint in qpos and in qvel."""
+    """The first index of a joint in qpos and in qvel."""
 
     qpos: int
     qvel: int
 
 
 def joint_addresses(character: Character) -> list[JointAddress]:
-    """Of every moving joint, in the character's order."""
+    """The addresses of all moving joints, in the character's order."""
     found, qpos = [], ROOT_QPOS
     for joint in character.joints:
         found.append(JointAddress(qpos, ROOT_QVEL + joint.dof.start))
@@ -34,7 +34,7 @@ def joint_addresses(character: Character) -> list[JointAddress]:
 
 
 def qpos_size(character: Character) -> int:
-    """nq."""
+    """The length of qpos, nq."""
     return ROOT_QPOS + sum(4 if joint.kind == "ball" else 1 for joint in character.joints)
 
 

@@ -1,4 +1,4 @@
-"""The reference clip of a bundle: the dense table that targets are looked up in, and the clip itself frame by frame."""
+"""The reference clip of a bundle: the dense table that gives targets, and the clip frame by frame."""
 
 import math
 from typing import Any

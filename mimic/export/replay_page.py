@@ -1,4 +1,4 @@
-"""One HTML file that plays a motion: three.js, the character and its animation inside, nothing fetched."""
+"""One HTML file that plays a motion; it contains three.js, the character and the animation, and fetches nothing."""
 
 import base64
 import gzip
@@ -18,11 +18,11 @@ _MODULES = {"three": "vendor/three.min.js", "stage": "page/stage.js"}
 
 
 def export_replay(motions: Sequence[Motion], character: Character, out: Path, note: str = "") -> int:
-    """Write the page; its size in bytes.
+    """Write the page. Returns its size in bytes.
 
     Args:
-        motions: what is played, and beside it, if there is a second one, its reference as a ghost.
-        character: who moves.
+        motions: the motion to play and, optionally, its reference, shown as a ghost.
+        character: the character that moves.
         out: the HTML file.
         note: a line under the title.
 
@@ -70,5 +70,5 @@ def _data_url(kind: str, data: bytes) -> str:
 
 
 def _in_script(text: str) -> str:
-    """JSON that cannot end the script element it stands in, whatever a clip is called."""
+    """JSON with ``<`` escaped, so that no clip name can end the script element around it."""
     return text.replace("<", "\\u003c")

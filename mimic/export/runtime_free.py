@@ -1,4 +1,4 @@
-"""What an evaluator without a neural-network runtime reads: JSON, float32 arrays in binary, and the MJCF."""
+"""Files for evaluators without a neural-network runtime: JSON, float32 arrays in binary, and the MJCF."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 
 
 def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, bytes]:
-    """The files by their names, the same bytes every time; ``env`` is one that the skill made."""
+    """The files by name; ``env`` is an environment of the controller. The same controller gives the same bytes."""
     reference_json, reference_bin = reference(env)
     weights_json, weights_bin = _weights(controller)
     licence = provenance(controller, env.motion).clip.licence
@@ -37,7 +37,7 @@ def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, by
 
 
 def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
-    """A JSON file that says which schema it keeps to."""
+    """The bytes of a JSON file that states its schema version."""
     return json_bytes({"schema_version": SCHEMA_VERSION, **part}, compact)
 
 
@@ -56,7 +56,7 @@ def policy_tensors(policy: GaussianPolicy) -> dict[str, np.ndarray]:
 
 
 def num_layers(tensors: Mapping[str, np.ndarray]) -> int:
-    """How many linear layers there are."""
+    """The number of linear layers."""
     return sum(name.startswith("weight.") for name in tensors)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a bundle that describe: skeleton, control and observation, each a JSON object."""
+"""The JSON of skeleton.json and control.json, and the cycle of reference.json."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mimic.tracking.termination import forbidden_bodies
 
 
 def skeleton(character: Character) -> dict[str, Any]:
-    """Bodies, joints and where their numbers lie."""
+    """skeleton.json without its schema version: bodies, joints, and their addresses in qpos and qvel."""
     body_of = {body.joint: body.name for body in character.bodies if body.joint is not None}
     joints = [
         {
@@ -64,7 +64,7 @@ def skeleton(character: Character) -> dict[str, Any]:
 
 
 def control(env: TrackingEnv) -> dict[str, Any]:
-    """Rates, servo, what an action means, and the rules of the task."""
+    """control.json without its schema version: rates, servo, meaning of an action, rules of the task."""
     character, action, task = env.character, env.action, env.task
     simulation = character.simulation
     names = dof_names(character)
@@ -114,7 +114,7 @@ def control(env: TrackingEnv) -> dict[str, Any]:
 
 
 def cycle(env: TrackingEnv) -> dict[str, Any]:
-    """How one cycle of the clip leads to the next."""
+    """The displacement and turn from one cycle of the clip to the next."""
     clock = env.clock
 
     def numbers(tensor: Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""A skill at work as motions: what the simulation did, at every physics step, and what it was to do."""
+"""Simulate a controller and return two motions: the simulation at every physics step, and its reference."""
 
 from dataclasses import dataclass, replace
 
@@ -23,11 +23,11 @@ class SimulatedMotion:
 
     Attributes:
         simulated: at physics rate.
-        reference: at control rate, where the clip lay in the world at that moment.
+        reference: at control rate, placed in the world as at that moment.
         cycle_s: length of one cycle of the clip [s].
-        turns: the clip goes on at the heading it has reached.
-        ended: why it is shorter than was asked for, or None.
-        fell: whether the reason is a fall, or a simulation that broke.
+        turns: whether each cycle starts at the heading that the last one reached.
+        ended: the reason if it is shorter than requested, else None.
+        fell: whether the reason is a fall or a diverged simulation.
     """
 
     simulated: Motion
@@ -39,7 +39,7 @@ class SimulatedMotion:
 
 
 class _StateLoggingEngine(MujocoEngine):
-    """The engine, with a copy of the state after every physics step."""
+    """The engine; it keeps a copy of the state after every physics step."""
 
     def __init__(self, character: Character) -> None:
         super().__init__(character, 1, threads=1)
@@ -52,10 +52,10 @@ class _StateLoggingEngine(MujocoEngine):
 
 @torch.no_grad()
 def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
-    """``seconds`` of a skill from the start of its clip, less if it falls or the clip ends.
+    """Simulate a controller for ``seconds`` from the start of its clip, less if it falls or the clip ends.
 
     Raises:
-        InputError: it falls at once.
+        InputError: it falls in the first control step, or was trained on several clips.
     """
     require_one_clip(controller)
     motion = load_clip(controller.clip)
@@ -92,7 +92,7 @@ def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
 
 
 def _motion(states: list[CharacterState], dt: float, name: str, clip: Motion) -> Motion:
-    """The states (one row each), ``dt`` [s] apart, as a motion that does not loop."""
+    """A motion of states (one row each) that lie ``dt`` [s] apart; it does not loop."""
     rows = CharacterState.cat(states).to("cpu", torch.float64)
     return Motion(
         name=name,

@@ -1,8 +1,7 @@
-"""The character's looks as one skin over its skeleton: what GLB and USD carry.
+"""The character's skin and poses, for GLB and USD.
 
-Every vertex belongs to exactly one body (the figures are made of rigid solids), yet the whole is one skinned mesh:
-engines import that as a character, with a skeleton, where loose parts would come in as furniture. Everything here is in
-glTF's axes: y up, z forward, x to the left, metres.
+The character is one skinned mesh, though every vertex follows exactly one rigid body. Engines import a skinned mesh as
+a character, and loose parts as separate objects. All values are in glTF's axes: y up, z forward, x to the left, metres.
 """
 
 from dataclasses import dataclass
@@ -38,13 +37,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Skin:
-    """The surface at zero pose, standing on the ground.
+    """The surface at zero pose, on the ground.
 
     Attributes:
         vertices, normals: (V, 3) [m], unit.
         body: (V,) the body each vertex is fixed to.
         parts: the triangles, colour by colour.
-        joints: (B, 3) [m] where the bodies' frames sit, parallel to the world's.
+        joints: (B, 3) [m] origins of the bodies' frames, which are parallel to the world's.
     """
 
     vertices: Array
@@ -56,7 +55,7 @@ class Skin:
 
 @dataclass(frozen=True)
 class Poses:
-    """A motion as an engine takes it: times (T,) [s]; root (T, 3) [m]; rotations (T, B, 4) xyzw, child in parent."""
+    """A motion for an engine: times (T,) [s]; root (T, 3) [m]; rotations (T, B, 4) xyzw, child in parent."""
 
     times: Array
     root: Array
@@ -64,7 +63,7 @@ class Poses:
 
 
 def build_skin(character: Character) -> Skin:
-    """The character as the videos show it."""
+    """The skin of a character, with the colours of the videos."""
     model = character.mj_model()
     figure = DrawnCharacter(visual_geoms(model, [body.name for body in character.bodies]))
     rest = _rest_pose(character, float(model.qpos0[2]))
@@ -92,7 +91,7 @@ def build_skin(character: Character) -> Skin:
 
 
 def build_poses(motion: Motion, character: Character) -> Poses:
-    """The frames of a motion, every body turned against its parent. Raises ClipError for another character's motion."""
+    """The frames of a motion, each body's rotation relative to its parent. Raises ClipError for another character."""
     check_character(motion, character)
     quat = np.zeros((motion.num_frames, len(character.bodies), 4))
     quat[..., 0] = 1.0
@@ -105,12 +104,12 @@ def build_poses(motion: Motion, character: Character) -> Poses:
 
 
 def axes(vectors: Array) -> Array:
-    """Vectors (..., 3) of ours (z up, x forward, y left) in glTF's axes."""
+    """Our vectors (..., 3) (z up, x forward, y left) in glTF's axes."""
     return vectors[..., [1, 2, 0]]
 
 
 def xyzw(quat: Array) -> Array:
-    """Quaternions (..., 4) wxyz of ours in glTF's axes and order."""
+    """Our quaternions (..., 4) wxyz in glTF's axes and order."""
     return quat[..., [2, 3, 1, 0]]
 
 
@@ -136,6 +135,6 @@ def _matrix(quat: Array) -> Array:
 
 
 def _not_flat(triangles: Array, vertices: Array) -> Array:
-    """The triangles that have an area: at a sphere's poles half of them have none."""
+    """The triangles that have an area; half of those at a sphere's poles have none."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     return triangles[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12]

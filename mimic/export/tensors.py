@@ -1,4 +1,4 @@
-"""Numbers in files that every language can read: JSON, and float32 arrays one after another in a binary."""
+"""Write numbers for any language: JSON, and float32 arrays one after another in a binary file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ DTYPE = "<f4"
 
 
 def json_bytes(value: Mapping[str, Any], compact: bool = False) -> bytes:
-    """JSON text in UTF-8, every float so that it reads back exactly; NaN and infinity are refused (ValueError)."""
+    """JSON text in UTF-8 whose floats read back exactly. Raises ValueError for NaN and infinity."""
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
     return (json.dumps(value, allow_nan=False, **layout) + "\n").encode()
 
@@ -22,7 +22,7 @@ def short(array: Any) -> Any:
 
 
 def exact(array: Any) -> Any:
-    """Nested lists of the very numbers, as float64."""
+    """Nested lists of the numbers as float64."""
     return np.asarray(array, dtype=np.float64).tolist()
 
 
@@ -40,7 +40,7 @@ def concat_tensors(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]]
 
 
 def split_tensors(index: Mapping[str, Mapping[str, Any]], data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of ``pack``. Raises ValueError where the index points outside the data."""
+    """The arrays of ``concat_tensors``. Raises ValueError if the index points outside the data."""
     return {name: _slice(name, entry["offset"], entry["shape"], data) for name, entry in index.items()}
 
 

@@ -1,6 +1,6 @@
-"""Test vectors: states with what the controller makes of them, and two seconds of it at work.
+"""Test vectors: states with the controller's output, and two seconds of the controller in simulation.
 
-Everything comes from the environment that trains and evaluates; nothing of the exported files has a part in it.
+All values come from the environment that trains and evaluates, and none from the exported files.
 """
 
 from typing import Any
@@ -53,7 +53,7 @@ def _in_frame(frame: Frame) -> dict[str, Any]:
 
 
 def _states(controller: Controller) -> list[dict[str, Any]]:
-    """Half of them met in a noisy rollout, half of those turned and moved about the world; the last few close to the seam."""
+    """States of a noisy rollout; every second one is moved in the world, the last eight are near the cycle's end."""
     env = controller.make_env(STATES, seed=_SEED, threads=1)
     random = torch.Generator().manual_seed(_SEED)
     duration = env.motion.duration
@@ -72,7 +72,7 @@ def _states(controller: Controller) -> list[dict[str, Any]]:
 
 
 def _rollout(controller: Controller) -> dict[str, Any]:
-    """From a moment whose two seconds close a cycle if the clip loops, and that the controller survives if there is one."""
+    """Two seconds across the end of a cycle if the clip loops, from the first start that the controller survives."""
     env = controller.make_env(1, seed=_SEED, threads=1)
     duration = env.motion.duration
     candidates = [duration * share for share in (0.6, 0.4, 0.8, 0.2, 0.0)] if env.motion.loop else [0.0]
@@ -104,7 +104,7 @@ def _record(env: TrackingEnv, policy: GaussianPolicy, start: float) -> dict[str,
 
 
 def _look(env: TrackingEnv, policy: GaussianPolicy, ids: Any) -> list[dict[str, Any]]:
-    """State, clock, observation, action, target and motor torque of the environments ``ids`` as they are now."""
+    """State, clock, observation, action, target and motor torque of the environments ``ids`` now."""
     engine = env.engine
     if not isinstance(engine, MujocoEngine):
         raise TypeError("test vectors are recorded on the CPU engine")
@@ -131,7 +131,7 @@ def _look(env: TrackingEnv, policy: GaussianPolicy, ids: Any) -> list[dict[str, 
 
 
 def _motor(env: TrackingEnv, target: Tensor) -> Tensor:
-    """What the servo gives the motors at this moment, (N, A) [N·m]."""
+    """Motor torques of the servo in the present state, (N, A) [N·m]."""
     servo = Servo(env.character)
     servo.set_target(target)
     state = env.engine.read()

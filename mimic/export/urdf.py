@@ -1,7 +1,7 @@
 """character.urdf: collision shapes, masses and joints for tools that read no MJCF.
 
-URDF has no ball joint: each becomes three hinges about x, y and z, one after another, through two links that weigh next
-to nothing. A ball joint's rotation is then R = Rx(a) Ry(b) Rz(c). Damping and gains are in control.json.
+URDF has no ball joint: each becomes three hinges about x, y and z in a row, joined by two links of negligible mass.
+Its rotation is then R = Rx(a) Ry(b) Rz(c). Damping and gains are in control.json.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A motion as USD: UsdSkel's skeleton, skin and animation in one binary file. Needs usd-core, the extra ``[usd]``.
+"""Write a motion as USD: skeleton, skin and animation of UsdSkel in one file. Needs usd-core, the extra ``[usd]``.
 
 y up and metres, as in the GLB; the skin is bound with one joint a vertex. One file a motion, whose frame t is time
 code t at the motion's frame rate.
@@ -18,7 +18,7 @@ ROUGHNESS = 0.75
 
 
 def write_usd(motion: Motion, character: Character, path: Path) -> None:
-    """Write ``path`` (.usd, .usda or .usdc). Raises InputError without usd-core or where it cannot be written."""
+    """Write ``path`` (.usd, .usda or .usdc). Raises InputError if usd-core is missing or the file cannot be written."""
     try:
         from pxr import Tf, Usd
     except ImportError:
@@ -54,7 +54,7 @@ def _fill(stage: Any, motion: Motion, character: Character) -> None:
 
 
 def _joint_paths(character: Character) -> list[str]:
-    """UsdSkel names a joint by its way from the root."""
+    """UsdSkel names a joint by its path from the root."""
     paths: list[str] = []
     for body in character.bodies:
         paths.append(body.name if body.parent < 0 else f"{paths[body.parent]}/{body.name}")

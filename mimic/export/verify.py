@@ -1,7 +1,7 @@
-"""``verify``: is a bundle whole, of the shape its schemas say, and do its networks compute what was recorded?
+"""Verify a bundle: its hashes, its schemas, and whether its networks reproduce the test vectors.
 
-The players and samples in a bundle are checked by their hashes and never run. Networks are refused unless they consist
-of the operators that we write, without external data, before a runtime sees them.
+The players and samples in a bundle are checked by their hashes and never run. Before a runtime loads
+a network, it is refused if it has foreign operators or external data.
 """
 
 import importlib.util
@@ -31,7 +31,7 @@ _FEED = ("qpos", "qvel", "clip_time", "origin", "yaw")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found; ``errors`` are the largest differences from the recorded vectors."""
+    """The result for a valid bundle; ``errors`` are the largest differences from the test vectors."""
 
     bundle: str
     name: str
@@ -43,7 +43,7 @@ class Verdict:
     warning: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """The JSON that ``--json`` writes."""
         return {"ok": True, **asdict(self)}
 
 
@@ -54,7 +54,7 @@ class _Runtime(Protocol):
 
 
 def verify(path: Path) -> Verdict:
-    """Check a bundle, folder or zip file. Raises BundleError that names what is wrong."""
+    """Check a bundle, folder or zip file. Raises BundleError, which names the fault."""
     require_package("jsonschema", "export")
     files = read_bundle(path)
     for name in (*(f"{part}.json" for part in DESCRIBED), *OTHERS, *CHARACTER):
@@ -77,7 +77,7 @@ def verify(path: Path) -> Verdict:
 
 
 def check_schema(name: str, part: Any) -> None:
-    """Raise BundleError unless a JSON file of a bundle is of the shape that its schema says."""
+    """Raise BundleError unless a JSON file of a bundle fits its schema."""
     import jsonschema
 
     version = part.get("schema_version") if isinstance(part, Mapping) else None
@@ -91,7 +91,7 @@ def check_schema(name: str, part: Any) -> None:
 
 
 def _check_sizes(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Raise BundleError where the files do not fit together."""
+    """Raise BundleError if the files do not fit together."""
     skeleton, control, observation = parts["skeleton"], parts["control"], parts["observation"]
     actions, nq, nv = skeleton["num_actuated"], skeleton["nq"], skeleton["nv"]
     dim, bodies, joints = observation["dim"], len(skeleton["bodies"]), len(skeleton["joints"])
@@ -153,7 +153,7 @@ def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: in
 
 
 def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, dict[str, float]]:
-    """The runtime that was used, and the largest difference from the recorded vectors, by what was computed."""
+    """The runtime used, and the largest difference from the test vectors for each kind of output."""
     rows = [*parts["testvectors"]["states"], *parts["testvectors"]["rollout"]["rows"]]
     weights = split_tensors(parts["weights"]["tensors"], files["weights.bin"])
     errors = {"weights.bin action": 0.0}
@@ -174,7 +174,7 @@ def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, 
 
 
 def runtime_free_policy(tensors: Mapping[str, np.ndarray], layers: int, obs: np.ndarray) -> np.ndarray:
-    """The policy from the plain numbers: observation (D,) to action (A,)."""
+    """The policy computed from the weights: observation (D,) -> action (A,)."""
     value = np.clip((obs - tensors["shift"]) * tensors["scale"], -tensors["bound"], tensors["bound"])
     for layer in range(layers):
         value = tensors[f"weight.{layer}"] @ value + tensors[f"bias.{layer}"]
@@ -192,7 +192,7 @@ def _row(values: Any) -> np.ndarray:
 
 
 def _load(data: bytes, name: str) -> tuple[_Runtime, str]:
-    """A network of known operators, in onnxruntime or, where that is not installed, in onnx's own NumPy evaluator."""
+    """Load a network of known operators into onnxruntime or, if that is missing, into onnx's NumPy evaluator."""
     import onnx
     import onnx.reference
 
@@ -227,7 +227,7 @@ def _load(data: bytes, name: str) -> tuple[_Runtime, str]:
 
 
 def _check_shapes(graph: Any, name: str) -> None:
-    """Raise BundleError unless every value's size is known and modest, so that running the network takes no more memory."""
+    """Raise BundleError unless every value's size is known and small, which limits the memory of a run."""
     shapes = [value.type.tensor_type.shape.dim for value in (*graph.value_info, *graph.input, *graph.output)]
     if len(shapes) < len({result for node in graph.node for result in node.output}):
         raise BundleError(f"{name}: has values of unknown size")

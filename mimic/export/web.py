@@ -1,7 +1,7 @@
-"""A static folder in which skills run live in the browser: physics, policy and pictures, nothing fetched from elsewhere.
+"""A static web page that runs controllers live in the browser and fetches nothing from other sites.
 
 The physics is MuJoCo's own WebAssembly build with the bundle's ``character.xml``; the policy, observation and servo are
-the bundle's JavaScript evaluator. ``vendor/`` has what npm offers, built small by ``make vendor``.
+the bundle's JavaScript evaluator. ``make vendor`` builds ``vendor/`` from npm packages.
 """
 
 import json
@@ -35,7 +35,7 @@ _PARTS = {
 
 
 def export_web(controllers: Sequence[Controller], out: Path) -> int:
-    """Write the folder; an earlier one there is replaced. Returns its size in bytes.
+    """Write the folder, replacing an earlier page there. Returns its size in bytes.
 
     Raises:
         InputError: ``out`` holds something else, or cannot be written.
@@ -46,7 +46,7 @@ def export_web(controllers: Sequence[Controller], out: Path) -> int:
 
 
 def web_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
-    """Every file by its path, ``manifest.json`` first: it says what belongs to the folder."""
+    """Every file by its path, ``manifest.json`` first, which lists the files of the folder."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
     for controller in controllers:
         require_one_clip(controller)

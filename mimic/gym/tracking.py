@@ -1,4 +1,4 @@
-"""Gymnasium faces of the tracking environment: a ``VectorEnv``, and one registered single ``Env`` a clip.
+"""Gymnasium interfaces of the tracking environment: a ``VectorEnv``, and a registered ``Env`` for each clip.
 
 ``gymnasium.make("mimic/cartwheel-v0")`` and ``gymnasium.make_vec("mimic/cartwheel-v0", num_envs=512)`` work once
 ``mimic.gym.tracking`` has been imported. Both use the ``fast`` preset unless handed an :class:`EnvConfig`, give float32 NumPy
@@ -34,7 +34,7 @@ def env_id(clip: str) -> str:
 
 
 class GymVectorTracking(VectorEnv[Array, Array, Array]):
-    """N tracking episodes; those that end restart in the same step (``AutoresetMode.SAME_STEP``)."""
+    """N tracking episodes; an episode that ends restarts in the same step (``AutoresetMode.SAME_STEP``)."""
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (as Gymnasium has it)
 
@@ -57,7 +57,7 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """Start every episode anew; ``options={"start_times": (N,) seconds}`` chooses where in the clip."""
+        """Restart every episode; ``options={"start_times": (N,) seconds}`` sets the times in the clip."""
         super().reset(seed=seed)
         _reseed(self, seed)
         return _array(self.env.reset(_start_times(self.env, options))), {}
@@ -98,7 +98,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
         self._reward: float | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """Start an episode; ``options={"start_times": [seconds]}`` chooses where in the clip."""
+        """Start an episode; ``options={"start_times": [seconds]}`` sets the time in the clip."""
         super().reset(seed=seed)
         _reseed(self, seed)
         obs = _array(self.env.reset(_start_times(self.env, options)))[0]
@@ -120,9 +120,9 @@ class GymTracking(gymnasium.Env[Array, Array]):
         return _array(step.final_obs)[0], float(step.reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def render(self) -> Array | None:  # type: ignore[override]
-        """With ``render_mode="rgb_array"`` what the last step or reset led to, (H, W, 3) uint8, the clip drawn through it.
+        """With ``render_mode="rgb_array"`` a picture (H, W, 3) uint8 after the last step or reset, the clip as a ghost.
 
-        Raises InputError, RenderError: nothing to draw with (`run_mimic.py doctor` says what would help).
+        Raises InputError or RenderError if no renderer works; `run_mimic.py doctor` names the remedy.
         """
         if self.render_mode is None:
             return None
@@ -137,7 +137,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
         return self._picture.copy()
 
     def close(self) -> None:
-        """Give back what drawing holds."""
+        """Free the renderer's memory."""
         if self._live:
             self._live.close()
             self._live = None
@@ -160,13 +160,13 @@ def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, th
 
 
 def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
-    """Of one environment; actions up to the configuration's bound, beyond which nothing sensible lies."""
+    """Observation and action space of one environment; the configuration bounds the actions."""
     observation = Box(-np.inf, np.inf, (env.obs_dim,), np.float32)
     return observation, Box(_array(env.action_low), _array(env.action_high), (env.act_dim,), np.float32)
 
 
 def _action(action: Array, space: gymnasium.Space[Array], device: torch.device) -> torch.Tensor:
-    """As a tensor. Raises ValueError for another shape, which would be spread over all joints or environments."""
+    """The action as a tensor. Raises ValueError for another shape, because broadcasting would hide the mistake."""
     given = np.asarray(action, np.float32)
     if given.shape != space.shape:
         raise ValueError(f"the action has shape {given.shape}, expected {space.shape}")
@@ -195,11 +195,11 @@ def _array(tensor: torch.Tensor) -> Array:
     return tensor.cpu().numpy().copy()
 
 
-def _reseed(face: GymVectorTracking | GymTracking, seed: int | None) -> None:
-    """Start times by ``seed``, or at the first reset without one by chance; later resets go on from there."""
-    if seed is not None or not face.seeded:
-        face.env.reseed(int(face.np_random.integers(2**31)))
-        face.seeded = True
+def _reseed(interface: GymVectorTracking | GymTracking, seed: int | None) -> None:
+    """Seed the start times: with ``seed`` if given, else at random at the first reset and never again."""
+    if seed is not None or not interface.seeded:
+        interface.env.reseed(int(interface.np_random.integers(2**31)))
+        interface.seeded = True
 
 
 def _rate(env: TrackingEnv) -> int:

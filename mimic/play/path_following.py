@@ -1,7 +1,7 @@
-"""Steering: a controller of several clips is led along a path.
+"""Steer a controller of several clips along a path.
 
-Whenever a stride is over, a follower chooses which clip comes next: the first of the three strides that, as the clips go,
-would keep the character closest to the path and its direction. Nothing else of the controller knows of the path.
+At the end of each cycle a ``PathFollower`` chooses the next clip. It predicts three cycles from the clips alone and
+takes the first clip of the plan that stays closest to the path and its direction. The policy does not know the path.
 """
 
 import math
@@ -22,14 +22,14 @@ from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 from mocap.catalogue import names_in
 
-_SPACING_M = 0.02  # of the points of a path
-_SEARCHED_M = 2.0  # of the path ahead, for where the character is: a figure of eight passes its middle twice
-_STRIDES = 3  # that are planned
-_HEADING_ERROR_M = 0.5  # a radian from the path's direction is as bad as so many metres from the path
+_SPACING_M = 0.02  # between the points of a path
+_SEARCHED_M = 2.0  # of the path ahead are searched for the character: a figure of eight passes its middle twice
+_STRIDES = 3  # planned cycles
+_HEADING_ERROR_M = 0.5  # one radian of heading error costs as much as this distance from the path
 
 
 def _circle(radius: float, left: bool) -> Tensor:
-    """Once round, from the origin and ahead along x, (P, 2) [m]."""
+    """One circle that starts at the origin along x, (P, 2) [m]."""
     angle = torch.arange(0.0, 2 * math.pi, _SPACING_M / radius, dtype=torch.float64)
     side = 1.0 if left else -1.0
     return radius * torch.stack((angle.sin(), side * (1.0 - angle.cos())), 1)
@@ -50,7 +50,7 @@ class PathFollower:
     """Chooses the clips of the first environment of ``env`` so that it follows ``points`` (P, 2) [m], a closed path.
 
     Attributes:
-        travelled: points of the path that it has passed.
+        travelled: number of path points passed.
     """
 
     def __init__(self, env: TrackingEnv, points: Tensor):
@@ -62,16 +62,16 @@ class PathFollower:
         self._plans = torch.cartesian_prod(*[torch.arange(env.num_clips)] * _STRIDES).view(-1, _STRIDES)
 
     def place(self, position: Tensor) -> float:
-        """Go on to the point of the path that is nearest to ``position`` (2,) [m]; its distance [m]."""
+        """Advance to the path point nearest to ``position`` (2,) [m]; returns its distance [m]."""
         passed, distance = self._nearest(position[None], torch.tensor([self.travelled]))
         self.travelled = int(passed)
         return float(distance)
 
     def choose(self, over: Tensor) -> Tensor:
-        """The clip (N,) that comes next, for ``TrackingEnv.clock.choose``."""
+        """The next clip (N,), for ``TrackingEnv.clock.choose``."""
         start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.clock
         self.place(start)
-        now = clock.now  # of the cycle that is over
+        now = clock.now  # the cycle that has ended
         _, end = clock.reference.root(
             torch.full_like(now.clip_time, clock.reference.duration), now.origin_w, now.yaw, now.clip
         )
@@ -79,7 +79,7 @@ class PathFollower:
         return torch.full_like(over, int(self._plans[best, 0]))
 
     def _cost(self, start: Tensor, heading: Tensor) -> Tensor:
-        """How far each plan leads from the path and its direction, (plans,)."""
+        """Cost (plans,) of each plan: squared distances [m^2] from the path and its direction."""
         place, facing = start.expand(len(self._plans), 2), heading.expand(len(self._plans))
         passed = torch.full((len(self._plans),), self.travelled)
         cost = torch.zeros(len(self._plans), dtype=torch.float64)
@@ -96,7 +96,7 @@ class PathFollower:
         return cost
 
     def _nearest(self, places: Tensor, passed: Tensor) -> tuple[Tensor, Tensor]:
-        """Points passed (K,) when at ``places`` (K, 2), at least as many as before, and the distances (K,) [m]."""
+        """Path points passed (K,) at ``places`` (K, 2), never fewer than ``passed``, and the distances (K,) [m]."""
         window = passed[:, None] + torch.arange(round(_SEARCHED_M / _SPACING_M))
         distance = (self.points[window % len(self.points)] - places[:, None]).norm(dim=2)
         least = distance.min(1)
@@ -104,7 +104,7 @@ class PathFollower:
 
 
 def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
-    """Of each clip: the turn (K,) [rad] of a cycle, and the root's way (K, 2) [m] seen from its heading at the start."""
+    """Turn (K,) [rad] and displacement (K, 2) [m] of one cycle of each clip, in the frame of its first heading."""
     reference, k = env.clock.reference, env.num_clips
     clip = torch.arange(k, device=env.device)
     ends = []
@@ -118,7 +118,7 @@ def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class PathResult:
-    """How it went: the frames of the film, and by frame the root's place [m], its distance from the path [m], the clip."""
+    """A steered run: frames of the film; per frame the root's position [m], distance to the path [m], and clip."""
 
     frames: list[Frame]
     points: Tensor
@@ -140,11 +140,11 @@ class PathResult:
 
 
 def steer(controller: Controller, path: str, radius: float, seconds: float) -> PathResult:
-    """Lead a controller along a path for ``seconds``.
+    """Steer a controller along a path for ``seconds``.
 
     Args:
         path: a name of ``PATHS``.
-        radius: of its circles [m].
+        radius: radius of the path's circles [m].
 
     Raises:
         InputError: the controller knows one clip only, or an unknown path.
@@ -178,7 +178,7 @@ def steer(controller: Controller, path: str, radius: float, seconds: float) -> P
 
 
 def draw_path_result(result: PathResult, names: Sequence[str], picture: Path) -> None:
-    """The path from above, and the way that was taken, coloured by the clip."""
+    """Draw the path and the track of the root from above, coloured by the clip."""
     figure = new_figure(7.0, 5.0)
     axes = figure.add_subplot()
     axes.plot(*result.points.T, color="0.75", linewidth=6.0, label="path")

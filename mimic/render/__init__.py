@@ -1,8 +1,8 @@
-"""Pictures of what a character does: frames in, an MP4 out. Nothing else imports this room.
+"""Pictures of a character in motion: frames in, an MP4 out.
 
 :func:`draw` takes a list of :class:`Frame` (body poses of the simulation and, if wanted, of the reference) and draws
-them with OpenGL where that works and pybullet's TinyRenderer where it does not. :func:`motion_frames` makes frames of a
-clip that is only played; :class:`LivePicture` draws frame by frame, as they come.
+them with OpenGL if that works, else with pybullet's TinyRenderer. :func:`motion_frames` makes frames of a
+clip without physics; :class:`LivePicture` draws one frame at a time.
 """
 
 from mimic.render.backend import APT_LINE, RENDERERS, Backend, Probe, choose_renderer, probe_egl

@@ -1,4 +1,4 @@
-"""Which renderer draws here, and why: OpenGL where it works, else TinyRenderer, which needs nothing."""
+"""Choose the renderer for this machine: OpenGL if it works, else TinyRenderer, which needs nothing installed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SOFTWARE_GL = ("llvmpipe", "softpipe", "SWR")
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether OpenGL drew the test picture; ``detail`` names its renderer, or says in one line what went wrong."""
+    """Whether OpenGL drew the test picture; ``detail`` names its renderer or, in one line, the failure."""
 
     works: bool
     detail: str
@@ -31,7 +31,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Backend:
-    """The renderer ``name`` ('egl' or 'tiny'), ``reason`` in words, and ``advice``: what would improve it, or ''."""
+    """The renderer ``name`` ('egl' or 'tiny'), the ``reason`` for it, and ``advice`` on getting a better one, or ''."""
 
     name: str
     reason: str
@@ -40,9 +40,9 @@ class Backend:
 
 @cache
 def probe_egl() -> Probe:
-    """Draw a test picture in a process of its own (about half a second), once a process.
+    """Draw a test picture in another process, which takes about half a second; the result is cached.
 
-    The driver may crash or hang there as it likes. ``MUJOCO_GL=off`` (disable, false, 0) forbids OpenGL.
+    A driver that crashes or hangs does so in that process. ``MUJOCO_GL=off`` (disable, false, 0) forbids OpenGL.
     """
     setting = os.environ.get("MUJOCO_GL", "")
     if setting.lower().strip() in _OFF:

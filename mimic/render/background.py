@@ -1,7 +1,7 @@
-"""Ground and sky without OpenGL: the MJCF's chequered floor, its gradient sky and haze, painted with NumPy.
+"""Paint ground and sky with NumPy, without OpenGL: the MJCF's chequered floor, its gradient sky and haze.
 
-The camera has no roll, so every pixel's view ray is known once the angles are; each frame only slides the eye. The
-pattern is filtered analytically (box filter of a square wave over the pixel's footprint), so it never shimmers.
+The camera has no roll, so its angles fix the view ray of every pixel, and each frame only moves the eye. The pattern
+is filtered analytically (box filter of a square wave over the pixel's footprint), so it never shimmers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Look:
 
     @staticmethod
     def of(model: mujoco.MjModel) -> Look:
-        """Read from a model's floor material, sky texture and first light; what it lacks stays as it is above."""
+        """The look of a model's floor material, sky texture and first light. A missing part keeps its default above."""
         found: dict[str, object] = {}
         planes = np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE)
         material = model.geom_matid[planes[0]] if len(planes) else -1
@@ -82,7 +82,7 @@ class Background:
         self._sky = self._paint_sky(slope[: self.first_ground_row])
 
     def fits(self, camera: Camera) -> bool:
-        """Whether the camera looks in the direction this was made for."""
+        """Whether the camera still has the direction that this background was made for."""
         return self._angles == (camera.azimuth, camera.elevation, camera.fov_y)
 
     def floor_points(self, camera: Camera, rows: slice, columns: slice) -> np.ndarray:
@@ -125,13 +125,16 @@ class Background:
 
 
 def _haze(distance: np.ndarray) -> np.ndarray:
-    """Share of the horizon's colour in what is ``distance`` [m] away."""
+    """Share of the horizon's colour in a point ``distance`` [m] away, 0 to 1."""
     return np.clip((distance - np.float32(6.0)) * np.float32(1 / 24.0), 0, 1)
 
 
 def _pattern(x: np.ndarray, look: Look, footprint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over [x - footprint/2, x + footprint/2]: of the chequer's wave, which is +1 and -1 in turn, a cell long
-    each, and of the line on every second cell border, which is 1 on the line."""
+    """Means of two waves over [x - footprint/2, x + footprint/2].
+
+    The first wave is the chequer: +1 and -1 in turn, one cell each. The second is 1 on
+    the line along every second cell border, and 0 elsewhere.
+    """
     period, half = np.float32(2 * look.cell), np.float32(0.5) * footprint
     to_line, below, above = (_triangle(at, period) for at in (x, x - half, x + half))  # its slope is the wave
     half_line = np.float32(0.5 * look.line_width)
@@ -148,7 +151,7 @@ def _triangle(x: np.ndarray, period: np.float32) -> np.ndarray:
 
 
 def _ground_light(model: mujoco.MjModel) -> float:
-    """How brightly the model's lights together shine on level ground; 1 shows a colour as it is."""
+    """Brightness of level ground under all lights of the model; 1 shows a colour unchanged."""
     facing = np.clip(-model.light_dir[:, 2] / np.linalg.norm(model.light_dir, axis=1), 0, 1)
     lights = float(model.light_ambient.mean(1).sum() + (facing * model.light_diffuse.mean(1)).sum())
     head = model.vis.headlight

@@ -1,7 +1,7 @@
 """A camera that follows, planned over the whole clip before the first frame is drawn.
 
-It keeps its angle and slides with the figures. Because all frames are known, its path is a centred average (no lag, no
-jerk), and its distance is what the widest moment around each frame needs.
+It keeps its angle and slides with the characters. All frames are known, so its path is a centred average (no lag, no
+jerk), and its distance is large enough for the widest moment around each frame.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from mimic.core.rotations import heading_angle
 
 FOV_Y = math.radians(30.0)
 ELEVATION = math.radians(-11.0)
-SIDE_ANGLE = math.radians(125.0)  # from the figure's heading to the view direction: from ahead, at its right
+SIDE_ANGLE = math.radians(125.0)  # from the character's heading to the view direction: from ahead, at its right
 NEAREST, FARTHEST = 3.6, 16.0  # [m]
 _SMOOTHING_S = 0.6
-_FLESH, _HEAD, _SOLE = 0.25, 0.33, 0.08  # [m] a figure reaches beyond its bodies' origins: aside, above, below
+_FLESH, _HEAD, _SOLE = 0.25, 0.33, 0.08  # [m] a character reaches beyond its bodies' origins: aside, above, below
 _FIT_X, _FIT_Y = 0.88, 0.76  # share of the picture's half width and height for figures; words are above and below
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera without roll. Angles [rad] are MuJoCo's: the view direction's azimuth and elevation.
+    """A pinhole camera without roll. Angles [rad] follow MuJoCo: azimuth and elevation of the view direction.
 
     Attributes:
-        lookat: (3,) [m], float64, in the middle of the picture.
-        distance: [m] from the eye to it.
+        lookat: (3,) [m], float64, the point in the middle of the picture.
+        distance: [m] from the eye to ``lookat``.
         fov_y: full vertical field of view [rad].
     """
 
@@ -69,9 +69,9 @@ def view_axes(azimuth: float, elevation: float = ELEVATION) -> tuple[Tensor, Ten
 
 
 def side_azimuth(root_quat: Tensor) -> float:
-    """View azimuth [rad] that sees a figure from ahead and from its right, for root orientations (T, 4) wxyz.
+    """View azimuth [rad] that sees a character from ahead and from its right, for root orientations (T, 4) wxyz.
 
-    "Ahead" is the mean heading; where the figure turns all round, its heading at the start.
+    "Ahead" is the mean heading or, if the character turns all the way round, its heading at the start.
     """
     heading = heading_angle(root_quat.to(torch.float64))
     mean_x, mean_y = float(heading.cos().mean()), float(heading.sin().mean())
@@ -80,7 +80,7 @@ def side_azimuth(root_quat: Tensor) -> float:
 
 
 def separation(points: Tensor, azimuth: float) -> float:
-    """How far apart [m] to stand two figures so that they do not overlap on the picture; points (T, B, 3) of one."""
+    """Distance [m] at which two characters do not overlap in the picture, from the points (T, B, 3) of one."""
     right = view_axes(azimuth)[1]
     across = (points.to(torch.float64) - points[:, :1]) @ right
     return min(max(float(across.max() - across.min()) + 2 * _FLESH, 1.1), 3.2)
@@ -89,7 +89,7 @@ def separation(points: Tensor, azimuth: float) -> float:
 def plan(points: Tensor, azimuth: float, aspect: float, fps: float, cuts: Sequence[int] = ()) -> list[Camera]:
     """One camera a frame for the drawn body positions (T, P, 3) [m]; aspect is width / height.
 
-    ``cuts`` are frames at which the scene starts anew; the camera jumps there as the figures do.
+    ``cuts`` are frames at which a new scene starts; the camera jumps there, as the characters do.
     """
     cameras: list[Camera] = []
     for take in _takes(len(points), cuts):
@@ -104,7 +104,7 @@ def find_cuts(root: Tensor, fps: float) -> list[int]:
 
 
 def smooth_path(points: Tensor, fps: float, cuts: Sequence[int] = ()) -> Tensor:
-    """(T, 3) averaged in time as the camera's own path is, for what should move with it."""
+    """(T, 3) averaged in time like the camera's path, so that a label at these points moves with the camera."""
     return torch.cat(
         [_smooth(points[take].to(torch.float64), _SMOOTHING_S * fps) for take in _takes(len(points), cuts)]
     )

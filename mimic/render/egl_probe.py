@@ -1,7 +1,7 @@
-"""Run as a program of its own: does MuJoCo draw off screen here? Prints the OpenGL renderer's name and leaves with 0.
+"""A program that tests whether MuJoCo draws off screen here. It prints the OpenGL renderer's name and exits with 0.
 
-A driver that is missing, hangs or crashes does so in this process, not in the one that asked. It imports nothing of
-ours, and draws a red ball on a white ground, which must come out as one.
+A missing, hanging or crashing driver harms this process only. The program imports no module of ours. It draws a red
+ball on white ground and checks the colours.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ _SIDE = 64
 
 
 def main() -> int:
-    """0 if the picture is right, 1 if it is not; anything that goes wrong raises."""
+    """0 if the picture is right, else 1; other failures raise."""
     if sys.platform.startswith("linux") and not _loads("libEGL.so.1"):
         print("libEGL is not installed", file=sys.stderr)
         return 1

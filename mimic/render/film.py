@@ -31,18 +31,18 @@ _DOTS = ((214, 69, 40), (120, 150, 190))  # simulation, reference
 
 
 class Renderer(Protocol):
-    """What both renderers are: they draw one pose for each of their figures, until closed."""
+    """A renderer draws one pose for each of its characters, until it is closed."""
 
     def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
         """The picture, (height, width, 3) uint8."""
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Free the renderer's memory."""
 
 
 @dataclass(frozen=True)
 class RenderReport:
-    """What was drawn: file, renderer ('egl' or 'tiny') and why that one, number of frames, and time taken [s]."""
+    """A film: its file, renderer ('egl' or 'tiny') and the reason for it, number of frames, and drawing time [s]."""
 
     path: Path
     renderer: str
@@ -72,13 +72,13 @@ def draw(
 
     Args:
         view: 'side' puts the reference beside the simulation, 'ghost' through it.
-        size: (width, height) [px], even.
+        size: (width, height) [px], both even.
         renderer: 'auto', 'egl' or 'tiny'.
         progress: called with (frames done, frames in all).
 
     Raises:
-        InputError: no frames, an unknown view or renderer, an odd size, or a place that cannot be written to.
-        RenderError: a renderer broke down while drawing.
+        InputError: no frames, an unknown view or renderer, an odd size, or a path that cannot be written.
+        RenderError: a renderer failed while drawing.
     """
     start = time.monotonic()
     with VideoWriter(out, size, fps) as video:
@@ -100,7 +100,7 @@ def draw_image(
     renderer: str = "auto",
     fps: float = FPS,
 ) -> np.ndarray:
-    """One frame of the film as a picture, (height, width, 3) uint8, seen as in the film. Raises as :func:`draw`."""
+    """One frame of the film as a picture, (height, width, 3) uint8. Raises the same errors as :func:`draw`."""
     pictures, _ = _open(frames, character, view, size, renderer, fps, only=index)
     with closing(pictures):
         return next(pictures)
@@ -115,7 +115,7 @@ def _open(
     fps: float,
     only: int | None = None,
 ) -> tuple[Pictures, Backend]:
-    """The pictures, drawn as they are asked for, and what draws them."""
+    """The pictures, each drawn on demand, and the backend that draws them."""
     if not frames:
         raise InputError("nothing to draw: no frames")
     frames = _finite(frames)
@@ -129,7 +129,7 @@ def _open(
 def open_renderer(
     wanted: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]
 ) -> tuple[Renderer, Backend]:
-    """A renderer for ``figures`` and why that one. Raises InputError as `choose_renderer`, RenderError if it fails."""
+    """A renderer for ``figures`` and its backend. Raises InputError as `choose_renderer`, RenderError if it fails."""
     backend = choose_renderer(wanted)
     try:
         return _make(backend.name, model, figures, size), backend
@@ -187,7 +187,7 @@ def _labels(stage: _Stage, index: int, size: tuple[int, int]) -> list[Label]:
 
 
 def _finite(frames: Sequence[Frame]) -> list[Frame]:
-    """The frames with a pose that is not finite (a simulation that blew up) replaced by the last one that was."""
+    """The frames, each pose that is not finite (a diverged simulation) replaced by the last finite one."""
     with_reference = frames[0].reference is not None
     kept: list[Frame] = []
     for frame in frames:

@@ -1,4 +1,4 @@
-"""A clip as frames to draw: played as it is, without physics."""
+"""Frames of a clip without physics."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _MOST_SECONDS = 600.0
 def motion_frames(
     motion: Motion, character: Character, seconds: float | None = None, fps: float = 30.0, turn_on: bool = False
 ) -> list[Frame]:
-    """The clip at ``fps`` [1/s] for ``seconds``; a looping clip.
+    """Frames of a clip at ``fps`` [1/s] for ``seconds``.
 
-    Each cycle starts at the horizontal place the last one reached, at the clip's own height and heading (DeepMimic's
-    rule); with ``turn_on`` at the heading the last one reached too. A clip that does not loop stays in its last pose.
+    A clip that loops starts each cycle at the horizontal position that the last one reached, at the clip's own height
+    and heading (DeepMimic's rule); with ``turn_on`` also at the heading that the last one reached. A clip that does not
+    loop stays in its last pose.
 
     Args:
         seconds: length; by default whole cycles that fill at least four seconds, or the clip once and a second more.

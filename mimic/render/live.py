@@ -1,4 +1,4 @@
-"""Pictures one at a time, as things happen: for a loop that does not know yet what comes."""
+"""Draw one picture at a time, for a loop that does not know the next frame yet."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mimic.render.overlay import draw_caption
 from mimic.render.scene import Frame, Pose, drawn_characters, last_finite, visual_geoms
 from mimic.render.video import FPS
 
-_REMEMBERED = 40  # frames whose figures the camera keeps in the picture
+_REMEMBERED = 40  # frames whose characters the camera keeps in the picture
 
 
 class LivePicture:
-    """Draws frames as they come, the reference through the simulation, from a camera that follows.
+    """Draws frames one by one, the reference as a ghost over the simulation, from a camera that follows.
 
     Args:
         size: (width, height) [px].
@@ -49,16 +49,16 @@ class LivePicture:
         self.close()
 
     def cut(self) -> None:
-        """What is drawn next is another scene: the camera looks at it anew."""
+        """Start another scene: the camera jumps to the next frame."""
         self._azimuth, self._seen = None, []
 
     def draw(self, frame: Frame) -> np.ndarray:
-        """The picture, (height, width, 3) uint8; a pose that is not finite is drawn as the one before.
+        """The picture, (height, width, 3) uint8. In place of a pose that is not finite, the last finite one is drawn.
 
         Raises InputError where there is no reference or no finite pose yet, RenderError as :func:`mimic.render.draw`.
         """
         if frame.reference is None:
-            raise InputError("a live picture is of a frame with a reference")
+            raise InputError("a live picture needs a frame with a reference")
         self._drawn = sim, reference = (
             last_finite(frame.sim, self._drawn[0]),
             last_finite(frame.reference, self._drawn[1]),
@@ -71,5 +71,5 @@ class LivePicture:
         return draw_caption(picture, frame.clip, frame.time, frame.reward)
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Free the renderer's memory."""
         self._machine.close()

@@ -1,6 +1,6 @@
-"""Triangle meshes of the solids a figure is made of, with smooth normals: what TinyRenderer is given to draw.
+"""Triangle meshes, with smooth normals, of the solids that make up a character.
 
-Its own capsules and spheres are coarse and flat-shaded, and it has no ellipsoids.
+TinyRenderer draws them, because its own capsules and spheres are coarse and flat-shaded, and it has no ellipsoids.
 """
 
 from __future__ import annotations

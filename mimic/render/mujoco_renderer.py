@@ -1,9 +1,9 @@
-"""Pictures by MuJoCo's own OpenGL renderer, off screen: EGL on Linux, the system's own OpenGL elsewhere.
+"""Draw with MuJoCo's OpenGL renderer, off screen: through EGL on Linux, through the system's OpenGL elsewhere.
 
-The context is made here, directly, so that neither ``MUJOCO_GL`` nor a display matters, and importing this module loads
-no OpenGL. The character's model is used for its ground, sky and light only: figures are solids added by hand, which
-allows any number of them, tinted. A translucent figure is a blend of two pictures, with and without it: the solids it is
-made of overlap, and would show each other's outlines otherwise.
+This module makes the context itself, so neither ``MUJOCO_GL`` nor a display matters, and importing it loads no OpenGL.
+The character's model gives ground, sky and light only. The characters are solids added one by one, so a scene can hold
+any number of them, each tinted. A translucent character is a blend of two pictures, with and without it. Its solids
+overlap, and would show each other's outlines otherwise.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _GLOSS = {"specular": 0.15, "shininess": 0.3}
 
 
 class MujocoRenderer:
-    """Draws figures, one :class:`Pose` each a frame. Use :meth:`close` when done.
+    """Draws characters, one :class:`Pose` each per frame. Call :meth:`close` at the end.
 
     Args:
-        model: whose ground, sky and light are drawn; its own bodies are not.
-        figures: what is drawn.
+        model: gives ground, sky and light; its bodies are not drawn.
+        figures: the characters to draw.
         size: (width, height) [px].
 
     Raises:
-        Exception: whatever the OpenGL library raises where it does not work; probe first.
+        Exception: any error of the OpenGL library; call ``probe_egl`` first.
     """
 
     name = "egl"
@@ -72,13 +72,13 @@ class MujocoRenderer:
         return np.ascontiguousarray((self._read() if image is None else image).astype(np.uint8))
 
     def close(self) -> None:
-        """Give back the OpenGL memory."""
+        """Free the OpenGL memory."""
         self._context.make_current()
         self._gpu.free()
         self._context.free()
 
     def _set_stage(self, camera: Camera) -> None:
-        """Ground, lights and camera; lights that track the character follow what the camera looks at."""
+        """Set ground, lights and camera. Lights that track the character follow the camera's ``lookat``."""
         if self._model.nq >= 2:
             self._data.qpos[:2] = camera.lookat[:2].tolist()
         mujoco.mj_forward(self._model, self._data)

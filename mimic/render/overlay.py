@@ -1,4 +1,4 @@
-"""Words on the picture: clip, time, reward, and which figure is which."""
+"""Draw text on a picture: clip, time, reward, and a label under each character."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BAR, _BAR_GROUND = (46, 160, 103, 255), (33, 41, 52, 45)
 
 @dataclass(frozen=True)
 class Label:
-    """A figure's name near the lower edge, centred at ``x`` [px], with a dot in its colour (rgb, 0..255)."""
+    """A character's name near the lower edge, centred at ``x`` [px], with a dot in its colour (rgb, 0..255)."""
 
     text: str
     x: float

@@ -1,7 +1,7 @@
-"""What is drawn: figures made of simple solids, posed frame by frame, and how they stand beside each other.
+"""The scene that a renderer draws: characters made of simple solids, posed frame by frame, and their places.
 
-Nothing here knows a renderer. A :class:`DrawnCharacter` is one body-posed character in one look (as it is, or tinted, or
-translucent); a renderer is given the figures once and then, for every frame, one pose for each.
+No renderer is imported here. A :class:`DrawnCharacter` is one character in one look (plain, tinted or translucent). A
+renderer gets the characters once and then, for every frame, one pose of each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Shape = Literal["sphere", "capsule", "ellipsoid", "cylinder", "box"]
 VIEWS = ("side", "ghost")
 
 VISUAL_GROUP, COLLISION_GROUP = 1, 3
-REFERENCE_TINT = (0.62, 0.72, 0.86)  # what the mocap figure is blended towards, rgb
+REFERENCE_TINT = (0.62, 0.72, 0.86)  # the reference's colours are blended towards this rgb
 GHOST_TINT = (0.30, 0.62, 1.00)
 GHOST_OPACITY = 0.45
 
@@ -36,7 +36,7 @@ _SHAPES: dict[int, Shape] = {
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the bodies of one character are: pos (B, 3) [m] and quat (B, 4) wxyz, world, in the character's order."""
+    """World pose of every body of one character, in its order: pos (B, 3) [m] and quat (B, 4) wxyz."""
 
     pos: Tensor
     quat: Tensor
@@ -56,8 +56,8 @@ class Frame:
 
     Attributes:
         time: seconds since the start.
-        sim: the simulated character (or, for a clip that is only played, the clip itself).
-        reference: the mocap at the same moment, if it is to be drawn too.
+        sim: the simulated character, or the clip itself if nothing is simulated.
+        reference: the clip at the same moment, or None to leave it out.
         clip: name in the caption.
         reward: reward of this step in [0, 1], or None to leave the bar out.
     """
@@ -70,7 +70,7 @@ class Frame:
 
 
 def last_finite(pose: Pose, before: Pose | None) -> Pose:
-    """The pose, or the one ``before`` where it is not finite. Raises InputError where there is none before."""
+    """The pose or, if it is not finite, the last finite one, ``before``. Raises InputError if ``before`` is None."""
     if bool(torch.isfinite(pose.pos).all()) and bool(torch.isfinite(pose.quat).all()):
         return pose
     if before is None:
@@ -91,10 +91,10 @@ class VisualGeom:
 
 
 def visual_geoms(model: mujoco.MjModel, body_names: Sequence[str]) -> tuple[VisualGeom, ...]:
-    """The visible geoms of a model, on bodies numbered as in ``body_names``; the collision geoms if it has no others.
+    """The visible geoms of a model, else its collision geoms, on bodies numbered as in ``body_names``.
 
     Raises:
-        InputError: if the model has no geom that can be drawn on any of these bodies.
+        InputError: none of these bodies has a geom that can be drawn.
     """
     number = {model.body(name).id: index for index, name in enumerate(body_names)}
     for group in (VISUAL_GROUP, COLLISION_GROUP, 0):
@@ -130,8 +130,8 @@ class DrawnCharacter:
 
     Args:
         geoms: its solids.
-        opacity: 1 is solid; less lets what is behind it shine through.
-        offset: (3,) [m] added to every pose, to stand two figures beside each other.
+        opacity: 1 is solid, below 1 translucent.
+        offset: (3,) [m] added to every pose, to place two characters beside each other.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ def drawn_characters(
     """The simulation first, then the reference beside it (``side``) or through it (``ghost``).
 
     Raises:
-        InputError: for an unknown view.
+        InputError: an unknown view.
     """
     if view not in VIEWS:
         raise InputError(f"unknown view '{view}': {nearest(view, VIEWS)}")

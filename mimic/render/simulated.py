@@ -1,4 +1,4 @@
-"""A policy at work as frames to draw: the simulation, and the reference it follows."""
+"""Frames of a policy in simulation, beside the reference that it follows."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from mimic.render.scene import Frame, Pose
 from mimic.tracking import TrackingEnv
 
-START = 0.0  # of the clip [s]: a film begins where the clip does
+START = 0.0  # [s], in the clip: a film begins where the clip begins
 
 
 @torch.no_grad()
 def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds: float) -> list[Frame]:
     """``seconds`` of the first environment of ``env``, from the start of the clip, one frame a control step.
 
-    After a fall the episode starts anew, as a cut in the film.
+    After a fall the episode restarts, which is a cut in the film.
     """
     obs = env.reset(torch.full((env.num_envs,), START, dtype=torch.float64, device=env.device))
     frames = []
@@ -27,12 +27,12 @@ def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds
 
 
 def post_step_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
-    """The first environment as its last step left it, before any restart; ``time`` [s] and ``reward`` are its caption."""
+    """The first environment after its last step, before any reset; the caption shows ``time`` [s] and ``reward``."""
     reference = env.kinematics.forward(env.reference.state)
     return Frame(time, Pose.of(env.bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name, reward)
 
 
 def current_frame(env: TrackingEnv, time: float) -> Frame:
-    """The first environment as it is now: after a reset, where its episode begins."""
+    """The first environment in its present state: after a reset, the start of its episode."""
     bodies, reference = env.kinematics.forward(env.engine.read()), env.kinematics.forward(env.clock.sample().state)
     return Frame(time, Pose.of(bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name)

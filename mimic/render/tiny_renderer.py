@@ -1,8 +1,8 @@
-"""Pictures without OpenGL, a display or anything to install: figures by pybullet's TinyRenderer over a painted ground.
+"""Draw without OpenGL or a display: characters by pybullet's TinyRenderer over a painted ground.
 
-TinyRenderer is a software rasteriser. It is given one figure at a time, as smooth meshes of ours, cut out of the
-picture at twice the resolution. :class:`mimic.render.background.Background` paints ground and sky; a figure's shadow is
-TinyRenderer's view of it along the light, laid on the ground. Depths decide what a translucent figure shines through.
+TinyRenderer is a software rasteriser. It draws one character at a time, from our smooth meshes, at twice the
+resolution of the picture. :class:`Background` paints ground and sky. A character's shadow is TinyRenderer's view
+of it along the light, projected onto the ground. Depths decide which character hides the other.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _LIGHTING = {"lightAmbientCoeff": 0.66, "lightDiffuseCoeff": 0.46, "lightSpecula
 
 @dataclass(frozen=True)
 class Sprite:
-    """A figure cut out of the picture: pixels [top:bottom, left:right], at twice that resolution.
+    """A character's part of the picture: pixels [top:bottom, left:right], at twice that resolution.
 
-    rgb (2h, 2w, 3) uint8, depth (2h, 2w) float32 (growing away from the eye), mask (2h, 2w) bool where the figure is.
+    rgb (2h, 2w, 3) uint8, depth (2h, 2w) float32 (larger is farther), mask (2h, 2w) bool: true on the character.
     """
 
     left: int
@@ -48,11 +48,11 @@ class Sprite:
 
 
 class TinyRenderer:
-    """Draws figures, one :class:`Pose` each a frame. Use :meth:`close` when done.
+    """Draws characters, one :class:`Pose` each per frame. Call :meth:`close` at the end.
 
     Args:
-        model: whose ground, sky and light are painted.
-        figures: what is drawn.
+        model: gives ground, sky and light.
+        figures: the characters to draw.
         size: (width, height) [px].
 
     Raises:
@@ -84,14 +84,14 @@ class TinyRenderer:
         return np.clip(image, 0, 255).astype(np.uint8)
 
     def close(self) -> None:
-        """Give back pybullet's memory."""
+        """Free pybullet's memory."""
         for actor in self._actors:
             actor.close()
         self._actors = []
 
 
 class _Actor:
-    """One figure in a pybullet world of its own."""
+    """One character in a pybullet world of its own."""
 
     def __init__(self, figure: DrawnCharacter, look: Look) -> None:
         self.figure, self._look = figure, look
@@ -115,7 +115,7 @@ class _Actor:
         self._centres = np.zeros((len(radii), 3))
 
     def pose(self, pose: Pose) -> None:
-        """Move every solid to where it is in this frame."""
+        """Move every solid to its place in this frame."""
         pos, quat = self.figure.place(pose)
         self._centres = pos.numpy()
         xyzw = quat.roll(-1, -1)
@@ -123,11 +123,11 @@ class _Actor:
             self._bullet.resetBasePositionAndOrientation(solid, at, turn, physicsClientId=self._world)
 
     def distance(self, camera: Camera) -> float:
-        """Mean depth [m] of the figure."""
+        """Mean depth [m] of the character."""
         return float(((self._centres - camera.eye().numpy()) @ camera.axes()[0].numpy()).mean())
 
     def sprite(self, camera: Camera, size: tuple[int, int]) -> Sprite | None:
-        """The figure as the camera sees it, or None if it is out of the picture."""
+        """The character as the camera sees it, or None if it is out of the picture."""
         pixels, depth = camera.project(torch.from_numpy(self._centres), *size)
         if float(depth.min()) < _NEAR:
             return None
@@ -145,7 +145,7 @@ class _Actor:
         return Sprite(left, top, right, bottom, rgb, depth_image, mask)
 
     def shadow(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where the light is blocked: mask (P, P) float32, its corner (2,) [m] on the ground and its extent (2,) [m].
+        """The shadow on the ground: mask (P, P) float32, its corner (2,) [m] and its extent (2,) [m].
 
         Rows run along y, columns along x.
         """
@@ -165,7 +165,7 @@ class _Actor:
     def _render(
         self, width: int, height: int, view: np.ndarray, projection: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """rgb (height, width, 3), depth and mask (height, width) of the figure through 4 x 4 matrices."""
+        """rgb (height, width, 3), depth and mask (height, width) of the character through 4 x 4 matrices."""
         _, _, rgba, depth, owner = self._bullet.getCameraImage(
             width,
             height,
@@ -214,7 +214,7 @@ def _perspective(x: tuple[float, float], y: tuple[float, float], near: float, fa
 
 
 def _lay_shadow(image: np.ndarray, actor: _Actor, background: Background, camera: Camera) -> None:
-    """Darken the ground where the figure keeps the light from it."""
+    """Darken the ground in the character's shadow."""
     mask, corner, extent = actor.shadow()
     metres = float(extent.mean()) / _SHADOW_PIXELS
     dark = sum(share * gaussian_filter(mask, blur / metres, mode="constant") for blur, share in _SHADOWS)
@@ -232,7 +232,7 @@ def _lay_shadow(image: np.ndarray, actor: _Actor, background: Background, camera
 
 
 def _blend(image: np.ndarray, nearest: np.ndarray, sprite: Sprite, opacity: float) -> None:
-    """Put the sprite into the picture (in place), except where something nearer is."""
+    """Draw the sprite into the picture (in place), except behind nearer sprites."""
     fine = np.s_[
         sprite.top * _OVERSAMPLING : sprite.bottom * _OVERSAMPLING,
         sprite.left * _OVERSAMPLING : sprite.right * _OVERSAMPLING,

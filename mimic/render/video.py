@@ -1,4 +1,4 @@
-"""An MP4 that is either whole or not there: written under another name and renamed when it is complete."""
+"""Write an MP4 whole or not at all: under another name first, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class RenderError(InputError):
 class VideoWriter:
     """H.264, yuv420p (plays in every browser), to be used in a ``with`` block.
 
-    The file appears under its name when the block ends well; if it ends with an exception nothing is left behind and an
+    The file gets its name when the block ends without an exception. Otherwise nothing is left behind, and an
     earlier file of that name is untouched.
 
     Args:
-        path: the .mp4 to make; missing folders are made.
-        size: (width, height) [px], both even as yuv420p demands.
+        path: the .mp4 file; missing folders are created.
+        size: (width, height) [px], both even, because yuv420p demands it.
 
     Raises:
-        InputError: another suffix, an odd size, or a place that cannot be written to.
+        InputError: another suffix, an odd size, or a path that cannot be written.
         RenderError: ffmpeg does not start or does not finish.
     """
 
@@ -49,7 +49,7 @@ class VideoWriter:
             self._partial.touch()
         except OSError as error:
             raise InputError(f"cannot write '{path}': {error.strerror}") from error
-        self._log = tempfile.TemporaryFile()  # not a pipe: nobody reads it while ffmpeg writes
+        self._log = tempfile.TemporaryFile()  # not a pipe: no thread reads it while ffmpeg writes
         self._ffmpeg = self._start(fps)
 
     def _start(self, fps: float) -> subprocess.Popen[bytes]:
@@ -102,7 +102,7 @@ class VideoWriter:
             self._partial.unlink(missing_ok=True)
 
     def _finish(self, complete: bool) -> None:
-        with contextlib.suppress(OSError):  # what was still to be written; the exit code says whether it mattered
+        with contextlib.suppress(OSError):  # ffmpeg may have ended early; its exit code says whether that matters
             self._ffmpeg.communicate()
         if not complete:
             return
@@ -111,7 +111,7 @@ class VideoWriter:
         os.replace(self._partial, self.path)
 
     def _complaint(self) -> str:
-        """The last line ffmpeg said."""
+        """The last line that ffmpeg printed."""
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""

@@ -40,7 +40,7 @@ def animations(path: Path) -> list[dict]:
     return json.loads(data[20 : 20 + struct.split_tensors("<I", data[12:16])[0]])["animations"]
 
 
-def test_the_shipped_skill_as_a_cycle_that_closes():
+def test_the_shipped_controller_gives_a_cycle_that_closes():
     clip_or_skip("cartwheel")
     made = controller_animation(load_controller("cartwheel"), Cut(30.0))
     motion = made.motion
@@ -52,7 +52,7 @@ def test_the_shipped_skill_as_a_cycle_that_closes():
     assert "its end missed its start by " in made.note and made.note.startswith("cartwheel: 82 frames at 30 frames/s")
 
 
-def test_the_first_seconds_of_a_skill_are_the_recording_and_three_js_sees_them(tmp_path):
+def test_the_first_seconds_are_the_simulation_and_three_js_reads_them(tmp_path):
     """Simulation -> GLB -> another program: frames, rate and joint positions."""
     clip_or_skip("cartwheel")
     controller = load_controller("cartwheel")
@@ -69,7 +69,7 @@ def test_the_first_seconds_of_a_skill_are_the_recording_and_three_js_sees_them(t
     assert np.abs(np.array(found["bones"]) - expected).max() < 1e-3
 
 
-def test_every_format_of_a_clip(clip, tmp_path, capsys):
+def test_a_clip_is_written_in_every_format(clip, tmp_path, capsys):
     pytest.importorskip("pxr", reason="usd-core is not installed")
     words = f"export --clip {clip} --animation glb,bvh,usd --fps 24 --out {tmp_path / 'out'}"
     assert run_mimic.main(words.split()) == 0
@@ -80,7 +80,7 @@ def test_every_format_of_a_clip(clip, tmp_path, capsys):
     assert (animation["name"], animation["extras"]) == ("sway", {"fps": 24.0, "frames": 25, "loop": True})
 
 
-def test_in_place_and_so_many_seconds(clip):
+def test_a_motion_in_place_stays_over_the_origin_for_the_seconds_asked_for(clip):
     moving, still = clip_animation(clip, Cut(30.0)).motion, clip_animation(clip, Cut(30.0, in_place=True)).motion
     assert moving.root_pos_w[-1, 0] == pytest.approx(0.3, abs=1e-3)
     assert still.root_pos_w[-1, :2].abs().max() < 1e-9
@@ -89,7 +89,7 @@ def test_in_place_and_so_many_seconds(clip):
     assert torch.allclose(short.root_pos_w[:, 2], clip_animation(clip, Cut(60.0)).motion.root_pos_w[:31, 2], atol=1e-6)
 
 
-def test_a_clip_that_loops_goes_on_for_as_long_as_asked(clip):
+def test_a_looping_clip_repeats_for_the_seconds_asked_for(clip):
     made = clip_animation(clip, Cut(60.0, seconds=2.5))
     assert made.motion.duration == pytest.approx(2.5) and "; 2.5 cycles" in made.note
     assert made.motion.root_pos_w[-1, 0] == pytest.approx(0.75, abs=0.01)
@@ -103,7 +103,7 @@ def test_several_motions_share_one_glb(clip, tmp_path):
     assert [animation["name"] for animation in animations(path)] == ["sway", "other", "sway-2"]
 
 
-def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
+def test_a_controller_that_falls_gives_a_note_and_the_motion_before_the_fall(tmp_path):
     controller = bundles.untrained(tmp_path, "dog", duration=1.0)
     made = controller_animation(controller, Cut(60.0, seconds=12.0))
     assert "it fell after " in made.note and made.motion.duration < 12.0
@@ -126,7 +126,7 @@ def test_a_skill_that_falls_says_so_and_gives_what_there_is(tmp_path):
         ("--replay sway.txt/x.html", "cannot be made"),
     ],
 )
-def test_bad_words_are_one_line_with_a_way_out(clip, words, part, capsys, monkeypatch, tmp_path):
+def test_bad_arguments_are_refused_in_one_line_with_a_remedy(clip, words, part, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert run_mimic.main(["export", "--clip", clip, *words.split()]) == 2
     error = capsys.readouterr().err

@@ -16,7 +16,7 @@ ENGINES = pytest.mark.parametrize("frame", FRAMES.values(), ids=lambda frame: fr
 
 
 @ENGINES
-def test_there_and_back_is_the_identity(frame):
+def test_converting_to_an_engine_and_back_is_the_identity(frame):
     random = np.random.default_rng(0)
     points, quats = random.normal(size=(100, 3)) * 10, random_quat(100).double().numpy()
     np.testing.assert_allclose(frame.position_back(frame.position(points)), points, atol=1e-6)
@@ -49,7 +49,7 @@ def test_a_turned_vector_is_turned_alike_in_the_engine(frame):
 
 
 @ENGINES
-def test_up_forward_and_right_are_where_the_engine_has_them(frame):
+def test_each_engine_has_up_forward_and_right_where_it_states_them(frame):
     unit = frame.units_per_metre
     np.testing.assert_allclose(frame.position(np.array([0.0, 0.0, 1.0])), unit * frame.direction(frame.up))
     np.testing.assert_allclose(frame.position(np.array([1.0, 0.0, 0.0])), unit * frame.direction(frame.forward))
@@ -100,7 +100,7 @@ def test_a_wave_of_the_right_arm_is_on_the_right(frame):
     assert other @ right < 0
 
 
-def test_the_bundle_says_it(files):
+def test_the_bundle_holds_the_conventions(files):
     assert bundles.part(files, "conventions.json")["engines"] == conventions()["engines"]
 
 

@@ -37,7 +37,7 @@ def test_two_exports_are_the_same_to_the_byte(tmp_path, capsys):
     assert [name for name, data in again.items() if data != bundles.cartwheel()[name]] == []
 
 
-def test_a_zip_holds_the_same_and_is_the_same_every_time(tmp_path, monkeypatch):
+def test_a_zip_holds_the_same_files_and_the_same_bytes_every_time(tmp_path, monkeypatch):
     clip_or_skip("cartwheel")
     monkeypatch.setattr("mimic.export.bundle.bundle_files", lambda controller: bundles.cartwheel())
     first, _ = export_bundle(load_controller("cartwheel"), tmp_path / "a", as_zip=True)
@@ -65,7 +65,7 @@ def test_every_json_file_is_of_its_schema_and_the_schemas_are_strict(files):
         jsonschema.Draft202012Validator.check_schema(bundles.part({"s": path.read_bytes()}, "s"))
 
 
-def test_nothing_of_the_machine_is_in_it(files):
+def test_a_bundle_holds_no_path_of_the_machine(files):
     for name, data in files.items():
         for word in (b"/work/", b"/home/", b"/root/", str(Path.cwd()).encode(), b"/tmp/"):
             assert word not in data or name.startswith(("players/", "samples/")), (name, word)
@@ -89,7 +89,7 @@ def test_the_licence_is_said_and_the_warning_with_it(files):
         ("", "unclear"),
     ],
 )
-def test_only_what_is_plainly_free_counts_as_free(licence, use):
+def test_only_plainly_free_licences_count_as_free(licence, use):
     assert commercial_use(licence) == use
 
 
@@ -126,7 +126,7 @@ def test_the_reference_is_the_clip_as_it_was_trained_on():
     assert (table["clip.qpos"][:, 2] > 0.2).all()
 
 
-def test_what_is_packed_comes_out_and_an_index_cannot_point_outside():
+def test_concatenated_tensors_are_split_again_and_an_index_cannot_point_outside():
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([7.5])}
     index, data = concat_tensors(arrays)
     for name, array in split_tensors(index, data).items():
@@ -176,7 +176,7 @@ def test_a_controller_of_several_clips_is_refused():
         web_files([load_controller("steer")])
 
 
-def test_without_onnx_the_way_out_is_named(monkeypatch):
+def test_a_missing_onnx_is_an_error_that_names_the_remedy(monkeypatch):
     clip_or_skip("cartwheel")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"'onnx' is missing; install it: pip install 'mimic-animation\[export\]'"):

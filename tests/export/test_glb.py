@@ -76,7 +76,7 @@ def test_neighbouring_rotations_never_jump_to_the_other_sign():
     assert (quat[1:] * quat[:-1]).sum(-1).min() > 0
 
 
-def test_what_cannot_be_one_file_is_refused():
+def test_motions_that_cannot_share_a_file_are_refused():
     humanoid = load_character("humanoid")
     with pytest.raises(InputError, match="different names"):
         character_glb(humanoid, [random_motion("humanoid")] * 2)

@@ -28,7 +28,7 @@ def test_the_mjcf_compiles_to_the_very_model_that_is_simulated(name):
     assert compared > 300
 
 
-def test_self_collision_goes_along(tmp_path):
+def test_the_mjcf_keeps_self_collision(tmp_path):
     source = load_character("humanoid").model_path.parent
     for path in (source / "humanoid.xml", source / "humanoid.yaml", source.parent / "scene.xml"):
         (tmp_path / "humanoid").mkdir(exist_ok=True)

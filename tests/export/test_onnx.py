@@ -49,7 +49,7 @@ def test_the_policy_is_torchs_on_a_thousand_observations_extremes_included(shipp
     assert np.abs(found - expected).max() <= 1e-5
 
 
-def test_both_networks_give_what_was_recorded(files):
+def test_both_networks_reproduce_the_test_vectors(files):
     policy, controller = session(files["policy.onnx"]), session(files["controller.onnx"])
     for row in bundles.rows(files):
         feed = {name: bundles.float32_row(row[name]) for name in ("qpos", "qvel", "clip_time", "origin", "yaw")}
@@ -97,7 +97,7 @@ def test_the_metadata_holds_the_numbers_that_are_simulated_with(shipped):
     assert torch.equal(torch.tensor(control["action"]["scale"]), env.action.scale)
 
 
-def test_onnx_has_an_evaluator_that_agrees_without_any_runtime(files):
+def test_the_evaluator_of_onnx_agrees_without_a_runtime(files):
     row = bundles.rows(files)[0]
     (action,) = ReferenceEvaluator(files["policy.onnx"]).run(None, {"obs": bundles.float32_row(row["observation"])})
     np.testing.assert_allclose(action[0], row["action"], atol=1e-5)

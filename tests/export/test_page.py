@@ -57,7 +57,7 @@ def root(page) -> np.ndarray:
     return np.array(page.run("Array.from(mimic.page.controller.data.qpos.slice(0, 3))"))
 
 
-def test_it_fetches_only_its_own_files(page):
+def test_the_page_fetches_only_its_own_files(page):
     assert len(page.asked) > 10
     assert [url for url in page.asked if not url.startswith((page.url, "data:", "blob:"))] == []
 
@@ -80,7 +80,7 @@ def test_every_skill_that_ships_stays_up_and_looks_alive(page, name):
     assert page.picture()[:220].astype(float).std(axis=(0, 1)).max() > 10, "not blank"
 
 
-def test_its_rollout_is_pythons(page):
+def test_the_rollout_of_the_page_is_pythons(page):
     page.run("mimic.page.playing = false")
     found = page.run("mimic.rollout(2.0)")
     assert found["fallen"] is None and len(found["rows"]) == 61
@@ -131,7 +131,7 @@ def test_dragging_beside_the_character_turns_the_camera(page):
     assert page.run("mimic.page.controller.force === null")
 
 
-def test_pause_restart_and_speed(page):
+def test_pause_restart_and_speed_work(page):
     page.run("document.getElementById('play').click()")
     still = page.run("mimic.page.controller.time")
     page.run("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")

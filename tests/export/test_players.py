@@ -99,7 +99,7 @@ def gdscript():
 
 
 @pytest.mark.parametrize("language", ["javascript", "cpp", "csharp", "gdscript"])
-def test_evaluator(language, bundle, tmp_path, request):
+def test_an_evaluator_reproduces_the_test_vectors_and_notices_wrong_ones(language, bundle, tmp_path, request):
     check = request.getfixturevalue(language)
     # Godot writes its settings and its log somewhere: not at home, nor here
     environment = {"HOME": str(tmp_path), "LC_ALL": "C.UTF-8"} if language == "gdscript" else {}

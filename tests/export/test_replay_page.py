@@ -56,7 +56,7 @@ def test_scrubbing_shows_the_moment(browser, name, tmp_path):
     assert picture[:200].std(axis=(0, 1)).max() > 10, "not blank"
 
 
-def test_it_plays_and_steps_by_frames(browser, tmp_path):
+def test_the_page_plays_and_steps_by_frames(browser, tmp_path):
     character = load_character("humanoid")
     motion = resample(gentle_motion("humanoid", loop=False, duration=20.0), character, 30.0)
     out = tmp_path / "x.html"

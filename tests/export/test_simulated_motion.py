@@ -35,7 +35,7 @@ def test_every_fourth_state_is_what_the_environment_saw(cartwheel):
             assert torch.equal(recording.reference.root_pos_w[step], env.reference.state.root_pos_w[0].double())
 
 
-def test_it_starts_as_the_clip_does_and_carries_its_licence(cartwheel):
+def test_a_simulated_motion_starts_as_its_clip_and_carries_the_licence(cartwheel):
     recording = simulate_motion(cartwheel, 0.1)
     assert (recording.simulated.root_pos_w[0] - recording.reference.root_pos_w[0]).abs().max() < 1e-6
     assert recording.simulated.license and recording.simulated.license == recording.reference.license
@@ -43,7 +43,7 @@ def test_it_starts_as_the_clip_does_and_carries_its_licence(cartwheel):
     assert recording.cycle_s == pytest.approx(2.7166, abs=1e-3)
 
 
-def test_a_fall_ends_it_and_is_told(tmp_path):
+def test_a_fall_ends_the_simulated_motion_and_is_stated(tmp_path):
     """An untrained dog on an unlikely task: nothing but its toes may come near the ground."""
     controller = bundles.untrained(tmp_path, "dog", config("termination.contact_height=0.2"), duration=1.0)
     with pytest.raises(InputError, match=r"fell after 0\.00 s; there is nothing to export"):

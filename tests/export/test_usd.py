@@ -21,7 +21,7 @@ def written(request, tmp_path_factory):
     return motion, path
 
 
-def test_what_usdchecker_runs_finds_nothing(written):
+def test_the_checks_of_usdchecker_find_nothing(written):
     from pxr import Usd, UsdValidation
 
     stage = Usd.Stage.Open(str(written[1]))
@@ -69,7 +69,7 @@ def test_the_skin_follows_the_skeleton(written):
     assert np.abs(moved - drawn_vertices(motion, 3)).max() < 1e-5, "it is what the videos show"
 
 
-def test_without_usd_core_the_way_out_is_named(tmp_path, monkeypatch):
+def test_a_missing_usd_core_is_an_error_that_names_the_remedy(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pxr", None)
     with pytest.raises(InputError, match="pip install usd-core"):
         write_usd(random_motion("humanoid"), load_character("humanoid"), tmp_path / "x.usd")

@@ -66,12 +66,12 @@ def test_a_sound_bundle_passes_as_folder_and_as_zip(bundle, tmp_path, capsys):
     assert run_mimic.main(["verify", archive]) == 0
 
 
-def test_all_kinds_of_controller_pass(files, tmp_path):
+def test_every_kind_of_controller_passes(files, tmp_path):
     verdict = verify(bundles.write(tmp_path / "b", files))
     assert max(verdict.errors.values()) <= 1e-5
 
 
-def test_without_a_runtime_numpy_does(bundle, monkeypatch):
+def test_numpy_verifies_if_no_runtime_is_installed(bundle, monkeypatch):
     missing = {"onnxruntime"}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in missing else object())
     verdict = verify(bundle)
@@ -165,7 +165,7 @@ def test_the_player_imports_nothing_of_ours_and_keeps_to_its_size(bundle):
         ("conventions.json", lambda p: p["engines"].pop("unity"), "'unity' is a required property"),
     ],
 )
-def test_what_does_not_fit_together_is_refused_though_the_hashes_are_right(bundle, name, edit, complaint):
+def test_parts_that_do_not_fit_together_are_refused_though_the_hashes_are_right(bundle, name, edit, complaint):
     change(bundle, name, edit)
     with pytest.raises(BundleError, match=complaint):
         verify(bundle)
@@ -234,7 +234,7 @@ def test_names_that_leave_the_bundle_are_refused(bundle, tmp_path):
     ):
         files = {**manifest["files"], name: {"size": 6, "sha256": hashlib.sha256(b"secret").hexdigest()}}
         (bundle / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
-        with pytest.raises(BundleError, match="is no name for a file in a bundle"):
+        with pytest.raises(BundleError, match="is not a valid file name"):
             read_bundle(bundle)
         assert play(bundle).returncode == 2
 
@@ -273,8 +273,8 @@ def test_zip_files_that_lie_are_refused(sound, tmp_path):
         twice = zipped(tmp_path / "twice.zip", [*files, files[0]])
     cases = {
         twice: "the same file twice",
-        zipped(tmp_path / "slip.zip", [*files, ("../evil", b"x")]): r"'../evil' is no name for a file",
-        zipped(tmp_path / "abs.zip", [*files, ("/etc/evil", b"x")]): "is no name for a file",
+        zipped(tmp_path / "slip.zip", [*files, ("../evil", b"x")]): r"'../evil' is not a valid file name",
+        zipped(tmp_path / "abs.zip", [*files, ("/etc/evil", b"x")]): "is not a valid file name",
         zipped(tmp_path / "link.zip", [*files, (link, b"/etc/passwd")]): "evil is a link",
         zipped(tmp_path / "more.zip", [*files, ("more", b"x")]): "'more' is not in the manifest",
         zipped(tmp_path / "many.zip", [(f"f{i}", b"") for i in range(MAX_FILES + 1)]): f"more than {MAX_FILES} files",
@@ -300,7 +300,7 @@ def test_sizes_beyond_all_measure_are_refused_unread(bundle):
     for size in (10**12, -1, 1.5, True, "9", None):
         manifest["files"]["policy.onnx"]["size"] = size
         (bundle / "manifest.json").write_text(json.dumps(manifest))
-        with pytest.raises(BundleError, match=r"says nothing sensible of policy\.onnx"):
+        with pytest.raises(BundleError, match=r"has no valid size and sha256 of policy\.onnx"):
             read_bundle(bundle)
 
 

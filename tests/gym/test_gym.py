@@ -63,7 +63,7 @@ def test_reset_can_choose_the_moment_of_the_clip():
         env.reset(options={"start_time": [0.1]})
 
 
-def test_what_happens_can_be_watched_as_pictures():
+def test_every_step_can_be_rendered():
     pytest.importorskip("pybullet")
     assert GymTracking("walk").render() is None
     with pytest.raises(ValueError, match="render_mode 'human': there is rgb_array"):
@@ -119,7 +119,7 @@ def test_a_vector_environment_keeps_gymnasiums_rules():
     np.testing.assert_allclose(obs[:, phase], np.stack((np.sin(clip_phase), np.cos(clip_phase)), 1), atol=1e-6)
 
 
-def test_what_terminates_is_told_from_what_is_cut_short():
+def test_termination_is_told_from_truncation():
     env = GymVectorTracking("walk", num_envs=4)
     env.reset(seed=0)
     action = np.zeros(env.action_space.shape, np.float32)
@@ -132,7 +132,7 @@ def test_what_terminates_is_told_from_what_is_cut_short():
     assert np.isfinite(obs).all() and reward.tolist()[0] == reward.tolist()[2] == 0.0
 
 
-def test_without_a_seed_every_environment_starts_elsewhere_and_with_one_both_faces_start_alike():
+def test_start_times_are_random_without_a_seed_and_alike_with_one():
     starts = [GymVectorTracking("walk", 2).reset()[0] for _ in range(2)]
     assert not np.array_equal(*starts)
     np.testing.assert_array_equal(

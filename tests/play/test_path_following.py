@@ -26,7 +26,7 @@ def test_paths_begin_ahead_and_close(name):
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_a_puppet_that_obeys_its_clips_keeps_to_the_path(name):
+def test_a_character_that_follows_its_clips_exactly_keeps_to_the_path(name):
     env = TrackingEnv(load_clips(CLIPS), Puppet(load_character("dog"), 1, threads=1), config(), training=False)
     points = PATHS[name](3.0)
     follower, progress_probe = PathFollower(env, points), PathFollower(env, points)

@@ -25,13 +25,13 @@ def _probe_with(program: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return probe_egl()
 
 
-def test_opengl_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opengl_draws_if_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(True, "Some GPU"))
     assert choose_renderer().name == "egl" and "Some GPU" in choose_renderer().reason
     assert choose_renderer().advice == ""
 
 
-def test_tiny_where_opengl_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiny_draws_if_opengl_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(True, "llvmpipe (LLVM 15)"))
     monkeypatch.setattr(backend, "_has_pybullet", lambda: True)
     assert choose_renderer().name == "tiny" and "llvmpipe" in choose_renderer().reason
@@ -40,7 +40,7 @@ def test_tiny_where_opengl_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_renderer().name == "egl"
 
 
-def test_tiny_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiny_draws_if_opengl_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pybullet")
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(False, "no such library"))
     chosen = choose_renderer()
@@ -49,7 +49,7 @@ def test_tiny_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
         choose_renderer("egl")
 
 
-def test_with_neither_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_any_renderer_gets_an_error_that_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(False, "no such library"))
     monkeypatch.setattr(backend, "_has_pybullet", lambda: False)
     with pytest.raises(InputError, match="apt-get install"):
@@ -58,7 +58,7 @@ def test_with_neither_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
         choose_renderer("tiny")
 
 
-def test_an_unknown_renderer() -> None:
+def test_an_unknown_renderer_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean 'tiny'"):
         choose_renderer("tinny")
 
@@ -84,7 +84,7 @@ def test_a_driver_that_hangs_is_not_waited_for(tmp_path: Path, monkeypatch: pyte
     assert not probe.works and "0.5 s" in probe.detail
 
 
-def test_the_real_probe_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_probe_fails_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "libEGL.so.1").write_text("no library")
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
     monkeypatch.setenv("MUJOCO_GL", "egl")

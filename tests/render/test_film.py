@@ -90,7 +90,7 @@ def test_a_renderer_that_breaks_down_leaves_no_file(tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
 
 
-def test_frames_that_are_none_or_do_not_match(tmp_path: Path) -> None:
+def test_a_film_of_no_frames_or_of_unlike_frames_is_refused(tmp_path: Path) -> None:
     dog = load_character("dog")
     with pytest.raises(InputError, match="no frames"):
         draw([], dog, tmp_path / "a.mp4")

@@ -17,7 +17,7 @@ def _motion(loop: bool) -> Motion:
     return replace(random_motion("dog", seed=4, loop=loop), times=torch.arange(12, dtype=torch.float64) / 30)
 
 
-def test_at_the_clip_s_own_frames_it_is_the_clip() -> None:
+def test_frames_at_the_times_of_the_clip_are_the_clip() -> None:
     motion, dog = _motion(loop=False), load_character("dog")
     frames = motion_frames(motion, dog, seconds=12 / 30)
     zeros = torch.zeros(12, 3, dtype=torch.float64)
@@ -63,6 +63,6 @@ def test_a_clip_that_does_not_loop_stays_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), 1e9])
-def test_lengths_that_make_no_sense(seconds: float) -> None:
+def test_lengths_out_of_range_are_refused(seconds: float) -> None:
     with pytest.raises(InputError, match="cannot play"):
         motion_frames(_motion(loop=True), load_character("dog"), seconds)

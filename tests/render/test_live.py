@@ -35,7 +35,7 @@ def body_column(picture: np.ndarray) -> float:
     return float(np.nonzero(differs.any(0))[0].mean())
 
 
-def test_the_camera_goes_along(dog):
+def test_the_camera_follows_the_character(dog):
     character, frame = dog
     with LivePicture(character, SIZE, "tiny") as live:
         first = live.draw(frame(0.0))
@@ -45,7 +45,7 @@ def test_the_camera_goes_along(dog):
     assert abs(body_column(first) - SIZE[0] / 2) < 25 and abs(body_column(later) - SIZE[0] / 2) < 40
 
 
-def test_after_a_cut_the_camera_is_there_at_once(dog):
+def test_the_camera_jumps_after_a_cut(dog):
     character, frame = dog
     with LivePicture(character, SIZE, "tiny") as live:
         near = live.draw(frame(0.0))

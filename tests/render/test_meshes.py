@@ -22,7 +22,7 @@ def _mesh(shape: Shape) -> Mesh:
 
 
 @pytest.mark.parametrize("shape", SOLIDS)
-def test_volume(shape: Shape) -> None:
+def test_a_mesh_has_the_volume_of_its_solid(shape: Shape) -> None:
     mesh, expected = _mesh(shape), SOLIDS[shape][1]
     a, b, c = (mesh.vertices[mesh.triangles[:, i]] for i in range(3))
     volume = np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6  # divergence theorem: negative if inside out

@@ -44,14 +44,14 @@ def test_solids_stand_where_mujoco_has_them(name: str) -> None:
         assert torch.allclose(matrix, torch.from_numpy(data.geom_xmat[g]), atol=1e-9)
 
 
-def test_without_visual_geoms_the_collision_geoms_are_drawn() -> None:
+def test_collision_geoms_are_drawn_if_there_are_no_visual_ones() -> None:
     model, _, _, names = _posed("humanoid")
     model.geom_group[model.geom_group == VISUAL_GROUP] = 5
     shapes = [geom.shape for geom in visual_geoms(model, names)]
     assert len(shapes) == int((model.geom_group == COLLISION_GROUP).sum()) == len(names)
 
 
-def test_nothing_to_draw_is_an_error() -> None:
+def test_a_model_with_nothing_to_draw_is_an_error() -> None:
     model, _, _, names = _posed("humanoid")
     model.geom_group[:] = 5
     with pytest.raises(InputError, match="nothing to draw"):
@@ -73,7 +73,7 @@ def test_tinting_moves_colours_part_of_the_way() -> None:
     assert {geom.rgba[:3] for geom in tinted(geoms, (0.25, 0.5, 0.75), 1.0)} == {(0.25, 0.5, 0.75)}
 
 
-def test_views() -> None:
+def test_each_view_places_the_reference_as_its_name_says() -> None:
     model, _, _, names = _posed("dog")
     geoms, aside = visual_geoms(model, names), torch.tensor([0.0, 2.0, 0.0])
     assert len(drawn_characters(geoms, "side", False, aside)) == 1
