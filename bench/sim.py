@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from bench import pybullet_engine as bench_pybullet
+from mimic.gpu.graphed_env import with_graphs
 from mimic.runs.preset import Preset
 from mimic.sim import DeviceName
 from mimic.tracking import make_env
-from mocap.catalogue import list_clips
+from mocap.catalogue import list_clips, load_clips
 
 _ROUNDS = 5
 _SECONDS = 1.0
@@ -39,18 +40,18 @@ def bench_sim(
     """
     peer = [bench_pybullet.measure(_PEER_SECONDS)] if pybullet else []
     clip = clip_of(character)
-    env = make_env(clip, preset.env, num_envs, threads=threads, engine=engine_name, device=device)
+    env = make_env(load_clips(clip), preset.env, num_envs, threads=threads, engine=engine_name, device=device)
     engine = env.engine
     generator = torch.Generator().manual_seed(0)
     noise = _ACTION_STD * torch.randn(_ACTIONS, num_envs, env.act_dim, generator=generator).to(env.device)
-    env.record()
+    graphed = with_graphs(env)
     engine.physics_step()  # kernels are compiled, graphs captured
     env.reset()
     step = 0
 
     def env_step() -> None:
         nonlocal step
-        env.step(noise[step % len(noise)])
+        graphed.step(noise[step % len(noise)])
         step += 1
 
     for _ in range(30):

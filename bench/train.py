@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.sim import clip_of, now
 from mimic.core.strict_config import replace
+from mimic.gpu.graphed_env import with_graphs
 from mimic.rl.build import make_learner
 from mimic.rl.policy import GaussianPolicy
 from mimic.rl.replay import Replay
@@ -81,9 +82,8 @@ class _Run:
         self.seconds: dict[str, float] = {}
         preset, rollout = run.preset, rollout_of(run)
         self._rollout: RolloutConfig = rollout
-        self._env = env = make_run_env(run, threads)
-        if not plainly:
-            env.record()
+        simulated = make_run_env(run, threads)
+        self._env = env = simulated if plainly else with_graphs(simulated)
         update = preset.algorithm(run.algorithm).update
         self._learner = make_learner(env, preset.policy, update, 0, device=run.device)
         self._policy: GaussianPolicy = self._learner.policy
@@ -97,7 +97,7 @@ class _Run:
         if rollout.overlap or self._learner.device.type != env.device.type:
             self._beside = Collector(env, self._policy, rollout.steps, rollout.overlap, learn_threads=self._threads)
         acting = self._beside.acting if self._beside else self._policy
-        self._watch(env.engine, "step", "simulate")
+        self._watch(simulated.engine, "step", "simulate")
         self._watch(env, "step", "step")
         self._watch(acting, "sample", "infer")
         self._watch(self, "_learn", "learn")

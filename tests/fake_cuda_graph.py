@@ -82,17 +82,17 @@ def _place(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-class TapeRecorder:
+class FakeGraphBackend:
     """Counts what it recorded."""
 
     def __init__(self) -> None:
         self.tapes: list[Tape] = []
         self.replays = 0
 
-    def rehearse(self, function: Callable[[], T]) -> T:
+    def warm_up(self, function: Callable[[], T]) -> T:
         return function()
 
-    def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+    def capture(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
         tape = Tape()
         try:
             with tape:

@@ -1,4 +1,4 @@
-"""Environments for tests: of any motion, with an engine that obeys, and a preset's configuration to change."""
+"""Environments for tests: of any motion, with an engine without physics, and a preset's configuration to change."""
 
 import math
 from dataclasses import replace
@@ -10,19 +10,19 @@ from characters import CharacterState, load_character
 from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec, quat_from_yaw
 from mimic.runs.preset import Preset, load_preset
 from mimic.sim.engines.mujoco import MujocoEngine
-from mimic.tracking import EnvConfig, TaskConfig, TrackingEnv
+from mimic.tracking import ClipRules, EnvConfig, TrackingEnv
 from mocap.motion import Motion
 from retarget.ground import lowest_heights
 from tests.motion_samples import clip_or_skip
 
 
-class Puppet(MujocoEngine):
-    """Instead of simulating, ``step`` takes the pose and velocity it is told next."""
+class KinematicEngine(MujocoEngine):
+    """An engine without physics: ``step`` takes on ``next_state``."""
 
-    told: CharacterState
+    next_state: CharacterState
 
     def step(self) -> None:
-        self.reset(torch.arange(self.num_envs), self.told)
+        self.reset(torch.arange(self.num_envs), self.next_state)
 
 
 @cache
@@ -70,13 +70,13 @@ def make(
     motion: Motion,
     num_envs: int,
     env_config: EnvConfig | None = None,
-    task: TaskConfig | None = None,
+    rules: ClipRules | None = None,
     training: bool = False,
     seed: int = 0,
-    puppet: bool = False,
+    kinematic: bool = False,
 ) -> TrackingEnv:
-    engine = (Puppet if puppet else MujocoEngine)(load_character(motion.character), num_envs, threads=1)
-    return TrackingEnv(motion, engine, env_config or config(), task, training, seed)
+    engine = (KinematicEngine if kinematic else MujocoEngine)(load_character(motion.character), num_envs, threads=1)
+    return TrackingEnv(motion, engine, env_config or config(), rules, training, seed)
 
 
 def clip_env(clip: str, num_envs: int, env_config: EnvConfig | None = None, **options: object) -> TrackingEnv:
@@ -86,13 +86,13 @@ def clip_env(clip: str, num_envs: int, env_config: EnvConfig | None = None, **op
 
 def ahead(env: TrackingEnv) -> CharacterState:
     """The reference one control step from now, as the clip goes on."""
-    later = env.clock.ahead(env.control_dt)
-    return env.clock.reference.sample(later.clip_time, later.origin_w, later.yaw, later.clip).state
+    later = env.tracker.ahead(env.control_dt)
+    return env.tracker.reference.sample(later.clip_time, later.origin_w, later.yaw, later.clip).state
 
 
-def obey(env: TrackingEnv, change: object = lambda state: state) -> object:
-    """One step in which the puppet does as the reference, or what ``change`` makes of that."""
-    env.engine.told = change(ahead(env))  # type: ignore[attr-defined,operator]
+def follow_reference(env: TrackingEnv, change: object = lambda state: state) -> object:
+    """One step after which the simulated state is the reference, or what ``change`` makes of it."""
+    env.engine.next_state = change(ahead(env))  # type: ignore[attr-defined,operator]
     return env.step(torch.zeros(env.num_envs, env.act_dim))
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from characters import BodyState, Character, Kinematics
 from mimic.core.rotations import cross, quat_rotate
 from mimic.evaluation.feet import Feet
-from mimic.tracking.clip_rules import TaskConfig
+from mimic.tracking.clip_rules import ClipRules
 from mimic.tracking.reference import sample_motion
 from mimic.tracking.termination import forbidden_bodies
 from mocap.motion import Motion
@@ -44,7 +44,7 @@ class ClipCheck:
 
 
 def check_clip(
-    motion: Motion, character: Character, task: TaskConfig, contact_height: float, asked: Motion | None = None
+    motion: Motion, character: Character, task: ClipRules, contact_height: float, asked: Motion | None = None
 ) -> ClipCheck:
     """Check a clip as it was recorded, and as it is ``asked`` for: by default, lifted out of the ground."""
     lifted = asked or lift_penetration(motion, character)
@@ -140,7 +140,7 @@ def _ground_forces(com: Tensor, needed: Tensor, point: Tensor, bears: Tensor) ->
     return share[..., None] * total[:, None]
 
 
-def _feet_points(bodies: BodyState, character: Character, task: TaskConfig) -> tuple[Tensor, Tensor]:
+def _feet_points(bodies: BodyState, character: Character, task: ClipRules) -> tuple[Tensor, Tensor]:
     """Lowest points of the feet (T, B, 3), and the bodies that stand, (T, B) bool."""
     feet = Feet(character, task)
     height = feet.contact(bodies).height

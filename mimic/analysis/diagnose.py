@@ -11,7 +11,7 @@ from mimic.analysis.finding import Finding
 from mimic.analysis.rules import findings
 from mimic.evaluation.feet import label
 from mimic.evaluation.report import EvaluationReport
-from mimic.tracking.reward import LABELS
+from mimic.tracking.reward import term_label
 
 _SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
 
@@ -91,7 +91,7 @@ def _falls(falls: Falls, report: EvaluationReport, character: Character) -> list
     if touched != "nothing":
         lines.append(f"The {label(touched, character)} hits the ground first ({100 * share:.0f} % of the falls).")
     lines += _pose_before(falls, character)
-    lost = [f"{LABELS.get(name, name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
+    lost = [f"{term_label(name)} {value:.2f}" for name, value in list(falls.lost.items())[:3]]
     lines.append(f"The last half second loses this part of the reward, which is 1 in all: {', '.join(lost)}.")
     return lines
 

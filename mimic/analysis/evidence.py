@@ -23,7 +23,7 @@ from mimic.rl.trainer import CHECKPOINTS
 from mimic.runs.controller import CONFIG_FILE, load_controller
 from mimic.runs.preset import Preset, load_preset
 from mimic.runs.training import RunConfig, read_run
-from mimic.tracking import prepared, task_of
+from mimic.tracking import preprocess_motion, rules_of
 from mocap.catalogue import load_clips
 
 TRIAL_S = 10.0
@@ -106,8 +106,8 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
     config = read_run(run)
     motions, env_config = load_clips(config.clip), config.preset.env
     character = load_character(motions[0].character)
-    asked = tuple(prepared(motion, character, env_config) for motion in motions)
-    task, height = task_of(asked, character), env_config.termination.contact_height
+    asked = tuple(preprocess_motion(motion, character, env_config) for motion in motions)
+    task, height = rules_of(asked, character), env_config.termination.contact_height
     clip = worst([check_clip(m, character, task, height, a) for m, a in zip(motions, asked, strict=True)])
     rows = [_numbers(row) for row in read_rows(run / METRICS_FILE)]
     notes = [] if rows else [f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"]

@@ -55,7 +55,7 @@ class FallMetric(Metric):
 
     def __init__(self, env: TrackingEnv):
         self._env = env
-        names = forbidden_bodies(env.character, env.task)
+        names = forbidden_bodies(env.character, env.rules)
         self._forbidden = torch.tensor([env.character.body_index(n) for n in names], dtype=torch.long)
         self._forbidden = self._forbidden.to(env.device)
         self._errors: deque[dict[str, Tensor]] = deque(maxlen=max(1, round(BEFORE_S / env.control_dt)))
@@ -65,7 +65,7 @@ class FallMetric(Metric):
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
         """Store the clip time, which a fall resets."""
-        self._clip_time = env.clock.now.clip_time.clone()
+        self._clip_time = env.tracker.current.clip_time.clone()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
         """Store the errors of this step; for episodes that fell in it, keep those from ``BEFORE_S`` ago."""
@@ -101,7 +101,7 @@ class FallMetric(Metric):
         # a tenth that few episodes reached has no meaningful hazard
         hazard = per_bin / self._seconds.cpu().clamp_min(0.05 * float(self._seconds.max()) + 1e-9)
         worst = int(hazard.argmax())
-        weights = {name: term.weight for name, term in env.config.reward.terms.items()}
+        weights = {name: term.weight for name, term in env.config.reward.terms.items() if term.bounded}
         lost = {name: weight * (1.0 - float(mean[f"term.{name}"])) for name, weight in weights.items()}
         names = [body.name for body in env.character.bodies]
         limbs = dict(zip(names, mean["limbs"].tolist(), strict=True))
@@ -131,7 +131,7 @@ def _errors(env: TrackingEnv) -> dict[str, Tensor]:
     sim, ref = env.sim, env.reference.state
     off_w = sim.root_pos_w - ref.root_pos_w
     turn_w = quat_to_rotvec(quat_mul(sim.root_quat_w, quat_conj(ref.root_quat_w)))
-    turn = quat_rotate_inverse(quat_from_yaw(env.clock.now.yaw), turn_w)
+    turn = quat_rotate_inverse(quat_from_yaw(env.tracker.current.yaw), turn_w)
     limbs = _from_root(env.bodies.pos_w - sim.root_pos_w[:, None], sim.root_quat_w)
     limbs = limbs - _from_root(env.reference.body_offset_w, ref.root_quat_w)
     return {

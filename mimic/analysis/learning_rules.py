@@ -4,6 +4,7 @@ import math
 
 from mimic.analysis.evidence import Evidence
 from mimic.analysis.finding import Finding
+from mimic.tracking.reward import TrackingTerm
 
 
 def weights_are_concentrated(e: Evidence) -> Finding | None:
@@ -176,7 +177,8 @@ def reward_is_dead(e: Evidence) -> Finding | None:
     """A reward term is near zero throughout."""
     if _too_wide(e):
         return None
-    values = {name: e.recent(f"info/{name}") for name in e.config.preset.env.reward.terms}
+    terms = {n: t for n, t in e.config.preset.env.reward.terms.items() if isinstance(t, TrackingTerm)}
+    values = {name: e.recent(f"info/{name}") for name in terms}
     dead = [name for name, value in values.items() if value is not None and value < 0.02]
     if not dead:
         return None
@@ -185,7 +187,7 @@ def reward_is_dead(e: Evidence) -> Finding | None:
         "reward",
         f"The reward term '{name}' is near zero ({values[name]:.3f} of 1). It is too strict: small improvements do not "
         "change it.",
-        (f"a gentler scale: --set env.reward.terms.{name}.scale={e.config.preset.env.reward.terms[name].scale / 4:g}",),
+        (f"a gentler scale: --set env.reward.terms.{name}.scale={terms[name].scale / 4:g}",),
         0.5,
     )
 

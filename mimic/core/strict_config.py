@@ -89,7 +89,8 @@ def build(cls: type[T], mapping: Any, where: str) -> T:
     """Make the dataclass ``cls`` from a mapping, checking every key and type.
 
     Nested dataclasses, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]`` and ``Literal`` are understood; an int is
-    accepted where a float is meant, nothing else is converted. Raises ConfigError naming ``where`` and the key.
+    accepted where a float is meant, nothing else is converted. A dataclass with a classmethod ``from_config(value,
+    where)`` reads itself. Raises ConfigError naming ``where`` and the key.
     """
     return typing.cast(T, _convert(cls, mapping, where))
 
@@ -101,7 +102,12 @@ def replace(config: T, key: str, text: str) -> T:
 
 
 def to_dict(config: Any) -> Any:
-    """A dataclass as plain dicts, lists and numbers, ready for JSON or YAML; ``build`` reads it back."""
+    """A dataclass as plain dicts, lists and numbers, ready for JSON or YAML; ``build`` reads it back.
+
+    A dataclass with a method ``to_config()`` converts itself.
+    """
+    if hasattr(config, "to_config"):
+        return config.to_config()
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {f.name: to_dict(getattr(config, f.name)) for f in dataclasses.fields(config)}
     if isinstance(config, (tuple, list)):
@@ -145,6 +151,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if value not in args:
             raise ConfigError(f"{where}: {value!r} is not possible; {nearest(str(value), map(str, args))}")
         return value
+    if hasattr(hint, "from_config"):
+        return hint.from_config(value, where)
     if dataclasses.is_dataclass(hint):
         return _build_dataclass(typing.cast(type, hint), value, where)
     if origin is tuple and isinstance(value, (list, tuple)):

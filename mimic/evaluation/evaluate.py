@@ -26,6 +26,7 @@ class _Scores:
     def __init__(self, env: TrackingEnv) -> None:
         n, device = env.num_envs, env.device
         self.possible = _possible_steps(env)
+        self._maximum = env.reward.maximum
         self.end = torch.zeros(n, dtype=torch.int8, device=device)
         self.up = torch.ones(n, dtype=torch.bool, device=device)
         self.rewards: list[Tensor] = []  # (N,) a step
@@ -38,7 +39,7 @@ class _Scores:
         Returns (N,) bool twice: the episodes for which the step counts, and those that failed in it.
         """
         whole = self.up & ((end == End.NONE) | (end == End.TIMEOUT) | (end == End.CLIP_END))
-        self.rewards.append(torch.where(whole, reward, 0.0).double())
+        self.rewards.append(torch.where(whole, reward, 0.0).double() / self._maximum)
         self.steps += whole
         for name, value in terms.items():
             self.terms.add(name, value, whole)
@@ -101,7 +102,7 @@ def _possible_steps(env: TrackingEnv) -> Tensor:
     limit = env.state_dict()["step_limit"].double()
     if env.motion.loop:
         return limit
-    left = (env.motion.duration - ROUNDING_S - env.clock.now.clip_time) / env.control_dt
+    left = (env.motion.duration - ROUNDING_S - env.tracker.current.clip_time) / env.control_dt
     return torch.minimum(limit, left.ceil().clamp_min(1))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from characters import BodyState, Character, Geom
 from mimic.core.rotations import cross, quat_mul, quat_rotate
-from mimic.tracking.clip_rules import TaskConfig, foot_bodies
+from mimic.tracking.clip_rules import ClipRules, foot_bodies
 
 STANDING_M = 0.01  # a foot stands if its lowest point is below this
 _PARTS = {"ankle": "foot", "wrist": "hand", "finger": "fingers", "toe": "toes"}
@@ -38,7 +38,7 @@ class Feet:
         labels: names for people, such as "left hind paw".
     """
 
-    def __init__(self, character: Character, task: TaskConfig, device: torch.device | str = "cpu"):
+    def __init__(self, character: Character, task: ClipRules, device: torch.device | str = "cpu"):
         self.names = foot_bodies(character, task)
         self.labels = tuple(label(name, character) for name in self.names)
         self._ids = torch.tensor([character.body_index(name) for name in self.names], device=device)

@@ -32,7 +32,7 @@ class FootfallMetric(Metric):
     """Records the feet during an evaluation."""
 
     def __init__(self, env: TrackingEnv):
-        self._env, self._feet = env, Feet(env.character, env.task, env.device)
+        self._env, self._feet = env, Feet(env.character, env.rules, env.device)
         self._slide, self._near = self._thresholds()
         self._start: Tensor | None = None
         self._signals: list[Tensor] = []  # (2, N, F) per step: simulation and reference; below 0 on the ground
@@ -40,7 +40,7 @@ class FootfallMetric(Metric):
 
     def _thresholds(self) -> tuple[Tensor, Tensor]:
         """Speed (F,) [m/s] and height (F,) [m] below both of which a foot counts as standing."""
-        reference, n = self._env.clock.reference, 256
+        reference, n = self._env.tracker.reference, 256
         times = torch.linspace(0, reference.duration, n, dtype=torch.float64, device=self._env.device)
         still = torch.zeros(n, 3, device=self._env.device)
         state = reference.sample(times, still, still[:, 0]).state
@@ -53,7 +53,7 @@ class FootfallMetric(Metric):
     def before(self, env: TrackingEnv, action: Tensor) -> None:
         """Store the clip times at which the episodes begin."""
         if self._start is None:
-            self._start = env.clock.now.clip_time.clone()
+            self._start = env.tracker.current.clip_time.clone()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
         """Store height and speed of the feet as one signal."""

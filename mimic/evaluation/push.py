@@ -135,7 +135,7 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushRepo
 
 def _speed(env: TrackingEnv, plan: PushPlan, now: Tensor) -> Tensor:
     """Change of velocity (K, 3) in world axes [m/s], of the K characters selected by ``now`` (N,) bool."""
-    angle = plan.angle[now] + env.clock.now.yaw[now]
+    angle = plan.angle[now] + env.tracker.current.yaw[now]
     direction = torch.stack((angle.cos(), angle.sin(), torch.zeros_like(angle)), -1)
     return direction * (plan.impulse[now] / env.character.mass)[:, None]
 

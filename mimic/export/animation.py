@@ -15,7 +15,7 @@ from mimic.export.replay_page import export_replay
 from mimic.export.simulated_motion import SimulatedMotion, simulate_motion
 from mimic.export.usd import write_usd
 from mimic.runs.controller import Controller
-from mimic.tracking import task_of
+from mimic.tracking import rules_of
 from mocap.catalogue import load_clip
 from mocap.editing import best_cycle, blend_end, cut, from_origin, in_place, repeat_cycles, resample, seam_of
 from mocap.motion import Motion
@@ -55,7 +55,7 @@ def clip_animation(name: str, cut: Cut) -> Animation:
     motion = load_clip(name)
     character = load_character(motion.character)
     motion = lift_penetration(motion, character)
-    turns = task_of((motion,), character).sync_root_yaw
+    turns = rules_of((motion,), character).sync_root_yaw
     if cut.seconds is None:
         return _finish(motion, character, cut, turns, [])
     notes = []

@@ -30,11 +30,11 @@ class ReferenceValues:
     """Looks up the clip in ``graph``, whose inputs are ``clip_time``, ``origin`` and ``yaw``."""
 
     def __init__(self, graph: RotationGraph, env: TrackingEnv):
-        self.graph, self._clock = graph, env.clock
+        self.graph, self._clock = graph, env.tracker
         self.clip_time = graph.input("clip_time", 1, 1)
         self.origin = graph.input("origin", 1, 3)
         self.yaw = graph.input("yaw", 1, 1)
-        table = env.clock.reference
+        table = env.tracker.reference
         self._tables = {
             name: graph.constant(table.table(name).reshape(table.num_rows, -1).numpy(), f"table.{name}")
             for name in _TABLES

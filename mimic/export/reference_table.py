@@ -16,7 +16,7 @@ CLIP_FPS = 60
 
 def reference(env: TrackingEnv) -> tuple[dict[str, Any], bytes]:
     """reference.json without its schema version, and reference.bin."""
-    table = env.clock.reference
+    table = env.tracker.reference
     frames = math.floor(table.duration * CLIP_FPS + 1e-9) + 1
     times = (torch.arange(frames, dtype=torch.float64) / CLIP_FPS).clamp(max=table.duration)
     qpos, qvel = to_mujoco(sample_motion(env.motion, env.character, times), env.character)

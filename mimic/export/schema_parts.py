@@ -65,7 +65,7 @@ def skeleton(character: Character) -> dict[str, Any]:
 
 def control(env: TrackingEnv) -> dict[str, Any]:
     """control.json without its schema version: rates, servo, meaning of an action, rules of the task."""
-    character, action, task = env.character, env.action, env.task
+    character, action, task = env.character, env.action, env.rules
     simulation = character.simulation
     names = dof_names(character)
     return {
@@ -115,7 +115,7 @@ def control(env: TrackingEnv) -> dict[str, Any]:
 
 def cycle(env: TrackingEnv) -> dict[str, Any]:
     """The displacement and turn from one cycle of the clip to the next."""
-    clock = env.clock
+    clock = env.tracker
 
     def numbers(tensor: Tensor) -> Any:
         return tensor.double().tolist()

@@ -63,7 +63,7 @@ def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
     config = replace(controller.env_config, evaluation_s=seconds + 1.0)
     env = TrackingEnv(motion, engine, config, training=False)
     obs = env.reset(torch.zeros(1, dtype=torch.float64, device=env.device))
-    states, references = [engine.read()], [env.clock.sample().state]
+    states, references = [engine.read()], [env.tracker.sample().state]
     ended, fell = None, False
     for _ in range(max(1, round(seconds / env.control_dt))):
         engine.states.clear()
@@ -85,7 +85,7 @@ def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
         simulated=_motion(states, simulation.sim_dt, name, env.motion),
         reference=_motion(references, simulation.control_dt, f"{name} reference", env.motion),
         cycle_s=motion.duration,
-        turns=env.task.sync_root_yaw,
+        turns=env.rules.sync_root_yaw,
         ended=ended,
         fell=fell,
     )

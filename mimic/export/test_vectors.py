@@ -17,7 +17,7 @@ from mimic.runs.controller import Controller
 from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
 from mimic.tracking import End, TrackingEnv
-from mimic.tracking.reference_tracker import Placement
+from mimic.tracking.reference_tracker import ReferencePlacement
 
 STATES = 64
 ROLLOUT_S = 2.0
@@ -63,11 +63,11 @@ def _states(controller: Controller) -> list[dict[str, Any]]:
     for _ in range(3):
         noise = torch.randn(STATES, env.act_dim, generator=random)
         obs = env.step(controller.policy.mean(obs) + 0.2 * noise).obs
-    now = env.clock.now
+    now = env.tracker.current
     moved = torch.arange(STATES) % 2 == 1
     yaw = torch.where(moved, (torch.rand(STATES, generator=random) - 0.5) * 2 * torch.pi, now.yaw)
     shift = torch.randn(STATES, 3, generator=random) * torch.tensor([3.0, 3.0, 0.0])
-    env.clock.now = Placement(now.clip_time, now.origin_w + shift * moved[:, None], yaw, now.clip)
+    env.tracker.current = ReferencePlacement(now.clip_time, now.origin_w + shift * moved[:, None], yaw, now.clip)
     return _look(env, controller.policy, range(STATES))
 
 
@@ -113,7 +113,7 @@ def _look(env: TrackingEnv, policy: GaussianPolicy, ids: Any) -> list[dict[str, 
     action = policy.mean(obs)
     target = env.pd_target(action)
     motor = _motor(env, target)
-    now = env.clock.now
+    now = env.tracker.current
     return [
         {
             "clip_time": float(now.clip_time[i]),

@@ -1,7 +1,8 @@
-"""A long list of small operations as one launch.
+"""CUDA graphs: many small GPU operations as one launch.
 
-Each operation costs a GPU's host some microseconds, whatever it does. Where the work is small and the same every time, it is
-recorded once as a CUDA graph and replayed from then on (Gray, *Getting started with CUDA graphs*, NVIDIA 2019).
+Every launch costs the host some microseconds. A function that launches the same small operations at every call is
+therefore captured once as a CUDA graph and replayed from then on (Gray, *Getting started with CUDA graphs*, NVIDIA
+2019).
 """
 
 import warnings
@@ -14,93 +15,103 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-_REHEARSALS = 3  # plain calls before a recording: libraries start up and optimisers make their state in them
-_MOST = 4  # recordings of one function, for inputs of different shapes; one more, and the oldest goes
+_WARM_UPS = 3  # plain calls before a capture: libraries start up and optimisers make their state in them
+_MAX_CAPTURES = 4  # of one function, for inputs of different shapes; one more, and the oldest is dropped
 
 
-class Recorder(Protocol):
-    """What can record: CUDA; in the tests a tape of the CPU's operations."""
+class GraphBackend(Protocol):
+    """Captures functions as graphs: CUDA does, and in the tests a list of CPU operations (tests/fake_cuda_graph.py)."""
 
-    def rehearse(self, function: Callable[[], T]) -> T:
-        """Call ``function`` where it may be recorded next."""
+    def warm_up(self, function: Callable[[], T]) -> T:
+        """Call ``function`` on the stream that will capture it."""
 
-    def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """Call ``function`` without doing any of it; its results, and what does it and renews them."""
+    def capture(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+        """Capture ``function`` without executing its operations.
+
+        Returns:
+            The function's result, whose tensors hold garbage until the first replay, and the replay.
+        """
 
 
 class CudaGraphs:
-    """Records on a GPU."""
+    """Captures CUDA graphs on a side stream of one device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._side_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
-    def rehearse(self, function: Callable[[], T]) -> T:
-        """On another stream, so that nothing remembers the one that must not be recorded."""
-        now = torch.cuda.current_stream(self._device)
-        self._aside.wait_stream(now)
+    def warm_up(self, function: Callable[[], T]) -> T:
+        """Call ``function`` on the side stream, so that no library remembers the current one."""
+        current = torch.cuda.current_stream(self._device)
+        self._side_stream.wait_stream(current)
         try:
-            with torch.cuda.stream(self._aside):
+            with torch.cuda.stream(self._side_stream):
                 return function()
         finally:
-            now.wait_stream(self._aside)
+            current.wait_stream(self._side_stream)
 
-    def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """As one CUDA graph; other threads may go on meanwhile."""
-        graph, now = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
+    def capture(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+        """Capture ``function`` as one CUDA graph; other threads may use the device meanwhile."""
+        graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
         try:
-            with torch.cuda.graph(graph, stream=self._aside, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, stream=self._side_stream, capture_error_mode="thread_local"):
                 result = function()
         finally:
-            torch.cuda.set_stream(now)  # which torch forgets where a recording fails
+            torch.cuda.set_stream(current)  # torch does not restore it if a capture fails
         return result, graph.replay
 
 
-def recorder(device: torch.device) -> Recorder | None:
-    """What records on ``device``; None where there is nothing to gain."""
+def graph_backend(device: torch.device) -> GraphBackend | None:
+    """The backend that captures on ``device``; None on the CPU, where graphs gain nothing."""
     return CudaGraphs(device) if device.type == "cuda" else None
 
 
-class Recorded(Generic[T]):
-    """``function``, called plainly a few times and then replayed.
+class GraphedCallable(Generic[T]):
+    """``function``, called plainly a few times, then captured and replayed.
 
-    It must do the same at every call: read nothing back from the device, send nothing to it, and take no decision on a value.
-    What it reads besides its inputs must lie in tensors that stay where they are. What it gives is overwritten by its next
-    call. A function that cannot be recorded is called plainly, after a warning.
+    The function must launch the same operations at every call: it reads no value back from the device, sends none to
+    it, and takes no decision on a value. Apart from its inputs it may read only tensors that are updated in place. The
+    next call overwrites its result. A function that cannot be captured is called plainly, after a warning.
     """
 
-    def __init__(self, function: Callable[..., T], using: Recorder | None) -> None:
-        self._function, self._using = function, using
+    def __init__(self, function: Callable[..., T], backend: GraphBackend | None) -> None:
+        self._function, self._backend = function, backend
         self._calls = 0
-        self._takes: dict[object, tuple[list[Tensor], T, Callable[[], None]]] = {}
+        self._captures: dict[object, tuple[list[Tensor], T, Callable[[], None]]] = {}
+
+    @property
+    def num_captures(self) -> int:
+        """Graphs that are held, one for each set of input shapes."""
+        return len(self._captures)
 
     def __call__(self, *inputs: Tensor) -> T:
         """The function of ``inputs``."""
-        if self._using is None:
+        if self._backend is None:
             return self._function(*inputs)
-        if self._calls < _REHEARSALS:
+        if self._calls < _WARM_UPS:
             self._calls += 1
-            return self._using.rehearse(lambda: self._function(*inputs))
+            return self._backend.warm_up(lambda: self._function(*inputs))
         key = tuple((x.shape, x.dtype) for x in inputs)
-        if key not in self._takes and not self._record(self._using, key, inputs):
+        if key not in self._captures and not self._capture(self._backend, key, inputs):
             return self._function(*inputs)
-        mine, result, replay = self._takes[key]
-        for kept, given in zip(mine, inputs, strict=True):
-            kept.copy_(given)
+        static_inputs, result, replay = self._captures[key]
+        for static, given in zip(static_inputs, inputs, strict=True):
+            static.copy_(given)
         replay()
         return result
 
-    def _record(self, using: Recorder, key: object, inputs: tuple[Tensor, ...]) -> bool:
-        if len(self._takes) == _MOST:
-            del self._takes[next(iter(self._takes))]
-        mine = [x.clone() for x in inputs]
+    def _capture(self, backend: GraphBackend, key: object, inputs: tuple[Tensor, ...]) -> bool:
+        """Capture the function for inputs of these shapes; False if it cannot be captured."""
+        if len(self._captures) == _MAX_CAPTURES:
+            del self._captures[next(iter(self._captures))]
+        static_inputs = [x.clone() for x in inputs]
         try:
-            self._takes[key] = mine, *using.record(lambda: self._function(*mine))
+            self._captures[key] = static_inputs, *backend.capture(lambda: self._function(*static_inputs))
         except RuntimeError as error:
-            self._using = None
-            self._takes.clear()  # and with them the memory they hold
-            named = self._function.func if isinstance(self._function, partial) else self._function
-            name = getattr(named, "__qualname__", named)
-            why = error.__context__ or error  # that the recording ended in an error says less than the error
-            warnings.warn(f"{name} is not recorded as a CUDA graph, and slower without: {why}", stacklevel=3)
-        return self._using is not None
+            self._backend = None
+            self._captures.clear()  # which frees the memory that they hold
+            function = self._function.func if isinstance(self._function, partial) else self._function
+            name = getattr(function, "__qualname__", function)
+            cause = error.__context__ or error  # the error inside the capture says more than the failed capture
+            warnings.warn(f"{name} is not captured as a CUDA graph, and slower without: {cause}", stacklevel=3)
+        return self._backend is not None

@@ -20,7 +20,7 @@ from mimic.rl.vec_env import End, Step
 from mimic.runs.preset import load_preset
 from mimic.tracking.config import EnvConfig
 from mimic.tracking.tracking_env import TrackingEnv, make_env
-from mocap.catalogue import clip_names
+from mocap.catalogue import clip_names, load_clips
 
 if TYPE_CHECKING:
     from mimic.render import LivePicture
@@ -156,7 +156,7 @@ def register_all() -> None:
 
 
 def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, threads: int) -> TrackingEnv:
-    return make_env(clip, config or load_preset("fast").env, num_envs, training, threads=threads)
+    return make_env(load_clips(clip), config or load_preset("fast").env, num_envs, training, threads=threads)
 
 
 def _spaces(env: TrackingEnv) -> tuple[Box, Box]:

@@ -68,10 +68,10 @@ class PathFollower:
         return float(distance)
 
     def choose(self, over: Tensor) -> Tensor:
-        """The next clip (N,), for ``TrackingEnv.clock.choose``."""
-        start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.clock
+        """The next clip (N,), for ``TrackingEnv.tracker.clip_selector``."""
+        start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.tracker
         self.place(start)
-        now = clock.now  # the cycle that has ended
+        now = clock.current  # the cycle that has ended
         _, end = clock.reference.root(
             torch.full_like(now.clip_time, clock.reference.duration), now.origin_w, now.yaw, now.clip
         )
@@ -105,7 +105,7 @@ class PathFollower:
 
 def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
     """Turn (K,) [rad] and displacement (K, 2) [m] of one cycle of each clip, in the frame of its first heading."""
-    reference, k = env.clock.reference, env.num_clips
+    reference, k = env.tracker.reference, env.num_clips
     clip = torch.arange(k, device=env.device)
     ends = []
     for time in (0.0, reference.duration):
@@ -113,7 +113,7 @@ def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
         ends.append(reference.root(at, torch.zeros(k, 3, device=env.device), torch.zeros(k, device=env.device), clip))
     (start, facing), (end, _) = ends
     way = quat_rotate_inverse(quat_from_yaw(heading_angle(facing)), end - start)
-    return env.clock.cycle_yaw.double().cpu(), way[:, :2].double().cpu()
+    return env.tracker.cycle_yaw.double().cpu(), way[:, :2].double().cpu()
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ def steer(controller: Controller, path: str, radius: float, seconds: float) -> P
     env = controller.make_env(1, threads=1)
     points = PATHS[path](radius)
     follower, progress_probe = PathFollower(env, points), PathFollower(env, points)
-    env.clock.choose, env.first_clip = follower.choose, 0
+    env.tracker.clip_selector, env.clips.first_clip = follower.choose, 0
     chosen: list[int] = []
 
     def act(obs: Tensor) -> Tensor:
-        chosen.append(int(env.clock.now.clip[0]))
+        chosen.append(int(env.tracker.current.clip[0]))
         action: Tensor = controller.policy.mean(obs)
         return action
 

@@ -29,10 +29,12 @@ def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds
 def post_step_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
     """The first environment after its last step, before any reset; the caption shows ``time`` [s] and ``reward``."""
     reference = env.kinematics.forward(env.reference.state)
-    return Frame(time, Pose.of(env.bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name, reward)
+    return Frame(
+        time, Pose.of(env.bodies), Pose.of(reference), env.motions[int(env.tracker.current.clip[0])].name, reward
+    )
 
 
 def current_frame(env: TrackingEnv, time: float) -> Frame:
     """The first environment in its present state: after a reset, the start of its episode."""
-    bodies, reference = env.kinematics.forward(env.engine.read()), env.kinematics.forward(env.clock.sample().state)
-    return Frame(time, Pose.of(bodies), Pose.of(reference), env.motions[int(env.clock.now.clip[0])].name)
+    bodies, reference = env.kinematics.forward(env.engine.read()), env.kinematics.forward(env.tracker.sample().state)
+    return Frame(time, Pose.of(bodies), Pose.of(reference), env.motions[int(env.tracker.current.clip[0])].name)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mimic.gpu.cuda_graph import Recorded, recorder
+from mimic.gpu.cuda_graph import GraphedCallable, graph_backend
 from mimic.rl.distributed import ALONE, Ranks
 from mimic.rl.muon import Muon
 
@@ -52,13 +52,13 @@ class GuardedOptimizer:
         self.in_a_row = 0
         self.parts = 1
         device = self.parameters[0].device
-        self._recorder = recorder(device) if ranks.size == 1 else None
+        self._graph_backend = graph_backend(device) if ranks.size == 1 else None
         matrices = [i for i, p in enumerate(self.parameters) if p.dim() == 2]
         hidden = matrices[:-1] if kind == "muon" else []
         others = [i for i in range(len(self.parameters)) if i not in hidden]
         # what is recorded reads the step size from the device
-        rate = torch.tensor(lr, device=device) if self._recorder else lr
-        self._kept_gradients = [torch.zeros_like(p) for p in self.parameters] if self._recorder else []
+        rate = torch.tensor(lr, device=device) if self._graph_backend else lr
+        self._static_gradients = [torch.zeros_like(p) for p in self.parameters] if self._graph_backend else []
         # each with the indices of its parameters
         self._inner: list[tuple[torch.optim.Optimizer, list[int]]] = []
         if hidden:
@@ -70,7 +70,7 @@ class GuardedOptimizer:
             adam = torch.optim.Adam(self._chosen(others), lr=rate, fused=True, capturable=capturable)
             adam._warned_capturable_if_run_uncaptured = True  # torch would, when a recording is rehearsed
             self._inner.append((adam, others))
-        self._forget_recordings()
+        self._reset_graphs()
 
     def _chosen(self, indices: list[int]) -> list[nn.Parameter]:
         return [self.parameters[i] for i in indices]
@@ -78,7 +78,7 @@ class GuardedOptimizer:
     @property
     def records(self) -> bool:
         """Whether minibatches are recorded: each size of them once."""
-        return self._recorder is not None
+        return self._graph_backend is not None
 
     @property
     def lr(self) -> float:
@@ -115,7 +115,7 @@ class GuardedOptimizer:
                 raise
         if found is None:  # not in the except block: its traceback keeps the tensors alive (pytorch #18853)
             self.parts = 2
-            self._forget_recordings()
+            self._reset_graphs()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             found = self._find_gradients(loss_of, batch)
@@ -124,11 +124,11 @@ class GuardedOptimizer:
         return losses.clone()  # what is recorded is overwritten
 
     def _find_gradients(self, loss_of: LossOf, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        if not self._recorder:
+        if not self._graph_backend:
             return self._gradients(loss_of, *batch)
-        if loss_of not in self._recorded_gradients:
-            self._recorded_gradients[loss_of] = Recorded(partial(self._gradients, loss_of), self._recorder)
-        return self._recorded_gradients[loss_of](*batch)
+        if loss_of not in self._graphed_gradients:
+            self._graphed_gradients[loss_of] = GraphedCallable(partial(self._gradients, loss_of), self._graph_backend)
+        return self._graphed_gradients[loss_of](*batch)
 
     def _gradients(self, loss_of: LossOf, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Leave the gradients of a minibatch's mean loss in the parameters; what ``loss_of`` said, and the gradients' norm."""
@@ -143,8 +143,8 @@ class GuardedOptimizer:
             torch.autograd.backward(losses[0])
             total = total + losses.detach()
         norm = self._gradient_norm()
-        if self._recorder:  # where a recorded step finds them, whatever recording they come from
-            for parameter, kept in zip(self.parameters, self._kept_gradients, strict=True):
+        if self._graph_backend:  # where a recorded step finds them, whatever recording they come from
+            for parameter, kept in zip(self.parameters, self._static_gradients, strict=True):
                 if parameter.grad is not None:
                     parameter.grad = kept.copy_(parameter.grad)
         return total, norm
@@ -161,7 +161,7 @@ class GuardedOptimizer:
         if not bool(sound):
             self._count_failure(float(loss), float(norm))
             return
-        self._recorded_step(norm)
+        self._graphed_step(norm)
         self.in_a_row = 0
 
     def _step(self, norm: Tensor) -> None:
@@ -170,9 +170,9 @@ class GuardedOptimizer:
         for optimizer, _ in self._inner:
             optimizer.step()
 
-    def _forget_recordings(self) -> None:
-        self._recorded_step = Recorded(self._step, self._recorder)
-        self._recorded_gradients: dict[LossOf, Recorded[tuple[Tensor, Tensor]]] = {}
+    def _reset_graphs(self) -> None:
+        self._graphed_step = GraphedCallable(self._step, self._graph_backend)
+        self._graphed_gradients: dict[LossOf, GraphedCallable[tuple[Tensor, Tensor]]] = {}
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Moments and counters as flat tensors, ``<parameter index>.<name>``."""
@@ -194,7 +194,7 @@ class GuardedOptimizer:
             mine = {local: state[i] for local, i in enumerate(indices) if i in state}
             optimizer.load_state_dict({"state": mine, "param_groups": optimizer.state_dict()["param_groups"]})
         self.skipped, self.in_a_row = (int(x) for x in tensors["skipped"])
-        self._forget_recordings()
+        self._reset_graphs()
 
     def _forget_gradients(self) -> None:
         for parameter in self.parameters:

@@ -16,7 +16,7 @@ from mimic.rl.policy import GaussianPolicy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
-from mocap.catalogue import available_name, clip_names
+from mocap.catalogue import available_name, clip_names, load_clips
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
@@ -65,7 +65,7 @@ class Controller:
                 f"{self.path}: trained on the recording '{self.clip}', which is not here; run_mimic.py fetch {self.clip} "
                 f"gets it. '{fallback}' can replace the clip, but this controller was not trained on it"
             )
-        env = make_env(self.clip, self.env_config, num_envs, False, seed, threads, engine=engine, device=device)
+        env = make_env(load_clips(self.clip), self.env_config, num_envs, False, seed, threads, engine=engine, device=device)
         if (env.obs_dim, env.act_dim) != (self.policy.obs_dim, self.policy.act_dim):
             raise CheckpointError(
                 f"{self.path}: made for {self.policy.obs_dim} observations and {self.policy.act_dim} actions, "

@@ -22,6 +22,7 @@ from mimic.core.files import make_folder, write_json
 from mimic.core.strict_config import build, to_dict
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.report import EvaluationReport
+from mimic.gpu.graphed_env import with_graphs
 from mimic.rl.build import make_learner
 from mimic.rl.distributed import ALONE, Ranks, join
 from mimic.rl.policy import GaussianPolicy, on_device
@@ -136,8 +137,8 @@ def _make_trainer(
     progress: Progress | None,
     ranks: Ranks,
 ) -> Trainer:
-    preset, env = run.preset, make_run_env(run, threads, ranks)
-    env.record()
+    preset, simulated = run.preset, make_run_env(run, threads, ranks)
+    env = with_graphs(simulated)
     update = preset.algorithm(run.algorithm).update
     return Trainer(
         env,
@@ -153,7 +154,7 @@ def _make_trainer(
             preset.env,
             algorithm=run.algorithm,
             seed=run.seed,
-            clip_license=combined_licence(licence_of_clips(m.license for m in env.motions), run.beginning),
+            clip_license=combined_licence(licence_of_clips(m.license for m in simulated.motions), run.beginning),
             begun_with=run.beginning.ancestor() if run.beginning else None,
         ).to_json(),
         progress=progress,
@@ -165,7 +166,7 @@ def _make_trainer(
 def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> TrackingEnv:
     """What the run trains in: on the GPU if its engine can be, of several processes this one's share."""
     return make_env(
-        run.clip,
+        load_clips(run.clip),
         run.preset.env,
         run.preset.num_envs,
         seed=run.seed,
@@ -211,7 +212,7 @@ def _write_config(run: RunConfig, out: Path) -> None:
 
 def _evaluation(run: RunConfig, threads: int) -> Evaluate:
     """Judges a policy in an environment of its own, from the same starts every time; always on the CPU engine."""
-    env = make_env(run.clip, run.preset.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + run.seed, threads)
+    env = make_env(load_clips(run.clip), run.preset.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + run.seed, threads)
 
     def judge(policy: GaussianPolicy) -> Mapping[str, float]:
         return summary(evaluate(env, on_device(policy, env.device).mean))

@@ -20,7 +20,7 @@ damping may be explicit, the torque keeps to its limit exactly, and finer steps 
 import torch
 from torch import Tensor
 
-from characters import Character
+from characters import Character, CharacterState
 from mimic.core.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_to_rotvec
 
 
@@ -42,6 +42,9 @@ class Servo:
         balls = [j for j in joints if j.kind == "ball"]
         self._ball_dofs = torch.tensor([d for j in balls for d in range(j.dof.start, j.dof.stop)], device=device)
         self._ball_joints = torch.tensor([joints.index(j) for j in balls], device=device)
+        self._axes = torch.zeros(character.num_actuated, 3, device=device, dtype=dtype)
+        for joint in (j for j in joints if j.kind == "hinge"):
+            self._axes[joint.dof] = torch.tensor(joint.axis, device=device, dtype=dtype)
 
     def set_target(self, pd_target: Tensor) -> None:
         """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
@@ -61,6 +64,13 @@ class Servo:
         """
         _, limited = self.error_and_torque(ball_quat, joint_pos, joint_vel)
         return limited, limited + self._kd * joint_vel
+
+    def torque_of(self, state: CharacterState) -> Tensor:
+        """Limited servo torque, (N, A) [N·m], of a pose and velocity of N copies."""
+        quat = state.joint_quat[:, self._joint_of_dof]
+        angle = 2.0 * torch.atan2((quat[..., 1:] * self._axes).sum(-1), quat[..., 0])
+        angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
+        return self.torques(state.joint_quat[:, self._ball_joints], angle, state.joint_vel)[0]
 
     def error_and_torque(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
         """Error e, (N, A) [rad], and limited servo torque, (N, A) [N·m]; arguments as of :meth:`torques`."""

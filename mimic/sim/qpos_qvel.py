@@ -5,7 +5,7 @@ from torch import Tensor
 
 from characters import Character, CharacterState
 from mimic.core.rotations import quat_from_axis_angle, quat_rotate, quat_rotate_inverse
-from mimic.sim.masking import put
+from mimic.sim.masking import assign_rows
 
 
 class Coordinates:
@@ -32,7 +32,7 @@ class Coordinates:
         )
 
     def write(self, qpos: Tensor, qvel: Tensor, chosen: Tensor, state: CharacterState) -> None:
-        """Put the rows ``chosen`` (see :func:`mimic.sim.masking.put`) into ``state``, in place."""
+        """Put the rows ``chosen`` (see :func:`mimic.sim.masking.assign_rows`) into ``state``, in place."""
         pos, vel = qpos.new_empty(len(state), qpos.shape[1]), qvel.new_empty(len(state), qvel.shape[1])
         pos[:, :3], pos[:, 3:7] = state.root_pos_w, state.root_quat_w
         vel[:, :3] = state.root_linvel_w
@@ -42,8 +42,8 @@ class Coordinates:
         hinge = state.joint_quat[:, self._hinge_joints]
         angle = 2.0 * torch.atan2((hinge[..., 1:] * self._hinge_axes).sum(-1), hinge[..., 0])
         pos[:, self._hinge_columns] = torch.remainder(angle + torch.pi, 2 * torch.pi).to(pos.dtype) - torch.pi
-        put(qpos, chosen, pos)
-        put(qvel, chosen, vel)
+        assign_rows(qpos, chosen, pos)
+        assign_rows(qvel, chosen, vel)
 
     def read(self, qpos: Tensor, qvel: Tensor) -> CharacterState:
         """Pose and velocity of every copy, float32, in tensors of their own."""

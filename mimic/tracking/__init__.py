@@ -1,8 +1,18 @@
 """The tracking task: observation, action, reward and termination around an engine and a reference motion."""
 
 from mimic.rl.vec_env import End, Step
-from mimic.tracking.clip_rules import TaskConfig, task_for, task_of
+from mimic.tracking.clip_rules import ClipRules, rules_for, rules_of
 from mimic.tracking.config import EnvConfig
-from mimic.tracking.tracking_env import TrackingEnv, make_env, prepared
+from mimic.tracking.tracking_env import TrackingEnv, make_env, preprocess_motion
 
-__all__ = ["End", "EnvConfig", "Step", "TaskConfig", "TrackingEnv", "make_env", "prepared", "task_for", "task_of"]
+__all__ = [
+    "ClipRules",
+    "End",
+    "EnvConfig",
+    "Step",
+    "TrackingEnv",
+    "make_env",
+    "preprocess_motion",
+    "rules_for",
+    "rules_of",
+]

@@ -19,7 +19,7 @@ _TABLE = Path(__file__).with_name("clip_rules.yaml")
 
 
 @dataclass(frozen=True)
-class TaskConfig:
+class ClipRules:
     """One clip's rules, as DeepMimic's arguments files have them.
 
     ``allowed_contacts`` adds to the character's; ``forbidden_contacts`` replaces the rule by a list of bodies.
@@ -36,18 +36,18 @@ class TaskConfig:
 
 
 @cache
-def task_for(*clips: str) -> TaskConfig:
+def rules_for(*clips: str) -> ClipRules:
     """The rules of the clip, by its short name; of several clips those of the first, without a re-synchronised heading."""
     table = read_yaml(_TABLE)
-    task = build(TaskConfig, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
+    task = build(ClipRules, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
     return replace(task, sync_root_pos=True, sync_root_yaw=False) if len(clips) > 1 else task
 
 
-def task_of(motions: Sequence[Motion], character: Character) -> TaskConfig:
+def rules_of(motions: Sequence[Motion], character: Character) -> ClipRules:
     """The rules of these clips; of clips that have no name here: what touches the ground in them may, and cycles that turn
     go on turning."""
     names = [motion.name for motion in motions]
-    task = task_for(*names)
+    task = rules_for(*names)
     if names[0] in clip_names():
         return task
     touching = dict.fromkeys(name for motion in motions for name in _on_the_ground(motion, character))
@@ -65,7 +65,7 @@ def _on_the_ground(motion: Motion, character: Character) -> list[str]:
     return [body.name for body, height in zip(character.bodies, lowest.tolist(), strict=True) if height < _ON_GROUND_M]
 
 
-def foot_bodies(character: Character, task: TaskConfig) -> tuple[str, ...]:
+def foot_bodies(character: Character, task: ClipRules) -> tuple[str, ...]:
     """The bodies that touch the ground by rule; where anything may, the end effectors."""
     if task.contact_fails and task.forbidden_contacts is None:
         return tuple(dict.fromkeys((*character.config.allowed_contacts, *task.allowed_contacts)))

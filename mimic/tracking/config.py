@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mimic.tracking.reward import RewardConfig
+
 
 @dataclass(frozen=True)
 class ActionConfig:
@@ -42,25 +44,6 @@ class ObservationConfig:
         targets = [name for name in self.fields if name.startswith("target_")]
         if (targets and not self.target_steps) or min(self.target_steps, default=0) < 0:
             raise ValueError("target_steps are one or more numbers of control steps from now, 0 or more")
-
-
-@dataclass(frozen=True)
-class TermConfig:
-    """One reward term: weight * exp(-scale * error)."""
-
-    weight: float
-    scale: float
-
-    def __post_init__(self) -> None:
-        if self.weight < 0.0 or self.scale <= 0.0:
-            raise ValueError("a weight must not be negative, a scale must be above 0")
-
-
-@dataclass(frozen=True)
-class RewardConfig:
-    """The table of named reward terms (mimic/tracking/reward.py); the weights sum to 1."""
-
-    terms: dict[str, TermConfig]
 
 
 @dataclass(frozen=True)

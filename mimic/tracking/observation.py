@@ -1,7 +1,15 @@
-"""Observation: named fields that tile a vector, each a pure function of what can be seen.
+"""The observation: named fields, one after another in a vector.
 
-Root-relative positions and velocities are turned into one yaw frame, so that turning world and reference together
-about z changes nothing. A new field is one function and one line in ``FIELDS``.
+A field is a function of :class:`ObservationInputs` that says how many numbers it gives, whether a running normaliser may
+scale them, and whether ``export`` can compute it outside of mimic. A new field is one function in one file, either in
+``mimic/tracking/observation_fields/`` or in a plugin (``mimic.core.registry``)::
+
+    @field("first_joint_vel", size=lambda character, targets: 3)
+    def first_joint_vel(inputs: ObservationInputs) -> Tensor:
+        return inputs.sim.joint_vel[:, :3]
+
+``export`` refuses such a field. To export it too, write it in the five evaluators of ``mimic/export`` (the graph of
+``onnx_controller.py``, and the players in C++, C#, GDScript and JavaScript), then set ``exportable``.
 """
 
 from collections.abc import Callable
@@ -10,9 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from characters import BodyState, Character, CharacterState, Kinematics
-from mimic.core.errors import ConfigError, nearest
-from mimic.core.rotations import Yaw, cross, heading_angle, quat_to_rot6d
+from characters import BodyState, Character, CharacterState
+from mimic.core.errors import ConfigError, InputError
+from mimic.core.registry import Registry
+from mimic.core.rotations import Yaw, heading_angle
 from mimic.tracking.config import ObservationConfig
 
 
@@ -26,16 +35,59 @@ class Target:
 
 
 @dataclass
-class Seen:
-    """Everything a field may look at. ``frame``: of the links; ``reference_frame``: of the root."""
+class ObservationInputs:
+    """Everything that a field can read, of N environments.
+
+    ``reference_frame`` is the world turned by the reference's yaw. ``frame`` is the one in which links are observed:
+    ``reference_frame``, or the simulated root's heading if the configuration says so.
+    """
 
     sim: CharacterState
     bodies: BodyState
-    com_pos_w: Callable[[], Tensor]
+    com_pos_w: Callable[[], Tensor]  # (N, B, 3) [m]; computed only for fields that call it
     phase: Tensor  # (N,) in [0, 1)
-    targets: list[Target]
+    targets: list[Target]  # one for each of the configuration's target_steps
     frame: Yaw
     reference_frame: Yaw
+
+
+@dataclass(frozen=True)
+class ObservationField:
+    """One named part of the observation.
+
+    Attributes:
+        compute: values (N, ...) of the inputs.
+        size: how many values an environment has, for a character and a number of targets.
+        normalized: whether a running normaliser scales the values.
+        exportable: whether the evaluators of ``mimic/export`` can compute the field.
+    """
+
+    compute: Callable[[ObservationInputs], Tensor]
+    size: Callable[[Character, int], int]
+    normalized: bool = True
+    exportable: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """The docstring of ``compute`` in one line."""
+        return " ".join((self.compute.__doc__ or self.compute.__name__).split())
+
+
+FIELDS: Registry[ObservationField] = Registry("observation field", room="mimic.tracking.observation_fields")
+
+Compute = Callable[[ObservationInputs], Tensor]
+
+
+def field(
+    name: str, size: Callable[[Character, int], int], normalized: bool = True, exportable: bool = False
+) -> Callable[[Compute], Compute]:
+    """Decorator: register a function as the field ``name``; arguments as of :class:`ObservationField`."""
+
+    def register(compute: Compute) -> Compute:
+        FIELDS.register(name)(ObservationField(compute, size, normalized, exportable))
+        return compute
+
+    return register
 
 
 class Observation:
@@ -44,163 +96,48 @@ class Observation:
     Attributes:
         layout: field name -> slice of the observation vector.
         dim: length of the vector.
-        unnormalized: (dim,) bool, entries a running normaliser leaves alone (the phase).
+        unnormalized: (dim,) bool, entries that a running normaliser leaves as they are (the phase).
 
     Raises:
         ConfigError: no field, an unknown one, or one twice.
     """
 
     def __init__(self, config: ObservationConfig, character: Character, device: torch.device | str = "cpu"):
-        for name in config.fields:
-            if name not in FIELDS:
-                raise ConfigError(f"observation: unknown field '{name}'; {nearest(name, FIELDS)}")
         if not config.fields or len(set(config.fields)) < len(config.fields):
             raise ConfigError("observation: fields must be at least one, and each named once")
         self.config = config
+        self.fields = {name: _field(name) for name in config.fields}
         self.layout: dict[str, slice] = {}
-        start = 0
-        example = _example(character, len(config.target_steps))
-        for name in config.fields:
-            length = FIELDS[name](example).numel()
-            self.layout[name] = slice(start, start + length)
-            start += length
-        self.dim = start
+        self.dim = 0
+        for name, one in self.fields.items():
+            start, self.dim = self.dim, self.dim + one.size(character, len(config.target_steps))
+            self.layout[name] = slice(start, self.dim)
         self.unnormalized = torch.zeros(self.dim, dtype=torch.bool, device=device)
-        for name in ("phase", "phase_circle"):
-            if name in self.layout:
-                self.unnormalized[self.layout[name]] = True
+        for name, one in self.fields.items():
+            self.unnormalized[self.layout[name]] = not one.normalized
 
     def frame(self, sim: CharacterState, reference_frame: Yaw) -> Yaw:
         """The yaw frame of the links."""
         return Yaw(heading_angle(sim.root_quat_w)) if self.config.frame == "heading" else reference_frame
 
-    def observe(self, seen: Seen) -> Tensor:
-        """The observation, (N, dim) float32."""
-        out = seen.phase.new_empty(len(seen.sim), self.dim, dtype=torch.float32)
+    def observe(self, inputs: ObservationInputs) -> Tensor:
+        """The observation, (N, dim) float32. Raises ConfigError if a field gives another number of values than it says."""
+        out = inputs.phase.new_empty(len(inputs.sim), self.dim, dtype=torch.float32)
         for name, columns in self.layout.items():
-            out[:, columns] = FIELDS[name](seen).flatten(1)
+            values = self.fields[name].compute(inputs).flatten(1)
+            if values.shape[1] != columns.stop - columns.start:
+                said = columns.stop - columns.start
+                raise ConfigError(f"observation: field '{name}' says {said} numbers and gives {values.shape[1]}")
+            out[:, columns] = values
         return out
 
-
-def phase(s: Seen) -> Tensor:
-    """Phase mapped to [-1, 1) (DeepMimic)."""
-    return (2.0 * s.phase - 1.0)[:, None]
-
-
-def phase_circle(s: Seen) -> Tensor:
-    """Sine and cosine of the phase: no jump where the cycle closes."""
-    angle = 2.0 * torch.pi * s.phase
-    return torch.stack((angle.sin(), angle.cos()), -1)
+    def not_exportable(self) -> list[str]:
+        """Names of configured fields that only Python can compute."""
+        return [name for name, one in self.fields.items() if not one.exportable]
 
 
-def root_height(s: Seen) -> Tensor:
-    """Height of the root above the ground [m]."""
-    return s.sim.root_pos_w[:, 2:]
-
-
-def root_rot(s: Seen) -> Tensor:
-    """Root orientation in the reference's frame, 6D."""
-    return quat_to_rot6d(s.reference_frame.inverse_mul(s.sim.root_quat_w))
-
-
-def root_linvel(s: Seen) -> Tensor:
-    """Root velocity in the reference's frame [m/s]."""
-    return s.reference_frame.rotate_inverse(s.sim.root_linvel_w)
-
-
-def root_angvel(s: Seen) -> Tensor:
-    """Root angular velocity in the reference's frame [rad/s]."""
-    return s.reference_frame.rotate_inverse(s.sim.root_angvel_w)
-
-
-def joint_rot(s: Seen) -> Tensor:
-    """Joint rotations, child in parent, 6D each."""
-    return quat_to_rot6d(s.sim.joint_quat)
-
-
-def joint_vel(s: Seen) -> Tensor:
-    """Joint velocities [rad/s]."""
-    return s.sim.joint_vel
-
-
-def body_pos(s: Seen) -> Tensor:
-    """Joint positions from the root [m], root left out."""
-    return s.frame.rotate_inverse(s.bodies.pos_w[:, 1:] - s.bodies.pos_w[:, :1])
-
-
-def link_pos(s: Seen) -> Tensor:
-    """Centres of mass of all links from the root joint [m] (DeepMimic)."""
-    return s.frame.rotate_inverse(s.com_pos_w() - s.bodies.pos_w[:, :1])
-
-
-def link_rot(s: Seen) -> Tensor:
-    """Link orientations, 6D; the root's own in the reference's frame (DeepMimic's world root rotation)."""
-    rot = s.frame.inverse_mul(s.bodies.quat_w)
-    rot[:, 0] = s.reference_frame.inverse_mul(s.sim.root_quat_w)
-    return quat_to_rot6d(rot)
-
-
-def link_linvel(s: Seen) -> Tensor:
-    """Velocities of the links' centres of mass [m/s]; the root's own in the reference's frame."""
-    arm = s.com_pos_w() - s.bodies.pos_w
-    velocity_w = s.bodies.linvel_w + cross(s.bodies.angvel_w, arm)
-    velocity = s.frame.rotate_inverse(velocity_w)
-    velocity[:, 0] = s.reference_frame.rotate_inverse(velocity_w[:, 0])
-    return velocity
-
-
-def link_angvel(s: Seen) -> Tensor:
-    """Link angular velocities [rad/s]; the root's own in the reference's frame."""
-    velocity = s.frame.rotate_inverse(s.bodies.angvel_w)
-    velocity[:, 0] = root_angvel(s)
-    return velocity
-
-
-def target_root(s: Seen) -> Tensor:
-    """Future reference roots: offset from the simulated root [m] and orientation, 9 a target."""
-    parts = []
-    for target in s.targets:
-        offset = s.reference_frame.rotate_inverse(target.root_pos_w - s.sim.root_pos_w)
-        parts += [offset, quat_to_rot6d(s.reference_frame.inverse_mul(target.root_quat_w))]
-    return torch.cat(parts, -1)
-
-
-def target_pose(s: Seen) -> Tensor:
-    """Future reference joint poses as servo targets [rad], A a target."""
-    return torch.cat([target.pd_target for target in s.targets], -1)
-
-
-FIELDS: dict[str, Callable[[Seen], Tensor]] = {
-    function.__name__: function
-    for function in (
-        phase,
-        phase_circle,
-        root_height,
-        root_rot,
-        root_linvel,
-        root_angvel,
-        joint_rot,
-        joint_vel,
-        body_pos,
-        link_pos,
-        link_rot,
-        link_linvel,
-        link_angvel,
-        target_root,
-        target_pose,
-    )
-}
-
-
-def _example(character: Character, num_targets: int) -> Seen:
-    """One character at zero pose, to learn the fields' widths from."""
-    identity = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
-    zeros = torch.zeros(1, 3)
-    dofs, joints = character.num_actuated, len(character.joints)
-    rest = CharacterState(zeros, identity, zeros, zeros, identity.expand(1, joints, 4), torch.zeros(1, dofs))
-    kinematics = Kinematics(character)
-    bodies = kinematics.forward(rest)
-    target = Target(zeros, identity, torch.zeros(1, dofs))
-    com_pos = kinematics.com_positions(bodies)
-    frame = Yaw(torch.zeros(1))
-    return Seen(rest, bodies, lambda: com_pos, torch.zeros(1), [target] * num_targets, frame, frame)
+def _field(name: str) -> ObservationField:
+    try:
+        return FIELDS.get(name)
+    except InputError as error:
+        raise ConfigError(f"observation: {error}") from None

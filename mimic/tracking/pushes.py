@@ -1,4 +1,4 @@
-"""Pushes at random moments of training, so that a controller learns to catch itself."""
+"""Random pushes in training, so that a controller learns to recover its balance."""
 
 import math
 
@@ -12,10 +12,14 @@ _WHEN, _SIZE, _DIRECTION = 3, 4, 5  # streams of random numbers
 
 
 def random_pushes(config: PushConfig, dt: float, seed: int, env: Tensor, moment: Tensor) -> tuple[Tensor, Tensor]:
-    """Who is pushed in a control step of ``dt`` [s], (N,) bool, and by what change of velocity (N, 3) [m/s], world axes.
+    """Draw the pushes of one control step of ``dt`` [s].
 
-    Horizontal, in any direction, of any size up to ``config.speed``; on average once in ``config.every_s``. Depends on the
-    seed, the environment and its ``moment`` (N,) int64 alone.
+    A push is horizontal, in any direction and of any size up to ``config.speed``. An environment is pushed once in
+    ``config.every_s`` on average. The result depends on the seed, the environments ``env`` (N,) int64 and their
+    ``moment`` (N,) int64 alone.
+
+    Returns:
+        (N,) bool, the environments that are pushed, and (N, 3), the change of velocity [m/s], world axes.
     """
     pushed = counter_uniform(seed, env, moment, _WHEN) < dt / config.every_s
     size = config.speed * counter_uniform(seed, env, moment, _SIZE).float()

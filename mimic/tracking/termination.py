@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from characters import BodyState, Character, CharacterState, Kinematics
-from mimic.tracking.clip_rules import TaskConfig
+from mimic.tracking.clip_rules import ClipRules
 from mimic.tracking.config import TerminationConfig
 from mimic.tracking.reference import ReferenceSample
 
@@ -15,7 +15,7 @@ class Termination:
     """Failure by forbidden ground contact, and in training by straying from the reference."""
 
     def __init__(
-        self, config: TerminationConfig, task: TaskConfig, kinematics: Kinematics, training: bool, device: torch.device
+        self, config: TerminationConfig, task: ClipRules, kinematics: Kinematics, training: bool, device: torch.device
     ):
         self.config, self._kinematics = config, kinematics
         forbidden = forbidden_bodies(kinematics.character, task)
@@ -39,7 +39,7 @@ class Termination:
         return failed
 
 
-def forbidden_bodies(character: Character, task: TaskConfig) -> list[str]:
+def forbidden_bodies(character: Character, task: ClipRules) -> list[str]:
     """Bodies that must not touch the ground in this task."""
     if not task.contact_fails:
         return []

@@ -15,7 +15,7 @@ from mimic.core.errors import CheckpointError, InputError
 from mimic.rl.progress import PlainProgress
 from mimic.runs.preset import load_preset
 from mimic.runs.training import Limits, RunConfig, train
-from mimic.tracking import prepared, task_of
+from mimic.tracking import preprocess_motion, rules_of
 from mocap.catalogue import load_clips
 from tests.motion_samples import clip_or_skip
 
@@ -94,8 +94,8 @@ def _asked(run):
     """What `check_clip` is given for each clip of a run."""
     motions, character = load_clips(run.clip), load_character("dog")
     env = run.preset.env
-    asked = [prepared(motion, character, env) for motion in motions]
-    task = task_of(tuple(asked), character)
+    asked = [preprocess_motion(motion, character, env) for motion in motions]
+    task = rules_of(tuple(asked), character)
     return [(m, character, task, env.termination.contact_height, a) for m, a in zip(motions, asked, strict=True)]
 
 

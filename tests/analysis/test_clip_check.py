@@ -7,12 +7,12 @@ import torch
 from characters import CharacterState, Kinematics, load_character
 from mimic.analysis.clip_check import GRAVITY, _ground_forces, check_clip, joint_torques
 from mimic.sim.engines.mujoco import MujocoEngine
-from mimic.tracking import TaskConfig, task_for
+from mimic.tracking import ClipRules, rules_for
 from tests.kinematic_engine import gentle_motion
 from tests.motion_samples import clip_or_skip
 from tests.states import CHARACTERS, random_state
 
-RULE = TaskConfig()
+RULE = ClipRules()
 UP = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
 
 
@@ -69,7 +69,7 @@ def test_a_clip_on_its_knees_touches_the_ground_with_forbidden_bodies():
     motion, character = gentle_motion("humanoid"), load_character("humanoid")
     assert check_clip(motion, character, RULE, 0.001).forbidden == {}
     sunk = replace(motion, root_pos_w=motion.root_pos_w - 0.2 * UP)
-    found = check_clip(sunk, character, TaskConfig(forbidden_contacts=("right_ankle", "left_ankle")), 0.001)
+    found = check_clip(sunk, character, ClipRules(forbidden_contacts=("right_ankle", "left_ankle")), 0.001)
     assert found.sinks_m == pytest.approx(0.2, abs=0.02)
     assert set(found.forbidden) & {"right_ankle", "left_ankle"}
 
@@ -77,7 +77,7 @@ def test_a_clip_on_its_knees_touches_the_ground_with_forbidden_bodies():
 def test_a_clip_played_four_times_as_fast_needs_too_much_torque():
     motion, character = clip_or_skip("cartwheel")
     fast = replace(motion, times=motion.times / 4)
-    calm, hurried = (check_clip(m, character, task_for("cartwheel"), 0.001) for m in (motion, fast))
+    calm, hurried = (check_clip(m, character, rules_for("cartwheel"), 0.001) for m in (motion, fast))
     worst = [next(iter(found.torque.values())) for found in (calm, hurried)]
     assert worst[0][0] < 0.1 < 0.3 < worst[1][0] and worst[1][1] > 3.0
     assert 0.0 < worst[1][2] < float(fast.times[-1])
@@ -86,6 +86,6 @@ def test_a_clip_played_four_times_as_fast_needs_too_much_torque():
 @pytest.mark.parametrize("clip", ["walk", "cartwheel", "spinkick", "trot", "canter", "pace", "turn"])
 def test_clips_that_have_been_learned_pass_the_check(clip):
     motion, character = clip_or_skip(clip)
-    found = check_clip(motion, character, task_for(clip), 0.001)
+    found = check_clip(motion, character, rules_for(clip), 0.001)
     assert found.forbidden == {} and found.hovers_share < 0.2
     assert next(iter(found.torque.values()))[0] < 0.15

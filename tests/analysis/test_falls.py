@@ -13,11 +13,11 @@ N = 20
 
 def performed(change, name="humanoid", seconds=2.0):
     """Falls of a puppet that does as the reference, changed by ``change(clip_time, state)``."""
-    env = make(gentle_motion(name), N, config(f"evaluation_s={seconds}", "repair=false"), puppet=True)
+    env = make(gentle_motion(name), N, config(f"evaluation_s={seconds}", "repair=false"), kinematic=True)
     metric = FallMetric(env)
 
     def act(obs):
-        env.engine.told = change(env.clock.ahead(env.control_dt).clip_time, ahead(env))
+        env.engine.next_state = change(env.tracker.ahead(env.control_dt).clip_time, ahead(env))
         return torch.zeros(N, env.act_dim)
 
     starts = torch.linspace(0, 0.7, N, dtype=torch.float64)

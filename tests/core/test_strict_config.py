@@ -210,7 +210,7 @@ def use(cls: type, path: Path, text: str, folder: Path) -> None:
     if cls is CharacterConfig:
         load_character.__wrapped__(str(file))
     else:
-        Reward(load_preset(str(file)).env.reward, load_character("dog"))
+        Reward(load_preset(str(file)).env.reward)
 
 
 @pytest.mark.parametrize(("path", "cls"), CONFIGS, ids=lambda p: p.stem if isinstance(p, Path) else "")

@@ -15,11 +15,11 @@ N, STEPS = 6, 15
 
 def judged(change=lambda env, state: state, **options) -> tuple[TrackingEnv, object]:
     """An environment of half a second and an ``act`` that has the puppet do as the reference, changed."""
-    env = make(gentle_motion("humanoid", **options), N, config("evaluation_s=0.5"), puppet=True)
+    env = make(gentle_motion("humanoid", **options), N, config("evaluation_s=0.5"), kinematic=True)
 
     def act(obs):
         assert obs.shape == (N, env.obs_dim)
-        env.engine.told = change(env, ahead(env))
+        env.engine.next_state = change(env, ahead(env))
         return torch.zeros(N, env.act_dim)
 
     return env, act
@@ -99,7 +99,7 @@ def test_a_clip_that_does_not_loop_can_be_performed_perfectly_from_anywhere():
 
 def test_starts_cover_a_loop_and_leave_room_for_an_episode_in_a_one_shot_clip():
     for loop, seconds, latest in ((True, 5, 1.0), (False, 5, 0.1), (False, 0.95, 0.1), (False, 0.3, 0.7)):
-        env = make(gentle_motion("humanoid", loop=loop), 200, config(f"evaluation_s={seconds}"), puppet=True)
+        env = make(gentle_motion("humanoid", loop=loop), 200, config(f"evaluation_s={seconds}"), kinematic=True)
         starts = random_starts(env) / env.motion.duration
         assert 0.0 <= float(starts.min()) < 0.05 * latest and 0.9 * latest < float(starts.max()) < latest
 

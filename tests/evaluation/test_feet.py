@@ -4,17 +4,17 @@ import torch
 from characters import Kinematics, load_character
 from mimic.core.rotations import cross, quat_rotate
 from mimic.evaluation.feet import Feet, label
-from mimic.tracking import TaskConfig, task_for
+from mimic.tracking import ClipRules, rules_for
 from mimic.tracking.clip_rules import foot_bodies
 from tests.states import CHARACTERS, random_state
 
-HANDS = TaskConfig(allowed_contacts=("left_wrist", "right_wrist"))
+HANDS = ClipRules(allowed_contacts=("left_wrist", "right_wrist"))
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
 def test_the_height_of_a_foot_is_that_of_its_lowest_point(name):
     character = load_character(name)
-    kinematics, feet = Kinematics(character), Feet(character, TaskConfig())
+    kinematics, feet = Kinematics(character), Feet(character, ClipRules())
     bodies = kinematics.forward(random_state(character, 20))
     ids = [character.body_index(body) for body in feet.names]
     torch.testing.assert_close(feet.contact(bodies).height, kinematics.lowest_points(bodies)[:, ids], atol=1e-5, rtol=0)
@@ -26,7 +26,7 @@ def test_a_character_moved_sideways_slides_with_every_foot_and_one_moved_up_with
     state = random_state(character, 5, speed=0.0)
     for velocity, slide in (((3.0, -4.0, 1.0), 5.0), ((0.0, 0.0, 2.0), 0.0)):
         state.root_linvel_w = torch.tensor(velocity).expand(5, 3)
-        found = Feet(character, TaskConfig()).contact(Kinematics(character).forward(state)).slide
+        found = Feet(character, ClipRules()).contact(Kinematics(character).forward(state)).slide
         torch.testing.assert_close(found, torch.full_like(found, slide), atol=1e-5, rtol=0)
 
 
@@ -56,15 +56,15 @@ def test_a_ball_slides_where_it_touches_and_stands_where_it_rolls():
 
 def test_feet_are_the_bodies_that_may_touch_the_ground():
     humanoid = load_character("humanoid")
-    assert foot_bodies(humanoid, TaskConfig()) == ("right_ankle", "left_ankle")
-    assert set(foot_bodies(humanoid, task_for("cartwheel"))) == {
+    assert foot_bodies(humanoid, ClipRules()) == ("right_ankle", "left_ankle")
+    assert set(foot_bodies(humanoid, rules_for("cartwheel"))) == {
         "right_ankle",
         "left_ankle",
         "right_wrist",
         "left_wrist",
     }
     for anything in ("roll", "crawl"):
-        assert foot_bodies(humanoid, task_for(anything)) == humanoid.end_effectors
+        assert foot_bodies(humanoid, rules_for(anything)) == humanoid.end_effectors
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from mimic.evaluation.footfall_plot import draw_footfalls, share_down
 from mimic.tracking import TrackingEnv
 from mocap.gaits import author_gait, gait_at, gait_names
 from mocap.motion import Motion
-from tests.kinematic_engine import Puppet, ahead, clip_env, config
+from tests.kinematic_engine import KinematicEngine, ahead, clip_env, config
 from tests.motion_samples import clip_or_skip
 
 CYCLE = 0.5
@@ -104,22 +104,22 @@ def test_the_order_is_another_if_two_feet_change_places_but_not_if_they_land_tog
     assert together["same"]
 
 
-class Late(Puppet):
+class Late(KinematicEngine):
     """Does as it is told, three steps later."""
 
     def step(self) -> None:
-        self.queue = [*getattr(self, "queue", []), self.told][-4:]
+        self.queue = [*getattr(self, "queue", []), self.next_state][-4:]
         self.reset(torch.arange(self.num_envs), self.queue[0])
 
 
-def follow(motion: Motion, puppet: type = Puppet) -> FootfallMetric:
+def follow(motion: Motion, engine_type: type = KinematicEngine) -> FootfallMetric:
     """Four puppets that do as the motion for six seconds, watched."""
-    engine = puppet(load_character(motion.character), 4, threads=1)
+    engine = engine_type(load_character(motion.character), 4, threads=1)
     env = TrackingEnv(motion, engine, config("evaluation_s=6", "repair=false"), training=False)
     metric = FootfallMetric(env)
 
     def act(obs):
-        env.engine.told = ahead(env)
+        env.engine.next_state = ahead(env)
         return torch.zeros(4, env.act_dim)
 
     starts = torch.linspace(0, 0.9 * motion.duration, 4, dtype=torch.float64)
@@ -127,8 +127,8 @@ def follow(motion: Motion, puppet: type = Puppet) -> FootfallMetric:
     return metric
 
 
-def followed(clip: str, puppet: type = Puppet) -> FootfallMetric:
-    return follow(clip_or_skip(clip)[0], puppet)
+def followed(clip: str, engine_type: type = KinematicEngine) -> FootfallMetric:
+    return follow(clip_or_skip(clip)[0], engine_type)
 
 
 @pytest.mark.parametrize("clip", ["walk", "cartwheel", "trot", "canter"])

@@ -19,7 +19,7 @@ def test_a_push_adds_its_impulse_to_the_momentum_and_changes_nothing_else(name):
     env.reset()
     for _ in range(3):
         env.step(torch.zeros(5, env.act_dim))
-    before, clip_time = env.engine.read(), env.clock.now.clip_time.clone()
+    before, clip_time = env.engine.read(), env.tracker.current.clip_time.clone()
     impulse = torch.tensor([[30.0, -40.0, 0.0], [5.0, 0.0, 0.0]])
     env.push(torch.tensor([1, 3]), impulse / env.character.mass)
     after = env.engine.read()
@@ -28,7 +28,7 @@ def test_a_push_adds_its_impulse_to_the_momentum_and_changes_nothing_else(name):
     assert_states_close(after, shifted(before, root_linvel_w=speed), atol=1e-6)
     momentum = [env.character.mass * env.kinematics.com_velocity(env.kinematics.forward(s)) for s in (before, after)]
     torch.testing.assert_close((momentum[1] - momentum[0])[[1, 3]], impulse, atol=1e-3, rtol=0)
-    assert torch.equal(env.clock.now.clip_time, clip_time) and not env.engine.failed().any()
+    assert torch.equal(env.tracker.current.clip_time, clip_time) and not env.engine.failed().any()
 
 
 def test_every_size_is_tried_from_the_same_starts_in_directions_all_round():
@@ -51,14 +51,14 @@ def test_every_size_is_tried_from_the_same_starts_in_directions_all_round():
 
 def test_a_controller_that_falls_when_pushed_hard_survives_gentle_pushes():
     mass, sizes = 45.0, (0.0, 20.0, 40.0, 60.0)
-    env = make(gentle_motion("humanoid"), 16, config("evaluation_s=20"), puppet=True)
+    env = make(gentle_motion("humanoid"), 16, config("evaluation_s=20"), kinematic=True)
     speeds = []
 
     def act(obs):
-        excess = (env.engine.read().root_linvel_w - env.clock.sample().state.root_linvel_w)[:, :2].norm(dim=1)
+        excess = (env.engine.read().root_linvel_w - env.tracker.sample().state.root_linvel_w)[:, :2].norm(dim=1)
         speeds.append(excess)
         down = torch.tensor([0.0, 0.0, -0.7]) * (excess > 30.0 / mass)[:, None]
-        env.engine.told = shifted(ahead(env), root_pos_w=down)
+        env.engine.next_state = shifted(ahead(env), root_pos_w=down)
         return torch.zeros(16, env.act_dim)
 
     report = push_test(env, act, sizes).to_json()
@@ -72,13 +72,13 @@ def test_a_controller_that_falls_when_pushed_hard_survives_gentle_pushes():
 
 
 def test_episodes_that_fall_before_their_push_are_left_out():
-    env = make(gentle_motion("humanoid"), 6, config("evaluation_s=20"), puppet=True)
+    env = make(gentle_motion("humanoid"), 6, config("evaluation_s=20"), kinematic=True)
     calls = []
 
     def act(obs):
         calls.append(1)
         sink = torch.arange(6) % 3 == 0
-        env.engine.told = shifted(ahead(env), root_pos_w=torch.tensor([0.0, 0.0, -0.7]) * sink[:, None])
+        env.engine.next_state = shifted(ahead(env), root_pos_w=torch.tensor([0.0, 0.0, -0.7]) * sink[:, None])
         return torch.zeros(6, env.act_dim)
 
     report = push_test(env, act, (0.0, 10.0)).to_json()

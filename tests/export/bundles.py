@@ -15,6 +15,7 @@ from mimic.rl.policy import GaussianPolicy, PolicyConfig
 from mimic.runs.controller import Controller, load_controller
 from mimic.runs.controller_spec import ControllerSpec
 from mimic.tracking import EnvConfig
+from mocap.catalogue import load_clips
 from mocap.formats.deepmimic import write_deepmimic
 from tests.kinematic_engine import config, gentle_motion
 from tests.motion_samples import clip_or_skip
@@ -50,7 +51,7 @@ def _policy(obs_dim: int, act_dim: int) -> GaussianPolicy:
 def _unchecked_env(controller: Controller):  # type: ignore[no-untyped-def]
     from mimic.tracking import make_env
 
-    return make_env(controller.clip, controller.env_config, 1, training=False, threads=1)
+    return make_env(load_clips(controller.clip), controller.env_config, 1, training=False, threads=1)
 
 
 @cache

@@ -19,7 +19,7 @@ from mimic.export.verify import DESCRIBED, SCHEMAS, check_schema
 from mimic.export.web import web_files
 from mimic.export.write import write_folder
 from mimic.runs.controller import load_controller
-from mimic.tracking.tracking_env import prepared
+from mimic.tracking.tracking_env import preprocess_motion
 from mocap.catalogue import resolve
 from tests.export import bundles
 from tests.motion_samples import clip_or_skip
@@ -117,7 +117,7 @@ def test_the_recorded_rollout_closes_a_cycle_and_the_controller_lives_through_it
 
 def test_the_reference_is_the_clip_as_it_was_trained_on():
     published, character = clip_or_skip("cartwheel")
-    clip = prepared(published, character, load_controller("cartwheel").env_config)
+    clip = preprocess_motion(published, character, load_controller("cartwheel").env_config)
     reference = bundles.part(bundles.cartwheel(), "reference.json")
     assert reference["duration"] == clip.duration and reference["licence"] == clip.license
     table = split_tensors(reference["tensors"], bundles.cartwheel()["reference.bin"])

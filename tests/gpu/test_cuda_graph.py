@@ -4,18 +4,19 @@ import pytest
 import torch
 
 from characters import load_character
-from mimic.gpu import cuda_graph as recording
-from mimic.gpu.cuda_graph import Recorded
+from mimic.gpu.cuda_graph import GraphedCallable, graph_backend
+from mimic.gpu.graphed_env import GraphedEnv, with_graphs
 from mimic.sim import make_engine
-from mimic.tracking import TaskConfig, TrackingEnv, tracking_env
-from tests.fake_cuda_graph import TapeRecorder
-from tests.kinematic_engine import config, gentle_motion
+from mimic.tracking import ClipRules, TrackingEnv
+from tests.fake_cuda_graph import FakeGraphBackend
+from tests.kinematic_engine import config, gentle_motion, make
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"))
 
 
-def recorder(device):
-    return recording.recorder(torch.device(device)) or TapeRecorder()
+def backend(device):
+    """CUDA graphs on a GPU, the fake ones elsewhere."""
+    return graph_backend(torch.device(device)) or FakeGraphBackend()
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
@@ -27,7 +28,7 @@ def test_a_recording_does_nothing_until_it_is_replayed_and_then_no_python(device
         total.add_(x)
         return total * len(seen)
 
-    added = Recorded(add, recorder(device))
+    added = GraphedCallable(add, backend(device))
     for call in range(6):
         result = added(torch.full((3,), 2.0, device=device))
         assert torch.equal(total, torch.full_like(total, 2.0 * (call + 1)))
@@ -36,8 +37,8 @@ def test_a_recording_does_nothing_until_it_is_replayed_and_then_no_python(device
 
 
 def test_each_shape_has_its_recording_and_of_too_many_the_oldest_goes():
-    tapes = TapeRecorder()
-    doubled = Recorded(lambda x: 2.0 * x, tapes)
+    tapes = FakeGraphBackend()
+    doubled = GraphedCallable(lambda x: 2.0 * x, tapes)
     for size in (1, 1, 1, 2, 3, 2, 4, 5, 6, 6, 3, 2):
         assert torch.equal(doubled(torch.arange(float(size))), 2.0 * torch.arange(float(size)))
     assert tapes.replays == 9 and len(tapes.tapes) == 6, "2 was recorded twice"
@@ -51,10 +52,10 @@ def test_what_cannot_be_recorded_is_said_and_done_plainly(device):
         total.add_(x)
         return x + float(total.sum())
 
-    peeking = Recorded(peeks, recorder(device))
+    peeking = GraphedCallable(peeks, backend(device))
     for call in range(3):
         assert float(peeking(one)[0]) == 1.0 + 2.0 * (call + 1)
-    with pytest.warns(UserWarning, match="peeks is not recorded.*not permitted"):
+    with pytest.warns(UserWarning, match="peeks is not captured.*not permitted"):
         assert float(peeking(one)[0]) == 9.0, "what the failed recording did is undone"
     assert float(peeking(one)[0]) == 11.0
 
@@ -65,8 +66,8 @@ def env_of(character, device, monkeypatch) -> TrackingEnv:
     if device == "cuda":  # where no two simulations are the same
         monkeypatch.setattr(engine, "_run", lambda name, kernels: None)
     settings = config("pushes.speed=1", "pushes.every_s=0.2", "adaptive_starts=0.5", "time_limit.end_s=1")
-    env = TrackingEnv(gentle_motion(character, turn=0.3), engine, settings, TaskConfig(), seed=3)
-    env.by_mask, env.clock.looks = True, False  # as on a GPU
+    env = TrackingEnv(gentle_motion(character, turn=0.3), engine, settings, ClipRules(), seed=3)
+    env.masked_reset, env.tracker.may_sync_host = True, False  # as on a GPU
     return env
 
 
@@ -83,56 +84,58 @@ def assert_same_step(ours, theirs, number) -> None:
 @pytest.mark.warp
 @pytest.mark.parametrize("device", ["cpu", CUDA])
 @pytest.mark.parametrize("character", ["humanoid", "dog"])
-def test_an_environment_that_is_recorded_does_the_same_to_the_bit(character, device, monkeypatch):
-    using = recorder(device)
-    monkeypatch.setattr(tracking_env, "recorder", lambda device: using)
-    envs = [env_of(character, device, monkeypatch) for _ in range(2)]
-    plain, recorded = envs
-    recorded.record()
-    assert torch.equal(plain.reset(), recorded.reset())
+def test_an_environment_with_graphs_does_the_same_to_the_bit(character, device, monkeypatch):
+    plain, inner = (env_of(character, device, monkeypatch) for _ in range(2))
+    graphed = GraphedEnv(inner, backend(device))
+    assert torch.equal(plain.reset(), graphed.reset())
     ends = 0
     for number in range(40):
         action = action_of(plain, number)
         if number == 7:
             action[3] = torch.nan
         if number == 20:
-            for env in envs:
+            for env in (plain, graphed):
                 env.set_progress(10_000_000)
         if number == 25:
             saved = plain.state_dict()
         if number == 30:
-            for env in envs:
+            for env in (plain, graphed):
                 env.load_state_dict(saved)
         if number == 35:
-            for env in envs:
+            for env in (plain, inner):
                 env.reseed(9)
-        ours, theirs = recorded.step(action), plain.step(action)
+            graphed.reset_graphs()
+        ours, theirs = graphed.step(action), plain.step(action)
         assert_same_step(ours, theirs, number)
         ends += int((ours.end != 0).sum())
-    for name, value in recorded.state_dict().items():
+    for name, value in graphed.state_dict().items():
         assert torch.equal(value, plain.state_dict()[name]), name
     assert ends > 12
-    assert len(recorded._judge_part._takes) == 1, "it was recorded"
+    assert graphed.apply_action.num_captures == graphed.finish_step.num_captures == 1
 
 
-class Full(TapeRecorder):
-    """Runs out of memory at the end of whatever it records."""
+class OutOfMemoryBackend(FakeGraphBackend):
+    """Runs out of memory at the end of every capture."""
 
-    def record(self, function):
+    def capture(self, function):
         def too_much():
             function()
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-        return super().record(too_much)
+        return super().capture(too_much)
 
 
 @pytest.mark.warp
-def test_an_environment_that_cannot_be_recorded_goes_on_without(monkeypatch):
-    monkeypatch.setattr(tracking_env, "recorder", lambda device: Full())
-    plain, recorded = (env_of("humanoid", "cpu", monkeypatch) for _ in range(2))
-    recorded.record()
-    plain.reset(), recorded.reset()
-    with pytest.warns(UserWarning, match="_act is not recorded.*out of memory") as warned:
+def test_an_environment_that_cannot_be_captured_goes_on_without_graphs(monkeypatch):
+    plain, inner = (env_of("humanoid", "cpu", monkeypatch) for _ in range(2))
+    graphed = GraphedEnv(inner, OutOfMemoryBackend())
+    plain.reset(), graphed.reset()
+    with pytest.warns(UserWarning, match="apply_action is not captured.*out of memory") as warned:
         for number in range(12):
-            assert_same_step(recorded.step(action_of(plain, number)), plain.step(action_of(plain, number)), number)
-    assert sum("is not recorded" in str(w.message) for w in warned) == 2
+            assert_same_step(graphed.step(action_of(plain, number)), plain.step(action_of(plain, number)), number)
+    assert sum("is not captured" in str(w.message) for w in warned) == 2
+
+
+def test_an_environment_on_the_cpu_gets_no_graphs():
+    env = make(gentle_motion("humanoid"), 2)
+    assert with_graphs(env) is env

@@ -115,7 +115,7 @@ def test_a_vector_environment_keeps_gymnasiums_rules():
     assert all(final.shape == env.single_observation_space.shape for final in info["final_obs"])
     assert not any(np.array_equal(final, new) for final, new in zip(info["final_obs"], obs, strict=True))
     phase = env.env.observation.layout["phase_circle"]
-    clip_phase = 2 * np.pi * env.env.clock.phase.numpy()
+    clip_phase = 2 * np.pi * env.env.tracker.phase.numpy()
     np.testing.assert_allclose(obs[:, phase], np.stack((np.sin(clip_phase), np.cos(clip_phase)), 1), atol=1e-6)
 
 

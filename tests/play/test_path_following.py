@@ -11,7 +11,7 @@ from mimic.play.path_following import PATHS, PathFollower, steer
 from mimic.runs.controller import load_controller
 from mimic.tracking import TrackingEnv
 from mocap.catalogue import load_clips
-from tests.kinematic_engine import Puppet, config, obey
+from tests.kinematic_engine import KinematicEngine, config, follow_reference
 
 CLIPS = "trot-slow-authored+trot-left-authored+trot-right-authored"
 
@@ -27,16 +27,16 @@ def test_paths_begin_ahead_and_close(name):
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_character_that_follows_its_clips_exactly_keeps_to_the_path(name):
-    env = TrackingEnv(load_clips(CLIPS), Puppet(load_character("dog"), 1, threads=1), config(), training=False)
+    env = TrackingEnv(load_clips(CLIPS), KinematicEngine(load_character("dog"), 1, threads=1), config(), training=False)
     points = PATHS[name](3.0)
     follower, progress_probe = PathFollower(env, points), PathFollower(env, points)
-    env.clock.choose, env.first_clip = follower.choose, 0
+    env.tracker.clip_selector, env.clips.first_clip = follower.choose, 0
     env.reset(torch.zeros(1, dtype=torch.float64))
     distance, used = [], set()
     for _ in range(600):
-        assert not bool(obey(env).end.any()) or env.state_dict()["steps"][0] == 0
+        assert not bool(follow_reference(env).end.any()) or env.state_dict()["steps"][0] == 0
         distance.append(progress_probe.place(env.sim.root_pos_w[0, :2].double()))
-        used.add(int(env.clock.now.clip[0]))
+        used.add(int(env.tracker.current.clip[0]))
     assert max(distance) < 0.5, "the root swings beside the path that the middle of the legs follows"
     assert progress_probe.travelled * 0.02 == pytest.approx(20 * 1.8, rel=0.1)
     assert used >= ({0, 1, 2} if name == "eight" else {1} if name == "left" else {2})

@@ -62,7 +62,7 @@ def reference(value: float) -> Callable:
     """Put the clip's origin in the world at ``value``."""
 
     def poison(env, action):
-        env.clock.now.origin_w[BROKEN, 0] = value
+        env.tracker.current.origin_w[BROKEN, 0] = value
         return action
 
     return poison
@@ -72,7 +72,7 @@ def clip_time(value: float) -> Callable:
     """Set the clip's time to ``value``."""
 
     def poison(env, action):
-        env.clock.now.clip_time[BROKEN] = value
+        env.tracker.current.clip_time[BROKEN] = value
         return action
 
     return poison

@@ -10,6 +10,7 @@ import pytest
 from mimic.core.errors import ConfigError, InputError
 from mimic.runs.preset import load_preset
 from mimic.tracking import make_env
+from mocap.catalogue import load_clips
 from mocap.formats.clip_npz import write_clip_npz
 from retarget.pipeline import retarget
 from retarget.quality_report import make_quality_report
@@ -66,7 +67,7 @@ def test_it_is_retargeted_to_and_becomes_a_task(gymnast):
     assert card["limit_violation_fraction"] == 0 and card["penetration_mm"] < 2.0
     clip = gymnast.parent / "clip.npz"
     clip.write_bytes(write_clip_npz(result.motion))
-    env = make_env(str(clip), load_preset("fast").env, 2, threads=1)
+    env = make_env(load_clips(str(clip)), load_preset("fast").env, 2, threads=1)
     assert env.act_dim == character.num_actuated
 
 

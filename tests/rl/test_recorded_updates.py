@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from mimic.gpu import cuda_graph as recording
+from mimic.gpu import cuda_graph
 from mimic.rl import optim
 from mimic.rl.rollout import RolloutConfig
-from tests.fake_cuda_graph import TapeRecorder
+from tests.fake_cuda_graph import FakeGraphBackend
 
 NEVER = 1_000_000
 
@@ -22,12 +22,12 @@ NEVER = 1_000_000
 def test_an_update_that_is_recorded_learns_the_same_to_the_bit(make_trainer, monkeypatch, algorithm, settings):
     learned, tapes = [], []
     rollout = RolloutConfig(steps=8, replay_iterations=3, std_start=0.4, std_end=0.2, std_samples=2000)
-    for rehearsals in (3, NEVER):
-        monkeypatch.setattr(recording, "_REHEARSALS", rehearsals)
-        tapes.append(TapeRecorder())
-        monkeypatch.setattr(optim, "recorder", lambda device, tapes=tapes[-1]: tapes)
+    for warm_ups in (3, NEVER):
+        monkeypatch.setattr(cuda_graph, "_WARM_UPS", warm_ups)
+        tapes.append(FakeGraphBackend())
+        monkeypatch.setattr(optim, "graph_backend", lambda device, tapes=tapes[-1]: tapes)
         sizes = {"actor_batch": 100, "critic_batch": 128} | settings
-        out = f"after-{rehearsals}"
+        out = f"after-{warm_ups}"
         trainer = make_trainer(algorithm, out, learner=sizes, rollout=rollout, samples=8 * 32 * 12)
         step, steps = trainer.learner.actor_optimizer.step_over, []
 

@@ -12,7 +12,7 @@ from mimic.rl.policy import on_device
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import Trainer, TrainerConfig
 from mimic.sim.engines.mujoco import MujocoEngine
-from mimic.tracking import TaskConfig, TrackingEnv
+from mimic.tracking import ClipRules, TrackingEnv
 from tests.kinematic_engine import gentle_motion, preset
 from tests.second_device import FAR, FarTensor, TwoDevices, near, second_device
 
@@ -130,8 +130,8 @@ def test_simulation_and_learner_elsewhere_do_the_same(monkeypatch, tmp_path, cha
 
     def run(far: bool):
         engine = MujocoEngine(load_character(character), 8, threads=1)
-        env = TrackingEnv(motion, FarEngine(engine) if far else engine, chosen.env, TaskConfig(), seed=3)
-        env.by_mask = True  # as elsewhere: in batches of other sizes the last digit may be another
+        env = TrackingEnv(motion, FarEngine(engine) if far else engine, chosen.env, ClipRules(), seed=3)
+        env.masked_reset = True  # as elsewhere: in batches of other sizes the last digit may be another
         settings = chosen.algorithm("awr")
         update = dataclasses.replace(settings.update, precision="float32")
         return Trainer(
@@ -148,7 +148,7 @@ def test_simulation_and_learner_elsewhere_do_the_same(monkeypatch, tmp_path, cha
     with second_device(monkeypatch):
         there = run(far=True)
         there.train()
-        assert there.env.by_mask and there.state.tracker.running.device == there.learner.device == FAR
+        assert there.env.masked_reset and there.state.tracker.running.device == there.learner.device == FAR
         again = run(far=True)
         assert again.resume().step == 3
         assert_same(learned(again), learned(there))

@@ -1,6 +1,6 @@
 import torch
 
-from mimic.sim.masking import put, rows
+from mimic.sim.masking import assign_rows, select_rows
 
 
 def test_a_mask_changes_what_its_indices_would():
@@ -9,8 +9,8 @@ def test_a_mask_changes_what_its_indices_would():
     mask = torch.zeros(8, dtype=torch.bool).index_fill(0, ids, True)
     for value in (7.0, -values):
         by_index, by_mask = values.clone(), values.clone()
-        put(by_index, ids, value[ids] if isinstance(value, torch.Tensor) else value)
-        put(by_mask, mask, value)
+        assign_rows(by_index, ids, value[ids] if isinstance(value, torch.Tensor) else value)
+        assign_rows(by_mask, mask, value)
         assert torch.equal(by_index, by_mask)
         assert not torch.equal(by_mask, values) and torch.equal(by_mask[~mask], values[~mask])
 
@@ -18,18 +18,18 @@ def test_a_mask_changes_what_its_indices_would():
 def test_whole_numbers_truth_and_single_columns_too():
     for start, value in ((torch.arange(4), 9), (torch.zeros(4, dtype=torch.bool), True)):
         changed = start.clone()
-        put(changed, torch.tensor([False, True, False, False]), value)
+        assign_rows(changed, torch.tensor([False, True, False, False]), value)
         assert changed.dtype == start.dtype and changed[1] == value and torch.equal(changed[2:], start[2:])
 
 
 def test_a_mask_never_reads_the_rows_that_are_not_chosen():
     target, value = torch.zeros(3, 2), torch.full((3, 2), float("nan"))
     value[1] = 5.0
-    put(target, torch.tensor([False, True, False]), value)
+    assign_rows(target, torch.tensor([False, True, False]), value)
     assert target.tolist() == [[0, 0], [5, 5], [0, 0]]
 
 
 def test_rows_are_the_indices_or_everything():
     ids = torch.tensor([2, 0])
-    assert rows(ids) is ids
-    assert rows(torch.tensor([True, False])) == slice(None)
+    assert select_rows(ids) is ids
+    assert select_rows(torch.tensor([True, False])) == slice(None)

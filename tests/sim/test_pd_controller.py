@@ -12,7 +12,7 @@ from mimic.core.rotations import quat_from_rotvec
 from mimic.evaluation.feet import Feet
 from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
-from mimic.tracking.clip_rules import TaskConfig
+from mimic.tracking.clip_rules import ClipRules
 from tests.states import CHARACTERS, normal, random_state
 
 RATES = (1 / 600, 1 / 240, 1 / 120, 1 / 60)
@@ -193,7 +193,7 @@ def standing(character, fall):
         joint_quat=quat.expand(1, n, 4).clone(),
         joint_vel=torch.zeros(1, character.num_actuated),
     )
-    feet = Feet(character, TaskConfig())
+    feet = Feet(character, ClipRules())
     state.root_pos_w[:, 2] = fall - feet.contact(Kinematics(character).forward(state)).height.min()
     return state
 
@@ -205,7 +205,7 @@ def test_the_ground_holds_the_feet(name):
     engine, kinematics, feet = (
         MujocoEngine(character, 1, threads=1),
         Kinematics(character),
-        Feet(character, TaskConfig()),
+        Feet(character, ClipRules()),
     )
     engine.reset(torch.tensor([0]), standing(character, fall=0.02))
     engine.set_targets(torch.zeros(1, character.num_actuated))

@@ -15,7 +15,7 @@ from mimic.runs.controller import load_controller
 from mimic.sim import make_engine
 from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
-from mimic.tracking import TaskConfig, TrackingEnv
+from mimic.tracking import ClipRules, TrackingEnv
 from tests.kinematic_engine import config, gentle_motion
 from tests.motion_samples import clip_or_skip
 from tests.states import CHARACTERS, assert_states_close, normal, random_state
@@ -265,7 +265,7 @@ def test_a_gpu_goes_by_its_number(monkeypatch):
 @NO_GPU
 def test_a_control_step_on_cuda_is_one_graph_and_no_wait():
     engine = make_engine(load_character("humanoid"), 64, engine="warp", device="cuda")
-    env = TrackingEnv(gentle_motion("humanoid"), engine, config(), TaskConfig())
+    env = TrackingEnv(gentle_motion("humanoid"), engine, config(), ClipRules())
     env.reset()
     action = torch.zeros(64, env.act_dim, device="cuda")
     for _ in range(3):

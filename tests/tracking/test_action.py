@@ -36,19 +36,19 @@ def test_zero_is_the_reference_pose_a_lead_ahead(name):
     env = make(gentle_motion(name), 5)
     assert env.action.needs_reference
     env.reset(torch.tensor([0.0, 0.2, 0.5, 0.93, 0.99]).double())
-    later = env.clock.ahead(env.config.action.lead_s)
-    expected = env.clock.reference.pd_target(later.clip_time)
+    later = env.tracker.ahead(env.config.action.lead_s)
+    expected = env.tracker.reference.pd_target(later.clip_time)
     assert torch.equal(env.pd_target(torch.zeros(5, env.act_dim)), expected)
     offset = normal(5, env.act_dim, seed=0).float()
     torch.testing.assert_close(env.pd_target(offset), expected + offset)
 
 
 def test_what_is_handed_to_the_engine_is_the_target():
-    env = make(gentle_motion("dog"), 3, config("action.ball_scale=0.25"), puppet=True)
+    env = make(gentle_motion("dog"), 3, config("action.ball_scale=0.25"), kinematic=True)
     env.reset()
     given = []
     env.engine.set_targets = given.append
-    env.engine.told = env.engine.read()
+    env.engine.next_state = env.engine.read()
     base, action = env.pd_target(torch.zeros(3, env.act_dim)), normal(3, env.act_dim, seed=1).float()
     env.step(action)
     torch.testing.assert_close(given[0], base + 0.25 * action)

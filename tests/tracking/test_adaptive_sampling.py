@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mimic.rl.vec_env import End
-from mimic.tracking.adaptive_sampling import BINS, Starts
+from mimic.tracking.adaptive_sampling import BINS, AdaptiveSampling
 from mimic.tracking.config import EnvConfig
 from tests.kinematic_engine import config, gentle_motion, make
 
@@ -14,8 +14,11 @@ def share_of(phases, bin_):
 
 
 def counted(share, failing, n=4000):
-    """Starts all over the clip, those in the bins ``failing`` without success."""
-    starts, phase = Starts(share), torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    """AdaptiveSampling all over the clip, those in the bins ``failing`` without success."""
+    starts, phase = (
+        AdaptiveSampling(share),
+        torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64),
+    )
     failed = torch.isin((phase * BINS).long(), torch.tensor(failing))
     starts.count(phase, torch.ones(n, dtype=torch.bool), failed)
     return starts
@@ -23,7 +26,7 @@ def counted(share, failing, n=4000):
 
 def test_without_a_share_and_before_anything_is_known_starts_are_even():
     assert torch.equal(counted(0.0, [3]).phases(UNIFORM), UNIFORM)
-    torch.testing.assert_close(Starts(0.5).phases(UNIFORM), UNIFORM, atol=1e-9, rtol=0)
+    torch.testing.assert_close(AdaptiveSampling(0.5).phases(UNIFORM), UNIFORM, atol=1e-9, rtol=0)
 
 
 def test_the_share_goes_where_starts_fail_and_nothing_is_left_out():
@@ -48,12 +51,12 @@ def test_an_environment_counts_its_own_episodes_while_it_trains(training):
     env = make(gentle_motion("humanoid"), 64, config("adaptive_starts=0.5"), training=training)
     env.reset()
     started, ends, failed = env.state_dict()["start_phase"].clone(), 0, 0
-    torch.testing.assert_close(started, env.clock.now.clip_time / env.clock.reference.duration)
+    torch.testing.assert_close(started, env.tracker.current.clip_time / env.tracker.reference.duration)
     for _ in range(40):
         end = env.step(torch.zeros(64, env.act_dim)).end
         ends, failed = ends + int((end != End.NONE).sum()), failed + int((end == End.FAIL).sum())
     assert failed > 20
-    tries, fails = float(env.starts.tries.sum()), float(env.starts.fails.sum())
+    tries, fails = float(env.sampling.tries.sum()), float(env.sampling.fails.sum())
     assert (0.9 * ends < tries <= ends and 0.9 * failed < fails <= failed) if training else tries == fails == 0.0
     assert {"starts.fails", "starts.tries", "start_phase"} <= set(env.state_dict())
 

@@ -21,8 +21,8 @@ def env_in(state_seed, name, preset, n=6):
     """An environment in whose middle of the clip something else is going on than the reference."""
     env = make(gentle_motion(name, turn=0.8), n, config(name=preset))
     env.reset()
-    env.clock.now.yaw[:] = torch.linspace(-3, 3, n)
-    env.clock.now.origin_w[:, :2] = torch.randn(n, 2, generator=torch.Generator().manual_seed(state_seed))
+    env.tracker.current.yaw[:] = torch.linspace(-3, 3, n)
+    env.tracker.current.origin_w[:, :2] = torch.randn(n, 2, generator=torch.Generator().manual_seed(state_seed))
     env.engine.reset(torch.arange(n), random_state(env.character, n, seed=state_seed, height=1.0))
     return env
 
@@ -80,7 +80,7 @@ def test_turning_and_moving_the_world_with_the_reference_changes_nothing(name, p
     before = observe(env)
     yaw, shift = torch.linspace(-2, 2.5, 6), torch.tensor([3.0, -4.0, 0.0])
     env.engine.reset(torch.arange(6), turned(env.engine.read(), yaw, shift))
-    now = env.clock.now
+    now = env.tracker.current
     now.origin_w = quat_rotate(quat_from_yaw(yaw), now.origin_w) + shift
     now.yaw = now.yaw + yaw
     torch.testing.assert_close(observe(env), before, atol=3e-5, rtol=0)
@@ -120,7 +120,7 @@ def test_moving_the_simulation_alone_moves_the_targets_by_as_much_and_nothing_el
     after = observe(env)
     moved = field(env, after, "target_root")[:, :3] - field(env, before, "target_root")[:, :3]
     torch.testing.assert_close(
-        quat_rotate(quat_from_yaw(env.clock.now.yaw), moved), -shift.expand(6, 3), atol=1e-5, rtol=0
+        quat_rotate(quat_from_yaw(env.tracker.current.yaw), moved), -shift.expand(6, 3), atol=1e-5, rtol=0
     )
     others = [n for n in env.observation.layout if n != "target_root"]
     assert all(torch.allclose(field(env, before, n), field(env, after, n), atol=1e-5) for n in others)
@@ -136,12 +136,12 @@ def test_fields_say_what_their_names_promise(name):
     env.reset(torch.tensor([0.0, 0.1, 0.5, 0.9]).double())
     state = random_state(env.character, 4, seed=7, height=1.0)
     env.engine.reset(torch.arange(4), state)
-    env.clock.now.yaw[:] = torch.tensor([0.0, 1.0, -2.0, 3.0])
+    env.tracker.current.yaw[:] = torch.tensor([0.0, 1.0, -2.0, 3.0])
     obs = observe(env)
     seen = {n: field(env, obs, n).double().numpy() for n in env.observation.layout}
     bodies = env.kinematics.forward(state)
     coms = env.kinematics.com_positions(bodies)
-    phase = (env.clock.now.clip_time / env.motion.duration).numpy()
+    phase = (env.tracker.current.clip_time / env.motion.duration).numpy()
     np.testing.assert_allclose(seen["phase"][:, 0], 2 * phase - 1, atol=1e-6)
     circle = np.stack((np.sin(2 * np.pi * phase), np.cos(2 * np.pi * phase)), 1)
     np.testing.assert_allclose(seen["phase_circle"], circle, atol=1e-6)
@@ -151,7 +151,7 @@ def test_fields_say_what_their_names_promise(name):
         root = Rotation.from_quat(state.root_quat_w[i], scalar_first=True)
         facing = root.apply([1, 0, 0])
         to_heading = Rotation.from_euler("z", -math.atan2(facing[1], facing[0]))
-        to_reference = Rotation.from_euler("z", -float(env.clock.now.yaw[i]))
+        to_reference = Rotation.from_euler("z", -float(env.tracker.current.yaw[i]))
 
         def six(rotation):
             return np.concatenate((rotation.apply([1, 0, 0]), rotation.apply([0, 0, 1])))
@@ -173,37 +173,37 @@ def test_fields_say_what_their_names_promise(name):
 
 
 def test_targets_are_the_reference_so_many_control_steps_on():
-    env = make(gentle_motion("humanoid"), 3, config("observation.target_steps=[1,4]"), puppet=True)
+    env = make(gentle_motion("humanoid"), 3, config("observation.target_steps=[1,4]"), kinematic=True)
     env.reset(torch.tensor([0.0, 0.3, 0.95]).double())
     obs = observe(env)
     start = env.engine.read().root_pos_w
     for k, steps in enumerate((1, 4)):
-        later = env.clock.ahead(steps / 30)
-        pos, quat = env.clock.reference.root(later.clip_time, later.origin_w, later.yaw)
+        later = env.tracker.ahead(steps / 30)
+        pos, quat = env.tracker.reference.root(later.clip_time, later.origin_w, later.yaw)
         root = field(env, obs, "target_root")[:, 9 * k : 9 * k + 9]
         torch.testing.assert_close(root[:, :3], pos - start, atol=1e-6, rtol=0)
         matrix = torch.from_numpy(Rotation.from_quat(quat.numpy(), scalar_first=True).as_matrix()).float()
         torch.testing.assert_close(root[:, 3:], torch.cat((matrix[..., 0], matrix[..., 2]), -1), atol=1e-6, rtol=0)
         pose = field(env, obs, "target_pose")[:, env.act_dim * k : env.act_dim * (k + 1)]
-        assert torch.equal(pose, env.clock.reference.pd_target(later.clip_time))
+        assert torch.equal(pose, env.tracker.reference.pd_target(later.clip_time))
 
 
 def test_the_vector_does_not_jump_where_a_cycle_closes():
-    env = clip_env("walk", 1, puppet=True)
+    env = clip_env("walk", 1, kinematic=True)
     duration = env.motion.duration
     seam = []
     for time in (duration - 1e-4, 1e-4):
         env.reset(torch.tensor([time]).double())
         if time < 1:
-            env.clock.now.origin_w[:] = env.clock.reference.cycle_displacement[0]
-            env.engine.reset(torch.arange(1), env.clock.sample().state)
+            env.tracker.current.origin_w[:] = env.tracker.reference.cycle_displacement[0]
+            env.engine.reset(torch.arange(1), env.tracker.sample().state)
         seam.append(observe(env))
     assert float((seam[1] - seam[0])[:, env.observation.layout["phase_circle"]].abs().max()) < 1e-3
     assert float((seam[1] - seam[0])[:, env.observation.layout["target_root"]].abs().max()) < 0.05
 
 
 def test_an_unknown_field_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="unknown field 'root_hight'; did you mean 'root_height'"):
+    with pytest.raises(ConfigError, match="no observation field 'root_hight'; did you mean 'root_height'"):
         Observation(ObservationConfig(("phase", "root_hight")), load_character("dog"))
 
 

@@ -10,7 +10,7 @@ from characters import load_character
 from mimic.core import rotations
 from mimic.sim import make_engine
 from mimic.sim.engines.mujoco import MujocoEngine
-from mimic.tracking import TaskConfig, TrackingEnv
+from mimic.tracking import ClipRules, TrackingEnv
 from tests.kinematic_engine import clip_env, config, gentle_motion, make
 
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "bincount", "unique", "lift_fresh", "is_nonzero")
@@ -50,10 +50,10 @@ def test_the_counter_sees_what_waits():
 
 def as_on_a_gpu(motion, engine, *settings, **options) -> TrackingEnv:
     """An environment that does as if its device were a GPU, around an engine whose physics stand still."""
-    env = TrackingEnv(motion, engine, config(*settings, **options), TaskConfig())
-    env.by_mask, env.clock.looks = True, False
+    env = TrackingEnv(motion, engine, config(*settings, **options), ClipRules())
+    env.masked_reset, env.tracker.may_sync_host = True, False
     env.reset()
-    env._steps += torch.arange(env.num_envs) % 3 * 10_000  # some are out of time
+    env.episodes.steps += torch.arange(env.num_envs) % 3 * 10_000  # some are out of time
     return env
 
 
@@ -63,7 +63,7 @@ def waits_of(env: TrackingEnv) -> Counter[str]:
     with Waits() as waits:
         for action in acting:
             env.step(action)
-    assert int(env._episode.sum()) > env.num_envs, "some started anew"
+    assert int(env.episodes.episode.sum()) > env.num_envs, "some started anew"
     return waits.seen
 
 
@@ -108,7 +108,7 @@ def test_with_a_gpus_formulas_it_does_the_same_in_fewer_operations(character, mo
     for few in (False, True):
         monkeypatch.setattr(rotations, "_few_operations", lambda v, few=few: few)
         env = make(motion, 6, training=True)
-        env.by_mask = True
+        env.masked_reset = True
         env.reset()
         env.step(0.1 * actions(env, 0))
         with Operations() as operations:
@@ -123,7 +123,7 @@ def test_with_a_gpus_formulas_it_does_the_same_in_fewer_operations(character, mo
 @pytest.mark.parametrize("clip", ["cartwheel", "spin"])
 def test_episodes_that_restart_by_mask_are_the_ones_that_restart_by_index(clip):
     envs = [clip_env(clip, 10, training=True, seed=4) for _ in range(2)]
-    envs[1].by_mask = True
+    envs[1].masked_reset = True
     assert torch.equal(envs[0].reset(), envs[1].reset())
     ends = 0
     for step in range(45):

@@ -37,7 +37,7 @@ def test_in_training_everybody_is_pushed_and_who_is_judged_is_not(by_mask):
     settings = config("pushes.speed=0.5", "pushes.every_s=0.3")
     for training in (True, False):
         env, pushed = make(gentle_motion("humanoid"), 12, settings, training=training), torch.zeros(12)
-        env.by_mask, push = by_mask, env.push
+        env.masked_reset, push = by_mask, env.push
 
         def counted(chosen, delta_linvel_w, push=push, pushed=pushed, env=env):
             before = env.engine.read().root_linvel_w
@@ -59,7 +59,7 @@ def test_pushes_by_mask_are_those_by_index():
     envs = [
         make(gentle_motion("humanoid"), 12, config("pushes.speed=1", "pushes.every_s=0.3"), training=True) for _ in "ab"
     ]
-    envs[1].by_mask = True
+    envs[1].masked_reset = True
     assert torch.equal(envs[0].reset(), envs[1].reset())
     for _ in range(20):
         a, b = (env.step(torch.zeros(12, env.act_dim)) for env in envs)

@@ -9,24 +9,33 @@ from scipy.spatial.transform import Rotation
 from characters import Kinematics, load_character
 from mimic.core.errors import ConfigError
 from mimic.core.rotations import quat_from_rotvec, quat_mul
+from mimic.core.strict_config import build, to_dict
 from mimic.rl.vec_env import End
 from mimic.runs.preset import load_preset
-from mimic.tracking.config import RewardConfig, TermConfig
+from mimic.sim.pd_controller import Servo
 from mimic.tracking.reference import end_effectors_h
-from mimic.tracking.reward import TERMS, Compared, Reward
-from tests.kinematic_engine import clip_env, config, gentle_motion, make, obey, shifted
+from mimic.tracking.reward import TERMS, JointWeights, Reward, RewardConfig, RewardInputs, TrackingTerm
+from tests.kinematic_engine import clip_env, config, follow_reference, gentle_motion, make, shifted
 from tests.motion_samples import random_motion
 from tests.states import CHARACTERS, random_state
 
 CLIPS = ["walk", "cartwheel", "spin", "roll", "kick", "getup_faceup", "canter", "turn", "dog_spin"]
 DEEPMIMIC = config().reward
 FEET = {"humanoid": ["right_ankle", "left_ankle"], "dog": ["right_finger", "left_finger", "right_toe", "left_toe"]}
-OF_ACTIONS = {"action_rate"}  # not of states
+# terms that depend on states alone
+OF_STATES = {name for name in TERMS if issubclass(TERMS.get(name), TrackingTerm)} - {"action_rate"}
+
+
+def table(**terms):
+    """A reward table from plain numbers, as a preset has it."""
+    return build(RewardConfig, {"terms": terms}, "test.reward")
+
+
 WITH_FEET = RewardConfig(
     {
         **DEEPMIMIC.terms,
         "pose": replace(DEEPMIMIC.terms["pose"], weight=0.4),
-        "foot_height": TermConfig(weight=0.1, scale=10.0),
+        **table(foot_height={"weight": 0.1, "scale": 10.0}).terms,
     }
 )
 
@@ -40,11 +49,21 @@ def compared(character, sim, reference):
     heights = tuple(kinematics.lowest_points(each)[:, feet] for each in bodies)
     still = torch.zeros(len(sim), character.num_actuated)
     velocities = map(kinematics.com_velocity, bodies)
-    return Compared(sim, reference, *hands, *velocities, lambda: heights, still, lambda: still)
+    return RewardInputs(
+        sim,
+        reference,
+        *hands,
+        *velocities,
+        lambda: heights,
+        still,
+        lambda: still,
+        lambda: still,
+        JointWeights.of(character),
+    )
 
 
 def terms(character, sim, reference):
-    return Reward(WITH_FEET, character).terms(compared(character, sim, reference))
+    return Reward(WITH_FEET).terms(compared(character, sim, reference))
 
 
 def slightly_off(character, reference, n, seed):
@@ -132,13 +151,15 @@ def lowest_point(data, body):
 
 
 def test_an_action_that_changes_costs_by_how_much_and_the_first_of_an_episode_nothing():
-    table = {
-        **DEEPMIMIC.terms,
-        "pose": replace(DEEPMIMIC.terms["pose"], weight=0.4),
-        "action_rate": TermConfig(0.1, 3.0),
-    }
-    env = make(gentle_motion("humanoid"), 2, replace(config(), reward=RewardConfig(table)), training=True)
-    twin = make(gentle_motion("humanoid"), 2, replace(config(), reward=RewardConfig(table)), training=True)
+    steady = RewardConfig(
+        {
+            **DEEPMIMIC.terms,
+            "pose": replace(DEEPMIMIC.terms["pose"], weight=0.4),
+            **table(action_rate={"weight": 0.1, "scale": 3.0}).terms,
+        }
+    )
+    env = make(gentle_motion("humanoid"), 2, replace(config(), reward=steady), training=True)
+    twin = make(gentle_motion("humanoid"), 2, replace(config(), reward=steady), training=True)
     env.reset(torch.zeros(2, dtype=torch.float64))
     actions = [torch.full((2, env.act_dim), value) for value in (0.1, 0.1, 0.3)]
     found = []
@@ -161,7 +182,7 @@ def test_five_terms_are_deepmimics_and_all_equal_an_independent_version(name):
     reference = random_state(character, 8, seed=1)
     sim = slightly_off(character, reference, 8, seed=50)
     found = terms(character, sim, reference)
-    reward, with_feet = (Reward(table, character).total(found) for table in (DEEPMIMIC, WITH_FEET))
+    reward, with_feet = (Reward(weights).total(found) for weights in (DEEPMIMIC, WITH_FEET))
     tested = set()
     for i in range(8):
         expected = by_hand(character, sim, reference, i)
@@ -173,7 +194,7 @@ def test_five_terms_are_deepmimics_and_all_equal_an_independent_version(name):
         whole += 0.1 * (expected["foot_height"] - expected["pose"])
         assert float(with_feet[i]) == pytest.approx(whole, rel=1e-4)
         tested = tested | {term for term, value in expected.items() if 0.02 < value < 0.99}
-    assert tested == set(TERMS) - OF_ACTIONS, "the states test every term"
+    assert tested == OF_STATES, "the states test every term"
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
@@ -240,7 +261,7 @@ def test_a_term_falls_with_its_own_error_and_only_with_it(name, what):
         {"foot_height"} if (name, what) == ("dog", "joint angle") else set()
     )  # its spine: fore paws
     values = [terms(character, pushed(state, what, amount), state) for amount in AMOUNTS]
-    for term in set(TERMS) - OF_ACTIONS:
+    for term in OF_STATES:
         course = torch.stack([value[term] for value in values])
         if term in falling:
             assert bool((course.diff(dim=0) < 0).all()), term
@@ -251,17 +272,17 @@ def test_a_term_falls_with_its_own_error_and_only_with_it(name, what):
 @pytest.mark.parametrize("clip", CLIPS)
 def test_the_reference_as_the_simulation_earns_one_at_every_phase_and_over_the_seam(clip):
     n = round(clip_env(clip, 1).motion.duration * 30) // 2 + 2
-    env = clip_env(clip, n, puppet=True)
+    env = clip_env(clip, n, kinematic=True)
     # starts two control steps apart, so that five steps each pass every phase; the last ones cross the seam
     env.reset(torch.linspace(0, 0.999 * env.motion.duration, n, dtype=torch.float64))
     closed = torch.zeros(n, dtype=torch.bool)
     for _ in range(5):
-        before = env.clock.now.clip_time.clone()
-        step = obey(env)
+        before = env.tracker.current.clip_time.clone()
+        step = follow_reference(env)
         torch.testing.assert_close(env.reward.total(env.terms), torch.ones(n), atol=1e-6, rtol=0)
         assert bool(((step.end == End.NONE) | (step.end == End.CLIP_END)).all())
         assert bool((step.reward > 1 - 1e-6).all())
-        closed |= (env.clock.now.clip_time < before) | (step.end == End.CLIP_END)
+        closed |= (env.tracker.current.clip_time < before) | (step.end == End.CLIP_END)
     assert bool(closed.any())
 
 
@@ -269,12 +290,12 @@ def test_the_environment_gives_the_reward_the_heights_of_its_own_feet():
     """Trained for feet, the reference still earns one, over the seam and turned; a raised dog loses what the term says."""
     feet = load_preset("feet").env
     for motion in (gentle_motion("dog", turn=0.7), gentle_motion("humanoid")):
-        env = make(motion, 12, feet, training=True, puppet=True)
+        env = make(motion, 12, feet, training=True, kinematic=True)
         env.reset(torch.linspace(0, 0.99 * env.motion.duration, 12, dtype=torch.float64))
         for _ in range(6):
-            obey(env)
+            follow_reference(env)
             torch.testing.assert_close(env.reward.total(env.terms), torch.ones(12), atol=1e-6, rtol=0)
-        obey(env, lambda state: shifted(state, root_pos_w=0.01 * Z))
+        follow_reference(env, lambda state: shifted(state, root_pos_w=0.01 * Z))
         count = len(FEET[env.character.name])
         expected = torch.full((12,), float(np.exp(-2000.0 * count * 0.01**2)))
         torch.testing.assert_close(env.terms["foot_height"], expected, atol=1e-4, rtol=0)
@@ -283,42 +304,113 @@ def test_the_environment_gives_the_reward_the_heights_of_its_own_feet():
 
 @pytest.mark.parametrize("clip", ["canter", "turn"])
 def test_it_still_does_after_many_cycles(clip):
-    env = clip_env(clip, 2, puppet=True)
+    env = clip_env(clip, 2, kinematic=True)
     env.reset(torch.tensor([0.0, 0.2]).double())
     for _ in range(75):
-        obey(env)
+        follow_reference(env)
         torch.testing.assert_close(env.reward.total(env.terms), torch.ones(2), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
 def test_the_same_of_a_random_motion_without_a_clip(name):
-    env = make(random_motion(name), 16, puppet=True)
+    env = make(random_motion(name), 16, kinematic=True)
     env.reset()
     for _ in range(12):
-        obey(env)
+        follow_reference(env)
         torch.testing.assert_close(env.reward.total(env.terms), torch.ones(16), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
-    ("table", "message"),
+    ("weights", "message"),
     [
         ({"pose": 0.5, "velocity": 0.4}, "sum to 0.9"),
         ({"pose": 0.6, "velocity": 0.6}, "sum to 1.2"),
-        ({"pose": 0.5, "velocty": 0.5}, "unknown term 'velocty'; did you mean 'velocity'"),
+        ({"pose": 0.5, "velocty": 0.5}, "no reward term 'velocty'; did you mean 'velocity'"),
         ({}, "sum to 0"),
     ],
 )
-def test_a_table_that_is_no_weighted_mean_is_refused(table, message):
+def test_a_table_that_is_no_weighted_mean_is_refused(weights, message):
     with pytest.raises(ConfigError, match=message):
-        Reward(RewardConfig({name: TermConfig(weight, 1.0) for name, weight in table.items()}), load_character("dog"))
+        Reward(table(**{name: {"weight": weight, "scale": 1.0} for name, weight in weights.items()}))
 
 
 def test_weights_and_scales_are_those_of_the_table():
     character = load_character("humanoid")
     reference = random_state(character, 4)
     pair = compared(character, slightly_off(character, reference, 4, seed=9), reference)
-    both = Reward(RewardConfig({"pose": TermConfig(0.3, 2.0), "root": TermConfig(0.7, 5.0)}), character)
-    deepmimic = Reward(DEEPMIMIC, character).terms(pair)
+    both = Reward(table(pose={"weight": 0.3, "scale": 2.0}, root={"weight": 0.7, "scale": 5.0}))
+    deepmimic = Reward(DEEPMIMIC).terms(pair)
     torch.testing.assert_close(both.total(both.terms(pair)), 0.3 * deepmimic["pose"] + 0.7 * deepmimic["root"])
-    sharper = Reward(RewardConfig({"pose": TermConfig(1.0, 4.0)}), character)
+    sharper = Reward(table(pose={"weight": 1.0, "scale": 4.0}))
     torch.testing.assert_close(sharper.total(sharper.terms(pair)), deepmimic["pose"].square())
+
+
+def signed_inputs(power=2.0):
+    """One step of one humanoid: each joint turns at 1 rad/s against 2 N·m, and the action has changed by 0.5."""
+    character = load_character("humanoid")
+    state = random_state(character, 1)
+    ones = torch.ones(1, character.num_actuated)
+    inputs = compared(character, replace(state, joint_vel=ones), replace(state, joint_vel=ones))
+    return replace(
+        inputs, action=0.5 * ones, previous_action=lambda: torch.zeros_like(ones), joint_torque=lambda: -power * ones
+    )
+
+
+def test_signed_terms_have_the_values_worked_out_by_hand():
+    count = load_character("humanoid").num_actuated
+    signed = table(
+        pose={"weight": 0.5, "scale": 2.0},
+        effort={"kind": "energy", "weight": -0.001},
+        joint_torques_l2={"weight": -1e-5},
+        joint_vel_l2={"weight": -1e-4},
+        action_rate_l2={"weight": -0.01},
+        alive={"weight": 0.25},
+    )
+    reward = Reward(signed)
+    terms = reward.terms(signed_inputs())
+    expected = {"pose": 1.0, "effort": 2.0 * count, "joint_torques_l2": 4.0 * count, "joint_vel_l2": 1.0 * count}
+    expected |= {"action_rate_l2": 0.25 * count, "alive": 1.0}
+    assert {name: float(value) for name, value in terms.items()} == pytest.approx(expected, abs=1e-5)
+    total = 0.5 + 0.25 - (0.001 * 2 + 1e-5 * 4 + 1e-4 + 0.01 * 0.25) * count
+    assert float(reward.total(terms)) == pytest.approx(total, abs=1e-5)
+    assert reward.maximum == 0.75, "the sum of the positive weights of terms in [0, 1]"
+
+
+def test_a_table_is_written_and_read_back_with_the_kinds_of_its_terms():
+    signed = table(pose={"weight": 0.5, "scale": 2.0}, effort={"kind": "energy", "weight": -0.001})
+    plain = {"terms": {"pose": {"weight": 0.5, "scale": 2.0}, "effort": {"kind": "energy", "weight": -0.001}}}
+    assert to_dict(signed) == plain and build(RewardConfig, plain, "back") == signed
+    assert to_dict(DEEPMIMIC)["terms"]["root"] == {"weight": 0.2, "scale": 5.0}, "as in runs of before"
+
+
+@pytest.mark.parametrize(
+    ("terms", "message"),
+    [
+        ({"pose": {"weight": 1.0, "scal": 2.0}}, "test.reward.terms.pose: unknown key 'scal'; did you mean 'scale'"),
+        ({"pose": {"weight": 1.0}}, "key 'scale' is missing"),
+        ({"pose": {"weight": -1.0, "scale": 2.0}}, "a weight must not be negative"),
+        ({"effort": {"kind": "enery", "weight": -1.0}}, "effort: no reward term 'enery'; did you mean 'energy'"),
+        ({"energy": {"weight": -1.0, "scale": 2.0}}, "unknown key 'scale'"),
+        ({"energy": {"weight": -0.001}}, "no term in .0, 1. has a positive weight"),
+        ({"pose": 0.5}, "expected 'key: value' lines"),
+    ],
+)
+def test_a_mistake_in_a_table_names_the_term_and_the_nearest_valid_word(terms, message):
+    with pytest.raises(ConfigError, match=message):
+        Reward(table(**terms))
+
+
+def test_energy_in_the_environment_is_the_servos_torque_times_the_joint_velocity():
+    reward = RewardConfig({**DEEPMIMIC.terms, **table(energy={"weight": -1e-4}).terms})
+    env = make(gentle_motion("dog"), 4, replace(config(), reward=reward))
+    env.reset()
+    step = env.step(torch.zeros(4, env.act_dim))
+    servo = Servo(env.character)
+    servo.set_target(env._pd_target)
+    power = (servo.torque_of(env.sim) * env.sim.joint_vel).abs().sum(-1)
+    torch.testing.assert_close(step.info["energy"], power)
+    assert float(power.min()) > 1.0
+    limits = torch.cat([torch.full((j.dof.stop - j.dof.start,), j.torque_limit) for j in env.character.joints])
+    assert bool((servo.torque_of(env.sim).abs() <= limits + 1e-3).all())
+    expected = Reward(DEEPMIMIC).total(step.info) - 1e-4 * power
+    torch.testing.assert_close(step.reward, torch.where(step.end == End.FAIL, 0.0, expected))

@@ -9,7 +9,7 @@ from mimic.tracking import TrackingEnv, make_env
 from mimic.tracking.reference import Reference
 from mocap.catalogue import load_clips
 from mocap.formats.clip_npz import write_clip_npz
-from tests.kinematic_engine import Puppet, config, gentle_motion, make, obey
+from tests.kinematic_engine import KinematicEngine, config, follow_reference, gentle_motion, make
 from tests.states import assert_states_close
 
 NAMES = ("trot-slow-authored", "trot-left-authored", "trot-right-authored")
@@ -17,7 +17,12 @@ NAMES = ("trot-slow-authored", "trot-left-authored", "trot-right-authored")
 
 def several(n, seed=0, training=False):
     return TrackingEnv(
-        load_clips("+".join(NAMES)), Puppet(load_character("dog"), n, threads=1), config(), None, training, seed
+        load_clips("+".join(NAMES)),
+        KinematicEngine(load_character("dog"), n, threads=1),
+        config(),
+        None,
+        training,
+        seed,
     )
 
 
@@ -38,9 +43,9 @@ def test_the_observation_ends_with_which_clip_it_is():
     one = make(load_clips(NAMES[0])[0], 4)
     obs = env.reset()
     assert (env.obs_dim, obs.shape[1]) == (one.obs_dim + 3, one.obs_dim + 3)
-    assert torch.equal(obs[:, -3:].argmax(1), env.clock.now.clip) and bool((obs[:, -3:].sum(1) == 1).all())
+    assert torch.equal(obs[:, -3:].argmax(1), env.tracker.current.clip) and bool((obs[:, -3:].sum(1) == 1).all())
     assert env.unnormalized_obs.shape == (env.obs_dim,) and bool(env.unnormalized_obs[-3:].all())
-    assert set(env.clock.now.clip.tolist()) == {0, 1, 2}
+    assert set(env.tracker.current.clip.tolist()) == {0, 1, 2}
 
 
 def test_clips_change_only_when_a_cycle_is_over_and_each_of_them_comes():
@@ -48,13 +53,13 @@ def test_clips_change_only_when_a_cycle_is_over_and_each_of_them_comes():
     env.reset()
     came, changed = torch.zeros(3, dtype=torch.int64), 0
     for _ in range(120):
-        before = env.clock.now
-        step = obey(env)
+        before = env.tracker.current.clone()
+        step = follow_reference(env)
         assert not bool(step.end.any()) and float(step.reward.min()) > 0.6
-        closed = env.clock.now.clip_time < before.clip_time
-        assert torch.equal(env.clock.now.clip[~closed], before.clip[~closed])
-        changed += int((env.clock.now.clip != before.clip).sum())
-        came += torch.bincount(env.clock.now.clip[closed], minlength=3)
+        closed = env.tracker.current.clip_time < before.clip_time
+        assert torch.equal(env.tracker.current.clip[~closed], before.clip[~closed])
+        changed += int((env.tracker.current.clip != before.clip).sum())
+        came += torch.bincount(env.tracker.current.clip[closed], minlength=3)
     assert bool((came > 0.2 * came.sum()).all())
     assert 0.1 < changed / int(came.sum()) < 0.3, "two thirds of three cycles in ten"
 
@@ -64,25 +69,25 @@ def test_it_goes_on_from_a_snapshot_and_depends_on_the_seed():
     for each in (env, other):
         each.reset()
     for _ in range(10):
-        obey(env)
+        follow_reference(env)
     twin.reset()
     twin.load_state_dict(env.state_dict())
     for _ in range(40):
-        assert torch.equal(obey(env).obs, obey(twin).obs)
-        obey(other)
-    assert torch.equal(env.clock.now.clip, twin.clock.now.clip)
-    assert not torch.equal(env.clock.now.clip, other.clock.now.clip)
+        assert torch.equal(follow_reference(env).obs, follow_reference(twin).obs)
+        follow_reference(other)
+    assert torch.equal(env.tracker.current.clip, twin.tracker.current.clip)
+    assert not torch.equal(env.tracker.current.clip, other.tracker.current.clip)
 
 
 def test_after_a_turn_the_way_goes_on_from_the_new_heading():
     env = several(2)
-    env.clock.choose, env.first_clip = lambda over: torch.full_like(over, 1), 1
+    env.tracker.clip_selector, env.clips.first_clip = lambda over: torch.full_like(over, 1), 1
     env.reset(torch.zeros(2, dtype=torch.float64))
     cycles = 6
     for _ in range(round(cycles * env.motion.duration / env.control_dt) + 1):
-        obey(env)
+        follow_reference(env)
     # 60 degrees a second to the left
-    turned = torch.rad2deg(torch.remainder(env.clock.now.yaw, 2 * torch.pi))
+    turned = torch.rad2deg(torch.remainder(env.tracker.current.yaw, 2 * torch.pi))
     a_cycle = 60.0 * env.motion.duration
     assert bool(((turned - cycles * a_cycle).abs() < 0.2 * a_cycle).all()), turned
 
@@ -97,7 +102,7 @@ def test_after_a_turn_the_way_goes_on_from_the_new_heading():
 )
 def test_clips_that_do_not_go_together_are_refused(names, part):
     with pytest.raises(InputError, match=part):
-        make_env(names, config(), 2)
+        make_env(load_clips(names), config(), 2)
 
 
 def test_clips_of_two_characters_are_refused(tmp_path):

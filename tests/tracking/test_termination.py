@@ -6,7 +6,7 @@ import torch
 
 from characters import CharacterState, Kinematics, load_character
 from mimic.core.rotations import quat_from_rotvec, quat_mul
-from mimic.tracking.clip_rules import TaskConfig, task_for
+from mimic.tracking.clip_rules import ClipRules, rules_for
 from mimic.tracking.config import TerminationConfig
 from mimic.tracking.termination import Termination
 from tests.kinematic_engine import config, gentle_motion, make, shifted
@@ -17,9 +17,9 @@ CPU = torch.device("cpu")
 
 def failed(character, task, sim, reference=None, settings=None, training=True):
     kinematics = Kinematics(character)
-    env = make(gentle_motion(character.name), len(sim), puppet=True)
+    env = make(gentle_motion(character.name), len(sim), kinematic=True)
     env.reset(torch.zeros(len(sim)).double())
-    sample = env.clock.sample()
+    sample = env.tracker.sample()
     if reference is not None:
         bodies = kinematics.forward(reference)
         sample = replace(sample, state=reference, body_offset_w=bodies.pos_w - bodies.pos_w[:, :1])
@@ -47,13 +47,13 @@ def on_hands(depths):
 
 def test_hands_may_touch_the_ground_in_a_cartwheel_and_not_in_a_walk():
     character, state = on_hands([0.02, -0.0005, -0.002])
-    assert failed(character, task_for("walk"), state) == [True, True, False]
-    assert failed(character, task_for("cartwheel"), state) == [False, False, False]
-    assert failed(character, task_for("crawl"), state) == [False, False, False]
+    assert failed(character, rules_for("walk"), state) == [True, True, False]
+    assert failed(character, rules_for("cartwheel"), state) == [False, False, False]
+    assert failed(character, rules_for("crawl"), state) == [False, False, False]
     everything_down = shifted(state, root_pos_w=torch.tensor([0.0, 0.0, -0.6]))
-    assert failed(character, task_for("cartwheel"), everything_down) == [True] * 3
-    assert failed(character, task_for("crawl"), everything_down) == [True] * 3
-    assert failed(character, task_for("roll"), everything_down) == [False] * 3
+    assert failed(character, rules_for("cartwheel"), everything_down) == [True] * 3
+    assert failed(character, rules_for("crawl"), everything_down) == [True] * 3
+    assert failed(character, rules_for("roll"), everything_down) == [False] * 3
 
 
 @pytest.mark.parametrize("name", ["humanoid", "dog"])
@@ -66,12 +66,12 @@ def test_each_body_fails_by_itself_unless_it_is_allowed(name):
     allowed = [character.bodies[int(b)].name in character.config.allowed_contacts for b in body]
     second = kinematics.lowest_points(kinematics.forward(touching)).sort(1).values[:, 1]
     alone = second > 0.001
-    found = failed(character, TaskConfig(), touching)
+    found = failed(character, ClipRules(), touching)
     assert sum(alone.tolist()) > 20
     for i in alone.nonzero().squeeze(1).tolist():
         assert found[i] != allowed[i], character.bodies[int(body[i])].name
     names = tuple(b.name for b in character.bodies)
-    assert not any(failed(character, TaskConfig(allowed_contacts=names), touching))
+    assert not any(failed(character, ClipRules(allowed_contacts=names), touching))
 
 
 def turned_by(state, angle):
@@ -91,8 +91,8 @@ def test_tilt_and_distance_end_training_episodes_only(name):
         (TerminationConfig(), shifted(turned_by(reference, 2.0), root_pos_w=torch.tensor([9.0, 0.0, 0.0])), False),
     ]
     for settings, sim, expected in cases:
-        assert failed(character, TaskConfig(), sim, reference, settings) == [expected] * 3
-        assert failed(character, TaskConfig(), sim, reference, settings, training=False) == [False] * 3
+        assert failed(character, ClipRules(), sim, reference, settings) == [expected] * 3
+        assert failed(character, ClipRules(), sim, reference, settings, training=False) == [False] * 3
 
 
 def test_one_far_body_is_enough():
@@ -101,15 +101,15 @@ def test_one_far_body_is_enough():
     sim = reference.clone()
     knee = character.joint_index("right_knee")
     sim.joint_quat[1, knee] = quat_mul(sim.joint_quat[1, knee], quat_from_rotvec(torch.tensor([0.0, 2.0, 0.0])))
-    assert failed(character, TaskConfig(), sim, reference, TerminationConfig(body_distance=0.5)) == [False, True]
+    assert failed(character, ClipRules(), sim, reference, TerminationConfig(body_distance=0.5)) == [False, True]
 
 
 def test_the_reference_itself_never_fails():
     for name in ("humanoid", "dog"):
-        env = make(gentle_motion(name), 40, config(), training=True, puppet=True)
+        env = make(gentle_motion(name), 40, config(), training=True, kinematic=True)
         env.reset()
         assert not bool(
             env.termination.failed(
-                env.engine.read(), env.kinematics.forward(env.engine.read()), env.clock.sample()
+                env.engine.read(), env.kinematics.forward(env.engine.read()), env.tracker.sample()
             ).any()
         )

@@ -9,10 +9,10 @@ from mimic.core.rotations import quat_from_rotvec, quat_mul
 from mimic.rl.vec_env import End
 from mimic.sim import make_engine
 from mimic.tracking import TrackingEnv
-from mimic.tracking.clip_rules import TaskConfig
-from mimic.tracking.config import RewardConfig
+from mimic.tracking.clip_rules import ClipRules
 from mimic.tracking.counter_random import counter_uniform
-from tests.kinematic_engine import ahead, clip_env, config, gentle_motion, make, obey, shifted
+from mimic.tracking.reward import RewardConfig
+from tests.kinematic_engine import ahead, clip_env, config, follow_reference, gentle_motion, make, shifted
 from tests.states import CHARACTERS, assert_states_close, normal
 
 NAN, INF = math.nan, math.inf
@@ -56,20 +56,20 @@ def test_a_step_has_the_shapes_and_the_types_the_learner_expects(name, preset):
 def test_after_a_reset_the_simulation_is_the_reference_at_the_drawn_time(name):
     env = make(gentle_motion(name, turn=1.0), 64)
     env.reset()
-    assert_states_close(env.engine.read(), env.clock.sample().state, atol=5e-6)
+    assert_states_close(env.engine.read(), env.tracker.sample().state, atol=5e-6)
     expected = counter_uniform(0, torch.arange(64), torch.zeros(64, dtype=torch.int64)) * env.motion.duration
-    assert torch.equal(env.clock.now.clip_time, expected)
+    assert torch.equal(env.tracker.current.clip_time, expected)
     times = torch.linspace(0, 0.9, 64).double()
     env.reset(times)
-    assert torch.equal(env.clock.now.clip_time, times)
-    assert_states_close(env.engine.read(), env.clock.sample().state, atol=5e-6)
+    assert torch.equal(env.tracker.current.clip_time, times)
+    assert_states_close(env.engine.read(), env.tracker.sample().state, atol=5e-6)
 
 
 def test_of_a_real_clip_too():
     for clip in ("cartwheel", "canter"):
         env = clip_env(clip, 32)
         env.reset()
-        assert_states_close(env.engine.read(), env.clock.sample().state, atol=5e-6)
+        assert_states_close(env.engine.read(), env.tracker.sample().state, atol=5e-6)
         assert float(env.kinematics.lowest_points(env.kinematics.forward(env.engine.read())).min()) > -1e-3, "lifted"
 
 
@@ -83,7 +83,7 @@ def test_an_environment_knows_nothing_of_how_many_others_there_are():
         assert torch.equal(a.end, b.end[:8])
         # matrix products of another size may round otherwise; starts are the same to the bit
         started = a.end != End.NONE
-        assert torch.equal(few.clock.now.clip_time[started], many.clock.now.clip_time[:8][started])
+        assert torch.equal(few.tracker.current.clip_time[started], many.tracker.current.clip_time[:8][started])
         torch.testing.assert_close(a.reward, b.reward[:8], atol=1e-3, rtol=0)
         episodes += int(started.sum())
     assert episodes >= 8
@@ -92,7 +92,7 @@ def test_an_environment_knows_nothing_of_how_many_others_there_are():
 def test_seeds_give_other_starts_and_reseeding_the_same_again():
     a, b = (make(gentle_motion("dog"), 16, seed=seed) for seed in (0, 1))
     first, other = a.reset(), b.reset()
-    assert not bool((a.clock.now.clip_time == b.clock.now.clip_time).any())
+    assert not bool((a.tracker.current.clip_time == b.tracker.current.clip_time).any())
     again = a.reset()
     assert not torch.equal(again, first), "the second episode starts elsewhere"
     a.reseed(1)
@@ -138,10 +138,10 @@ def test_what_a_state_dict_hands_out_is_a_copy():
 
 
 def test_where_nothing_ends_the_last_observation_is_the_next_and_where_it_does_it_is_not():
-    env = make(gentle_motion("humanoid"), 4, puppet=True, training=True)
+    env = make(gentle_motion("humanoid"), 4, kinematic=True, training=True)
     env.reset()
     fall = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, -0.6], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
-    step = obey(env, lambda state: shifted(state, root_pos_w=fall))
+    step = follow_reference(env, lambda state: shifted(state, root_pos_w=fall))
     assert step.end.tolist() == [End.NONE, End.FAIL, End.NONE, End.NONE]
     same = (step.obs == step.final_obs).all(1)
     assert same.tolist() == [True, False, True, True]
@@ -149,7 +149,7 @@ def test_where_nothing_ends_the_last_observation_is_the_next_and_where_it_does_i
     assert torch.allclose(step.obs, now, atol=1e-5), "obs is that of the episode now under way"
     height = env.observation.layout["root_height"]
     assert float(step.final_obs[1, height]) == pytest.approx(float(env.sim.root_pos_w[1, 2]))
-    assert env._steps.tolist() == [1, 0, 1, 1]
+    assert env.episodes.steps.tolist() == [1, 0, 1, 1]
     assert step.reward.tolist()[1] == 0.0 and float(step.reward[[0, 2, 3]].min()) > 0.999
 
 
@@ -189,63 +189,63 @@ def broken(state):
 )
 @pytest.mark.parametrize("name", CHARACTERS)
 def test_every_way_to_fail_is_reachable(name, change, training, end):
-    env = make(gentle_motion(name), 3, puppet=True, training=training)
+    env = make(gentle_motion(name), 3, kinematic=True, training=training)
     env.reset()
-    step = obey(env, change)
+    step = follow_reference(env, change)
     assert step.end.tolist() == [end] * 3
     assert bool((step.reward == 0).all()) == (end != End.NONE)
 
 
 def test_time_runs_out():
-    env = make(gentle_motion("humanoid"), 3, config("evaluation_s=0.5"), puppet=True)
+    env = make(gentle_motion("humanoid"), 3, config("evaluation_s=0.5"), kinematic=True)
     env.reset()
-    ends = torch.stack([obey(env).end for _ in range(31)])
+    ends = torch.stack([follow_reference(env).end for _ in range(31)])
     assert (ends != End.NONE).nonzero()[:, 0].unique().tolist() == [14, 29]
     assert set(ends[14].tolist()) == {End.TIMEOUT}
 
 
 def test_the_task_may_end_sooner():
-    env = make(gentle_motion("humanoid"), 2, task=TaskConfig(episode_s=0.2), puppet=True)
+    env = make(gentle_motion("humanoid"), 2, rules=ClipRules(episode_s=0.2), kinematic=True)
     env.reset()
-    assert [int(obey(env).end[0]) for _ in range(6)] == [0, 0, 0, 0, 0, End.TIMEOUT]
+    assert [int(follow_reference(env).end[0]) for _ in range(6)] == [0, 0, 0, 0, 0, End.TIMEOUT]
 
 
 def test_a_clip_that_does_not_loop_is_over_with_its_last_frame_and_that_outranks_the_time():
-    env = make(gentle_motion("humanoid", loop=False), 2, config("evaluation_s=1.0"), puppet=True)
+    env = make(gentle_motion("humanoid", loop=False), 2, config("evaluation_s=1.0"), kinematic=True)
     env.reset(torch.tensor([0.0, 0.5]).double())
-    ends = torch.stack([obey(env).end for _ in range(30)])
+    ends = torch.stack([follow_reference(env).end for _ in range(30)])
     assert int(ends[29, 0]) == End.CLIP_END and int((ends[:29, 0] != 0).sum()) == 0
     assert int(ends[14, 1]) == End.CLIP_END
 
 
 def test_a_fall_outranks_the_end_of_time_and_clip():
-    env = make(gentle_motion("humanoid", loop=False), 1, config("evaluation_s=0.0333333"), puppet=True)
+    env = make(gentle_motion("humanoid", loop=False), 1, config("evaluation_s=0.0333333"), kinematic=True)
     env.reset(torch.tensor([0.99]).double())
-    assert obey(env, sunk).end.tolist() == [End.FAIL]
+    assert follow_reference(env, sunk).end.tolist() == [End.FAIL]
 
 
 def test_the_time_limit_grows_as_deepmimics():
-    env = make(gentle_motion("humanoid"), 1, config(name="paper"), puppet=True, training=True)
+    env = make(gentle_motion("humanoid"), 1, config(name="paper"), kinematic=True, training=True)
     for samples in (0, 1_000_000, 16_000_000, 32_000_000, 10**9):
         env.set_progress(samples)
         env.reset()
         seconds = 0.5 + 19.5 * min(1.0, samples / 32e6) ** 4
         assert int(env.state_dict()["step_limit"]) == round(seconds * 30)
-    judged = make(gentle_motion("humanoid"), 1, config(name="paper"), puppet=True)
+    judged = make(gentle_motion("humanoid"), 1, config(name="paper"), kinematic=True)
     judged.set_progress(0)
     judged.reset()
     assert int(judged.state_dict()["step_limit"]) == 600
 
 
 def test_the_moment_just_judged_stays_readable_after_a_reset():
-    env = make(gentle_motion("humanoid"), 2, puppet=True)
+    env = make(gentle_motion("humanoid"), 2, kinematic=True)
     env.reset()
     told = sunk(ahead(env))
-    obey(env, lambda _: told)
+    follow_reference(env, lambda _: told)
     assert_states_close(env.sim, told, atol=5e-6)
     kept = [getattr(env.sim, f.name).clone() for f in fields(CharacterState)]
     judged = env.sim
-    obey(env)
+    follow_reference(env)
     assert all(torch.equal(getattr(judged, f.name), k) for f, k in zip(fields(CharacterState), kept, strict=True))
 
 
@@ -262,11 +262,11 @@ def spoil(env, where, value, action):
         case "action":
             action[41, 3] = value
         case "clip_time":
-            env.clock.now.clip_time[41] = value
+            env.tracker.current.clip_time[41] = value
         case "origin":
-            env.clock.now.origin_w[41, 1] = value
+            env.tracker.current.origin_w[41, 1] = value
         case "yaw":
-            env.clock.now.yaw[41] = value
+            env.tracker.current.yaw[41] = value
 
 
 @pytest.fixture(scope="module")
@@ -313,6 +313,8 @@ def test_what_training_earns_may_differ_from_what_is_judged():
     ):
         env = make(gentle_motion("dog"), 8, env_config, training=training)
         env.reset()
-        rewards[name] = obey(env, lambda state: shifted(state, root_pos_w=torch.tensor([0.0, 0.0, 0.02]))).reward
+        rewards[name] = follow_reference(
+            env, lambda state: shifted(state, root_pos_w=torch.tensor([0.0, 0.0, 0.02]))
+        ).reward
     assert torch.equal(rewards["judged"], rewards["judged after all"])
     assert bool((rewards["trained for"] < rewards["judged"] - 0.002).all())

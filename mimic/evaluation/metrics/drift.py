@@ -1,6 +1,5 @@
 """Drift: how far the character ends from where the clip would have taken it."""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -18,14 +17,14 @@ class Drift(Metric):
     """
 
     def __init__(self, env: TrackingEnv) -> None:
-        self._placed = replace(env.clock.now)  # a copy: the environment changes its own in place
+        self._placed = env.tracker.current.clone()  # the tracker updates its own in place
         self._distance = torch.zeros(env.num_envs, device=env.device)
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
         """Advance the clip by one control step and measure the distance."""
-        self._placed = env.clock.later(self._placed, env.control_dt)
+        self._placed = env.tracker.later(self._placed, env.control_dt)
         at = self._placed
-        root, _ = env.clock.reference.root(at.clip_time, at.origin_w, at.yaw, at.clip)
+        root, _ = env.tracker.reference.root(at.clip_time, at.origin_w, at.yaw, at.clip)
         distance = (env.sim.root_pos_w - root)[:, :2].norm(dim=-1)
         self._distance = torch.where(up, distance, self._distance)
 

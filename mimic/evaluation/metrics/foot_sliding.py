@@ -15,7 +15,7 @@ class FootSliding(Metric):
     """Sliding speed of standing feet, in the simulation and in the clip, and the depth of simulated feet in the ground."""
 
     def __init__(self, env: TrackingEnv) -> None:
-        self._feet = Feet(env.character, env.task, env.device)
+        self._feet = Feet(env.character, env.rules, env.device)
         self._means = Means()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:

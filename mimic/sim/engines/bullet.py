@@ -33,7 +33,7 @@ from mimic.sim import ENGINES
 from mimic.sim.bullet_body import add_character, connect, moving_links
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
 from mimic.sim.import_pybullet import load_pybullet
-from mimic.sim.masking import put
+from mimic.sim.masking import assign_rows
 from mimic.sim.pd_controller import Servo
 from mimic.sim.qpos_qvel import Coordinates
 
@@ -98,7 +98,7 @@ class BulletEngine(Engine):
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past."""
         self._coordinates.write(self._qpos, self._qvel, ids, state)
-        put(self._failed, ids, False)
+        assign_rows(self._failed, ids, False)
         for i in torch.arange(self.num_envs)[ids].tolist():
             self._push(i)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from characters import Character, CharacterState
 from mimic.sim import ENGINES
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
-from mimic.sim.masking import put
+from mimic.sim.masking import assign_rows
 from mimic.sim.pd_controller import Servo
 from mimic.sim.qpos_qvel import Coordinates
 
@@ -49,9 +49,9 @@ class MujocoEngine(Engine):
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
-        put(self._state, ids, self._fresh_row)
+        assign_rows(self._state, ids, self._fresh_row)
         self._coordinates.write(self._qpos, self._qvel, ids, state)
-        put(self._failed, ids, False)
+        assign_rows(self._failed, ids, False)
 
     def set_targets(self, pd_target: Tensor) -> None:
         """Servo targets (N, A) [rad] until the next call."""

@@ -21,7 +21,7 @@ from characters import Character, CharacterState
 from mimic.core.errors import InputError
 from mimic.sim import ENGINES
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
-from mimic.sim.masking import put
+from mimic.sim.masking import assign_rows
 from mimic.sim.qpos_qvel import Coordinates
 
 try:
@@ -101,9 +101,9 @@ class WarpEngine(Engine):
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
         for name in ("ctrl", "qacc", "qacc_warmstart", "time"):
-            put(self._carried[name], ids, 0.0)
+            assign_rows(self._carried[name], ids, 0.0)
         self._coordinates.write(self._qpos, self._qvel, ids, state)
-        put(self._failed, ids, False)
+        assign_rows(self._failed, ids, False)
 
     def set_targets(self, pd_target: Tensor) -> None:
         """Servo targets (N, A) [rad] until the next call."""

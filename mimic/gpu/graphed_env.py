@@ -1,0 +1,107 @@
+"""An environment whose steps are replayed as CUDA graphs."""
+
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from mimic.gpu.cuda_graph import GraphBackend, GraphedCallable, graph_backend
+
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+
+
+class SteppedEnv(Protocol[S_co]):
+    """An environment of N episodes, as the learner uses it (``mimic.rl.vec_env.VecEnv``)."""
+
+    num_envs: int
+    obs_dim: int
+    act_dim: int
+    device: torch.device
+    unnormalized_obs: Tensor
+    action_low: Tensor
+    action_high: Tensor
+
+    def reset(self) -> Tensor:
+        """Start new episodes everywhere; observations (N, D)."""
+
+    def step(self, action: Tensor) -> S_co:
+        """One control step with ``action`` (N, A)."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of everything that the future depends on."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a ``state_dict``, in place."""
+
+    def set_progress(self, samples: int) -> None:
+        """Set curricula by the samples that the learner has seen, in place."""
+
+
+class StagedEnv(SteppedEnv[S_co], Protocol[S_co]):
+    """An environment whose step has three stages, of which the first and the last can be captured.
+
+    ``apply_action`` and ``finish_step`` read nothing back from the device, and update in place every tensor that a
+    later call reads. ``simulate`` may do anything.
+    """
+
+    def apply_action(self, action: Tensor) -> None:
+        """The part of a step before the physics."""
+
+    def simulate(self) -> None:
+        """The physics of a step."""
+
+    def finish_step(self) -> S_co:
+        """The part of a step after the physics; gives the result of the step."""
+
+
+class GraphedEnv(Generic[S]):
+    """``env``, with the stages around the physics as one CUDA graph each; implements the same interface.
+
+    The next step overwrites the tensors that a step returns, and the attributes that ``env`` leaves.
+
+    Attributes:
+        env: the environment. Plain Python values that its stages read (a seed, a choice of clips) are fixed when the
+            stages are captured: call :meth:`reset_graphs` after a change.
+    """
+
+    def __init__(self, env: StagedEnv[S], backend: GraphBackend) -> None:
+        self.env, self._backend = env, backend
+        self.num_envs, self.obs_dim, self.act_dim, self.device = env.num_envs, env.obs_dim, env.act_dim, env.device
+        self.unnormalized_obs = env.unnormalized_obs
+        self.action_low, self.action_high = env.action_low, env.action_high
+        self.reset_graphs()
+
+    def reset_graphs(self) -> None:
+        """Forget the captured stages; the next steps capture them anew."""
+        self.apply_action = GraphedCallable(self.env.apply_action, self._backend)
+        self.finish_step = GraphedCallable(self.env.finish_step, self._backend)
+
+    def step(self, action: Tensor) -> S:
+        """One control step with ``action`` (N, A)."""
+        self.apply_action(action)
+        self.env.simulate()
+        return self.finish_step()
+
+    def reset(self) -> Tensor:
+        """Start new episodes everywhere; observations (N, D)."""
+        return self.env.reset()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of everything that the future depends on."""
+        return self.env.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from a ``state_dict``."""
+        self.env.load_state_dict(state)
+
+    def set_progress(self, samples: int) -> None:
+        """Set curricula by the samples that the learner has seen."""
+        self.env.set_progress(samples)
+
+
+def with_graphs(env: StagedEnv[S]) -> SteppedEnv[S]:
+    """``env`` with CUDA graphs if it is on a GPU; ``env`` itself otherwise."""
+    backend = graph_backend(env.device)
+    return env if backend is None else GraphedEnv(env, backend)

@@ -1,0 +1,35 @@
+"""Which of several clips an episode starts with, and which one follows when a cycle is over."""
+
+import torch
+from torch import Tensor
+
+from mimic.tracking.episodes import Episodes
+
+_SWITCH = 0.3  # share of cycles after which a clip is drawn anew
+_CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream 0
+
+
+class ClipSelection:
+    """Random clips, each as likely as any other.
+
+    Attributes:
+        num_clips: how many there are.
+        first_clip: the clip that episodes start with; None: a random one.
+    """
+
+    def __init__(self, num_clips: int, episodes: Episodes):
+        self.num_clips, self.first_clip = num_clips, None
+        self._episodes = episodes
+
+    first_clip: int | None
+
+    def first(self, rows: Tensor | slice) -> Tensor:
+        """The clip with which the next episode of the environments ``rows`` starts, (K,) int64."""
+        clip = (self._episodes.uniform_of_episode(rows, _CLIP_STREAM) * self.num_clips).long()
+        return clip if self.first_clip is None else torch.full_like(clip, self.first_clip)
+
+    def next(self, current: Tensor) -> Tensor:
+        """The clip (N,) int64 of each environment's next cycle: ``current`` (N,), or now and then another."""
+        switch = self._episodes.uniform_of_step(_SWITCH_STREAM) < _SWITCH
+        other = (self._episodes.uniform_of_step(_CLIP_STREAM) * self.num_clips).long()
+        return torch.where(switch, other, current)

@@ -1,0 +1,34 @@
+"""How long an episode may last."""
+
+import torch
+from torch import Tensor
+
+from mimic.tracking.config import EnvConfig
+
+
+class TimeLimit:
+    """The time limit of new episodes: in training it grows with the samples seen, in evaluation it is constant.
+
+    Attributes:
+        steps: () int64, control steps; updated in place.
+    """
+
+    def __init__(self, config: EnvConfig, training: bool, cap_s: float | None, control_dt: float, device: torch.device):
+        """``cap_s``: the longest an episode of this clip may last [s]; None is no cap."""
+        self._config, self._training, self._cap_s, self._control_dt = config, training, cap_s, control_dt
+        self.steps: Tensor = torch.zeros((), dtype=torch.int64, device=device)
+        self.set_progress(0)
+
+    def set_progress(self, samples: int) -> None:
+        """Set the limit of episodes that start from now on, by the samples that the learner has seen."""
+        limit = self._config.time_limit
+        ramp = min(1.0, samples / limit.ramp_samples) ** limit.power
+        seconds = limit.start_s + (limit.end_s - limit.start_s) * ramp if self._training else self._config.evaluation_s
+        if self._cap_s is not None:
+            seconds = min(seconds, self._cap_s)
+        self.steps.fill_(round(seconds / self._control_dt))
+
+    @property
+    def seconds(self) -> float:
+        """The limit of episodes that start now [s]."""
+        return int(self.steps) * self._control_dt
