@@ -166,7 +166,7 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     """
     if Path(name).suffix or os.sep in name:
         motion = read_motion(name)
-        return replace(motion, source=name, license=motion.license or "not declared")
+        return replace(motion, source=name, license=motion.license or "not stated")
     entry = resolve(name)
     if entry.gait:
         return replace(author_gait(entry.gait, entry.speed, entry.yaw_rate), license=entry.licence, name=name)

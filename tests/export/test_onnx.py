@@ -9,6 +9,8 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from mimic.export.observation_schema import EXPORTED_FIELDS
+from mimic.export.onnx_observation import ONNX_FIELDS
 from mimic.export.onnx_policy import METADATA, policy_onnx
 from mimic.export.runtime_free import policy_tensors
 from mimic.runs.controller import load_controller
@@ -95,6 +97,10 @@ def test_the_metadata_holds_the_numbers_that_are_simulated_with(shipped):
     assert control["control_dt"] == env.control_dt and control["sim_dt"] == env.character.simulation.sim_dt
     assert control["action"]["lead_s"] == env.config.action.lead_s
     assert torch.equal(torch.tensor(control["action"]["scale"]), env.action.scale)
+
+
+def test_the_networks_compute_exactly_the_fields_that_can_be_exported():
+    assert ONNX_FIELDS.keys() == EXPORTED_FIELDS.keys()
 
 
 def test_the_evaluator_of_onnx_agrees_without_a_runtime(files):
