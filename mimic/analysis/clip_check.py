@@ -2,7 +2,7 @@
 
 Torques are a rough estimate by Newton's law for the centres of mass, without the bodies' spin. The ground's force is
 shared by the feet that stand; feet nearer to the point where it must act carry more. The estimate is exact for a pose held
-in the air and right to about a third elsewhere, enough to recognise a clip that needs twice a joint's limit.
+in the air and right to about a third elsewhere. That is enough to recognise a clip that needs twice a joint's limit.
 """
 
 from collections.abc import Sequence

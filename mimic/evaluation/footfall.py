@@ -1,7 +1,7 @@
 """Which foot is on the ground at what time, in the simulation and in its reference, and how far the two differ.
 
-A foot is on the ground if its lowest point touches it, or if that point hardly slides and is no higher than it is in the
-clip while the foot stands. Height alone is not enough: the feet of a recording hover and sink by centimetres, and a
+A foot is on the ground if its lowest point touches the ground. It also is if that point hardly slides and is no higher
+than in the clip while the foot stands. Height alone is not enough: the feet of a recording hover and sink by centimetres, and a
 trotting dog lifts its hind paws by no more. One rule serves simulation and reference. The moment between two control
 steps (1/30 s is 6 % of a trot's cycle) is interpolated.
 

@@ -1,8 +1,8 @@
 """Joint torques: the torque that the PD controller asks of each joint, as a share of the joint's limit.
 
 Torques follow from poses and targets by the control law of mimic/sim/pd_controller.py, which all engines share. They are
-sampled at the start and at the end of each control step, while the engine computes them at every physics step. On the
-first cartwheel that shipped, the samples gave a mean of .48 with 24 % at the limit, all physics steps .46 with 22 %.
+sampled at the start and at the end of each control step, while the engine computes them at every physics step. For the
+first cartwheel that shipped, the samples gave a mean of .48 with 24 % at the limit. All physics steps gave .46 and 22 %.
 """
 
 from dataclasses import dataclass
