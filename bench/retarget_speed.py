@@ -36,7 +36,7 @@ _STEPS, _NEAR, _LEAST_GAIN, _DAMPING = 20, 1e-4, 1e-3, 1e-3
 _PEER_FRAMES = 300
 _FRAMES = 1000  # at least
 _TALLER = 1.07  # scales our own skeleton, so that it counts as a foreign one
-_CLIPS = {"humanoid": ("walk", "run"), "dog": ("trot", "pace")}
+_PREFERRED = ("walk", "run", "trot", "pace")  # these first, of a character's clips
 
 
 def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
 
 def _another_body(character: Character) -> Clip:
     """Cycles of a clip at hand, on a skeleton of the same names that is seven per cent larger."""
-    here = {info.name for info in list_clips() if info.character == character.name and info.available}
-    name = next((name for name in _CLIPS.get(character.name, ()) if name in here), None)
+    here = [info.name for info in list_clips() if info.character == character.name and info.available]
+    name = next((name for name in (*_PREFERRED, *here) if name in here), None)
     if name is None:
         raise InputError(f"no clip of the {character.name} is on this machine: give one with --clip FILE")
     clip = character_motion_as_skeleton(load_clip(name), character)

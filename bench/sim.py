@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from bench import pybullet_engine as bench_pybullet
+from mimic.core.errors import InputError
 from mimic.gpu.graphed_env import with_graphs
 from mimic.runs.preset import Preset
 from mimic.sim import DeviceName
@@ -19,7 +20,7 @@ _ROUNDS = 5
 _SECONDS = 1.0
 _CHUNK = 10  # control steps; left alone for longer, characters fall down and cost thrice the contacts
 _PEER_SECONDS = 5.0
-_CLIP = {"humanoid": "walk", "dog": "trot"}
+_USUAL_CLIPS = ("walk", "trot")
 _ACTION_STD = 0.05
 _ACTIONS = 64  # random ones, used in turn
 
@@ -87,8 +88,9 @@ def bench_sim(
 def clip_of(character: str) -> str:
     """A clip of the character that is at hand, the usual one first."""
     clips = [info.name for info in list_clips() if info.character == character and info.available]
-    usual = _CLIP.get(character, "")
-    return usual if usual in clips or not clips else clips[0]
+    if not clips:
+        raise InputError(f"no clip of the {character} is on this machine: run_mimic.py fetch all gets them")
+    return next(name for name in (*_USUAL_CLIPS, *clips) if name in clips)
 
 
 def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], None] | None = None) -> float:

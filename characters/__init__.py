@@ -1,6 +1,6 @@
-"""What a body is: the figures that mimic animates.
+"""The characters that mimic animates: articulated bodies, their poses and their kinematics.
 
-This room imports nothing of ours; every other room imports it. The conventions of the whole project, said once:
+Above the ground this is the lowest room; every other room imports it. It states the conventions of the whole project:
 
 * metres, radians, seconds, kilograms, newton-metres;
 * z up, x forward, y to the left;
@@ -8,15 +8,24 @@ This room imports nothing of ours; every other room imports it. The conventions 
 * a suffix names the frame: ``_w`` world, ``_h`` heading (yaw removed), ``_b`` body;
 * shape letters: N environments, T frames, B bodies, J moving joints, A actuated degrees of freedom;
 * float64 in clips and retargeting, float32 in simulation and learning;
-* tensors are torch's, on whatever device.
+* tensors are torch's, on any device.
+
+``import characters`` imports neither torch nor MuJoCo: a name that needs them is imported when it is first used.
 """
 
 import mimic.core.mujoco_gl  # noqa: F401  # isort: skip
-from characters.character import Body, Character, Geom, Joint, character_names, load_character
-from characters.kinematics import BodyState, Kinematics
-from characters.state import CharacterState
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from characters.registry import CHARACTERS, character_names, register_character
+
+if TYPE_CHECKING:
+    from characters.character import Body, Character, Geom, Joint, load_character
+    from characters.kinematics import BodyState, Kinematics
+    from characters.state import CharacterState
 
 __all__ = [
+    "CHARACTERS",
     "Body",
     "BodyState",
     "Character",
@@ -26,4 +35,17 @@ __all__ = [
     "Kinematics",
     "character_names",
     "load_character",
+    "register_character",
 ]
+
+_MODULE_OF = {
+    **dict.fromkeys(("Body", "Character", "Geom", "Joint", "load_character"), "characters.character"),
+    **dict.fromkeys(("BodyState", "Kinematics"), "characters.kinematics"),
+    "CharacterState": "characters.state",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)

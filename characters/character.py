@@ -12,11 +12,10 @@ from typing import Literal
 
 import mujoco
 
+from characters.registry import CHARACTERS, character_names
 from characters.roles import ROLES
 from mimic.core.errors import ConfigError, InputError, nearest
 from mimic.core.strict_config import build, read_yaml
-
-_ROOM = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,11 @@ class KeyBody:
 
 @dataclass(frozen=True)
 class CharacterConfig:
-    """The character's YAML file, key by key; ``key_bodies`` by their role, of which roles.py has the list."""
+    """The character's YAML file, key by key.
+
+    ``key_bodies`` are listed by role (roles.py has the list). ``deepmimic_order`` lists the bodies in the order of
+    DeepMimic's clip files; a character without such clips leaves it out.
+    """
 
     name: str
     model: str
@@ -120,8 +123,8 @@ class CharacterConfig:
     end_effectors: tuple[str, ...]
     allowed_contacts: tuple[str, ...]
     mirror_pairs: tuple[tuple[str, str], ...]
-    deepmimic_order: tuple[str, ...]
     simulation: SimulationConfig
+    deepmimic_order: tuple[str, ...] = ()
     key_bodies: dict[str, KeyBody] = dataclasses.field(default_factory=dict)
 
 
@@ -195,20 +198,15 @@ class Character:
         return spec.compile()
 
 
-def character_names() -> list[str]:
-    """Names of the characters that ship."""
-    return sorted(path.parent.name for path in _ROOM.glob("*/*.yaml") if path.stem == path.parent.name)
-
-
 @cache
 def load_character(name: str) -> Character:
-    """Load a character that ships, by name, or any by the path of its YAML, which is then its name: clips keep it.
+    """Load a registered character by name, or any by the path of its YAML, which is then its name: clips keep it.
 
     Raises:
         InputError: no such character, or its MJCF and YAML disagree.
     """
-    shipped = not name.endswith((".yaml", ".yml"))
-    path = Path(name) if not shipped else _ROOM / name / f"{name}.yaml"
+    registered = not name.endswith((".yaml", ".yml"))
+    path = CHARACTERS.get(name) if registered else Path(name)
     if not path.is_file():
         raise InputError(f"no character '{name}'; {nearest(name, character_names())}")
     config = build(CharacterConfig, read_yaml(path), str(path))
@@ -220,15 +218,16 @@ def load_character(name: str) -> Character:
     except ValueError as error:
         raise ConfigError(f"{model_path}: {' '.join(str(error).split())}") from None
     joints = _read_joints(model, config, path)
-    character = Character(
-        config.name if shipped else name, _read_bodies(model, joints, path), joints, config, model_path
-    )
+    if registered and config.name != name:
+        raise ConfigError(f"{path}: the name is '{config.name}', but the folder is called '{name}'")
+    character = Character(name, _read_bodies(model, joints, path), joints, config, model_path)
     _check(character, path)
     return character
 
 
 def _read_joints(model: mujoco.MjModel, config: CharacterConfig, path: Path) -> tuple[Joint, ...]:
     moving = [model.joint(i) for i in range(model.njnt) if model.jnt_type[i] != mujoco.mjtJoint.mjJNT_FREE]
+    _one_joint_a_body([model.body(int(joint.bodyid[0])).name for joint in moving], path)
     missing = {joint.name for joint in moving} ^ set(config.joints)
     if missing:
         raise ConfigError(f"{path}: joints of YAML and MJCF differ: {', '.join(sorted(missing))}")
@@ -246,8 +245,16 @@ def _read_joints(model: mujoco.MjModel, config: CharacterConfig, path: Path) -> 
     return tuple(joints)
 
 
+def _one_joint_a_body(bodies: list[str], path: Path) -> None:
+    for body in bodies:
+        if bodies.count(body) > 1:
+            raise ConfigError(
+                f"{path}: body '{body}' has {bodies.count(body)} joints; it may have one ball joint or hinge"
+            )
+
+
 def _read_bodies(model: mujoco.MjModel, joints: tuple[Joint, ...], path: Path) -> tuple[Body, ...]:
-    index = {joint.name: i for i, joint in enumerate(joints)}
+    index = {int(model.joint(joint.name).bodyid[0]): i for i, joint in enumerate(joints)}
     shapes: dict[int, Literal["sphere", "capsule", "box"]] = {
         mujoco.mjtGeom.mjGEOM_SPHERE: "sphere",
         mujoco.mjtGeom.mjGEOM_CAPSULE: "capsule",
@@ -268,7 +275,7 @@ def _read_bodies(model: mujoco.MjModel, joints: tuple[Joint, ...], path: Path) -
                 name=body.name,
                 parent=int(body.parentid[0]) - 1,
                 offset=_floats(body.pos) if b > 1 else (0.0, 0.0, 0.0),
-                joint=index.get(body.name),
+                joint=index.get(b),
                 mass=float(body.mass[0]),
                 com=_floats(body.ipos),
                 geom=geom,

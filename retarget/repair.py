@@ -15,6 +15,7 @@ from mocap.motion import Motion, check_character
 from retarget.ground import lift_penetration
 from retarget.pipeline import Options, resolve_closed_loop, retarget
 from retarget.quality_report import QualityReport, make_quality_report
+from retarget.retarget_rig import has_needed_roles
 from retarget.solver import SolverConfig
 
 _SMOOTHER = (0.05, 0.15, 0.6)  # smooth_turn [m/rad]
@@ -46,6 +47,8 @@ def fault_counts(card: QualityReport) -> tuple[int, int]:
 
 def _best(motion: Motion, character: Character) -> Motion:
     best = lift_penetration(motion, character)
+    if not has_needed_roles(character):
+        return best
     card = as_it_was = make_quality_report(best, character)
     if card.verdict == "pass":
         return best

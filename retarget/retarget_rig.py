@@ -144,6 +144,11 @@ class RetargetRig:
         return CollisionSpheres(torch.full((len(at),), body), at, radius)
 
 
+def has_needed_roles(character: Character) -> bool:
+    """Whether the character has the key bodies without which nothing can be retargeted to it."""
+    return all(role in character.config.key_bodies for role in NEEDED)
+
+
 def _rest_positions(character: Character) -> Tensor:
     places: list[Tensor] = []
     for body in character.bodies:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from characters import character_names
 from mimic.cli.arguments import ALGORITHMS, Family, Parser, Verbs, add_engine, add_threads, whole
 from mimic.cli.common import simulator, usual_preset
 
@@ -38,7 +39,7 @@ def add(verbs: Verbs) -> None:
 
 def _bench(family: Family, name: str, action: Any, help_text: str) -> Parser:
     bench = family.add(name, action, help_text)
-    bench.add_argument("--character", choices=("humanoid", "dog"), default="humanoid", help="default humanoid")
+    bench.add_argument("--character", choices=character_names(), default="humanoid", help="default humanoid")
     bench.add_argument("--json", type=Path, metavar="OUT", help="a file for what is printed")
     return bench
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from characters.character import Character
+from mimic.core.errors import ClipError
 from mocap.editing.cycles import FLAT
 from mocap.motion import Motion, check_character
 
@@ -33,13 +34,24 @@ def mirror(motion: Motion, character: Character) -> Motion:
     """
     check_character(motion, character)
     partner = {a: b for pair in character.config.mirror_pairs for a, b in (pair, pair[::-1])}
-    order = [character.joint_index(partner.get(name, name)) for name in motion.joint_names]
+    body_of_joint = {body.joint: body.name for body in character.bodies}
+    order = [
+        _joint_of(character, partner.get(name, name))
+        for name in (body_of_joint[j] for j in range(len(character.joints)))
+    ]
     return replace(
         motion,
         root_pos_w=motion.root_pos_w * motion.root_pos_w.new_tensor([1.0, -1.0, 1.0]),
         root_quat_w=_mirror_quat(motion.root_quat_w),
         joint_quat=_mirror_quat(motion.joint_quat[:, order]),
     )
+
+
+def _joint_of(character: Character, body: str) -> int:
+    joint = character.bodies[character.body_index(body)].joint
+    if joint is None:
+        raise ClipError(f"{character.name}: body '{body}' mirrors a body with a joint, but has none")
+    return joint
 
 
 def _mirror_quat(quat: Tensor) -> Tensor:

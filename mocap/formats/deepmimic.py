@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from characters.character import Character, Joint, character_names, load_character
+from characters.character import Character, Joint, load_character
+from characters.registry import character_names
 from mimic.core.errors import ClipError, nearest
 from mimic.core.rotations import quat_from_axis_angle, quat_hemisphere, quat_normalize
 from mocap.formats.strict_json import describe, parse_json
@@ -151,7 +152,8 @@ def _refuse(odd: Tensor, rows: Tensor, name: str, complaint: str, first_column: 
 
 
 def _character_of(table: ClipTable, name: str) -> Character:
-    characters = [load_character(known) for known in character_names()]
+    known = [load_character(each) for each in character_names()]
+    characters = [character for character in known if character.config.deepmimic_order]
     for character in characters:
         if row_width(character) == table.rows.shape[1]:
             return character
@@ -161,13 +163,18 @@ def _character_of(table: ClipTable, name: str) -> Character:
 
 def _columns(character: Character) -> list[tuple[Joint, slice]]:
     """Each moving joint with its columns, in the order of ``character.joints``."""
-    joints = {joint.name: joint for joint in character.joints}
+    joints = {body.name: character.joints[body.joint] for body in character.bodies if body.joint is not None}
     columns: dict[str, slice] = {}
     start = 8
     for name in character.config.deepmimic_order:
         if name in joints:
-            columns[name] = slice(start, start + (4 if joints[name].kind == "ball" else 1))
-            start = columns[name].stop
+            stop = start + (4 if joints[name].kind == "ball" else 1)
+            columns[joints[name].name] = slice(start, stop)
+            start = stop
+    if len(columns) < len(character.joints):
+        raise ClipError(
+            f"{character.name}: its YAML has no deepmimic_order of all bodies, so it has no DeepMimic clips"
+        )
     return [(joint, columns[joint.name]) for joint in character.joints]
 
 
