@@ -1,6 +1,7 @@
 """A new character is one folder: a registered folder outside the package is trained on and evaluated like any other."""
 
 import json
+import runpy
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,20 @@ TINY += ("--set", "trainer.evaluate_every=0", "--set", "trainer.tensorboard=fals
 
 
 @pytest.fixture
-def inchworm():
-    import tests.plugins.inchworm_character  # noqa: F401
-
+def inchworm(monkeypatch):
+    """The character of ``tests/plugins``, registered for one test as ``MIMIC_PLUGINS`` would."""
+    monkeypatch.setattr(CHARACTERS, "_found", dict(CHARACTERS._found))
+    runpy.run_path(str(Path(__file__).parent / "plugins" / "inchworm_character.py"))
     return load_character("inchworm")
 
 
-def crawl(frames: int = 31) -> Motion:
+def inching(frames: int = 31) -> Motion:
     """One second in which the inchworm arches and stretches once."""
     angle = 0.4 * torch.sin(torch.linspace(0, 2 * torch.pi, frames, dtype=torch.float64))
     y = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).expand(frames, 3)
     still = quat_from_axis_angle(y, torch.zeros_like(angle))
     return Motion(
-        name="crawl",
+        name="inching",
         character="inchworm",
         joint_names=("bend_front", "bend_rear"),
         times=torch.arange(frames, dtype=torch.float64) / 30,
@@ -51,14 +53,14 @@ def test_a_registered_folder_is_a_character_of_its_folders_name(inchworm):
 
 
 def test_a_joint_need_not_bear_its_bodys_name_to_be_mirrored(inchworm):
-    motion = crawl()
+    motion = inching()
     assert torch.equal(mirror(motion, inchworm).joint_quat, motion.joint_quat)
 
 
 def test_a_registered_character_is_trained_and_evaluated_from_the_command_line(inchworm, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("crawl.npz").write_bytes(write_clip_npz(crawl()))
-    assert run_mimic.main(["train", "--clip", "crawl.npz", "--out", "run", *TINY]) == 0, capsys.readouterr().err
+    Path("inching.npz").write_bytes(write_clip_npz(inching()))
+    assert run_mimic.main(["train", "--clip", "inching.npz", "--out", "run", *TINY]) == 0, capsys.readouterr().err
     words = ["--controller", "run", "--episodes", "2", "--threads", "1", "--json", "report.json"]
     assert run_mimic.main(["evaluate", *words]) == 0, capsys.readouterr().err
     report = json.loads(Path("report.json").read_text())
