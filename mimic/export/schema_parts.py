@@ -14,8 +14,27 @@ from mimic.tracking.termination import forbidden_bodies
 
 def skeleton(character: Character) -> dict[str, Any]:
     """skeleton.json without its schema version: bodies, joints, and their addresses in qpos and qvel."""
+    return {
+        "name": character.name,
+        "mass": character.mass,
+        "nq": qpos_size(character),
+        "nv": ROOT_QVEL + character.num_actuated,
+        "num_actuated": character.num_actuated,
+        "qpos": "root position xyz [m], root quaternion wxyz, then every joint from its index `qpos` on: 4 numbers wxyz "
+        "(child in parent) a ball joint, the angle [rad] of a hinge",
+        "qvel": "root velocity xyz [m/s, world], root angular velocity [rad/s, the root's own axes], then every joint "
+        "from its index `qvel` on: angular velocity in the child's axes [rad/s], or a hinge's rate",
+        "bodies": _bodies(character),
+        "joints": _joints(character),
+        "end_effectors": list(character.end_effectors),
+        "mirror_pairs": [list(pair) for pair in character.config.mirror_pairs],
+    }
+
+
+def _joints(character: Character) -> list[dict[str, Any]]:
+    """Name, kind, limits and addresses of every joint."""
     body_of = {body.joint: body.name for body in character.bodies if body.joint is not None}
-    joints = [
+    return [
         {
             "name": joint.name,
             "body": body_of[index],
@@ -29,7 +48,11 @@ def skeleton(character: Character) -> dict[str, Any]:
         }
         for index, (joint, address) in enumerate(zip(character.joints, joint_addresses(character), strict=True))
     ]
-    bodies = [
+
+
+def _bodies(character: Character) -> list[dict[str, Any]]:
+    """Name, parent, mass and geom of every body."""
+    return [
         {
             "name": body.name,
             "parent": body.parent,
@@ -46,28 +69,12 @@ def skeleton(character: Character) -> dict[str, Any]:
         }
         for body in character.bodies
     ]
-    return {
-        "name": character.name,
-        "mass": character.mass,
-        "nq": qpos_size(character),
-        "nv": ROOT_QVEL + character.num_actuated,
-        "num_actuated": character.num_actuated,
-        "qpos": "root position xyz [m], root quaternion wxyz, then every joint from its index `qpos` on: 4 numbers wxyz "
-        "(child in parent) a ball joint, the angle [rad] of a hinge",
-        "qvel": "root velocity xyz [m/s, world], root angular velocity [rad/s, the root's own axes], then every joint "
-        "from its index `qvel` on: angular velocity in the child's axes [rad/s], or a hinge's rate",
-        "bodies": bodies,
-        "joints": joints,
-        "end_effectors": list(character.end_effectors),
-        "mirror_pairs": [list(pair) for pair in character.config.mirror_pairs],
-    }
 
 
 def control(env: TrackingEnv) -> dict[str, Any]:
     """control.json without its schema version: rates, servo, meaning of an action, rules of the task."""
-    character, action, task = env.character, env.action, env.rules
+    character, task = env.character, env.rules
     simulation = character.simulation
-    names = dof_names(character)
     return {
         "control_dt": simulation.control_dt,
         "control_hz": 1.0 / simulation.control_dt,
@@ -93,23 +100,29 @@ def control(env: TrackingEnv) -> dict[str, Any]:
             "as character.xml does; its joints have `armature` [kg m2] besides, a rotor's inertia, which keeps that stable",
             "renewed": "at every physics step",
         },
-        "action": {
-            "mode": action.config.mode,
-            "meaning": "servo target = base + scale * action; base is the reference pose lead_s ahead (mode reference) "
-            "or offset (mode absolute); a ball joint's three targets are a rotation vector, child in parent [rad]",
-            "lead_s": action.config.lead_s,
-            "order": names,
-            "offset": exact(action.offset),
-            "scale": exact(action.scale),
-            "bound": exact(action.bound),
-            "bound_meaning": "the learner kept means within this; nothing clips",
-        },
+        "action": _action(env),
         "task": {
             "sync_root_pos": task.sync_root_pos,
             "sync_root_yaw": task.sync_root_yaw,
             "fallen_if_below_ground": forbidden_bodies(character, task),
             "contact_height": env.config.termination.contact_height,
         },
+    }
+
+
+def _action(env: TrackingEnv) -> dict[str, Any]:
+    """Mode, scale and bounds of an action, in the order of the degrees of freedom."""
+    action = env.action
+    return {
+        "mode": action.config.mode,
+        "meaning": "servo target = base + scale * action; base is the reference pose lead_s ahead (mode reference) "
+        "or offset (mode absolute); a ball joint's three targets are a rotation vector, child in parent [rad]",
+        "lead_s": action.config.lead_s,
+        "order": dof_names(env.character),
+        "offset": exact(action.offset),
+        "scale": exact(action.scale),
+        "bound": exact(action.bound),
+        "bound_meaning": "the learner kept means within this; nothing clips",
     }
 
 
