@@ -1,15 +1,14 @@
 """The observation: named fields, one after another in a vector.
 
-A field is a function of :class:`ObservationInputs` that says how many numbers it gives, whether a running normaliser may
-scale them, and whether ``export`` can compute it outside of mimic. A new field is one function in one file, either in
-``mimic/tracking/observation_fields/`` or in a plugin (``mimic.core.registry``)::
+A field is a function of :class:`ObservationInputs` that says how many numbers it gives and whether a running normaliser
+may scale them. A new field is one function in one file, either in ``mimic/tracking/observation_fields/`` or in a plugin
+(``mimic.core.registry``)::
 
     @field("first_joint_vel", size=lambda character, targets: 3)
     def first_joint_vel(inputs: ObservationInputs) -> Tensor:
         return inputs.sim.joint_vel[:, :3]
 
-``export`` refuses such a field. To export it too, write it in the five evaluators of ``mimic/export`` (the graph of
-``onnx_controller.py``, and the players in C++, C#, GDScript and JavaScript), then set ``exportable``.
+A bundle contains no Python, so ``export`` refuses a field that ``mimic/export/observation_schema.py`` does not list.
 """
 
 from collections.abc import Callable
@@ -59,18 +58,11 @@ class ObservationField:
         compute: values (N, ...) of the inputs.
         size: how many values an environment has, for a character and a number of targets.
         normalized: whether a running normaliser scales the values.
-        exportable: whether the evaluators of ``mimic/export`` can compute the field.
     """
 
     compute: Callable[[ObservationInputs], Tensor]
     size: Callable[[Character, int], int]
     normalized: bool = True
-    exportable: bool = False
-
-    @property
-    def meaning(self) -> str:
-        """The docstring of ``compute`` in one line."""
-        return " ".join((self.compute.__doc__ or self.compute.__name__).split())
 
 
 FIELDS: Registry[ObservationField] = Registry("observation field", room="mimic.tracking.observation_fields")
@@ -78,13 +70,11 @@ FIELDS: Registry[ObservationField] = Registry("observation field", room="mimic.t
 Compute = Callable[[ObservationInputs], Tensor]
 
 
-def field(
-    name: str, size: Callable[[Character, int], int], normalized: bool = True, exportable: bool = False
-) -> Callable[[Compute], Compute]:
+def field(name: str, size: Callable[[Character, int], int], normalized: bool = True) -> Callable[[Compute], Compute]:
     """Decorator: register a function as the field ``name``; arguments as of :class:`ObservationField`."""
 
     def register(compute: Compute) -> Compute:
-        FIELDS.register(name)(ObservationField(compute, size, normalized, exportable))
+        FIELDS.register(name)(ObservationField(compute, size, normalized))
         return compute
 
     return register
@@ -130,10 +120,6 @@ class Observation:
                 raise ConfigError(f"observation: field '{name}' says {said} numbers and gives {values.shape[1]}")
             out[:, columns] = values
         return out
-
-    def not_exportable(self) -> list[str]:
-        """Names of configured fields that only Python can compute."""
-        return [name for name, one in self.fields.items() if not one.exportable]
 
 
 def _field(name: str) -> ObservationField:

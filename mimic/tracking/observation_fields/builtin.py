@@ -11,68 +11,68 @@ from mimic.core.rotations import cross, quat_to_rot6d
 from mimic.tracking.observation import ObservationInputs, field
 
 
-@field("phase", size=lambda c, targets: 1, exportable=True, normalized=False)
+@field("phase", size=lambda c, targets: 1, normalized=False)
 def phase(inputs: ObservationInputs) -> Tensor:
     """Phase mapped to [-1, 1) (DeepMimic)."""
     return (2.0 * inputs.phase - 1.0)[:, None]
 
 
-@field("phase_circle", size=lambda c, targets: 2, exportable=True, normalized=False)
+@field("phase_circle", size=lambda c, targets: 2, normalized=False)
 def phase_circle(inputs: ObservationInputs) -> Tensor:
     """Sine and cosine of the phase: no jump where the cycle closes."""
     angle = 2.0 * torch.pi * inputs.phase
     return torch.stack((angle.sin(), angle.cos()), -1)
 
 
-@field("root_height", size=lambda c, targets: 1, exportable=True)
+@field("root_height", size=lambda c, targets: 1)
 def root_height(inputs: ObservationInputs) -> Tensor:
     """Height of the root above the ground [m]."""
     return inputs.sim.root_pos_w[:, 2:]
 
 
-@field("root_rot", size=lambda c, targets: 6, exportable=True)
+@field("root_rot", size=lambda c, targets: 6)
 def root_rot(inputs: ObservationInputs) -> Tensor:
     """Root orientation in the reference's frame, 6D."""
     return quat_to_rot6d(inputs.reference_frame.inverse_mul(inputs.sim.root_quat_w))
 
 
-@field("root_linvel", size=lambda c, targets: 3, exportable=True)
+@field("root_linvel", size=lambda c, targets: 3)
 def root_linvel(inputs: ObservationInputs) -> Tensor:
     """Root velocity in the reference's frame [m/s]."""
     return inputs.reference_frame.rotate_inverse(inputs.sim.root_linvel_w)
 
 
-@field("root_angvel", size=lambda c, targets: 3, exportable=True)
+@field("root_angvel", size=lambda c, targets: 3)
 def root_angvel(inputs: ObservationInputs) -> Tensor:
     """Root angular velocity in the reference's frame [rad/s]."""
     return inputs.reference_frame.rotate_inverse(inputs.sim.root_angvel_w)
 
 
-@field("joint_rot", size=lambda c, targets: 6 * len(c.joints), exportable=True)
+@field("joint_rot", size=lambda c, targets: 6 * len(c.joints))
 def joint_rot(inputs: ObservationInputs) -> Tensor:
     """Joint rotations, child in parent, 6D each."""
     return quat_to_rot6d(inputs.sim.joint_quat)
 
 
-@field("joint_vel", size=lambda c, targets: c.num_actuated, exportable=True)
+@field("joint_vel", size=lambda c, targets: c.num_actuated)
 def joint_vel(inputs: ObservationInputs) -> Tensor:
     """Joint velocities [rad/s]."""
     return inputs.sim.joint_vel
 
 
-@field("body_pos", size=lambda c, targets: 3 * (len(c.bodies) - 1), exportable=True)
+@field("body_pos", size=lambda c, targets: 3 * (len(c.bodies) - 1))
 def body_pos(inputs: ObservationInputs) -> Tensor:
     """Joint positions from the root [m], root left out."""
     return inputs.frame.rotate_inverse(inputs.bodies.pos_w[:, 1:] - inputs.bodies.pos_w[:, :1])
 
 
-@field("link_pos", size=lambda c, targets: 3 * len(c.bodies), exportable=True)
+@field("link_pos", size=lambda c, targets: 3 * len(c.bodies))
 def link_pos(inputs: ObservationInputs) -> Tensor:
     """Centres of mass of all links from the root joint [m] (DeepMimic)."""
     return inputs.frame.rotate_inverse(inputs.com_pos_w() - inputs.bodies.pos_w[:, :1])
 
 
-@field("link_rot", size=lambda c, targets: 6 * len(c.bodies), exportable=True)
+@field("link_rot", size=lambda c, targets: 6 * len(c.bodies))
 def link_rot(inputs: ObservationInputs) -> Tensor:
     """Link orientations, 6D; the root's own in the reference's frame (DeepMimic's world root rotation)."""
     rot = inputs.frame.inverse_mul(inputs.bodies.quat_w)
@@ -80,7 +80,7 @@ def link_rot(inputs: ObservationInputs) -> Tensor:
     return quat_to_rot6d(rot)
 
 
-@field("link_linvel", size=lambda c, targets: 3 * len(c.bodies), exportable=True)
+@field("link_linvel", size=lambda c, targets: 3 * len(c.bodies))
 def link_linvel(inputs: ObservationInputs) -> Tensor:
     """Velocities of the links' centres of mass [m/s]; the root's own in the reference's frame."""
     arm = inputs.com_pos_w() - inputs.bodies.pos_w
@@ -90,7 +90,7 @@ def link_linvel(inputs: ObservationInputs) -> Tensor:
     return velocity
 
 
-@field("link_angvel", size=lambda c, targets: 3 * len(c.bodies), exportable=True)
+@field("link_angvel", size=lambda c, targets: 3 * len(c.bodies))
 def link_angvel(inputs: ObservationInputs) -> Tensor:
     """Link angular velocities [rad/s]; the root's own in the reference's frame."""
     velocity = inputs.frame.rotate_inverse(inputs.bodies.angvel_w)
@@ -98,7 +98,7 @@ def link_angvel(inputs: ObservationInputs) -> Tensor:
     return velocity
 
 
-@field("target_root", size=lambda c, targets: 9 * targets, exportable=True)
+@field("target_root", size=lambda c, targets: 9 * targets)
 def target_root(inputs: ObservationInputs) -> Tensor:
     """Future reference roots: offset from the simulated root [m] and orientation, 9 a target."""
     parts = []
@@ -108,7 +108,7 @@ def target_root(inputs: ObservationInputs) -> Tensor:
     return torch.cat(parts, -1)
 
 
-@field("target_pose", size=lambda c, targets: c.num_actuated * targets, exportable=True)
+@field("target_pose", size=lambda c, targets: c.num_actuated * targets)
 def target_pose(inputs: ObservationInputs) -> Tensor:
     """Future reference joint poses as servo targets [rad], A a target."""
     return torch.cat([target.pd_target for target in inputs.targets], -1)
