@@ -120,7 +120,7 @@ def test_a_damaged_run_is_diagnosed_from_its_undamaged_parts(runs, tmp_path):
     strange = {"iteration": 3, "samples": 10**400, "std": "wide", "kl": [1], "ess": None, "info/pose": True}
     (run / "metrics.jsonl").write_text("\n".join([*rows, json.dumps(strange), '{"iteration": NaN', "\n"]))
     evidence = gather(run, episodes=4, threads=1)
-    assert evidence.trial is None and "no policy to try out" in evidence.notes[0]
+    assert evidence.trial is None and "no policy to evaluate" in evidence.notes[0]
     assert evidence.rows[-1] == {"iteration": 3.0}
     assert diagnose(evidence).findings[0].fault == "weights"
 
@@ -132,4 +132,4 @@ def test_the_policy_of_another_clip_is_not_evaluated(runs, tmp_path):
     (run / "config.json").write_text(json.dumps(config | {"clip": "spinkick"}))
     clip_or_skip("spinkick")
     evidence = gather(run, episodes=4, threads=1)
-    assert evidence.trial is None and "is of 'cartwheel', the run of 'spinkick'" in evidence.notes[0]
+    assert evidence.trial is None and "trained on 'cartwheel', but the run is of 'spinkick'" in evidence.notes[0]
