@@ -20,7 +20,7 @@ def backend(device):
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_a_recording_does_nothing_until_it_is_replayed_and_then_no_python(device):
+def test_a_capture_executes_nothing_until_it_is_replayed_and_a_replay_runs_no_python(device):
     total, seen = torch.zeros(3, device=device), []
 
     def add(x):
@@ -36,7 +36,7 @@ def test_a_recording_does_nothing_until_it_is_replayed_and_then_no_python(device
     assert len(seen) == 4
 
 
-def test_each_shape_has_its_recording_and_of_too_many_the_oldest_goes():
+def test_each_input_shape_has_its_capture_and_the_oldest_is_dropped_beyond_the_limit():
     tapes = FakeGraphBackend()
     doubled = GraphedCallable(lambda x: 2.0 * x, tapes)
     for size in (1, 1, 1, 2, 3, 2, 4, 5, 6, 6, 3, 2):
@@ -45,7 +45,7 @@ def test_each_shape_has_its_recording_and_of_too_many_the_oldest_goes():
 
 
 @pytest.mark.parametrize("device", ["cpu", CUDA])
-def test_what_cannot_be_recorded_is_said_and_done_plainly(device):
+def test_a_function_that_cannot_be_captured_is_called_plainly_after_a_warning(device):
     total, one = torch.zeros(2, device=device), torch.ones(2, device=device)
 
     def peeks(x):

@@ -99,7 +99,7 @@ def finer(character: Character, times: int) -> Character:
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_in_the_air_the_servo_does_what_it_does_in_mujoco_with_fine_steps(name):
+def test_the_servo_in_the_air_moves_joints_as_in_mujoco_with_fine_steps(name):
     """A torque held for 1/120 s would be off by a fifth and more."""
     engine = started(name, height=5.0)
     fine = MujocoEngine(finer(engine.character, 20), 2, threads=1)

@@ -3,7 +3,7 @@ import torch
 from mimic.sim.masking import assign_rows, select_rows
 
 
-def test_a_mask_changes_what_its_indices_would():
+def test_a_mask_writes_the_rows_that_its_indices_would():
     values = torch.arange(24.0).view(8, 3)
     ids = torch.tensor([1, 4, 5])
     mask = torch.zeros(8, dtype=torch.bool).index_fill(0, ids, True)
@@ -15,7 +15,7 @@ def test_a_mask_changes_what_its_indices_would():
         assert not torch.equal(by_mask, values) and torch.equal(by_mask[~mask], values[~mask])
 
 
-def test_whole_numbers_truth_and_single_columns_too():
+def test_a_mask_writes_integers_and_booleans_in_one_dimension():
     for start, value in ((torch.arange(4), 9), (torch.zeros(4, dtype=torch.bool), True)):
         changed = start.clone()
         assign_rows(changed, torch.tensor([False, True, False, False]), value)
@@ -29,7 +29,7 @@ def test_a_mask_never_reads_the_rows_that_are_not_chosen():
     assert target.tolist() == [[0, 0], [5, 5], [0, 0]]
 
 
-def test_rows_are_the_indices_or_everything():
+def test_select_rows_gives_the_indices_or_every_row():
     ids = torch.tensor([2, 0])
     assert select_rows(ids) is ids
     assert select_rows(torch.tensor([True, False])) == slice(None)

@@ -105,7 +105,7 @@ def test_no_target_and_no_speed_brings_it_past_the_limit(name, scale):
     assert bool(motor.isfinite().all())
 
 
-def test_at_the_target_and_at_rest_there_is_no_torque():
+def test_the_servo_has_no_torque_at_the_target_and_at_rest():
     character = load_character("humanoid")
     state = random_state(character, 5, dtype=torch.float64, speed=0.0)
     target = hinge_angles(character, state)
@@ -178,7 +178,7 @@ def test_wild_targets_neither_blow_it_up_nor_bring_the_servo_past_its_limit(name
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_at_the_rate_that_ships_even_targets_half_a_turn_apart_are_stable(name):
+def test_targets_half_a_turn_apart_are_stable_at_the_rate_that_ships(name):
     rollout(with_settings(load_character(name), substeps=1), scale=1.5, seconds=2.0)
 
 

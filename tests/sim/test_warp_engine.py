@@ -226,7 +226,7 @@ def test_contacts_without_room_are_reported_and_counted(device):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_there_is_room_for_a_character_that_lies_wholly_in_the_ground(name):
+def test_the_buffers_have_room_for_a_character_wholly_in_the_ground(name):
     engine = warp(name, 3)
     engine.reset(everyone(engine), random_state(engine.character, 3, height=-5.0))
     engine.step()

@@ -43,7 +43,7 @@ def test_zero_is_the_reference_pose_a_lead_ahead(name):
     torch.testing.assert_close(env.pd_target(offset), expected + offset)
 
 
-def test_what_is_handed_to_the_engine_is_the_target():
+def test_the_engine_gets_the_target_that_the_action_means():
     env = make(gentle_motion("dog"), 3, config("action.ball_scale=0.25"), kinematic=True)
     env.reset()
     given = []

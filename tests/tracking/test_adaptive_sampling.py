@@ -24,7 +24,7 @@ def counted(share, failing, n=4000):
     return starts
 
 
-def test_without_a_share_and_before_anything_is_known_starts_are_even():
+def test_start_phases_are_uniform_without_a_share_and_before_any_episode_is_counted():
     assert torch.equal(counted(0.0, [3]).phases(UNIFORM), UNIFORM)
     torch.testing.assert_close(AdaptiveSampling(0.5).phases(UNIFORM), UNIFORM, atol=1e-9, rtol=0)
 
@@ -38,7 +38,7 @@ def test_the_share_goes_where_starts_fail_and_nothing_is_left_out():
     assert min(others) > 0.5 / BINS and max(others) < 0.75 / BINS
 
 
-def test_what_failed_long_ago_is_forgotten():
+def test_old_failures_are_forgotten():
     starts = counted(0.5, [3])
     phase, none = torch.rand(400, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), torch.zeros(400)
     for _ in range(2000):

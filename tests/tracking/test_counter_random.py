@@ -20,7 +20,7 @@ def by_hand(seed, env, episode, stream):
     return (state >> 11) * 2.0**-53
 
 
-def test_it_is_splitmix64_of_the_counters():
+def test_counter_uniform_is_splitmix64_of_the_counters():
     envs, episodes = torch.tensor([0, 1, 5, 2**40, 7]), torch.tensor([0, 3, 2**33, 1, 9])
     for seed in (0, 1, -1, 2**62, 2019):
         for stream in (0, 1):

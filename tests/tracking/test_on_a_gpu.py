@@ -75,7 +75,7 @@ def test_a_step_with_restarts_waits_for_nothing(name, monkeypatch):
     assert not waits_of(as_on_a_gpu(motion, engine, name=name))
 
 
-def test_nor_does_one_with_pushes(monkeypatch):
+def test_a_step_with_pushes_waits_for_nothing(monkeypatch):
     engine = MujocoEngine(load_character("humanoid"), 12, threads=1)
     monkeypatch.setattr(engine, "step", lambda: None)
     pushed = ("pushes.speed=1", "pushes.every_s=0.1")
@@ -83,7 +83,7 @@ def test_nor_does_one_with_pushes(monkeypatch):
 
 
 @pytest.mark.warp
-def test_nor_does_the_gpu_engine(monkeypatch):
+def test_a_step_of_the_gpu_engine_waits_for_nothing(monkeypatch):
     pytest.importorskip("mujoco_warp", reason="the GPU engine is an extra: pip install '.[gpu]'")
     engine = make_engine(load_character("dog"), 12, engine="warp")
     monkeypatch.setattr(engine, "_run", lambda name, kernels: None)  # a CUDA graph, there
@@ -103,7 +103,7 @@ class Operations(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("character", ["humanoid", "dog"])
-def test_with_a_gpus_formulas_it_does_the_same_in_fewer_operations(character, monkeypatch):
+def test_the_formulas_for_gpus_give_the_same_step_in_fewer_operations(character, monkeypatch):
     motion, steps, counts = gentle_motion(character, turn=0.3), [], []
     for few in (False, True):
         monkeypatch.setattr(rotations, "_few_operations", lambda v, few=few: few)

@@ -15,7 +15,7 @@ def moments(envs=4000, seed=3, moment=7):
     return random_pushes(CONFIG, DT, seed, ids, torch.full_like(ids, moment))
 
 
-def test_they_are_as_frequent_and_as_large_as_was_asked_for_and_come_from_all_sides():
+def test_pushes_have_the_frequency_and_size_of_the_configuration_and_all_directions():
     many = [moments(moment=m) for m in range(30)]
     pushed, delta_linvel_w = torch.cat([p for p, _ in many]), torch.cat([s for _, s in many])
     assert float(pushed.double().mean()) == pytest.approx(DT / 2.0, rel=0.1)
@@ -25,7 +25,7 @@ def test_they_are_as_frequent_and_as_large_as_was_asked_for_and_come_from_all_si
     assert float(delta_linvel_w[pushed].mean(0).norm()) < 0.05
 
 
-def test_they_depend_on_seed_environment_and_moment_alone():
+def test_pushes_depend_on_seed_environment_and_moment_alone():
     few, many = moments(50), moments(4000)
     assert torch.equal(few[0], many[0][:50]) and torch.equal(few[1], many[1][:50])
     for other in (moments(seed=4), moments(moment=8)):
@@ -33,7 +33,7 @@ def test_they_depend_on_seed_environment_and_moment_alone():
 
 
 @pytest.mark.parametrize("by_mask", [False, True])
-def test_in_training_everybody_is_pushed_and_who_is_judged_is_not(by_mask):
+def test_all_characters_are_pushed_in_training_and_none_in_evaluation(by_mask):
     settings = config("pushes.speed=0.5", "pushes.every_s=0.3")
     for training in (True, False):
         env, pushed = make(gentle_motion("humanoid"), 12, settings, training=training), torch.zeros(12)

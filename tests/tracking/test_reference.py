@@ -30,7 +30,7 @@ def in_float64(state):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_at_frame_times_it_is_the_frame(name):
+def test_the_reference_at_a_frame_time_is_the_frame(name):
     motion, character = random_motion(name), load_character(name)
     state = sample_motion(motion, character, motion.times)
     velocity = velocities(motion, character)
@@ -45,7 +45,7 @@ def test_at_frame_times_it_is_the_frame(name):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_between_frames_positions_and_velocities_are_lerped_and_rotations_slerped(name):
+def test_positions_and_velocities_between_frames_are_lerped_and_rotations_slerped(name):
     motion, character = random_motion(name), load_character(name)
     times = torch.rand(40, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * motion.duration
     state, velocity = sample_motion(motion, character, times), velocities(motion, character)
@@ -88,7 +88,7 @@ def test_the_table_is_the_motion(name):
         assert float((getattr(found, field) - getattr(exact, field)).abs().max()) < corner * kink
 
 
-def test_of_a_real_clip_the_table_is_exact_to_a_tenth_of_a_millimetre_and_a_milliradian():
+def test_the_table_of_a_real_clip_is_exact_to_a_tenth_of_a_millimetre_and_a_milliradian():
     motion, character = clip_or_skip("walk")
     times = torch.linspace(0, motion.duration, 500, dtype=torch.float64)
     exact = sample_motion(motion, character, times)
@@ -99,7 +99,7 @@ def test_of_a_real_clip_the_table_is_exact_to_a_tenth_of_a_millimetre_and_a_mill
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_what_is_looked_up_beside_the_state_is_what_kinematics_gives_for_it(name):
+def test_the_derived_columns_of_the_table_are_the_kinematics_of_the_state(name):
     motion, character = random_motion(name), load_character(name)
     times = torch.linspace(0, motion.duration, 80, dtype=torch.float64)
     origin, yaw = normal(80, 3, seed=1).float() * torch.tensor([5.0, 5.0, 0.0]), 3 * normal(80, seed=2).float()

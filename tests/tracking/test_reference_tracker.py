@@ -55,7 +55,7 @@ def test_reset_puts_the_named_back_to_the_origin():
     assert torch.equal(now.clip_time[[0, 7]], kept[[0, 7]]) and bool((now.origin_w[[0, 7]] != 0).any())
 
 
-def test_without_synchronisation_every_cycle_goes_on_where_the_last_one_ended():
+def test_every_cycle_starts_where_the_last_one_ended_if_the_rules_do_not_synchronise():
     tracker = tracker_for(FREE)
     reference = tracker.reference
     cycles = torch.zeros(8)
@@ -73,7 +73,7 @@ def test_without_synchronisation_every_cycle_goes_on_where_the_last_one_ended():
 
 
 @pytest.mark.parametrize("task", [POS, YAW])
-def test_when_a_cycle_closes_the_root_jumps_to_the_simulated_one(task):
+def test_the_reference_root_jumps_to_the_simulated_one_when_a_cycle_closes(task):
     tracker = tracker_for(task)
     jumped = torch.zeros(8, dtype=torch.bool)
     for step in range(12):

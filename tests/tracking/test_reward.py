@@ -198,7 +198,7 @@ def test_five_terms_are_deepmimics_and_all_equal_an_independent_version(name):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_of_any_state_with_itself_every_term_is_one(name):
+def test_every_tracking_term_of_a_state_compared_with_itself_is_one(name):
     character = load_character(name)
     state = random_state(character, 200, speed=5.0)
     other_sign = replace(state, root_quat_w=-state.root_quat_w, joint_quat=-state.joint_quat)
@@ -303,7 +303,7 @@ def test_the_environment_gives_the_reward_the_heights_of_its_own_feet():
 
 
 @pytest.mark.parametrize("clip", ["canter", "turn"])
-def test_it_still_does_after_many_cycles(clip):
+def test_the_reference_as_the_simulation_still_earns_one_after_many_cycles(clip):
     env = clip_env(clip, 2, kinematic=True)
     env.reset(torch.tensor([0.0, 0.2]).double())
     for _ in range(75):
@@ -312,7 +312,7 @@ def test_it_still_does_after_many_cycles(clip):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_the_same_of_a_random_motion_without_a_clip(name):
+def test_a_random_motion_as_the_simulation_earns_one_too(name):
     env = make(random_motion(name), 16, kinematic=True)
     env.reset()
     for _ in range(12):

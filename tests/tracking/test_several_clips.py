@@ -26,7 +26,7 @@ def several(n, seed=0, training=False):
     )
 
 
-def test_each_clip_of_the_table_is_the_clip_alone():
+def test_a_table_of_several_clips_holds_each_clip_as_it_is_alone():
     motions, dog = load_clips("+".join(NAMES)), load_character("dog")
     together, times = Reference(motions, dog), torch.linspace(0, motions[0].duration, 40, dtype=torch.float64)
     origin, yaw = torch.randn(40, 3, generator=torch.Generator().manual_seed(1)), torch.linspace(-2, 2, 40)
@@ -64,7 +64,7 @@ def test_clips_change_only_when_a_cycle_is_over_and_each_of_them_comes():
     assert 0.1 < changed / int(came.sum()) < 0.3, "two thirds of three cycles in ten"
 
 
-def test_it_goes_on_from_a_snapshot_and_depends_on_the_seed():
+def test_an_environment_of_several_clips_continues_from_a_state_dict_and_depends_on_the_seed():
     env, twin, other = several(16), several(16), several(16, seed=1)
     for each in (env, other):
         each.reset()
@@ -79,7 +79,7 @@ def test_it_goes_on_from_a_snapshot_and_depends_on_the_seed():
     assert not torch.equal(env.tracker.current.clip, other.tracker.current.clip)
 
 
-def test_after_a_turn_the_way_goes_on_from_the_new_heading():
+def test_the_next_clip_starts_at_the_heading_at_which_a_turn_ends():
     env = several(2)
     env.tracker.clip_selector, env.clips.first_clip = lambda over: torch.full_like(over, 1), 1
     env.reset(torch.zeros(2, dtype=torch.float64))

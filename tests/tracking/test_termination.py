@@ -57,7 +57,7 @@ def test_hands_may_touch_the_ground_in_a_cartwheel_and_not_in_a_walk():
 
 
 @pytest.mark.parametrize("name", ["humanoid", "dog"])
-def test_each_body_fails_by_itself_unless_it_is_allowed(name):
+def test_ground_contact_of_a_single_body_is_a_failure_unless_the_body_is_allowed(name):
     character = load_character(name)
     kinematics = Kinematics(character)
     state = random_state(character, 300, bend=1.5)

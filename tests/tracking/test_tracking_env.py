@@ -53,7 +53,7 @@ def test_a_step_has_the_shapes_and_the_types_the_learner_expects(name, preset):
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_after_a_reset_the_simulation_is_the_reference_at_the_drawn_time(name):
+def test_the_simulation_is_the_reference_at_the_drawn_time_after_a_reset(name):
     env = make(gentle_motion(name, turn=1.0), 64)
     env.reset()
     assert_states_close(env.engine.read(), env.tracker.sample().state, atol=5e-6)
@@ -65,7 +65,7 @@ def test_after_a_reset_the_simulation_is_the_reference_at_the_drawn_time(name):
     assert_states_close(env.engine.read(), env.tracker.sample().state, atol=5e-6)
 
 
-def test_of_a_real_clip_too():
+def test_the_simulation_of_a_real_clip_is_the_reference_after_a_reset():
     for clip in ("cartwheel", "canter"):
         env = clip_env(clip, 32)
         env.reset()
@@ -127,7 +127,7 @@ def test_a_saved_state_continues_to_the_bit():
         assert identical(other.step(noise(other, k, 0.4)), step, slice(None))
 
 
-def test_what_a_state_dict_hands_out_is_a_copy():
+def test_a_state_dict_holds_copies():
     env = make(gentle_motion("humanoid"), 4)
     env.reset()
     saved = env.state_dict()
@@ -137,7 +137,7 @@ def test_what_a_state_dict_hands_out_is_a_copy():
     assert all(torch.equal(saved[name], kept[name]) for name in kept)
 
 
-def test_where_nothing_ends_the_last_observation_is_the_next_and_where_it_does_it_is_not():
+def test_final_obs_equals_obs_exactly_in_environments_whose_episode_goes_on():
     env = make(gentle_motion("humanoid"), 4, kinematic=True, training=True)
     env.reset()
     fall = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, -0.6], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
@@ -204,7 +204,7 @@ def test_time_runs_out():
     assert set(ends[14].tolist()) == {End.TIMEOUT}
 
 
-def test_the_task_may_end_sooner():
+def test_the_rules_of_a_clip_may_shorten_episodes():
     env = make(gentle_motion("humanoid"), 2, rules=ClipRules(episode_s=0.2), kinematic=True)
     env.reset()
     assert [int(follow_reference(env).end[0]) for _ in range(6)] == [0, 0, 0, 0, 0, End.TIMEOUT]
@@ -301,7 +301,7 @@ def test_one_broken_environment_of_64_ends_and_the_others_do_not_notice(calm, wh
         assert int((step.end == End.DIVERGED).sum()) == 0, "it was mended by its reset"
 
 
-def test_what_training_earns_may_differ_from_what_is_judged():
+def test_the_training_reward_may_differ_from_the_evaluation_reward():
     judged = config()
     terms = {**judged.reward.terms, "end_effector": replace(judged.reward.terms["end_effector"], scale=200.0)}
     sharper = replace(judged, training_reward=RewardConfig(terms))
