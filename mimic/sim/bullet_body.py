@@ -1,7 +1,7 @@
 """A character as a pybullet multibody, built link by link from the Character itself: no file, no importer.
 
-Frames, masses, inertias, joint axes and limits are exactly MuJoCo's: accelerations agree to 1e-9 (tests/sim). What is
-Bullet's own is contact and the way it steps. Two traps of pybullet 3.2.7 shape the code: a ball joint turns in the frame
+Frames, masses, inertias, joint axes and limits are exactly MuJoCo's: accelerations agree to 1e-9 (tests/sim). Contact and
+stepping are Bullet's own. Two traps of pybullet 3.2.7 shape the code: a ball joint turns in the frame
 of the child's inertia, so that frame is never turned; and ``changeDynamics`` with settings of the whole body forgets
 which link the others were meant for, so they are made one by one.
 """
@@ -24,10 +24,10 @@ _IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
 
 def connect(bullet: ModuleType, dt: float) -> int:
-    """A world of its own, with gravity and the ground, stepped by ``dt`` [s]; pybullet's number for it."""
+    """Create a world with gravity and a ground, stepped by ``dt`` [s]; returns pybullet's number for it."""
     client: int = bullet.connect(bullet.DIRECT)
     if client < 0:
-        raise InputError("pybullet gives no more worlds: simulate fewer environments")
+        raise InputError("pybullet has no free world left; simulate fewer environments (--num-envs, --episodes)")
     bullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
     erp = _MENDED_A_SECOND * dt
     bullet.setPhysicsEngineParameter(
@@ -40,7 +40,7 @@ def connect(bullet: ModuleType, dt: float) -> int:
 
 
 def add_character(bullet: ModuleType, character: Character, client: int, damping: list[float]) -> int:
-    """Put the character, its joints damped so [N·m·s/rad], into the world ``client``; pybullet's number for it.
+    """Add the character with this damping of its joints [N·m·s/rad] to the world ``client``; returns pybullet's number.
 
     Link i is body i + 1.
     """
@@ -93,18 +93,18 @@ def inertia(body: Body) -> tuple[float, ...]:
     """Principal moments [kg·m²] of the body's primitive along its link's axes.
 
     Raises:
-        InputError: the primitive lies askew.
+        InputError: the axes of the primitive are not those of its link.
     """
     turn = Rotation.from_quat(body.geom.quat, scalar_first=True).as_matrix()
     tensor: NDArray[np.float64] = turn @ np.diag(_moments(body.geom, body.mass)) @ turn.T
     diagonal = np.diag(tensor)
     if np.abs(tensor - np.diag(diagonal)).max() > 1e-6 * diagonal.max():
-        raise InputError(f"the bullet engine cannot simulate body '{body.name}': its shape lies askew in its link")
+        raise InputError(f"the bullet engine cannot simulate body '{body.name}': its shape is turned against its link")
     return tuple(float(x) for x in diagonal)
 
 
 def _moments(geom: Geom, mass: float) -> tuple[float, float, float]:
-    """Of a solid sphere, capsule along z, or box, about its centre."""
+    """Principal moments [kg·m²] of a solid sphere, capsule along z, or box, about its centre."""
     if geom.shape == "box":
         x, y, z = (size * size for size in geom.size)
         return mass * (y + z) / 3, mass * (x + z) / 3, mass * (x + y) / 3
@@ -132,7 +132,7 @@ def _shape(bullet: ModuleType, geom: Geom, client: int) -> int:
 
 
 def _take_out_motor(bullet: ModuleType, number: int, link: int, ball: bool, client: int) -> None:
-    """Pybullet puts a motor into every joint, which brakes it."""
+    """Disable the motor that pybullet puts into every joint, because it brakes the joint."""
     bullet.setJointMotorControlMultiDof(
         number,
         link,

@@ -1,4 +1,4 @@
-"""pybullet, imported without the banner it prints."""
+"""Import of pybullet without the banner that it prints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_pybullet() -> ModuleType:
         os.dup2(sink, 2)
         return importlib.import_module("pybullet")
     except ImportError as error:
-        raise InputError(f"pybullet is not there ({error}); it has wheels for CPython 3.11 only") from error
+        raise InputError(f"pybullet cannot be imported ({error}); it has wheels for CPython 3.11 only") from error
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""The servo: proportional-derivative control whose whole torque respects each joint's limit.
+"""The servo: proportional-derivative control whose total torque keeps to each joint's limit.
 
 A joint's torque is kp * e - kd * v with e the rotation vector from the joint to its target in the child's frame
 (the error of DeepMimic's stable PD controller; Tan, Liu and Turk 2011), scaled down to the joint's torque limit if its
@@ -49,17 +49,17 @@ class Servo:
     def set_target(self, pd_target: Tensor) -> None:
         """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._target = pd_target
-        # turned about, because the error has to be worked out for every physics step and this once
+        # inverted once here, because every physics step needs it
         self._from_target = quat_conj(
             quat_from_rotvec(pd_target.index_select(1, self._ball_dofs).view(len(pd_target), -1, 3))
         )
 
     def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
-        """Limited servo torque and what to give a motor beside a damper kd, each (N, A) [N·m].
+        """Limited servo torque, and the motor torque that gives it beside a damper kd, each (N, A) [N·m].
 
         Args:
             ball_quat: (N, J_ball, 4) wxyz of the ball joints, in joint order.
-            joint_pos: (N, A) [rad]; the hinges' angles, other columns are not read.
+            joint_pos: (N, A) [rad]; angles of the hinges, other columns are not read.
             joint_vel: (N, A) [rad/s].
         """
         _, limited = self.error_and_torque(ball_quat, joint_pos, joint_vel)

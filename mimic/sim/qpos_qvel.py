@@ -1,4 +1,4 @@
-"""CharacterState and MuJoCo's generalised coordinates, either way, for engines that speak MuJoCo."""
+"""Conversion between CharacterState and MuJoCo's generalised coordinates qpos and qvel, both ways."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from mimic.sim.masking import assign_rows
 
 
 class Coordinates:
-    """Where a character's root and joints lie in qpos (N, nq) and qvel (N, nv), float32 or float64, on one device."""
+    """The layout of a character's root and joints in qpos (N, nq) and qvel (N, nv), float32 or float64, on one device."""
 
     def __init__(self, character: Character, addresses: list[int], device: torch.device | str = "cpu"):
-        """``addresses``: of each joint in qpos, the free root left out."""
+        """``addresses``: the address of each joint in qpos, without the free root."""
         joints = character.joints
         self._num_joints = len(joints)
         ball = [i for i, joint in enumerate(joints) if joint.kind == "ball"]
@@ -31,8 +31,8 @@ class Coordinates:
             [addresses[i] for i, joint in enumerate(joints) for _ in range(joint.dof.start, joint.dof.stop)]
         )
 
-    def write(self, qpos: Tensor, qvel: Tensor, chosen: Tensor, state: CharacterState) -> None:
-        """Put the rows ``chosen`` (see :func:`mimic.sim.masking.assign_rows`) into ``state``, in place."""
+    def write(self, qpos: Tensor, qvel: Tensor, rows: Tensor, state: CharacterState) -> None:
+        """Write ``state`` into the rows ``rows`` (see :func:`mimic.sim.masking.assign_rows`), in place."""
         pos, vel = qpos.new_empty(len(state), qpos.shape[1]), qvel.new_empty(len(state), qvel.shape[1])
         pos[:, :3], pos[:, 3:7] = state.root_pos_w, state.root_quat_w
         vel[:, :3] = state.root_linvel_w
@@ -42,8 +42,8 @@ class Coordinates:
         hinge = state.joint_quat[:, self._hinge_joints]
         angle = 2.0 * torch.atan2((hinge[..., 1:] * self._hinge_axes).sum(-1), hinge[..., 0])
         pos[:, self._hinge_columns] = torch.remainder(angle + torch.pi, 2 * torch.pi).to(pos.dtype) - torch.pi
-        assign_rows(qpos, chosen, pos)
-        assign_rows(qvel, chosen, vel)
+        assign_rows(qpos, rows, pos)
+        assign_rows(qvel, rows, vel)
 
     def read(self, qpos: Tensor, qvel: Tensor) -> CharacterState:
         """Pose and velocity of every copy, float32, in tensors of their own."""
@@ -66,9 +66,9 @@ class Coordinates:
         return qpos.index_select(1, self._ball_columns).float().view(len(qpos), 4, -1).movedim(1, -1)
 
     def put_ball_quat(self, qpos: Tensor, ball_quat: Tensor) -> None:
-        """Write what ``ball_quat`` reads, in place."""
+        """Write ball joint quaternions (N, J_ball, 4) wxyz into qpos, in place."""
         qpos[:, self._ball_columns] = ball_quat.movedim(-1, 1).flatten(1)
 
     def joint_pos(self, qpos: Tensor) -> Tensor:
-        """(N, A) [rad] float32; the hinges' angles, other columns are not meant to be read."""
+        """(N, A) [rad] float32; angles of the hinges; the columns of ball joints hold no angle."""
         return qpos.index_select(1, self._position_columns).float()

@@ -1,6 +1,6 @@
 """The servo of ``mimic/sim/pd_controller.py`` as one Warp kernel, so that a whole control step can be one CUDA graph.
 
-A module of its own because importing it needs ``warp``.
+This module is separate because its import needs ``warp``.
 """
 
 import warp as wp
@@ -60,7 +60,7 @@ class WarpServo:
     """Writes motor torques into ``ctrl`` (N, A) from ``target`` (N, A), qpos and qvel, all arrays of one device."""
 
     def __init__(self, character: Character, addresses: list[int], device: wp.Device):
-        """``addresses``: of each joint in qpos, the free root left out."""
+        """``addresses``: the address of each joint in qpos, without the free root."""
         joints = character.joints
 
         def array(values: list[object], dtype: type) -> wp.array:
@@ -75,7 +75,7 @@ class WarpServo:
         self._device = device
 
     def launch(self, target: wp.array, qpos: wp.array, qvel: wp.array, ctrl: wp.array) -> None:
-        """Compute the torques of this moment."""
+        """Compute the motor torques of the current state."""
         constants = [self._shape, self._dof, self._address, self._kp, self._kd, self._limit]
         wp.launch(
             _torques,

@@ -1,4 +1,4 @@
-"""From a policy's action to servo targets."""
+"""The map from a policy's action to servo targets."""
 
 import torch
 from torch import Tensor
@@ -30,6 +30,6 @@ class Action:
         return self.config.mode == "reference"
 
     def pd_target(self, action: Tensor, reference_target: Tensor | None) -> Tensor:
-        """Servo targets (N, A) [rad]; ``reference_target`` is the reference pose ``lead_s`` ahead."""
+        """Servo targets (N, A) [rad]; ``reference_target`` (N, A) is the reference pose ``lead_s`` ahead, or None."""
         base = self.offset if reference_target is None else reference_target
         return base + self.scale * action

@@ -1,6 +1,6 @@
-"""What is special about a clip as a task: which contacts it may make, how its root is re-synchronised.
+"""The rules of a clip: which contacts are allowed, and how the reference's root is re-synchronised.
 
-Of a named clip a table says so; a clip of the user's own shows it.
+A table holds the rules of the clips in the catalogue. The rules of any other clip are inferred from its motion.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from mocap.catalogue import clip_names
 from mocap.editing import keeps_turning
 from mocap.motion import Motion
 
-_ON_GROUND_M = 0.02  # a body that comes this near to the ground in the clip touches it
+_ON_GROUND_M = 0.02  # a body whose lowest point is below this touches the ground
 _TABLE = Path(__file__).with_name("clip_rules.yaml")
 
 
 @dataclass(frozen=True)
 class ClipRules:
-    """One clip's rules, as DeepMimic's arguments files have them.
+    """The rules of one clip, as in DeepMimic's arguments files.
 
     ``allowed_contacts`` adds to the character's; ``forbidden_contacts`` replaces the rule by a list of bodies.
     ``sync_root_pos`` / ``sync_root_yaw``: at each cycle the reference's root is moved / turned to the simulated one.
@@ -37,22 +37,25 @@ class ClipRules:
 
 @cache
 def rules_for(*clips: str) -> ClipRules:
-    """The rules of the clip, by its short name; of several clips those of the first, without a re-synchronised heading."""
+    """The rules of a clip of the catalogue; several clips have those of the first, without a re-synchronised heading."""
     table = read_yaml(_TABLE)
-    task = build(ClipRules, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
-    return replace(task, sync_root_pos=True, sync_root_yaw=False) if len(clips) > 1 else task
+    rules = build(ClipRules, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
+    return replace(rules, sync_root_pos=True, sync_root_yaw=False) if len(clips) > 1 else rules
 
 
 def rules_of(motions: Sequence[Motion], character: Character) -> ClipRules:
-    """The rules of these clips; of clips that have no name here: what touches the ground in them may, and cycles that turn
-    go on turning."""
+    """The rules of these clips.
+
+    If the first is not in the catalogue, every body that touches the ground in the clips may touch it, and a cycle that
+    turns goes on turning.
+    """
     names = [motion.name for motion in motions]
-    task = rules_for(*names)
+    rules = rules_for(*names)
     if names[0] in clip_names():
-        return task
+        return rules
     touching = dict.fromkeys(name for motion in motions for name in _on_the_ground(motion, character))
     turns = len(motions) == 1 and motions[0].loop and keeps_turning(motions[0])
-    return replace(task, allowed_contacts=tuple(touching), sync_root_yaw=turns)
+    return replace(rules, allowed_contacts=tuple(touching), sync_root_yaw=turns)
 
 
 def _on_the_ground(motion: Motion, character: Character) -> list[str]:
@@ -65,8 +68,8 @@ def _on_the_ground(motion: Motion, character: Character) -> list[str]:
     return [body.name for body, height in zip(character.bodies, lowest.tolist(), strict=True) if height < _ON_GROUND_M]
 
 
-def foot_bodies(character: Character, task: ClipRules) -> tuple[str, ...]:
-    """The bodies that touch the ground by rule; where anything may, the end effectors."""
-    if task.contact_fails and task.forbidden_contacts is None:
-        return tuple(dict.fromkeys((*character.config.allowed_contacts, *task.allowed_contacts)))
+def foot_bodies(character: Character, rules: ClipRules) -> tuple[str, ...]:
+    """The bodies that the rules let touch the ground; the end effectors if the rules let every body."""
+    if rules.contact_fails and rules.forbidden_contacts is None:
+        return tuple(dict.fromkeys((*character.config.allowed_contacts, *rules.allowed_contacts)))
     return character.end_effectors

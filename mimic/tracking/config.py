@@ -48,7 +48,7 @@ class ObservationConfig:
 
 @dataclass(frozen=True)
 class TerminationConfig:
-    """When an episode fails: forbidden contact always (unless the clip forgives it), and in training two aids.
+    """When an episode fails: by forbidden contact, and in training also by two limits.
 
     ``contact_height``: a forbidden body whose lowest point is below this has touched the ground [m].
     ``root_tilt`` [rad], ``body_distance`` [m]: largest error against the reference, in training only; null is off.
@@ -79,9 +79,9 @@ class TimeLimitConfig:
 
 @dataclass(frozen=True)
 class PushConfig:
-    """Pushes in training (mimic/tracking/pushes.py): changes of velocity up to ``speed`` [m/s], on average each ``every_s``.
+    """Pushes in training (mimic/tracking/pushes.py): changes of velocity up to ``speed`` [m/s], every ``every_s`` [s] on average.
 
-    A speed of 0: none.
+    A speed of 0 means no pushes.
     """
 
     speed: float = 0.0
@@ -98,12 +98,12 @@ class PushConfig:
 class EnvConfig:
     """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only.
 
-    ``reward`` is what a controller is judged by, and what it is trained for unless ``training_reward`` says otherwise.
+    ``reward`` is the reward of evaluations, and of training unless ``training_reward`` is given.
 
-    ``adaptive_starts``: share of training episodes that start where episodes fail (mimic/tracking/adaptive_sampling.py), from 0 to 1.
+    ``adaptive_starts``: share of training episodes whose start phase is drawn by failure rate (mimic/tracking/adaptive_sampling.py).
 
-    The clip is ``lift_penetration``: lifted out of the ground; ``repair``: that, and mended where its report card says it
-    needs it (retarget/repair.py).
+    ``lift_penetration`` lifts the clip out of the ground. ``repair`` does so too, and repairs feet that slide and loops
+    that do not close (retarget/repair.py).
     """
 
     observation: ObservationConfig

@@ -1,4 +1,4 @@
-"""Random numbers that depend only on (seed, environment, episode), so that no environment disturbs another's stream."""
+"""Random numbers that depend on (seed, environment, episode) alone, so that environments have independent streams."""
 
 import torch
 from torch import Tensor

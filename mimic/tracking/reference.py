@@ -1,8 +1,8 @@
-"""The reference: where the character should be at any time of a clip, for N environments at once.
+"""The reference: pose and velocity of a clip at any time, for N environments at once.
 
-The clip is sampled once, as DeepMimic samples it (positions lerped, rotations slerped, velocities by forward
-difference and lerped), onto a dense table with everything that forward kinematics would give, a row a moment; looking
-a time up is then one gather and one lerp, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
+The clip is sampled once onto a dense table, as DeepMimic samples it: positions are lerped, rotations slerped, and
+velocities are forward differences, lerped. A row of the table also holds the results of forward kinematics. A look-up
+is then one gather and one lerp, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
 """
 
 from collections.abc import Sequence
@@ -127,7 +127,7 @@ class Reference:
         return self._table[:, self._at[name]].view(-1, *self._shapes[name])
 
     def _look_up(self, columns: slice, clip_time: Tensor, clip: Tensor | None) -> Tensor:
-        """Those columns of the table at each time, (N, W); a broken time gives numbers that are broken too."""
+        """Columns of the table at each time, (N, W); a time that is NaN gives NaN."""
         x = clip_time * self.rate
         row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
         fraction = (x - row).float()

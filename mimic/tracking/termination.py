@@ -1,4 +1,4 @@
-"""When an episode has failed."""
+"""Failure: the rules by which an episode is terminated early."""
 
 import math
 
@@ -12,25 +12,27 @@ from mimic.tracking.reference import ReferenceSample
 
 
 class Termination:
-    """Failure by forbidden ground contact, and in training by straying from the reference."""
+    """Failure by forbidden ground contact; in training also by tilt and distance from the reference."""
 
     def __init__(
-        self, config: TerminationConfig, task: ClipRules, kinematics: Kinematics, training: bool, device: torch.device
+        self, config: TerminationConfig, rules: ClipRules, kinematics: Kinematics, training: bool, device: torch.device
     ):
         self.config, self._kinematics = config, kinematics
-        forbidden = forbidden_bodies(kinematics.character, task)
+        forbidden = forbidden_bodies(kinematics.character, rules)
         self._forbidden = torch.tensor([kinematics.character.body_index(name) for name in forbidden], device=device)
         self._root_tilt = config.root_tilt if training else None
         self._body_distance = config.body_distance if training else None
 
     def failed(self, sim: CharacterState, bodies: BodyState, reference: ReferenceSample) -> Tensor:
-        """(N,) bool."""
+        """(N,) bool: episodes that fail in this state."""
         failed = torch.zeros(len(sim), dtype=torch.bool, device=sim.root_pos_w.device)
         if len(self._forbidden):
             lowest = self._kinematics.lowest_points(bodies)[:, self._forbidden]
             failed |= lowest.amin(1) < self.config.contact_height
         if self._root_tilt is not None:
-            cosine = (sim.root_quat_w * reference.state.root_quat_w).sum(-1).abs()  # of half the angle between them
+            cosine = (
+                (sim.root_quat_w * reference.state.root_quat_w).sum(-1).abs()
+            )  # of half the angle between the roots
             failed |= cosine < math.cos(0.5 * min(self._root_tilt, math.pi))
         if self._body_distance is not None:
             reference_pos_w = reference.body_offset_w + reference.state.root_pos_w[:, None]
@@ -39,11 +41,11 @@ class Termination:
         return failed
 
 
-def forbidden_bodies(character: Character, task: ClipRules) -> list[str]:
-    """Bodies that must not touch the ground in this task."""
-    if not task.contact_fails:
+def forbidden_bodies(character: Character, rules: ClipRules) -> list[str]:
+    """Names of the bodies that must not touch the ground under these rules."""
+    if not rules.contact_fails:
         return []
-    if task.forbidden_contacts is not None:
-        return list(task.forbidden_contacts)
-    allowed = {*character.config.allowed_contacts, *task.allowed_contacts}
+    if rules.forbidden_contacts is not None:
+        return list(rules.forbidden_contacts)
+    allowed = {*character.config.allowed_contacts, *rules.allowed_contacts}
     return [body.name for body in character.bodies if body.name not in allowed]

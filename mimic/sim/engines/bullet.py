@@ -1,9 +1,9 @@
-"""The second opinion: pybullet, for replaying a controller in a simulator it was not trained in.
+"""pybullet, an engine in which controllers can be checked that were trained in another simulator.
 
-Every copy has a world of its own, so that none can influence another. The bodies are MuJoCo's exactly
-(``bullet_body.py``); contact, friction, stepping and the way to the servo's torque are Bullet's.
+Every copy has a world of its own, so that copies cannot influence each other. The bodies are exactly MuJoCo's
+(``bullet_body.py``); contact, friction and stepping are Bullet's.
 
-The servo is the one of ``servo.py``, handed over in the same two parts, motor and joint damping. Its torque is renewed every
+The servo is the one of ``pd_controller.py``, in the same two parts, motor and joint damping. Its torque is renewed every
 1/960 s. In MuJoCo's steps 1/120 s is enough, for positions there move with the new velocity, as if the spring were
 renewed all the time; a torque held for 1/120 s through finer steps is a spring that lags by half of that, which takes
 h kp / 2 from the damping kd.
@@ -12,10 +12,10 @@ Bullet knows no armature, so each joint has a rotor here, which a viscous clutch
 joint receives -c (v - w), and A dw/dt = c (v - w). Slower than A / c = 1/240 s that is the armature A.
 
 Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two renewals as
-keep it stable: 1/75,000 s for the humanoid, 1/240,000 s for the dog. That makes it slow, and it is why this is an engine
-to check with and not one to train in.
+keep it stable: 1/75,000 s for the humanoid, 1/240,000 s for the dog. That is too slow for training.
 
-Deterministic; but a snapshot holds poses and velocities, not Bullet's memory of contacts, and so continues closely only.
+The same calls give the same bits. A restored snapshot continues to rounding only: it holds poses and velocities, not
+Bullet's memory of contacts.
 """
 
 import math
@@ -111,12 +111,12 @@ class BulletEngine(Engine):
         for _ in range(self.substeps):
             torque = self._motor_torques()
             self._failed |= ~self._within_bounds() | ~(torque.abs().amax(1) < math.inf)
-            # Bullet is not asked what comes after nonsense
-            sound = (~self._failed).nonzero().squeeze(1)
-            for i in sound.tolist():
+            # a failed copy is not stepped
+            running = (~self._failed).nonzero().squeeze(1)
+            for i in running.tolist():
                 self._simulate(i, torque[i])
-            self._pull(sound.tolist())
-            self._rotor[sound] += self._follow * (self._qvel[sound, 6:] - self._rotor[sound])
+            self._pull(running.tolist())
+            self._rotor[running] += self._follow * (self._qvel[running, 6:] - self._rotor[running])
         self._failed |= ~self._within_bounds()
 
     def read(self) -> CharacterState:
@@ -124,7 +124,7 @@ class BulletEngine(Engine):
         return self._coordinates.read(self._qpos, self._qvel)
 
     def failed(self) -> Tensor:
-        """(N,) bool: broken since the last reset, by value or by speed."""
+        """(N,) bool: failed since the last reset, by value or by speed."""
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
@@ -148,11 +148,11 @@ class BulletEngine(Engine):
                 self._bullet.stepSimulation(physicsClientId=client)
 
     def _within_bounds(self) -> Tensor:
-        # a NaN compares false, so ask what is good
+        # a NaN compares false, so compare for good values
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
     def _motor_torques(self) -> Tensor:
-        """What joints receive beside their dampers, (N, A) [N·m]: of the servo, and of the rotor."""
+        """Torques (N, A) [N·m] of servo and rotor, without the joints' dampers."""
         place = self._coordinates
         ball_quat, joint_pos = place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos).double()
         return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1] + self._clutch * self._rotor
@@ -163,7 +163,7 @@ class BulletEngine(Engine):
         numbers = torque.tolist()
         forces = [numbers[joint.dof] for joint in self.character.joints]
         for _ in range(self.fine_steps):
-            # what is not repeated is forgotten
+            # Bullet applies a torque for one step only
             bullet.setJointMotorControlMultiDofArray(
                 body, self._links, bullet.TORQUE_CONTROL, forces=forces, physicsClientId=client
             )
@@ -213,12 +213,12 @@ class BulletEngine(Engine):
 
 
 def _wxyz(values: tuple[float, ...]) -> tuple[float, ...]:
-    """Bullet's position of a joint as MuJoCo has it; a hinge's angle as it is."""
+    """A joint's position from Bullet's order xyzw to MuJoCo's; a hinge's angle stays."""
     return values if len(values) == 1 else (values[3], *values[:3])
 
 
 def _xyzw(values: list[float]) -> list[float]:
-    """MuJoCo's position of a joint as Bullet has it; a hinge's angle as it is."""
+    """A joint's position from MuJoCo's order wxyz to Bullet's; a hinge's angle stays."""
     return values if len(values) == 1 else [*values[1:], values[0]]
 
 

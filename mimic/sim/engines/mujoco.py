@@ -1,7 +1,7 @@
 """The CPU engine: ``mujoco.batch.Batch``, all copies stepped on a pool of threads.
 
-Bit-identical at any number of threads, and a snapshot continues to the bit. Automatic reset is off: a simulation that
-goes non-finite stays so, is reported, and waits to be reset by us.
+Results are the same to the bit at any number of threads, and after a snapshot is restored. MuJoCo's automatic reset is
+off: a simulation that goes non-finite stays so, and ``failed`` reports it until it is reset.
 """
 
 from typing import Self
@@ -30,7 +30,7 @@ class MujocoEngine(Engine):
         self.device = torch.device("cpu")
         self.substeps = character.simulation.substeps
         model = character.mj_model(visual=False)
-        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)  # one body, one island: nothing to look for
+        model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)  # one character is one island
         self.batch = Batch(model, num_envs, threads)
         self._state = torch.from_numpy(self.batch.state)
         self._qpos = torch.from_numpy(self.batch.bind("qpos"))
@@ -61,7 +61,7 @@ class MujocoEngine(Engine):
         """One control step; the servo's torque is renewed at every physics step."""
         for _ in range(self.substeps):
             self._substep()
-        # a NaN compares false, so ask what is good and turn it round
+        # a NaN compares false, so compare for good values and negate
         good = (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
         self._failed |= ~good
         warnings = self._count_warnings()
@@ -69,7 +69,7 @@ class MujocoEngine(Engine):
         self._warnings = warnings
 
     def _substep(self) -> None:
-        """One physics step; a recorder looks on here."""
+        """One physics step; tests and recordings override it to watch."""
         place, qpos, joint_vel = self._coordinates, self._qpos.float(), self._qvel[:, 6:].float()
         _, motor = self._servo.torques(place.ball_quat(qpos), place.joint_pos(qpos), joint_vel)
         self._ctrl[:] = motor

@@ -1,13 +1,13 @@
 """The GPU engine: ``mujoco_warp``, thousands of worlds side by side, from the same MJCF and YAML as the CPU engine.
 
-State is shared with torch, not copied: ``qpos`` and the rest are Warp's arrays seen as tensors. On CUDA the servo and all
-substeps of a control step are captured once as a CUDA graph, and nothing here waits for the host: ``reset`` takes a
-mask, ``failed`` stays on the device. On the CPU the same code runs plainly: far slower than the CPU engine, but that is
-where it can be tested.
+State is shared with torch, not copied: ``qpos`` and the other arrays of Warp are also torch tensors. On CUDA the servo
+and all substeps of a control step are captured once as a CUDA graph. No method waits for the host: ``reset`` takes a
+mask, and ``failed`` stays on the device. On the CPU the same code runs without graphs, far slower than the CPU engine;
+tests use it.
 
-It computes in float32, and on a GPU contacts are found in any order, so it is not reproducible to the bit there.
-Buffers for contacts and constraints hold what the character can have at worst (``buffer_sizes``); should they overflow
-all the same, or the physics break, the worlds concerned are reported by ``failed``, for Warp itself checks nothing.
+The engine computes in float32. A GPU finds contacts in any order, so results differ there in the last bits. Buffers for
+contacts and constraints have room for the worst case of the character (``buffer_sizes``). ``failed`` reports worlds whose
+buffers overflow and worlds whose physics break, because Warp checks neither.
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class WarpEngine(Engine):
     """See :class:`mimic.sim.engine.Engine`.
 
     Attributes:
-        overflows: () int64, how often a world has lost contacts or constraints for want of room, since the start.
+        overflows: () int64, how often a world has lost contacts or constraints because a buffer was full.
     """
 
     devices = ("cpu", "cuda")
@@ -61,7 +61,7 @@ class WarpEngine(Engine):
         device: torch.device | str = "cpu",
         sizes: tuple[int, int] | None = None,
     ):
-        """``sizes``: contacts and constraint rows a world there is room for, if not what ``buffer_sizes`` says."""
+        """``sizes``: room for contacts and for constraint rows in a world; by default that of ``buffer_sizes``."""
         self.character, self.num_envs = character, num_envs
         self.device = _numbered(torch.device(device))
         self.substeps = character.simulation.substeps
@@ -71,7 +71,7 @@ class WarpEngine(Engine):
         self._wp_device = wp.device_from_torch(self.device)
         with wp.ScopedDevice(self._wp_device):
             self._model = mjw.put_model(model)
-            self._model.opt.warn_overflow = 0  # it is our part to report them
+            self._model.opt.warn_overflow = 0  # ``failed`` reports them
             if self._wp_device.is_cuda:  # loops within graphs: the solver's early end
                 self._model.opt.graph_conditional = wp.is_conditional_graph_supported()
             self._data = mjw.make_data(model, nworld=num_envs, nconmax=contacts, njmax=constraints)
@@ -91,7 +91,7 @@ class WarpEngine(Engine):
         self.overflows = torch.zeros((), dtype=torch.int64, device=self.device)
         self._on_gpu = self.device.type == "cuda"
         self._graphs: dict[str, object] = {}
-        wp.synchronize_device(self._wp_device)  # what was made here was made on Warp's stream, and torch's comes next
+        wp.synchronize_device(self._wp_device)  # Warp's stream has allocated, and torch's comes next
 
     @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
@@ -123,7 +123,7 @@ class WarpEngine(Engine):
         return self._coordinates.read(self._qpos, self._qvel)
 
     def failed(self) -> Tensor:
-        """(N,) bool: broken since the last reset, by value, by speed, or by lost contacts."""
+        """(N,) bool: failed since the last reset, by value, by speed, or by lost contacts."""
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
@@ -146,7 +146,7 @@ class WarpEngine(Engine):
         return {"substeps": self.substeps, "overflows": int(self.overflows)}
 
     def _within_bounds(self) -> Tensor:
-        # a NaN compares false, so ask what is good
+        # a NaN compares false, so compare for good values
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
     def _control(self) -> None:
@@ -176,7 +176,7 @@ class WarpEngine(Engine):
         with wp.ScopedDevice(self._wp_device):
             kernels()
         wp.synchronize_device(self._wp_device)
-        # not on Warp's own stream: while that is captured, nobody may use the stream that torch learns on
+        # not on Warp's own stream: during its capture torch's stream cannot be used
         aside = wp.stream_from_torch(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
         with wp.ScopedStream(aside), wp.ScopedCapture(stream=aside) as capture:
             kernels()
@@ -193,14 +193,14 @@ class WarpEngine(Engine):
 
 
 def _numbered(device: torch.device) -> torch.device:
-    """The GPU that is current by its number: Warp must be told which, and so do tensors say where they are."""
+    """A device with its index: Warp needs the index of the current GPU, and tensors report it."""
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device
 
 
 def buffer_sizes(character: Character) -> tuple[int, int]:
-    """Contacts and constraint rows that one world can have at worst: every body wholly in the ground, every limit met."""
+    """Largest numbers of contacts and constraint rows of one world: every body wholly in the ground, every joint at its limit."""
     contacts = sum(_GROUND_CONTACTS[body.geom.shape] for body in character.bodies)
     if character.simulation.self_collision:
         contacts += _SELF_CONTACTS_A_BODY * len(character.bodies)
