@@ -6,21 +6,23 @@ something on a machine that does other things besides.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from bench.sim import clip_of, now
-from mimic.core.strict_config import replace
 from mimic.gpu.graphed_env import with_graphs
-from mimic.rl.build import make_learner
+from mimic.rl.algorithm import make_learner
 from mimic.rl.policy import GaussianPolicy
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.rl.seeds import generator
 from mimic.rl.threads import learner_threads, torch_threads
-from mimic.runs.preset import AlgorithmName, Preset
-from mimic.runs.training import RunConfig, make_run_env, rollout_of
+from mimic.runs.preset import Preset
+from mimic.runs.run_config import RunConfig, tracking_run
+from mimic.runs.training import make_run_env, rollout_of
 from mimic.sim import DeviceName
+from mimic.tracking import TrackingEnv
 
 _WARM_UP = 6  # iterations until the replay is full and the characters are no longer all at the start
 _ITERATIONS = 6  # of each way by turns
@@ -30,7 +32,7 @@ _ROUNDS = 3
 def bench_train(
     character: str,
     preset: Preset,
-    algorithm: AlgorithmName,
+    algorithm: str,
     threads: int = 0,
     engine: str = "mujoco",
     device: DeviceName = "cpu",
@@ -42,15 +44,15 @@ def bench_train(
     beside the rollout, as a share of the same wall time; it is not part of the sum.
     """
     clip = clip_of(character)
-    as_preset, plain = (RunConfig(clip, algorithm, 0, p, engine, device) for p in (preset, _plain(preset, algorithm)))
-    ways = {"as_preset": _Run(as_preset, threads), "plain": _Run(plain, threads, plainly=True)}
-    for run in ways.values():
-        run.iterate(_WARM_UP)
-        run.rates.clear()
-        run.seconds.clear()
+    run = tracking_run(clip, preset, algorithm, engine=engine, device=device)
+    ways = {"as_preset": _Run(run, threads), "plain": _Run(_plain(run), threads, plainly=True)}
+    for timed in ways.values():
+        timed.iterate(_WARM_UP)
+        timed.rates.clear()
+        timed.seconds.clear()
     for _ in range(_ROUNDS):
-        for run in ways.values():
-            run.iterate(_ITERATIONS)
+        for timed in ways.values():
+            timed.iterate(_ITERATIONS)
     chosen = ways["as_preset"]
     ratios = [a / b for a, b in zip(chosen.rates, ways["plain"].rates, strict=True)]
     return {
@@ -61,17 +63,20 @@ def bench_train(
         "engine": engine,
         "device": device,
         "threads": threads,
-        **{name: run.report() for name, run in ways.items()},
+        **{name: timed.report() for name, timed in ways.items()},
         "samples_per_s": chosen.report()["samples_per_s"],
         "times_plain": round(median(ratios), 2),
     }
 
 
-def _plain(preset: Preset, algorithm: AlgorithmName) -> Preset:
-    section = "ppo" if algorithm == "ppo" else "awr"
-    for key, value in (("rollout.overlap", "false"), ("update.precision", "float32")):
-        preset = replace(preset, f"{section}.{key}", value)
-    return preset
+def _plain(run: RunConfig) -> RunConfig:
+    """The same run with learning after collecting, in float32."""
+    algorithm = replace(
+        run.algorithm,
+        rollout=replace(run.algorithm.rollout, overlap=False),
+        update=replace(run.algorithm.update, precision="float32"),
+    )
+    return replace(run, algorithm=algorithm)
 
 
 class _Run:
@@ -80,12 +85,12 @@ class _Run:
     def __init__(self, run: RunConfig, threads: int, plainly: bool = False) -> None:
         self.rates: list[float] = []
         self.seconds: dict[str, float] = {}
-        preset, rollout = run.preset, rollout_of(run)
+        rollout = rollout_of(run)
         self._rollout: RolloutConfig = rollout
         simulated = make_run_env(run, threads)
+        assert isinstance(simulated, TrackingEnv)
         self._env = env = simulated if plainly else with_graphs(simulated)
-        update = preset.algorithm(run.algorithm).update
-        self._learner = make_learner(env, preset.policy, update, 0, device=run.device)
+        self._learner = make_learner(env, run.policy, run.algorithm.update, 0, device=run.device)
         self._policy: GaussianPolicy = self._learner.policy
         self._policy.set_std(rollout.std_start)
         sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim

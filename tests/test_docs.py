@@ -13,7 +13,7 @@ from tests.motion_samples import clip_or_skip
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
     '("awr.update.temperature=1.5", ': '("num_envs=4", "awr.rollout.steps=4", "env.evaluation_s=0.2", "trainer.tensorboard=false", ',
-    "Limits(minutes=10)": "Limits(samples=32)",
+    "StopCriteria(minutes=10)": "StopCriteria(samples=32)",
     "--minutes 10": "--samples 32 --num-envs 4 --set awr.rollout.steps=4 --set env.evaluation_s=0.2",
     "controller.make_env(32": "controller.make_env(2",
     'load_preset("fast").env, 32': 'load_preset("fast", ("env.evaluation_s=0.2",)).env, 2',

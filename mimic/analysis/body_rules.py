@@ -44,7 +44,7 @@ def clip_touches_the_ground(e: Evidence) -> Finding | None:
 
 def clip_sinks(e: Evidence) -> Finding | None:
     """The clip goes below the ground and is not lifted."""
-    if e.clip.sinks_m < 0.03 or e.config.preset.env.lift_penetration or e.config.preset.env.repair:
+    if e.clip.sinks_m < 0.03 or e.config.task.env.lift_penetration or e.config.task.env.repair:
         return None
     return Finding(
         "clip",

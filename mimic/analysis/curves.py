@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from mimic.core.errors import InputError
 from mimic.core.plotting import new_figure, save_picture
-from mimic.core.strict_config import to_dict
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
-from mimic.runs.training import read_run
+from mimic.runs.run_config import read_run, run_to_dict
 
 _POINTS = 200  # of a mean curve
 _ROWS = 25  # of the table, about
@@ -197,16 +196,20 @@ def _config(run: Path) -> dict[str, Any]:
 def _settings(run: Path) -> str:
     """A text that is equal for runs that differ only in the seed and in how often they were evaluated."""
     try:
-        whole = to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
+        whole = run_to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
     except (InputError, RecursionError):
         whole = _config(run)
+        preset = whole.get("preset")
+        whole = whole | (preset if isinstance(preset, dict) else {})  # a run of an earlier version
     config = {key: value for key, value in whole.items() if key not in ("seed", "learn_threads")}
-    if isinstance(trainer := config.get("preset", {}).get("trainer"), dict):
-        seldom = {key: value for key, value in trainer.items() if key not in ("evaluate_every", "checkpoint_minutes")}
-        config["preset"] = {**config["preset"], "trainer": seldom}
+    if isinstance(trainer := config.get("trainer"), dict):
+        apart = ("evaluate_every", "checkpoint_minutes")
+        config["trainer"] = {key: value for key, value in trainer.items() if key not in apart}
     return json.dumps(config, sort_keys=True) if config else str(run)
 
 
 def _algorithm(run: Path) -> str:
+    """The algorithm's name in capitals; "" if the run does not say."""
     name = _config(run).get("algorithm")
+    name = name.get("type") if isinstance(name, dict) else name
     return name.upper() if isinstance(name, str) else ""

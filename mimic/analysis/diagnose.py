@@ -29,15 +29,15 @@ class Diagnosis:
         keys = ("explained_variance", "ess", "kl", "std", "actor_lr", "critic_lr", "episode_length", "episode_return")
         return {
             "run": str(e.run),
-            "clip": e.config.clip,
-            "algorithm": e.config.algorithm,
+            "clip": e.config.task.title,
+            "algorithm": e.config.algorithm.name,
             "seed": e.config.seed,
             "samples": e.samples,
             "findings": [asdict(finding) for finding in self.findings],
             "falls": asdict(trial.falls) if trial and trial.falls else None,
             "trial": trial.report.to_json() if trial else None,
             "log": {key: e.recent(key) for key in keys},
-            "changed_settings": {key: list(pair) for key, pair in changed_settings(e.config.preset).items()},
+            "changed_settings": {key: list(pair) for key, pair in changed_settings(e.config).items()},
             "clip_check": asdict(e.clip),
             "notes": e.notes,
         }
@@ -56,7 +56,7 @@ class Diagnosis:
         parts += [line for n, finding in enumerate(self.findings, 1) for line in _finding(n, finding)]
         if not self.findings:
             parts.append("Nothing in the log, the settings or the clip speaks for a fault.")
-        changed = changed_settings(self.evidence.config.preset)
+        changed = changed_settings(self.evidence.config)
         if changed:
             shown = [f"{key} = {here} (fast: {there})" for key, (here, there) in list(changed.items())[:12]]
             parts += ["", "SETTINGS THAT DIFFER FROM THE PRESET fast", *shown]
@@ -69,7 +69,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
 
 
 def _headline(e: Evidence) -> str:
-    head = f"{e.run}: '{e.config.clip}' by {e.config.algorithm.upper()}, seed {e.config.seed}, {e.samples / 1e6:.2g} M samples."
+    head = f"{e.run}: '{e.config.task.title}' by {e.config.algorithm.name.upper()}, seed {e.config.seed}, {e.samples / 1e6:.2g} M samples."
     if not e.trial:
         return head
     report = e.trial.report

@@ -6,7 +6,7 @@ settings are checked key by key, and every byte of a checkpoint is verified.
 
 import math
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from mimic.evaluation.report import EvaluationReport
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
 from mimic.rl.trainer import CHECKPOINTS
 from mimic.runs.controller import CONFIG_FILE, load_controller
-from mimic.runs.preset import Preset, load_preset
-from mimic.runs.training import RunConfig, read_run
+from mimic.runs.preset import load_preset
+from mimic.runs.run_config import RunConfig, read_run, run_of
 from mimic.tracking import preprocess_motion, rules_of
 from mocap.catalogue import load_clips
 
@@ -78,22 +78,22 @@ class Evidence:
 
     @property
     def section(self) -> str:
-        """The part of a preset with the algorithm's settings. RWR uses those of AWR."""
-        return "awr" if self.config.algorithm == "rwr" else self.config.algorithm
+        """The prefix of the algorithm's settings for ``--set``."""
+        return self.config.algorithm.name
 
     @property
     def update(self) -> Any:
         """The algorithm's update settings."""
-        return self.config.preset.algorithm(self.config.algorithm).update
+        return self.config.algorithm.update
 
     @property
     def rollout(self) -> Any:
         """The algorithm's rollout settings."""
-        return self.config.preset.algorithm(self.config.algorithm).rollout
+        return self.config.algorithm.rollout
 
     def usual(self, key: str) -> Any:
         """The value in preset ``fast`` of a setting of the algorithm, such as ``update.gamma``; None if there is none."""
-        found: Any = load_preset("fast").algorithm(self.config.algorithm)
+        found: Any = load_preset("fast").algorithm(self.config.algorithm.name)
         for part in key.split("."):
             found = getattr(found, part, None)
         return found
@@ -104,7 +104,7 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
     if not (run / CONFIG_FILE).is_file():
         raise InputError(f"{run}: not a run folder; give one that `train` has written (it holds {CONFIG_FILE})")
     config = read_run(run)
-    motions, env_config = load_clips(config.clip), config.preset.env
+    motions, env_config = load_clips(config.task.title), config.task.env
     character = load_character(motions[0].character)
     asked = tuple(preprocess_motion(motion, character, env_config) for motion in motions)
     task, height = rules_of(asked, character), env_config.termination.contact_height
@@ -122,17 +122,30 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
 def _trial(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
     path = checkpoint.latest(run / CHECKPOINTS).path
     controller = load_controller(path)
-    if controller.clip != config.clip:
-        raise CheckpointError(f"{path}: trained on '{controller.clip}', but the run is of '{config.clip}'")
+    if controller.clip != config.task.title:
+        raise CheckpointError(f"{path}: trained on '{controller.clip}', but the run is of '{config.task.title}'")
     env = controller.with_episodes_of(TRIAL_S).make_env(episodes, seed=_TRIAL_SEED, threads=threads)
     falls = FallMetric(env)
     return Trial(path, evaluate(env, controller.policy.mean, extra=[falls]), falls.falls())
 
 
-def changed_settings(preset: Preset) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from the preset ``fast``: dotted key -> (value in ``preset``, value in ``fast``)."""
-    here, there = _flat(to_dict(preset)), _flat(to_dict(load_preset("fast")))
+def changed_settings(run: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ from the preset ``fast``: dotted key, as ``--set`` takes it -> (here, there)."""
+    fast = load_preset("fast")
+    usual = replace(run_of(run.task, fast, run.algorithm.name), task=replace(run.task, env=fast.env))  # type: ignore[type-var]
+    here, there = _flat(_settings(run)), _flat(_settings(usual))
     return {key: (here[key], there.get(key)) for key in here if here[key] != there.get(key)}
+
+
+def _settings(run: RunConfig) -> dict[str, Any]:
+    """The settings of a run, nested as the keys of ``--set`` are."""
+    return {
+        "num_envs": run.num_envs,
+        "env": to_dict(run.task.env),
+        "policy": to_dict(run.policy),
+        run.algorithm.name: {"rollout": to_dict(run.algorithm.rollout), "update": to_dict(run.algorithm.update)},
+        "trainer": to_dict(run.trainer),
+    }
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

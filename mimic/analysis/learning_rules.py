@@ -177,7 +177,7 @@ def reward_is_dead(e: Evidence) -> Finding | None:
     """A reward term is near zero throughout."""
     if _too_wide(e):
         return None
-    terms = {n: t for n, t in e.config.preset.env.reward.terms.items() if isinstance(t, TrackingTerm)}
+    terms = {n: t for n, t in e.config.task.env.reward.terms.items() if isinstance(t, TrackingTerm)}
     values = {name: e.recent(f"info/{name}") for name in terms}
     dead = [name for name, value in values.items() if value is not None and value < 0.02]
     if not dead:
@@ -195,7 +195,7 @@ def reward_is_dead(e: Evidence) -> Finding | None:
 def _noise_rad(e: Evidence) -> float | None:
     """Standard deviation of the exploration noise on the target of a ball joint [rad]; None if the log has none."""
     std = e.recent("std")
-    return None if std is None else std * e.config.preset.env.action.ball_scale
+    return None if std is None else std * e.config.task.env.action.ball_scale
 
 
 def _too_wide(e: Evidence) -> bool:

@@ -18,7 +18,7 @@ def run_is_short(e: Evidence) -> Finding | None:
         "patience",
         f"The run is short: {e.samples / 1e6:.2g} million samples. Returns rise late: a cartwheel that lasts 2 s after half "
         "a million samples may last 20 s after one million, and harder clips take longer.",
-        (f"run_mimic.py train --clip {e.config.clip} --resume --out {e.run}",),
+        (f"run_mimic.py train --clip {e.config.task.title} --resume --out {e.run}",),
         0.3,
     )
 
@@ -37,7 +37,7 @@ def run_has_stalled(e: Evidence) -> Finding | None:
         f".{round(1000 * after):03d} in the second.",
         (
             "another seed: --seed 1",
-            f"more samples per update: --num-envs {2 * e.config.preset.num_envs}",
+            f"more samples per update: --num-envs {2 * e.config.num_envs}",
             f"wider noise at the start: --set {e.section}.rollout.std_start=0.15",
         ),
         0.4,

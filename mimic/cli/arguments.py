@@ -1,19 +1,18 @@
-"""The words of the command line: verbs, options that several have, and complaints that name the nearest valid word."""
+"""The command line's commands, the options that several of them have, and errors that name the nearest valid word."""
 
 import argparse
+import importlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mimic.core.errors import InputError, nearest
+from mimic.core.plotting import FORMATS as DIAGRAMS
+from mimic.rl.algorithms import ALGORITHMS
+from mimic.sim import ENGINES
 
-ENGINES = ("mujoco", "warp", "bullet")  # as in mimic/sim, which is slow to import
 DEVICES = ("cpu", "cuda")
-ALGORITHMS = ("awr", "ppo", "rwr")  # as in mimic/runs/preset.py
-PATHS = ("eight", "left", "right")  # as in mimic/play/path_following.py
-DIAGRAMS = ("png", "svg", "pdf")  # as in mimic/core/plotting.py
-Action = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,10 +35,10 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def _check_options(self, argv: Sequence[str]) -> None:
-        """Raise InputError for the first option that the verb does not have: a misspelt one may be why one is missing."""
+        """Raise InputError for the first option that the command does not have: a misspelt one may be why one is missing."""
         parser, words = self, list(argv)
-        while words and (verb := _verbs_of(parser).get(words[0])):
-            parser = verb
+        while words and (command := _commands_of(parser).get(words[0])):
+            parser = command
             words.pop(0)
         known = parser._option_string_actions
         for word in words if parser is not self else []:
@@ -47,7 +46,7 @@ class Parser(argparse.ArgumentParser):
                 raise _unknown_option(word, parser)
 
 
-def _verbs_of(parser: Parser) -> dict[str, Parser]:
+def _commands_of(parser: Parser) -> dict[str, Parser]:
     return next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
 
 
@@ -65,54 +64,64 @@ def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
     return InputError(f"unknown option '{word}'; {nearest(word.split('=')[0], parser._option_string_actions)}")
 
 
-class Verbs:
-    """A command line whose verbs are added one at a time.
+class CommandGroup:
+    """Commands, or the second words of one, that are added one at a time.
 
     Attributes:
-        parser: of everything; ``parser.parse(argv).action`` is what the verb was added with.
-        names: the verbs so far.
+        names: the words so far.
     """
 
-    def __init__(self, description: str) -> None:
-        as_written = argparse.RawDescriptionHelpFormatter
-        self.parser = Parser(prog="run_mimic.py", description=description, formatter_class=as_written)
-        self._all = self.parser.add_subparsers(dest="verb", metavar="VERB", parser_class=Parser, title="verbs")
+    def __init__(self, subparsers: Any, prefix: str = "") -> None:
+        self._subparsers, self._prefix = subparsers, prefix
         self.names: list[str] = []
 
-    def add(self, name: str, action: Action, help_text: str) -> Parser:
-        """Another verb; its options are still to be added to the parser that is returned."""
+    def add(self, name: str, help_text: str) -> Parser:
+        """Add a command, which ``mimic/cli/commands/NAME.py`` carries out. The caller adds options to the parser returned."""
         self.names.append(name)
-        return _added(self._all, name, action, help_text)
+        parser: Parser = self._subparsers.add_parser(name, help=help_text, description=help_text)
+        parser.set_defaults(command=f"{self._prefix}{name}", parser=parser)
+        return parser
 
-    def add_family(self, name: str, metavar: str, help_text: str) -> "Family":
-        """A verb of several words: what is returned adds the second ones."""
+
+class Commands(CommandGroup):
+    """The command line.
+
+    Attributes:
+        parser: of everything; ``run(parser.parse(argv))`` carries a command out.
+    """
+
+    def __init__(self, program: str, description: str) -> None:
+        as_written = argparse.RawDescriptionHelpFormatter
+        self.parser = Parser(prog=program, description=description, formatter_class=as_written)
+        self.parser.add_argument("--version", action="store_true", help="print the version and stop")
+        super().__init__(
+            self.parser.add_subparsers(dest="verb", metavar="COMMAND", parser_class=Parser, title="commands")
+        )
+
+    def add_group(self, name: str, metavar: str, help_text: str) -> CommandGroup:
+        """Add a command of two words. The caller adds the second words to the group returned."""
         self.names.append(name)
-        verb: Parser = self._all.add_parser(name, help=help_text, description=help_text)
-        return Family(verb.add_subparsers(dest=name, metavar=metavar, parser_class=Parser, title="of", required=True))
+        parser: Parser = self._subparsers.add_parser(name, help=help_text, description=help_text)
+        second = parser.add_subparsers(dest=name, metavar=metavar, parser_class=Parser, title="of", required=True)
+        return CommandGroup(second, f"{name}-")
 
 
-class Family:
-    """The second words of a verb."""
-
-    def __init__(self, words: Any) -> None:
-        self._words = words
-
-    def add(self, name: str, action: Action, help_text: str) -> Parser:
-        """Another second word; its options are still to be added to the parser that is returned."""
-        return _added(self._words, name, action, help_text)
-
-
-def _added(words: Any, name: str, action: Action, help_text: str) -> Parser:
-    verb: Parser = words.add_parser(name, help=help_text, description=help_text)
-    verb.set_defaults(action=action, parser=verb)
-    return verb
+def run(args: argparse.Namespace) -> int:
+    """Import the command and carry it out; returns its exit code."""
+    try:
+        module = importlib.import_module(f"mimic.cli.commands.{args.command.replace('-', '_')}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "bench":
+            raise
+        raise InputError("benchmarks are in the source checkout, not in the installed package") from None
+    return int(module.run(args))
 
 
 def add_run_options(parser: Parser) -> None:
     """What shapes a run. An option that was not given is None, so that it can be told from one that was."""
     parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
     parser.add_argument("--preset", help="fast, feet, gpu, paper, or a YAML file (default fast; gpu on a GPU's engine)")
-    parser.add_argument("--algorithm", choices=ALGORITHMS, help="default awr")
+    parser.add_argument("--algorithm", choices=ALGORITHMS.names(), help="default awr")
     parser.add_argument("--num-envs", type=whole, help="environments side by side (default: the preset's)")
     add_engine(parser)
     parser.add_argument("--seed", type=seed, help="default 0")
@@ -144,7 +153,9 @@ def add_film_options(parser: Parser) -> None:
 
 def add_engine(parser: Parser) -> None:
     """Which simulator, and where; None where it was not said."""
-    parser.add_argument("--engine", choices=ENGINES, help="mujoco (CPU, the default), warp (GPU) or bullet (check)")
+    parser.add_argument(
+        "--engine", choices=list(ENGINES), help="mujoco (CPU, the default), warp (GPU) or bullet (check)"
+    )
     parser.add_argument("--device", choices=DEVICES, help="default cpu; cuda: with --engine warp; to train, with any")
 
 

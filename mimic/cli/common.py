@@ -1,26 +1,41 @@
-"""What verbs have in common: speaking, and what was said of the run and the simulator."""
+"""What several commands share: speaking, and the run and the simulator that were asked for."""
 
 import argparse
+import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from mimic.runs.preset import AlgorithmName
-    from mimic.runs.training import RunConfig
-    from mimic.sim import DeviceName
+from mimic.core.files import write_json
+from mimic.runs.preset import check_settings, load_preset
+from mimic.runs.run_config import RunConfig, tracking_run
+from mimic.runs.warm_start import initial_controller
+from mimic.sim import ENGINES, DeviceName, check_engine, simulation_device
+from mocap.catalogue import available_name
+from mocap.conventions import ReadOptions
 
 
 def say(line: str) -> None:
-    """Print a line at once; of several processes that train together the first speaks."""
+    """Print a line at once; of several processes that train together only the first one prints."""
     if os.environ.get("RANK", "0") == "0":
         print(line, flush=True)
 
 
-def simulator(args: argparse.Namespace) -> "tuple[str, DeviceName]":
-    """Engine and device: those of ``--engine`` and ``--device``, else MuJoCo on the CPU."""
-    from mimic.sim import ENGINES
+def announce(measurement: str) -> None:
+    """Say on stderr what is being timed, because stdout holds the JSON."""
+    print(f"timing {measurement}", file=sys.stderr, flush=True)
 
+
+def emit(args: argparse.Namespace, report: dict[str, Any]) -> int:
+    """Print a report as JSON, and write it to ``--json``."""
+    if args.json:
+        write_json(args.json, report)
+    print(json.dumps(report, indent=1))
+    return 0
+
+
+def simulator(args: argparse.Namespace) -> tuple[str, DeviceName]:
+    """Engine and device: those of ``--engine`` and ``--device``, else MuJoCo on the CPU."""
     engine: str = args.engine or "mujoco"
     device: DeviceName = args.device or "cpu"
     if note := ENGINES.get(engine).startup_note:
@@ -28,46 +43,39 @@ def simulator(args: argparse.Namespace) -> "tuple[str, DeviceName]":
     return engine, device
 
 
-def usual_preset(engine: str | None, device: "DeviceName | None") -> str:
+def usual_preset(engine: str | None, device: DeviceName | None) -> str:
     """The preset of a run for which none was named, by what --engine and --device say."""
-    from mimic.sim import simulation_device
-
     return "gpu" if simulation_device(engine or "mujoco", device or "cpu") == "cuda" else "fast"
 
 
 def take_what_is_here(args: argparse.Namespace) -> None:
-    """Name the clip's stand-in instead where the recording is not on this machine: what is made is called after it."""
-    from mocap.catalogue import available_name
-
+    """Replace ``args.clip`` by its fallback if the recording is not installed, so that outputs are named after that."""
     asked, args.clip = args.clip, available_name(args.clip)
     if args.clip != asked:
         say(f"the recording '{asked}' is not here (fetch {asked} gets it); '{args.clip}' is authored, not captured")
 
 
-def new_run(args: argparse.Namespace, initial: str | None = None) -> "RunConfig":
-    """The run that the arguments describe, begun with controller ``initial`` if there is one.
+def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
+    """The run that the arguments describe, initialised from the controller ``initial`` if there is one.
 
     Raises InputError for an unknown clip, preset or key.
     """
-    from mimic.runs.preset import check_settings, load_preset
-    from mimic.runs.training import RunConfig
-    from mimic.runs.warm_start import initial_controller
-    from mimic.sim import check_engine
-    from mocap.catalogue import load_clips
-
-    algorithm: AlgorithmName = args.algorithm or "awr"
-    load_clips(args.clip)
+    algorithm: str = args.algorithm or "awr"
     check_settings(args.set, algorithm)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     preset = load_preset(args.preset or usual_preset(args.engine, args.device), (*args.set, *size))
     engine, device = simulator(args)
     check_engine(engine, device, learning=True)
-    beginning = initial_controller(initial) if initial else None
-    return RunConfig(args.clip, algorithm, args.seed or 0, preset, engine, device, beginning)
+    init_from = initial_controller(initial) if initial else None
+    run = tracking_run(
+        args.clip, preset, algorithm, seed=args.seed or 0, engine=engine, device=device, init_from=init_from
+    )
+    run.task.check()
+    return run
 
 
-def asked_otherwise(args: argparse.Namespace, run: "RunConfig | None" = None) -> list[str]:
-    """Options that ask for something else than ``run`` is, or without it, than a run of no options would be."""
+def asked_otherwise(args: argparse.Namespace, run: RunConfig | None = None) -> list[str]:
+    """Options that contradict ``run``; without a run, options that differ from the defaults."""
     usual: dict[str, object] = {
         "seed": 0,
         "num_envs": None,
@@ -78,7 +86,13 @@ def asked_otherwise(args: argparse.Namespace, run: "RunConfig | None" = None) ->
         "set": [],
     }
     if run:
-        usual = {"seed": run.seed, "num_envs": run.preset.num_envs, "engine": run.engine, "device": run.device}
-        usual |= {"algorithm": run.algorithm, "preset": None, "set": []}
+        usual = {"seed": run.seed, "num_envs": run.num_envs, "engine": run.engine, "device": run.device}
+        usual |= {"algorithm": run.algorithm.name, "preset": None, "set": []}
     asked = {name: getattr(args, name) for name in usual}
     return [f"--{n.replace('_', '-')}" for n, said in asked.items() if said is not None and said != usual[n]]
+
+
+def reading_options(args: argparse.Namespace) -> ReadOptions:
+    """What the user declared about a motion file. Raises InputError for an unknown unit or axis."""
+    keys = ("unit", "up", "forward", "root", "take", "skeleton")
+    return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})

@@ -25,7 +25,8 @@ from mimic.runs.controller import (
     short_name,
 )
 from mimic.runs.evaluate_controller import EVALUATION_SEED, ControllerEvaluation, EvaluationSetup, evaluate_controller
-from mimic.runs.training import Limits, RunConfig, check_folder, train
+from mimic.runs.run_config import RunConfig
+from mimic.runs.training import StopCriteria, check_folder, train
 
 Say = Callable[[str], None]
 
@@ -43,7 +44,7 @@ class ClipReport:
 def run_clip(
     run: RunConfig, out: Path, minutes: float, seconds: float, threads: int, say: Say, train_anew: bool = False
 ) -> ClipReport:
-    """Make or find a controller for ``run.clip``, evaluate it and film it, all below the folder ``out``.
+    """Make or find a controller for the run's clip, evaluate it and film it, all below the folder ``out``.
 
     Args:
         run: how to train, if a controller must be trained.
@@ -59,7 +60,7 @@ def run_clip(
     evaluation = evaluate_controller(controller, EvaluationSetup(threads=threads))
     evaluation_path = out / "evaluation.json"
     write_json(evaluation_path, evaluation.to_json())
-    film = try_to_render(controller, out / f"{short_name(run.clip)}.mp4", seconds, say)
+    film = try_to_render(controller, out / f"{short_name(run.task.title)}.mp4", seconds, say)
     return ClipReport(controller.path, evaluation_path, evaluation, film.path if film else None)
 
 
@@ -92,26 +93,28 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
     found = None if train_anew else _existing_controller(run, out, say)
     if found is not None:
         return found
-    folder = out / f"{short_name(run.clip)}-{run.algorithm}"
+    folder = out / f"{short_name(run.task.title)}-{run.algorithm.name}"
     check_folder(folder)
-    why = f"'{run.clip}' with your options" if train_anew else f"no controller for '{run.clip}' yet"
+    why = f"'{run.task.title}' with your options" if train_anew else f"no controller for '{run.task.title}' yet"
     say(f"{why}: training one for {minutes:g} minutes, in {folder}.")
     say("Ten minutes on two cores are enough for most clips; flips and spins take half an hour.")
     say("Ctrl-C stops early and keeps the best controller so far.")
-    result = train(run, folder, Limits(minutes=minutes), threads)
+    result = train(run, folder, StopCriteria(minutes=minutes), threads)
     return result.best or result.checkpoint
 
 
 def _existing_controller(run: RunConfig, out: Path, say: Say) -> Path | None:
     """The controller of the clip that ships, else that of the latest run; None without either."""
-    if run.clip in shipped_controllers():
-        say(f"controller: the one that ships for '{run.clip}'")
-        return find_controller(run.clip)
-    previous = latest_run_of_clip(run.clip, out) or latest_run_of_clip(run.clip, RUNS_FOLDER)
+    if run.task.title in shipped_controllers():
+        say(f"controller: the one that ships for '{run.task.title}'")
+        return find_controller(run.task.title)
+    previous = latest_run_of_clip(run.task.title, out) or latest_run_of_clip(run.task.title, RUNS_FOLDER)
     if previous is None:
         return None
     controller = find_controller(str(previous))
-    if load_controller(controller).clip != run.clip:
+    if load_controller(controller).clip != run.task.title:
         return None
-    say(f"controller: your latest run, {previous} (train --clip {run.clip} --resume --out {previous} goes on with it)")
+    say(
+        f"controller: your latest run, {previous} (train --clip {run.task.title} --resume --out {previous} goes on with it)"
+    )
     return controller

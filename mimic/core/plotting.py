@@ -2,24 +2,28 @@
 
 import io
 from pathlib import Path
-
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from mimic.core.errors import InputError
 from mimic.core.files import write_bytes
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FORMATS = ("png", "svg", "pdf")
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of ``width`` x ``height`` inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def save_picture(figure: Figure, picture: Path) -> None:
+def save_picture(figure: "Figure", picture: Path) -> None:
     """Write a figure in the format that its suffix says, a PNG where it has none. Raises InputError where it cannot."""
     kind = picture.suffix.lower().removeprefix(".") or "png"
     if kind not in FORMATS:

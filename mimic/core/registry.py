@@ -57,7 +57,7 @@ class Registry(Generic[T]):
         return sorted({*self._found, *(self._files() if self.one_per_file else ())})
 
     def get(self, name: str) -> T:
-        """The thing called ``name``. Raises InputError that names the nearest ones if there is none."""
+        """The thing called ``name``. Raises ConfigError that names the nearest ones if there is none."""
         if name not in self._found:
             if not self.one_per_file:
                 self._import_room()
@@ -66,7 +66,7 @@ class Registry(Generic[T]):
             if name not in self._found:
                 import_plugins()
         if name not in self._found:
-            raise InputError(f"no {self.kind} '{name}'; {nearest(name, self.names())}")
+            raise ConfigError(f"no {self.kind} '{name}'; {nearest(name, self.names())}")
         return self._found[name]
 
     def __contains__(self, name: object) -> bool:

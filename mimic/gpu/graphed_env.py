@@ -1,7 +1,7 @@
 """An environment whose steps are replayed as CUDA graphs."""
 
 from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ class SteppedEnv(Protocol[S_co]):
         """Set curricula by the samples that the learner has seen, in place."""
 
 
+@runtime_checkable
 class StagedEnv(SteppedEnv[S_co], Protocol[S_co]):
     """An environment whose step has three stages, of which the first and the last can be captured.
 

@@ -5,6 +5,7 @@ An algorithm is a `Learner` whose ``update`` turns the replay into better networ
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,15 @@ _GRAINS = 32  # and more are in a minibatch, where sizes are rounded
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """Settings every algorithm has. ``*_steps``: minibatches an iteration; 0: ``*_passes`` over the data instead."""
+    """Settings that every algorithm has.
+
+    ``*_steps`` are minibatches an iteration; 0 means ``*_passes`` over the data instead.
+
+    Attributes:
+        inherits: an algorithm whose settings in a preset serve this one, where the preset has none of its own.
+    """
+
+    inherits: ClassVar[str] = ""
 
     gamma: float = 0.95
     td_lambda: float = 0.9
@@ -59,6 +68,20 @@ class LearnerConfig:
         if not 0.0 < self.lr_min <= self.lr_max or min(self.actor_lr, self.critic_lr) <= 0.0:
             raise ValueError("step sizes must be above 0, and lr_min not above lr_max")
 
+    def create(self, networks: "Networks", generator: torch.Generator, ranks: Ranks = ALONE) -> "Learner":
+        """The learner of these settings. ``generator`` draws the order of minibatches."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a learner trains, and the bounds (A,) of the mean action in normalised units."""
+
+    policy: GaussianPolicy
+    critic: Critic
+    action_low: Tensor
+    action_high: Tensor
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -79,19 +102,12 @@ class Learner:
     """Networks and optimisers, and the steps algorithms are made of."""
 
     def __init__(
-        self,
-        policy: GaussianPolicy,
-        critic: Critic,
-        config: LearnerConfig,
-        generator: torch.Generator,
-        action_low: Tensor,
-        action_high: Tensor,
-        ranks: Ranks = ALONE,
+        self, config: LearnerConfig, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE
     ) -> None:
-        self.ranks = ranks
-        self.policy, self.critic, self.config, self.generator = policy, critic, config, generator
-        self.action_low, self.action_high = action_low, action_high
-        self.device = action_low.device
+        self.config, self.generator, self.ranks = config, generator, ranks
+        self.policy, self.critic = policy, critic = networks.policy, networks.critic
+        self.action_low, self.action_high = networks.action_low, networks.action_high
+        self.device = networks.action_low.device
         self._dtype = update_dtype(config.precision, self.device)
         self.actor_optimizer = GuardedOptimizer(
             policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, ranks

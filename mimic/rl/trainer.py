@@ -43,14 +43,17 @@ class TrainerConfig:
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
     best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
+    critic_warmup_iterations: int = 20  # only the critic learns at first, in a run that begins with a controller
     ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0: the policy itself
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
         if min(self.samples, self.minutes, self.evaluate_every, self.checkpoint_minutes) < 0:
             raise ValueError("samples, minutes, evaluate_every and checkpoint_minutes must not be negative")
-        if self.keep_checkpoints < 1 or not 0.0 <= self.ema_decay < 1.0:
-            raise ValueError("keep_checkpoints must be at least 1 and ema_decay in [0, 1)")
+        if self.keep_checkpoints < 1 or self.critic_warmup_iterations < 0 or not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError(
+                "keep_checkpoints must be at least 1, critic_warmup_iterations not negative, ema_decay in [0, 1)"
+            )
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Trainer:
 
     ``evaluate`` gets the policy to judge, and must leave the training environment alone; its numbers are logged as
     ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
-    For ``critic_first`` iterations only the critic learns: a policy that is good already must not follow a critic that
+    For ``critic_warmup`` iterations only the critic learns: a policy that is good already must not follow a critic that
     knows nothing.
     """
 
@@ -85,7 +88,7 @@ class Trainer:
         evaluate: Evaluate | None = None,
         spec: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
-        critic_first: int = 0,
+        critic_warmup: int = 0,
         learn_threads: int = 1,
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
@@ -103,7 +106,7 @@ class Trainer:
         )
         self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
         self.progress = progress or make_progress()
-        self._critic_first = critic_first
+        self._critic_warmup = critic_warmup
         self._judged = -1  # samples at the last evaluation
         self._started = False  # episodes are under way, in this process or before
 
@@ -148,7 +151,7 @@ class Trainer:
         self._started = True
         return found
 
-    def begin_with(self, policy: GaussianPolicy) -> None:
+    def init_policy(self, policy: GaussianPolicy) -> None:
         """Take the networks and normaliser of ``policy``, which must be of this one's sizes, instead of random ones."""
         self.learner.policy.load_state_dict(policy.state_dict())
         if self.state.average:
@@ -203,7 +206,7 @@ class Trainer:
         if not replay.size:
             return {}
         # The first iteration only measures observations.
-        critic_only = self.state.counters.iteration < self._critic_first
+        critic_only = self.state.counters.iteration < self._critic_warmup
         metrics = self.learner.update(replay, critic_only) if float(normalizer.count) else {}
         slots = replay.slots(self.rollout.steps)
         normalizer.update(replay.obs[slots][replay.valid[slots]], self.ranks)

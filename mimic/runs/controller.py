@@ -65,7 +65,9 @@ class Controller:
                 f"{self.path}: trained on the recording '{self.clip}', which is not here; run_mimic.py fetch {self.clip} "
                 f"gets it. '{fallback}' can replace the clip, but this controller was not trained on it"
             )
-        env = make_env(load_clips(self.clip), self.env_config, num_envs, False, seed, threads, engine=engine, device=device)
+        env = make_env(
+            load_clips(self.clip), self.env_config, num_envs, False, seed, threads, engine=engine, device=device
+        )
         if (env.obs_dim, env.act_dim) != (self.policy.obs_dim, self.policy.act_dim):
             raise CheckpointError(
                 f"{self.path}: made for {self.policy.obs_dim} observations and {self.policy.act_dim} actions, "

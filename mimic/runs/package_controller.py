@@ -17,7 +17,7 @@ from mimic.core.strict_config import to_dict
 from mimic.runs.controller import Controller, find_controller, load_controller, training_cost
 from mimic.runs.controller_spec import TrainingRecord
 from mimic.runs.evaluate_controller import ControllerEvaluation, EvaluationSetup, evaluate_controller
-from mimic.runs.training import RunConfig, read_run
+from mimic.runs.run_config import RunConfig, read_run
 
 
 def package_controller(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> ControllerEvaluation:
@@ -42,9 +42,10 @@ def package_controller(run: Path, out: Path, episodes: int = 32, threads: int = 
 def _training_record(controller: Controller, config: RunConfig) -> TrainingRecord:
     settings = {
         "seed": config.seed,
-        "num_envs": config.preset.num_envs,
-        "policy": to_dict(config.preset.policy),
-        **to_dict(config.preset.algorithm(config.algorithm)),
+        "num_envs": config.num_envs,
+        "policy": to_dict(config.policy),
+        "rollout": to_dict(config.algorithm.rollout),
+        "update": to_dict(config.algorithm.update),
     }
     return TrainingRecord(**asdict(training_cost(controller)), machine=_machine(), extra=settings)
 

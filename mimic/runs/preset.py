@@ -1,70 +1,62 @@
 """Presets: every number of a training run in one YAML file, checked key by key.
 
-A file that begins with ``base: NAME`` says only what differs from that preset; weight 0 takes a term out of its reward.
+A file that begins with ``base: NAME`` holds only its differences from that preset; weight 0 removes a reward term.
+
+A preset serves one kind of task (``task``, by default ``tracking``), whose settings are the section ``env``. The section
+``algorithms`` has the settings of each algorithm by name. Presets and ``--set`` may also name an algorithm at the top
+level, as in ``awr: {update: {...}}`` and ``--set awr.update.temperature=2``.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from mimic.core.errors import ConfigError, nearest
 from mimic.core.strict_config import build, read_yaml, replace
-from mimic.rl.algorithms.awr import AWRConfig
-from mimic.rl.algorithms.ppo import PPOConfig
+from mimic.rl.algorithm import AlgorithmConfig, adopt, algorithm_from
+from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.policy import PolicyConfig
-from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import TrainerConfig
-from mimic.tracking.config import EnvConfig
+from mimic.runs.tasks import TASKS
 
 _PRESETS = Path(__file__).parents[1] / "presets"
-
-AlgorithmName = Literal["awr", "ppo", "rwr"]
-ALGORITHMS: tuple[str, ...] = get_args(AlgorithmName)
-
-
-@dataclass(frozen=True)
-class AWRPreset:
-    """Rollout and update settings of AWR."""
-
-    rollout: RolloutConfig
-    update: AWRConfig
-
-
-@dataclass(frozen=True)
-class PPOPreset:
-    """Rollout and update settings of PPO."""
-
-    rollout: RolloutConfig
-    update: PPOConfig
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A whole training run: task, networks, algorithm, schedule."""
+    """A training run without its clip, its seed and its engine.
+
+    Attributes:
+        num_envs: environments side by side.
+        env: settings of the task, of the class that the task names as its ``settings``.
+        policy: networks.
+        algorithms: settings by name of algorithm; `algorithm` also finds those that are inherited.
+        trainer: when to evaluate and to save.
+        task: the kind of task, a name in `TASKS`.
+    """
 
     num_envs: int
-    env: EnvConfig
+    env: Any
     policy: PolicyConfig
-    awr: AWRPreset
-    ppo: PPOPreset
+    algorithms: dict[str, AlgorithmConfig]
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    task: str = "tracking"
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_envs <= 1_000_000:
             raise ValueError("num_envs must be at least 1, and at most a million")
 
-    def algorithm(self, name: AlgorithmName) -> AWRPreset | PPOPreset:
-        """The rollout and update settings of one algorithm; RWR is AWR with weights from the return alone.
+    def algorithm(self, name: str) -> AlgorithmConfig:
+        """The settings of one algorithm: its own, else those of the algorithm that it inherits from, else its defaults.
 
-        Raises ConfigError for another name.
+        Raises InputError if there is no such algorithm.
         """
-        if name == "rwr":
-            return dataclasses.replace(self.awr, update=dataclasses.replace(self.awr.update, weight_mode="rwr"))
-        if name not in ALGORITHMS:
-            raise ConfigError(f"no algorithm '{name}'; {nearest(name, ALGORITHMS)}")
-        return self.awr if name == "awr" else self.ppo
+        if name in self.algorithms:
+            return self.algorithms[name]
+        inherits = ALGORITHMS.get(name).inherits
+        return adopt(name, self.algorithm(inherits)) if inherits else algorithm_from(name, {}, name)
 
 
 def preset_names() -> list[str]:
@@ -73,54 +65,108 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
-    """A preset that ships, by name, or any by its path, with ``key=value`` settings applied.
+    """Load a preset that ships, by name, or any other by its path, and apply ``key=value`` settings.
 
     Raises:
         ConfigError: no such preset, unknown key or wrong value; the message names the nearest valid ones.
     """
     data, names = _read(_path_of(name, Path()))
     try:
-        preset = build(Preset, data, names)
+        preset = preset_from(data, names)
     except ConfigError as error:
         alone = name not in preset_names() and " on " not in names
-        hint = (
-            "; a file that says only what differs begins with base: fast" if alone and "missing" in str(error) else ""
-        )
-        raise ConfigError(f"{error}{hint}") from None
+        hint = "; a file that holds only differences begins with base: fast"
+        raise ConfigError(f"{error}{hint if alone and 'missing' in str(error) else ''}") from None
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator or not value.strip():
             raise ConfigError(f"--set {setting}: write key=value, as in --set awr.update.temperature=2")
-        preset = replace(preset, key.strip(), value.strip())
+        preset = _changed(preset, key.strip(), value.strip())
     return preset
 
 
-def check_settings(settings: Sequence[str], algorithm: AlgorithmName) -> None:
+def preset_from(data: Any, where: str) -> Preset:
+    """Check a preset that was read from a file. Raises ConfigError; the message begins with ``where``."""
+    read = build(_Sections, data, where)
+    algorithms = {
+        name: algorithm_from(name, section, f"{where}.algorithms.{name}") for name, section in read.algorithms.items()
+    }
+    env = build(TASKS.get(read.task).settings, read.env, f"{where}.env")
+    try:
+        return Preset(read.num_envs, env, read.policy, algorithms, read.trainer, read.task)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def check_settings(settings: Sequence[str], algorithm: str) -> None:
     """Raise ConfigError for a setting of an algorithm that does not run: it would change nothing, unnoticed."""
-    mine, other = ("ppo", "awr") if algorithm == "ppo" else ("awr", "ppo")
+    mine = _lineage(algorithm)
     for setting in settings:
-        if setting.strip().startswith(f"{other}."):
+        head = setting.strip().removeprefix("algorithms.").partition(".")[0]
+        if head in ALGORITHMS and head not in mine:
             raise ConfigError(
-                f"--set {setting}: this run learns by {algorithm}, whose settings are {mine}.*; for the others add --algorithm {other}"
+                f"--set {setting}: this run learns by {algorithm}, whose settings are {mine[-1]}.*; add --algorithm {head}"
             )
 
 
+@dataclass(frozen=True)
+class _Sections:
+    """A preset's file before its task and its algorithms have read their sections."""
+
+    num_envs: int
+    env: Any
+    policy: PolicyConfig
+    algorithms: dict[str, Any]
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    task: str = "tracking"
+
+
+def _lineage(algorithm: str) -> list[str]:
+    """The algorithm, the one that it inherits settings from, and so on."""
+    names = [algorithm]
+    while inherits := ALGORITHMS.get(names[-1]).inherits:
+        names.append(inherits)
+    return names
+
+
+def _changed(preset: Preset, key: str, value: str) -> Preset:
+    """The preset with one value changed; an algorithm's settings need not begin with ``algorithms.``."""
+    head = key.removeprefix("algorithms.").partition(".")[0]
+    if head not in ALGORITHMS:
+        return replace(preset, key, value)
+    if head not in preset.algorithms:
+        preset = dataclasses.replace(preset, algorithms=preset.algorithms | {head: preset.algorithm(head)})
+    return replace(preset, f"algorithms.{key.removeprefix('algorithms.')}", value)
+
+
 def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[Any, str]:
-    """What the file of a preset holds on top of its base, and the names of both for an error."""
+    """A preset's file on top of its base, and the names of both for an error."""
     if path.resolve() in above:
         raise ConfigError(f"{path.name}: is its own base")
-    data = read_yaml(path)
-    if not isinstance(data, dict) or "base" not in data:
+    data: Any = read_yaml(path)
+    if not isinstance(data, dict):
         return data, path.name
-    base = data.pop("base")
+    base = data.pop("base", None)
+    data = with_algorithms(data)
+    if base is None:
+        return data, path.name
     if not isinstance(base, str):
         raise ConfigError(f"{path.name}: base is the name of a preset or of a YAML file, not {base!r}")
     below, names = _read(_path_of(base, path.parent, f"{path.name}: base: "), (*above, path.resolve()))
     return _merged(below, data), f"{path.name} on {names}"
 
 
+def with_algorithms(data: dict[str, Any]) -> dict[str, Any]:
+    """A preset whose top level names algorithms, in the form that has them under ``algorithms``."""
+    loose = {name: section for name, section in data.items() if name in ALGORITHMS}
+    if not loose:
+        return data
+    rest = {name: section for name, section in data.items() if name not in loose}
+    return rest | {"algorithms": _merged(rest.get("algorithms") or {}, loose)}
+
+
 def _path_of(name: str, folder: Path, where: str = "") -> Path:
-    """The file of a preset that ships, or any beside ``folder``."""
+    """The file of a preset that ships, or any other beside ``folder``."""
     own = name.endswith((".yaml", ".yml"))
     path = folder / name if own else _PRESETS / f"{name}.yaml"
     if own and not path.is_file():
@@ -131,7 +177,7 @@ def _path_of(name: str, folder: Path, where: str = "") -> Path:
 
 
 def _merged(base: Any, changes: Any) -> Any:
-    """``changes`` over ``base``, key by key; a section that is left empty changes nothing."""
+    """``changes`` over ``base``, key by key; an empty section changes nothing."""
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return base if changes is None and isinstance(base, dict) else changes
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}

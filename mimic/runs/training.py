@@ -1,14 +1,13 @@
-"""Training a clip from start to finish: preset, environment, learner, trainer, all in one run folder.
+"""Training from start to finish: task, learner and trainer of a run, all in one folder.
 
 The folder holds ``config.json`` (everything that shaped the run), ``ckpt/``, ``metrics.jsonl``, ``tensorboard/`` and
-``learning_curve.png``. Resuming reads ``config.json``, so that the run goes on as it began; one that was stopped before
-its first checkpoint begins again.
+``learning_curve.png``. A resumed run reads ``config.json`` and continues as it began. A run that was stopped before its
+first checkpoint starts from scratch.
 """
 
 import dataclasses
-import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,82 +16,71 @@ import torch
 from filelock import FileLock, Timeout
 
 from mimic.core import checkpoint
-from mimic.core.errors import CheckpointError, InputError
+from mimic.core.errors import InputError
 from mimic.core.files import make_folder, write_json
-from mimic.core.strict_config import build, to_dict
-from mimic.evaluation.evaluate import evaluate
-from mimic.evaluation.report import EvaluationReport
-from mimic.gpu.graphed_env import with_graphs
-from mimic.rl.build import make_learner
+from mimic.gpu.graphed_env import StagedEnv, with_graphs
+from mimic.rl.algorithm import make_learner
 from mimic.rl.distributed import ALONE, Ranks, join
-from mimic.rl.policy import GaussianPolicy, on_device
 from mimic.rl.progress import Progress, Silent
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
 from mimic.rl.threads import learner_threads
-from mimic.rl.trainer import CHECKPOINTS, Evaluate, Trainer, TrainResult
+from mimic.rl.trainer import CHECKPOINTS, Trainer, TrainResult
+from mimic.rl.vec_env import VecEnv
 from mimic.runs.controller import CONFIG_FILE
-from mimic.runs.controller_spec import ControllerSpec
-from mimic.runs.preset import AlgorithmName, Preset
-from mimic.runs.warm_start import InitialController, combined_licence, initial_policy
-from mimic.sim import DeviceName, simulation_device
-from mimic.tracking import TrackingEnv, make_env
-from mocap.catalogue import load_clips
-from mocap.licence import licence_of_clips
-from mocap.motion import Motion
-
-_EVALUATION_EPISODES = 32
-_CRITIC_FIRST = 20  # iterations in which a policy that comes from elsewhere waits for its critic
-_EVALUATION_SEED = 1_000_003
+from mimic.runs.run_config import RunConfig, run_to_dict
+from mimic.runs.task import Place
+from mimic.runs.warm_start import initial_policy
+from mimic.sim import simulation_device
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Everything that shapes a run.
-
-    ``device`` is the learner's, and the simulation's as well where the engine runs on it.
-    """
-
-    clip: str
-    algorithm: AlgorithmName
-    seed: int
-    preset: Preset
-    engine: str = "mujoco"
-    device: DeviceName = "cpu"
-    beginning: InitialController | None = None  # the controller whose policy it begins with
-    learn_threads: int = 0  # of updates; 0: as suits the machine on which it begins, and then is written down
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When this call stops: at so many samples in all, or after so many minutes; 0 is no limit."""
+class StopCriteria:
+    """When this call of `train` stops: at so many samples in all, or after so many minutes; 0 is no limit."""
 
     samples: int = 0
     minutes: float = 0.0
 
 
 def train(
-    run: RunConfig, out: Path, limits: Limits, threads: int = 0, progress: Progress | None = None, resume: bool = False
+    run: RunConfig,
+    out: Path,
+    until: StopCriteria,
+    threads: int = 0,
+    progress: Progress | None = None,
+    resume: bool = False,
 ) -> TrainResult:
-    """Train until ``limits`` or a signal say stop. Raises InputError, CheckpointError, LearnerDiverged."""
+    """Train until ``until`` or a signal says stop.
+
+    Args:
+        run: what to train; of a resumed run, what `read_run` found in ``out``.
+        out: the run's folder. Of several processes each but the first has a folder of its own in it.
+        until: when to stop.
+        threads: simulation threads; 0 means all cores.
+        progress: where to report; None means the terminal.
+        resume: continue from the newest checkpoint in ``out``.
+
+    Raises:
+        InputError: the clip, the folder or the initial controller cannot be used.
+        CheckpointError: the checkpoint cannot be used.
+        LearnerDiverged: the learner's numbers are no longer finite.
+    """
     with ExitStack() as held:
-        # An exception out of a signal handler may be lost, or become another, inside a library: hold it back until all is set up.
+        # A signal that arrives during set-up could be lost, or be reported as something else, inside a library.
         with StopOnSignal() as stop:
-            motion = load_clips(run.clip)[0]
+            run.task.check()
             ranks = join()
-            if not run.learn_threads:  # a run from before they were written down had one
-                here = 1 if resume else learner_threads(torch.device(run.device), rollout_of(run).overlap)
-                run = dataclasses.replace(run, learn_threads=ranks.agreed(here))
+            run = _with_learn_threads(run, ranks, resume)
             if not ranks.first:
                 out, progress = out / f"rank{ranks.rank}", progress or Silent()
-            trainer = _make_trainer(run, motion, out, limits, threads, progress, ranks)
-            if run.beginning and not resume:
-                trainer.begin_with(initial_policy(run.beginning, run.clip, motion.character, run.preset))
-            held.enter_context(_alone_in(out))
-            if not resume:
-                _write_config(run, out)
+            trainer = _make_trainer(run, out, until, threads, progress, ranks)
+            if run.init_from and not resume:
+                trainer.init_policy(initial_policy(run.init_from, run))
+            held.enter_context(_locked(out))
+            if resume:
+                _resume(trainer, run, out)
             else:
-                _take_up(trainer, run, motion, out)
+                _write_config(run, out)
         if stop.received == signal.SIGINT:
             raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
         if stop.received is not None:
@@ -100,22 +88,58 @@ def train(
         return trainer.train()
 
 
-def _take_up(trainer: Trainer, run: RunConfig, motion: Motion, out: Path) -> None:
-    """Go on from what was saved; begin again where nothing was."""
-    checkpoint.remove_orphans(trainer.root)  # and put back what was being replaced when the run was killed
+def check_folder(out: Path) -> None:
+    """Raise InputError if a new run in ``out`` would have to overwrite another."""
+    # a run that stopped before its first checkpoint has nothing to lose
+    if (out / CONFIG_FILE).exists() and checkpoint.steps(out / CHECKPOINTS):
+        raise InputError(f"{out}: holds a run already; go on with --resume, or choose another --out")
+
+
+def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> VecEnv:
+    """The environment that the run trains in; of several processes, this one's share."""
+    device = simulation_device(run.engine, run.device)
+    first = ranks.rank * run.num_envs
+    return run.task.make_env(Place(run.num_envs, run.seed, threads, run.engine, device, first))
+
+
+def rollout_of(run: RunConfig) -> RolloutConfig:
+    """How the run collects.
+
+    Learning and simulation alternate if both are on one GPU: side by side they would wait for each other, and the policy
+    would learn from older experience.
+    """
+    rollout = run.algorithm.rollout
+    one_gpu = simulation_device(run.engine, run.device) == "cuda"
+    return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
+
+
+def _with_learn_threads(run: RunConfig, ranks: Ranks, resume: bool) -> RunConfig:
+    """The run with a number of learner threads that all processes share.
+
+    The order of sums depends on that number, so a resumed run keeps it. Runs from before it was written down had one.
+    """
+    if run.learn_threads:
+        return run
+    here = 1 if resume else learner_threads(torch.device(run.device), rollout_of(run).overlap)
+    return dataclasses.replace(run, learn_threads=ranks.agreed(here))
+
+
+def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
+    """Resume from the newest checkpoint; restart from scratch if there is none."""
+    checkpoint.remove_orphans(trainer.root)  # this also restores a checkpoint whose replacement a kill interrupted
     if checkpoint.steps(trainer.root):
         trainer.resume()
         return
-    if run.beginning:
-        trainer.begin_with(initial_policy(run.beginning, run.clip, motion.character, run.preset))
+    if run.init_from:
+        trainer.init_policy(initial_policy(run.init_from, run))
     trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
 
 
 @contextmanager
-def _alone_in(out: Path) -> Iterator[None]:
-    """Keep other trainings out of the folder ``out``. Raises InputError where there is one, or where it cannot be made."""
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other trainings out of the folder ``out``. Raises InputError if one is in it, or if it cannot be made."""
     make_folder(out)
-    lock = FileLock(out / ".lock", timeout=0)  # the system lets go of it however the process ends
+    lock = FileLock(out / ".lock", timeout=0)  # the system releases it however the process ends
     try:
         lock.acquire()
     except Timeout:
@@ -129,99 +153,25 @@ def _alone_in(out: Path) -> Iterator[None]:
 
 
 def _make_trainer(
-    run: RunConfig,
-    motion: Motion,
-    out: Path,
-    limits: Limits,
-    threads: int,
-    progress: Progress | None,
-    ranks: Ranks,
+    run: RunConfig, out: Path, until: StopCriteria, threads: int, progress: Progress | None, ranks: Ranks
 ) -> Trainer:
-    preset, simulated = run.preset, make_run_env(run, threads, ranks)
-    env = with_graphs(simulated)
-    update = preset.algorithm(run.algorithm).update
+    simulated = make_run_env(run, threads, ranks)
+    env: VecEnv = with_graphs(simulated) if isinstance(simulated, StagedEnv) else simulated
     return Trainer(
         env,
-        make_learner(env, preset.policy, update, run.seed, ranks, run.device),
+        make_learner(env, run.policy, run.algorithm.update, run.seed, ranks, run.device),
         rollout_of(run),
-        dataclasses.replace(preset.trainer, samples=limits.samples, minutes=limits.minutes),
+        dataclasses.replace(run.trainer, samples=until.samples, minutes=until.minutes),
         out=out,
         seed=run.seed,
-        evaluate=_evaluation(run, threads) if ranks.first else None,
-        spec=ControllerSpec(
-            run.clip,
-            motion.character,
-            preset.env,
-            algorithm=run.algorithm,
-            seed=run.seed,
-            clip_license=combined_licence(licence_of_clips(m.license for m in simulated.motions), run.beginning),
-            begun_with=run.beginning.ancestor() if run.beginning else None,
-        ).to_json(),
+        evaluate=run.task.make_evaluation(run.seed, threads) if ranks.first else None,
+        spec=run.task.spec(run),
         progress=progress,
-        critic_first=_CRITIC_FIRST if run.beginning else 0,
+        critic_warmup=run.trainer.critic_warmup_iterations if run.init_from else 0,
         learn_threads=run.learn_threads,
     )
 
 
-def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> TrackingEnv:
-    """What the run trains in: on the GPU if its engine can be, of several processes this one's share."""
-    return make_env(
-        load_clips(run.clip),
-        run.preset.env,
-        run.preset.num_envs,
-        seed=run.seed,
-        threads=threads,
-        first_env=ranks.rank * run.preset.num_envs,
-        engine=run.engine,
-        device=simulation_device(run.engine, run.device),
-    )
-
-
-def rollout_of(run: RunConfig) -> RolloutConfig:
-    """How the run collects: in turns with the learner where both have one GPU, for side by side they would only wait for
-    each other there, and learn from what is older.
-    """
-    rollout = run.preset.algorithm(run.algorithm).rollout
-    one_gpu = simulation_device(run.engine, run.device) == "cuda"
-    return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
-
-
-def read_run(out: Path) -> RunConfig:
-    """The configuration of the run in ``out``. Raises InputError if there is none, CheckpointError if it is damaged."""
-    path = out / CONFIG_FILE
-    if not path.exists():
-        raise InputError(f"{out}: is not the folder of a run; `train` without --resume begins one")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a run that can be resumed ({error})") from None
-    return build(RunConfig, data, str(path))
-
-
-def check_folder(out: Path) -> None:
-    """Raise InputError if a new run in ``out`` would have to overwrite another."""
-    # a run that stopped before its first checkpoint has nothing to lose
-    if (out / CONFIG_FILE).exists() and checkpoint.steps(out / CHECKPOINTS):
-        raise InputError(f"{out}: holds a run already; go on with --resume, or choose another --out")
-
-
 def _write_config(run: RunConfig, out: Path) -> None:
     check_folder(out)
-    write_json(out / CONFIG_FILE, to_dict(run))
-
-
-def _evaluation(run: RunConfig, threads: int) -> Evaluate:
-    """Judges a policy in an environment of its own, from the same starts every time; always on the CPU engine."""
-    env = make_env(load_clips(run.clip), run.preset.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + run.seed, threads)
-
-    def judge(policy: GaussianPolicy) -> Mapping[str, float]:
-        return summary(evaluate(env, on_device(policy, env.device).mean))
-
-    return judge
-
-
-def summary(report: EvaluationReport) -> dict[str, float]:
-    """The numbers of an evaluation that a log row holds."""
-    names = ("survival", "success_rate", "mpjpe_m", "root_error_m", "mean_steps", "mean_time_s")
-    found = report.to_json()
-    return {"normalized_return": report.normalized_return.mean} | {name: found[name] for name in names}
+    write_json(out / CONFIG_FILE, run_to_dict(run))

@@ -14,7 +14,8 @@ from mimic.analysis.evidence import gather
 from mimic.core.errors import CheckpointError, InputError
 from mimic.rl.progress import PlainProgress
 from mimic.runs.preset import load_preset
-from mimic.runs.training import Limits, RunConfig, train
+from mimic.runs.run_config import tracking_run
+from mimic.runs.training import StopCriteria, train
 from mimic.tracking import preprocess_motion, rules_of
 from mocap.catalogue import load_clips
 from tests.motion_samples import clip_or_skip
@@ -35,9 +36,9 @@ def runs(tmp_path_factory):
     clip_or_skip("cartwheel")
     root = tmp_path_factory.mktemp("runs")
     for name, settings in {"nothing": (), **BROKEN}.items():
-        run = RunConfig("cartwheel", "awr", 0, load_preset("fast", (*TINY, *settings)))
+        run = tracking_run("cartwheel", load_preset("fast", (*TINY, *settings)), "awr")
         with open(root / f"{name}.log", "w") as log:
-            train(run, root / name, Limits(samples=ITERATIONS * 16 * 8), 1, PlainProgress(log))
+            train(run, root / name, StopCriteria(samples=ITERATIONS * 16 * 8), 1, PlainProgress(log))
     return root
 
 
@@ -80,8 +81,8 @@ def test_diagnose_prints_its_diagnosis_and_writes_it_as_json(runs, tmp_path, cap
 
 
 def test_a_run_of_several_clips_is_checked_against_the_most_demanding_one(tmp_path):
-    run = RunConfig("trot-slow-authored+trot-left-authored", "awr", 0, load_preset("fast", TINY))
-    train(run, tmp_path, Limits(samples=2 * 16 * 8), 1, PlainProgress(io.StringIO()))
+    run = tracking_run("trot-slow-authored+trot-left-authored", load_preset("fast", TINY))
+    train(run, tmp_path, StopCriteria(samples=2 * 16 * 8), 1, PlainProgress(io.StringIO()))
     evidence = gather(tmp_path, episodes=4, threads=1)
     alone = [check_clip(*checked) for checked in _asked(run)]
     assert evidence.clip == worst(alone) and evidence.clip.sinks_m == max(check.sinks_m for check in alone)

@@ -6,9 +6,8 @@ from PIL import Image
 
 from mimic.analysis.curves import curve_table, draw_curves, reach_table, read_curve, read_groups
 from mimic.core.errors import InputError
-from mimic.core.strict_config import to_dict
 from mimic.runs.preset import load_preset
-from mimic.runs.training import RunConfig
+from mimic.runs.run_config import run_to_dict, tracking_run
 
 
 @pytest.fixture
@@ -115,9 +114,9 @@ def test_a_folder_given_twice_is_one_run_and_runs_of_one_seed_are_not_seeds(fold
 
 def test_a_run_older_than_a_setting_counts_as_having_its_default(folder):
     newer, older, other = folder("new", [0, 0.2]), folder("old", [0, 0.3]), folder("other", [0, 0.4])
-    config = to_dict(RunConfig("walk", "awr", 0, load_preset("fast")))
+    config = run_to_dict(tracking_run("walk", load_preset("fast"), "awr"))
     (newer / "config.json").write_text(json.dumps(config))
-    (other / "config.json").write_text(json.dumps(to_dict(RunConfig("walk", "awr", 0, load_preset("feet")))))
-    del config["learn_threads"], config["preset"]["env"]["pushes"]
+    (other / "config.json").write_text(json.dumps(run_to_dict(tracking_run("walk", load_preset("feet"), "awr"))))
+    del config["learn_threads"], config["task"]["env"]["pushes"]
     (older / "config.json").write_text(json.dumps(config | {"seed": 1}))
     assert [group.name for group in read_groups([newer, older, other])] == ["new, 2 seeds", "other"]

@@ -14,7 +14,7 @@ from mimic.analysis.falls import Falls
 from mimic.analysis.rules import RULES, findings
 from mimic.evaluation.metrics.torque import JointTorque
 from mimic.evaluation.report import EvaluationReport, NormalizedReturn
-from mimic.runs.training import RunConfig
+from mimic.runs.run_config import tracking_run
 from tests.kinematic_engine import preset
 
 WELL = {"explained_variance": 0.92, "ess": 0.79, "kl": 0.015, "std": 0.1, "actor_lr": 1e-4, "critic_lr": 1e-3}
@@ -64,7 +64,7 @@ def evidence(
         by_time=(),
     )
     check = {"sinks_m": 0.01, "forbidden": {}, "torque": DOABLE, "hovers_share": 0.0} | (clip or {})
-    run = RunConfig("walk", algorithm, 0, preset("fast", *settings))
+    run = tracking_run("walk", preset("fast", *settings), algorithm)
     return Evidence(
         Path("runs/x"), run, HUMANOID, rows, ClipCheck(**check), Trial(Path("runs/x/ckpt/1"), report, falls)
     )
@@ -177,4 +177,4 @@ def test_a_diagnosis_fits_into_json_and_names_changed_settings():
     data = diagnose(evidence(settings=("awr.update.temperature=0.5",))).to_json()
     assert json.loads(json.dumps(data, allow_nan=False))["log"]["ess"] == 0.79
     assert data["changed_settings"] == {"awr.update.temperature": [0.5, 2.0]}
-    assert changed_settings(preset("fast")) == {}
+    assert changed_settings(tracking_run("walk", preset("fast"))) == {}

@@ -7,7 +7,7 @@ from mimic.cli import run_clip as run_clip_module
 from mimic.cli.run_clip import run_clip, try_to_render
 from mimic.render import RenderError
 from mimic.runs.preset import load_preset
-from mimic.runs.training import RunConfig
+from mimic.runs.run_config import tracking_run
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(run_clip_module, "evaluate_controller", evaluate)
     monkeypatch.setattr(run_clip_module, "render_controller", render)
     world.run = lambda **options: run_clip(
-        RunConfig("walk", "ppo", 0, load_preset("fast")), tmp_path / "out", 3.0, 2.0, 1, world.said.append, **options
+        tracking_run("walk", load_preset("fast"), "ppo"), tmp_path / "out", 3.0, 2.0, 1, world.said.append, **options
     )
     return world
 

@@ -11,7 +11,8 @@ from mimic.rl.metrics_log import METRICS_FILE, read_rows
 from mimic.rl.vec_env import End
 from mimic.runs import training
 from mimic.runs.preset import load_preset
-from mimic.runs.training import Limits, RunConfig, train
+from mimic.runs.run_config import tracking_run
+from mimic.runs.training import StopCriteria, train
 from mimic.tracking import make_env
 from tests.motion_samples import clip_or_skip
 
@@ -94,9 +95,9 @@ def run(tmp_path, monkeypatch, name, iterations, poison=None):
 
     monkeypatch.setattr(training, "make_env", make)
     monkeypatch.setattr(training, "_evaluation", lambda run, threads: None)  # it is never due here
-    config = RunConfig("cartwheel", "awr", 0, load_preset("fast", (f"num_envs={ENVS}", *SETTINGS)))
+    config = tracking_run("cartwheel", load_preset("fast", (f"num_envs={ENVS}", *SETTINGS)), "awr")
     out = tmp_path / name
-    train(config, out, Limits(samples=iterations * STEPS * ENVS), threads=1)
+    train(config, out, StopCriteria(samples=iterations * STEPS * ENVS), threads=1)
     return checkpoint.latest(out / "ckpt"), read_rows(out / METRICS_FILE)
 
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mimic.rl.algorithms.awr import AWRConfig
-from mimic.rl.algorithms.ppo import PPOConfig
-from mimic.rl.build import make_learner
+from mimic.rl.algorithm import make_learner
+from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.learner import Learner
 from mimic.rl.policy import GaussianPolicy, PolicyConfig, on_device
 from mimic.rl.rollout import RolloutConfig
@@ -153,7 +152,7 @@ def make_trainer(tmp_path: Path) -> MakeTrainer:
         **settings: object,
     ) -> Trainer:
         env = env or ToyEnv(seed=seed)
-        config = (AWRConfig if algorithm == "awr" else PPOConfig)(**{**QUICK, **(learner or {})})
+        config = ALGORITHMS.get(algorithm)(**{**QUICK, **(learner or {})})
         settings = {"tensorboard": False, "evaluate_every": 0, **settings}
         made: Learner = make_learner(env, SMALL, config, seed, device=device)
         return Trainer(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from characters import CharacterState, load_character
-from mimic.rl.build import make_learner
+from mimic.rl.algorithm import make_learner
 from mimic.rl.policy import on_device
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import Trainer, TrainerConfig

@@ -22,7 +22,7 @@ PAPER = {
         ("ppo", 1, {"precision": "bfloat16"}),
         ("awr", 3, {}),
         ("awr", 3, {"control_variate": True, "actor_iterations": 1}),
-        ("awr", 3, {"weight_mode": "rwr"}),
+        ("rwr", 3, {}),
         ("awr", 4, PAPER),
     ],
 )

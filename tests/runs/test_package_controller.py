@@ -7,7 +7,8 @@ from mimic.core.errors import InputError
 from mimic.runs.controller import load_controller
 from mimic.runs.package_controller import package_controller
 from mimic.runs.preset import load_preset
-from mimic.runs.training import Limits, RunConfig, train
+from mimic.runs.run_config import tracking_run
+from mimic.runs.training import StopCriteria, train
 from tests.motion_samples import clip_or_skip
 
 SETTINGS = (
@@ -25,7 +26,7 @@ SETTINGS = (
 def run(tmp_path_factory):
     clip_or_skip("walk")
     out = tmp_path_factory.mktemp("runs") / "walk-awr"
-    train(RunConfig("walk", "awr", 7, load_preset("fast", SETTINGS)), out, Limits(samples=64), threads=1)
+    train(tracking_run("walk", load_preset("fast", SETTINGS), seed=7), out, StopCriteria(samples=64), threads=1)
     return out
 
 

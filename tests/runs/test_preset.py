@@ -4,26 +4,25 @@ import pytest
 
 from mimic.cli.common import usual_preset
 from mimic.core.errors import ConfigError
-from mimic.core.strict_config import build, to_dict
-from mimic.runs.preset import _PRESETS, Preset, load_preset, preset_names
+from mimic.core.strict_config import to_dict
+from mimic.runs.preset import _PRESETS, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
     assert preset_names() == ["fast", "feet", "gpu", "paper"]
     for name in preset_names():
         preset = load_preset(name)
-        assert build(Preset, to_dict(preset), "back") == preset
-        assert preset.algorithm("awr") is preset.awr and preset.algorithm("ppo") is preset.ppo
-        rwr = preset.algorithm("rwr")
-        assert rwr.rollout == preset.awr.rollout and rwr.update.weight_mode == "rwr"
-        assert dataclasses.replace(rwr.update, weight_mode="exp") == preset.awr.update
+        assert set(preset.algorithms) == {"awr", "ppo"}
+        awr, rwr = preset.algorithm("awr"), preset.algorithm("rwr")
+        assert rwr.rollout == awr.rollout and to_dict(rwr.update) == to_dict(awr.update)
         assert sum(term.weight for term in preset.env.reward.terms.values()) == pytest.approx(1.0)
         assert preset.env.evaluation_s == 20.0
 
 
 def test_the_paper_preset_has_the_authors_numbers():
     preset = load_preset("paper")
-    update, rollout = preset.awr.update, preset.awr.rollout
+    settings = preset.algorithm("awr")
+    update, rollout = settings.update, settings.rollout
     assert (update.gamma, update.td_lambda, update.temperature, update.weight_clip) == (0.95, 0.95, 1.0, 50.0)
     assert (update.actor_lr, update.critic_lr, update.momentum, update.optimizer) == (1.5e-6, 1e-2, 0.9, "sgd")
     assert (update.actor_steps, update.critic_steps, update.actor_batch, update.critic_batch) == (200, 100, 256, 256)
@@ -45,7 +44,10 @@ def test_the_paper_preset_has_the_authors_numbers():
 def test_gpu_learns_the_same_task_with_the_same_update_but_for_sizes():
     gpu, fast = load_preset("gpu"), load_preset("fast")
     assert (gpu.env, gpu.policy, gpu.num_envs) == (fast.env, fast.policy, 8192)
-    for ours, theirs in ((gpu.awr.update, fast.awr.update), (gpu.ppo.update, fast.ppo.update)):
+    for ours, theirs in (
+        (gpu.algorithm("awr").update, fast.algorithm("awr").update),
+        (gpu.algorithm("ppo").update, fast.algorithm("ppo").update),
+    ):
         sizes = {"actor_batch": theirs.actor_batch, "critic_batch": theirs.critic_batch}
         assert dataclasses.replace(ours, **sizes) == theirs and ours.actor_batch == ours.critic_batch == 16384
     assert usual_preset("warp", "cuda") == "gpu"
@@ -60,7 +62,9 @@ def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
     mine.write_text("base: fast\nnum_envs: 9\nawr: {update: {temperature: 3.0}}\n")
     yours.write_text(f"base: {mine}\nnum_envs: 7\n")
     assert load_preset(str(yours)).num_envs == 7 and load_preset(str(mine)).num_envs == 9
-    assert load_preset(str(yours)).awr.update == dataclasses.replace(fast.awr.update, temperature=3.0)
+    assert load_preset(str(yours)).algorithm("awr").update == dataclasses.replace(
+        fast.algorithm("awr").update, temperature=3.0
+    )
     beside = tmp_path / "beside.yaml"
     beside.write_text("base: mine.yaml\nenv:\n")
     assert load_preset(str(beside)) == load_preset(str(mine)), "a base lies beside the file that names it"
@@ -70,7 +74,7 @@ def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
         ("base: no.yaml", "mine.yaml: base: there is no file '.*no.yaml'"),
         ("base: 3", "base is the name of a preset"),
         ("base: fast\nnum_env: 3", "mine.yaml on fast.yaml: unknown key 'num_env'; did you mean 'num_envs'"),
-        ("env: {evaluation_s: 3}", "a file that says only what differs begins with base: fast"),
+        ("env: {evaluation_s: 3}", "a file that holds only differences begins with base: fast"),
     ):
         mine.write_text(text + "\n")
         with pytest.raises(ConfigError, match=message):
@@ -79,7 +83,7 @@ def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
 
 def test_settings_change_one_value_each():
     preset = load_preset("fast", ("num_envs=8", " awr.update.temperature = 5e-1", "env.reward.terms.pose.weight=0.6"))
-    assert (preset.num_envs, preset.awr.update.temperature) == (8, 0.5)
+    assert (preset.num_envs, preset.algorithm("awr").update.temperature) == (8, 0.5)
     assert preset.env.reward.terms["pose"].weight == 0.6
     assert load_preset("fast").num_envs != 8, "what ships is not touched"
 

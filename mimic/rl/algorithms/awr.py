@@ -1,4 +1,4 @@
-"""Advantage-weighted regression (Peng, Kumar, Zhang & Levine 2019), and reward-weighted regression as its special case.
+"""Advantage-weighted regression (Peng, Kumar, Zhang & Levine 2019, algorithm 1).
 
 One update: TD(lambda) with the current critic over the whole replay, critic fit, TD(lambda) again with the new critic,
 standardised advantages, weights min(exp(A / temperature), weight_clip), weighted regression of the policy on the
@@ -12,20 +12,22 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mimic.rl.learner import Learner, LearnerConfig, Targets, standardize
+from mimic.rl.algorithms import ALGORITHMS
+from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets, standardize
 from mimic.rl.replay import Replay
 
 _CHUNK = 8192  # rows of one forward pass
 _MIN_LOG_WEIGHT = -10.0  # a weight is never quite zero: the control variate divides by it
 
 
+@ALGORITHMS.register("awr")
 @dataclass(frozen=True)
 class AWRConfig(LearnerConfig):
     """Settings of AWR beyond those every learner has."""
 
     temperature: float = 1.0  # of the standardised advantage
     weight_clip: float = 20.0
-    weight_mode: Literal["exp", "rwr"] = "exp"  # rwr: baseline 0, weights from the standardised return
     control_variate: bool = False  # less variance: see shifted_goal
     anchor: Literal["behaviour", "current"] = "behaviour"  # whose mean action the control variate holds on to
     actor_iterations: int = 0  # the actor trains on the newest so many iterations of the replay; 0: on all
@@ -34,6 +36,10 @@ class AWRConfig(LearnerConfig):
         super().__post_init__()
         if self.temperature <= 0.0 or self.weight_clip <= 0.0 or self.actor_iterations < 0:
             raise ValueError("temperature and weight_clip must be above 0, actor_iterations not below")
+
+    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+        """An `AWR`."""
+        return AWR(self, networks, generator, ranks)
 
 
 def advantage_weights(standardized: Tensor, temperature: float, weight_clip: float) -> Tensor:
@@ -77,10 +83,13 @@ class AWR(Learner):
         }
 
     def weights(self, targets: Targets) -> Tensor:
-        """Regression weights (M,), standardised over all valid transitions."""
-        quantity = targets.advantage if self.config.weight_mode == "exp" else targets.returns
-        standardized = standardize(quantity, targets.valid, self.ranks)
+        """Regression weights (M,) of the advantage, standardised over all valid transitions."""
+        standardized = standardize(self.quantity(targets), targets.valid, self.ranks)
         return advantage_weights(standardized, self.config.temperature, self.config.weight_clip)
+
+    def quantity(self, targets: Targets) -> Tensor:
+        """The quantity (M,) that says how much an action is worth: the advantage."""
+        return targets.advantage
 
     def _actor_rows(self, replay: Replay, targets: Targets) -> Tensor:
         """Indices into ``targets`` of the valid transitions of the newest ``actor_iterations``."""

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mimic.rl.learner import Learner, LearnerConfig, standardize
+from mimic.rl.algorithms import ALGORITHMS
+from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.learner import Learner, LearnerConfig, Networks, standardize
 from mimic.rl.replay import Replay
 
 _MAX_LOG_RATIO = 20.0
 
 
+@ALGORITHMS.register("ppo")
 @dataclass(frozen=True)
 class PPOConfig(LearnerConfig):
     """Settings of PPO beyond those every learner has; ``td_lambda`` is GAE's lambda."""
@@ -22,6 +25,10 @@ class PPOConfig(LearnerConfig):
         super().__post_init__()
         if self.ratio_clip <= 0.0 or self.advantage_clip < 0.0:
             raise ValueError("ratio_clip must be above 0 and advantage_clip not below")
+
+    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+        """A `PPO`."""
+        return PPO(self, networks, generator, ranks)
 
 
 class PPO(Learner):

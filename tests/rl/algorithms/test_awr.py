@@ -100,7 +100,7 @@ def test_the_actor_sees_the_newest_iterations_only(make_trainer):
 
 
 def test_reward_weighted_regression_ignores_the_critic(make_trainer):
-    trainer = make_trainer("awr", learner={"weight_mode": "rwr", "td_lambda": 1.0}, samples=1024)
+    trainer = make_trainer("rwr", learner={"td_lambda": 1.0}, samples=1024)
     trainer.train()
     learner, replay = trainer.learner, trainer.state.replay
     targets = learner.targets(replay, learner.normalized(replay), replay.slots())

@@ -1,0 +1,16 @@
+"""Say what this machine can do, and what would help."""
+
+import argparse
+import json
+
+from mimic.cli.doctor import doctor, print_report
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what this machine can do, and what would help."""
+    report = doctor()
+    if args.json:
+        print(json.dumps(report, indent=1))
+    else:
+        print_report(report)
+    return 0

@@ -1,0 +1,87 @@
+"""Take a controller or a clip out to a game engine: one function a product."""
+
+import argparse
+import os
+
+from mimic.cli.common import say
+from mimic.core.errors import InputError
+from mimic.export.animation import (
+    Cut,
+    clip_animation,
+    controller_animation,
+    replay_of_clip,
+    replay_of_controller,
+    write_animations,
+)
+from mimic.export.bundle import export_bundle
+from mimic.export.requirements import require_one_clip
+from mimic.export.web import export_web
+from mimic.runs.controller import Controller, load_controller
+
+
+def run(args: argparse.Namespace) -> int:
+    """Take a controller or a clip out to a game engine: one function a product."""
+    products = {"animation": _export_animation, "replay": _export_replay, "web": _export_web}
+    chosen = [make for name, make in products.items() if getattr(args, name)]
+    if args.zip and chosen:
+        raise InputError("--zip is for the controller bundle; leave out --animation, --replay and --web, or --zip")
+    if args.in_place and not args.animation:
+        raise InputError("--in-place is for --animation glb,bvh,usd")
+    for make in chosen or [_export_bundle]:
+        make(args)
+    return 0
+
+
+def _exportable(name: str) -> Controller:
+    """A controller of one clip."""
+    controller = load_controller(name)
+    require_one_clip(controller)
+    return controller
+
+
+def _export_animation(args: argparse.Namespace) -> None:
+
+    if not args.out:
+        raise InputError("--animation needs --out, the folder for its files")
+    cut = Cut(args.fps, args.seconds, args.in_place)
+    if args.clip:
+        animations = [clip_animation(args.clip, cut)]
+    else:
+        animations = [controller_animation(_exportable(name), cut) for name in _several(args.controller)]
+    paths = write_animations(animations, args.animation.lower().split(","), args.out)
+    for animation in animations:
+        say(animation.note)
+    say("written: " + ", ".join(map(str, paths)))
+
+
+def _several(names: str) -> list[str]:
+    """The controllers of ``A,B``; a path may have a comma in it."""
+    return [names] if os.path.exists(names) else names.split(",")
+
+
+def _export_replay(args: argparse.Namespace) -> None:
+
+    if args.clip:
+        line = replay_of_clip(args.clip, args.seconds, args.fps, args.replay)
+    else:
+        line = replay_of_controller(_exportable(args.controller), args.seconds, args.fps, args.replay)
+    say(f"{args.replay}: {line}. Open it in any browser")
+
+
+def _export_web(args: argparse.Namespace) -> None:
+
+    if not args.controller:
+        raise InputError("--web needs --controller: it is the policy that runs in the page")
+    size = export_web([_exportable(name) for name in _several(args.controller)], args.web)
+    say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
+
+
+def _export_bundle(args: argparse.Namespace) -> None:
+
+    if not args.controller or not args.out:
+        raise InputError("a controller bundle needs --controller and --out")
+    path, manifest = export_bundle(_exportable(args.controller), args.out, args.zip)
+    say(f"{path}: controller bundle '{manifest['name']}', {len(manifest['files'])} files")
+    if manifest["warning"]:
+        say(f"licence: {manifest['warning']}")
+    say(f"check it: run_mimic.py verify {path}")

@@ -1,0 +1,30 @@
+"""Say what a motion file holds."""
+
+import argparse
+
+from mimic.cli.common import reading_options, say
+from mimic.cli.tables import print_card, print_description
+from mimic.core.files import write_bytes, write_json
+from mocap.describe import describe, retarget_command, stick_figure
+from retarget.inspect_page import inspect_page
+from retarget.quality_report_html import quality_report_html
+from retarget.retarget_file import load_motion, quality_report_of
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what a motion file holds."""
+    clip = load_motion(args.file, reading_options(args))
+    report = describe(clip)
+    print_description(report)
+    card = quality_report_of(clip)
+    if card:
+        print_card(card)
+        report["card"] = card.to_json()
+    else:
+        say(f"next: {retarget_command(clip, args.file)}")
+    if args.json:
+        write_json(args.json, report)
+    if args.html:
+        page = inspect_page(report, stick_figure(clip))
+        write_bytes(args.html, (page + quality_report_html(card) if card else page).encode())
+    return 0

@@ -1,0 +1,20 @@
+"""Controller, evaluation, film and a short table."""
+
+import argparse
+from pathlib import Path
+
+from mimic.cli.common import asked_otherwise, new_run, say, take_what_is_here
+from mimic.cli.run_clip import run_clip
+from mimic.cli.tables import print_evaluation
+from mimic.runs.controller import short_name
+
+
+def run(args: argparse.Namespace) -> int:
+    """Controller, evaluation, film and a short table."""
+    take_what_is_here(args)
+    out = args.out or Path("out") / short_name(args.clip)
+    anew = bool(asked_otherwise(args))
+    report = run_clip(new_run(args), out, args.minutes, args.seconds, args.threads, say, train_anew=anew)
+    paths = {"controller": report.controller, "evaluation": report.evaluation_path, "video": report.video or "none"}
+    print_evaluation(report.evaluation, paths)
+    return 0

@@ -1,0 +1,47 @@
+"""Train a new run, or resume one."""
+
+import argparse
+from pathlib import Path
+
+from mimic.cli.common import asked_otherwise, new_run, say, take_what_is_here
+from mimic.core import program
+from mimic.core.errors import InputError
+from mimic.runs.controller import RUNS_FOLDER, latest_run_of_clip, short_name
+from mimic.runs.run_config import RunConfig, read_run
+from mimic.runs.training import StopCriteria, check_folder, train
+from mimic.sim import check_engine
+
+_EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train until the samples, the minutes or a signal say stop."""
+    take_what_is_here(args)
+    default = RUNS_FOLDER / f"{short_name(args.clip)}-{args.algorithm or 'awr'}"
+    if args.resume:
+        out = args.out or (None if args.algorithm else latest_run_of_clip(args.clip)) or default
+        config = _resumed(args, out)
+    else:
+        config, out = new_run(args, args.initial), args.out or default
+        check_folder(out)
+    clip = config.task.title
+    say(f"training '{clip}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
+    result = train(config, out, StopCriteria(args.samples, args.minutes), args.threads, resume=args.resume)
+    say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
+    longer = f" --minutes {args.minutes:g}" if args.minutes else ""
+    say(f"go on: {program.command(f'train --clip {clip} --resume --out {out}{longer}')}")
+    return _EXIT_CODES.get(result.stopped_by, 0)
+
+
+def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
+    """The run in ``out``. Raises InputError if the options ask for another."""
+    config = read_run(out)
+    if config.task.title != args.clip:
+        raise InputError(f"{out}: is a run of '{config.task.title}', not of '{args.clip}'")
+    other = asked_otherwise(args, config)
+    if args.initial not in (None, config.init_from.controller if config.init_from else None):
+        other.append("--from")
+    if other:
+        raise InputError(f"{out}: a resumed run goes on as it began: leave out {', '.join(other)}")
+    check_engine(config.engine, config.device, learning=True)
+    return config

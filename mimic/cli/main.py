@@ -1,0 +1,95 @@
+"""The program: finds the command, and turns an error into one line and an exit code."""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from mimic.cli import clips, export, machine, train, watch
+from mimic.cli.arguments import Commands, run
+from mimic.core import program
+from mimic.core.errors import InputError, nearest
+
+_SIGPIPE = 13  # by number, for Windows has no such signal
+
+
+def all_commands() -> Commands:
+    """The whole command line."""
+    text = f"Mocap in, a simulated character that performs it out.\n\nBegin with: {program.command('--clip cartwheel')}"
+    commands = Commands(program.name, text)
+    for family in (train, watch, export, clips, machine):
+        family.add(commands)
+    return commands
+
+
+def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program's name; None means those of this process.
+        name: what the program calls itself.
+
+    Returns:
+        The exit code: 2 for bad input, 3 for a diverged learner, 4 for a GPU that is lost or full, 6 for a damaged
+        checkpoint, 130 after Ctrl-C.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    program.name = name
+    options: dict[str, object] = {}
+    _replace_unprintable_signs()
+    try:
+        commands = all_commands()
+        if not argv or argv[0] in ("-h", "--help"):
+            commands.parser.print_help()
+            return 0
+        if argv[0] == "--version":
+            print(f"{name} {_version()}")
+            return 0
+        if argv[0].startswith("-"):
+            argv.insert(0, "run")
+        if argv[0] not in commands.names:
+            raise InputError(f"no verb '{argv[0]}'; {nearest(argv[0], commands.names)}")
+        args = commands.parser.parse(argv)
+        options = vars(args)
+        _use_one_torch_thread()
+        return run(args)
+    except InputError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + _SIGPIPE
+    except KeyboardInterrupt:
+        print(f"{name}: stopped", file=sys.stderr)
+        return 130
+    except RuntimeError as error:
+        from mimic.gpu.device_errors import EXIT_CODE, explain  # imports torch
+
+        said = str(error) if hasattr(error, "exit_code") else explain(error, options)
+        if said is None:
+            raise
+        print(f"{name}: {said}", file=sys.stderr)
+        return int(getattr(error, "exit_code", EXIT_CODE))
+
+
+def _version() -> str:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("mimic-animation")
+    except importlib.metadata.PackageNotFoundError:
+        return "(source checkout)"
+
+
+def _replace_unprintable_signs() -> None:
+    """Print '?' for signs that the terminal's encoding lacks, such as ±, instead of stopping."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _use_one_torch_thread() -> None:
+    """Leave the cores to the simulator: torch's own threads would compete with it over tensors too small to share."""
+    import torch  # after the command line is parsed, because it takes a second
+
+    torch.set_num_threads(1)

@@ -1,0 +1,154 @@
+"""A run: Task × Algorithm × Engine, as ``config.json`` holds it.
+
+``config.json`` of before, which held a clip's name and a whole preset, is read as well.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mimic.core.errors import CheckpointError, ConfigError, InputError
+from mimic.core.strict_config import build, to_dict
+from mimic.rl.algorithm import AlgorithmConfig, adopt, algorithm_from
+from mimic.rl.policy import PolicyConfig
+from mimic.rl.trainer import TrainerConfig
+from mimic.runs.controller import CONFIG_FILE
+from mimic.runs.preset import Preset
+from mimic.runs.task import Task
+from mimic.runs.tasks import TASKS
+from mimic.runs.warm_start import InitialController
+from mimic.sim import DeviceName
+from mocap.catalogue import names_in
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that shapes a run.
+
+    Attributes:
+        task: what is learned.
+        algorithm: how.
+        seed: of networks, starts and exploration.
+        num_envs: environments side by side.
+        policy: networks.
+        trainer: when to evaluate and to save.
+        engine: name of the simulator.
+        device: the learner's, and the simulation's if the engine runs on it.
+        init_from: the controller whose policy the run begins with.
+        learn_threads: of updates; 0 means as suits the machine on which the run begins, which is then written down.
+    """
+
+    task: Task
+    algorithm: AlgorithmConfig
+    seed: int
+    num_envs: int
+    policy: PolicyConfig
+    trainer: TrainerConfig
+    engine: str = "mujoco"
+    device: DeviceName = "cpu"
+    init_from: InitialController | None = None
+    learn_threads: int = 0
+
+
+def run_of(task: Task, preset: Preset, algorithm: str = "awr", seed: int = 0, **where: Any) -> RunConfig:
+    """The run of a task by a preset; ``where`` are the other fields of `RunConfig`. Raises InputError."""
+    settings = preset.algorithm(algorithm)
+    return RunConfig(task, settings, seed, preset.num_envs, preset.policy, preset.trainer, **where)
+
+
+def tracking_run(clip: str, preset: Preset, algorithm: str = "awr", seed: int = 0, **where: Any) -> RunConfig:
+    """The run of one clip, or of several as ``a+b``, by a preset. Raises InputError."""
+    task = TASKS.get("tracking")(names_in(clip), preset.env)  # type: ignore[call-arg]
+    return run_of(task, preset, algorithm, seed, **where)
+
+
+def run_to_dict(run: RunConfig) -> dict[str, Any]:
+    """The run as ``config.json`` holds it; `run_from` reads it back."""
+    data: dict[str, Any] = to_dict(run)
+    algorithm = {"type": data["algorithm"].pop("name"), **data["algorithm"]}
+    return data | {
+        "task": {"type": run.task.name, **data["task"]},
+        "algorithm": algorithm,
+        "engine": {"type": run.engine},
+    }
+
+
+def run_from(data: Any, where: str) -> RunConfig:
+    """Read what ``config.json`` holds. Raises ConfigError or InputError; the message begins with ``where``."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: expected an object with a task, an algorithm and an engine")
+    data = _upgraded(data, where) if "preset" in data else data
+    task, algorithm, engine = (_typed(data.get(key), f"{where}.{key}") for key in ("task", "algorithm", "engine"))
+    plain = {key: value for key, value in data.items() if key not in ("task", "algorithm", "engine")}
+    rest = build(_Plain, plain, where)
+    return RunConfig(
+        build(TASKS.get(task.pop("type")), task, f"{where}.task"),
+        algorithm_from(algorithm.pop("type"), algorithm, f"{where}.algorithm"),
+        engine=str(engine["type"]),
+        **{field.name: getattr(rest, field.name) for field in dataclasses.fields(rest)},
+    )
+
+
+def read_run(out: Path) -> RunConfig:
+    """The configuration of the run in ``out``. Raises InputError if there is none, CheckpointError if it is damaged."""
+    path = out / CONFIG_FILE
+    if not path.exists():
+        raise InputError(f"{out}: is not the folder of a run; `train` without --resume begins one")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not a run that can be resumed ({error})") from None
+    return run_from(data, str(path))
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """The fields of a run that need no registry."""
+
+    seed: int
+    num_envs: int
+    policy: PolicyConfig
+    trainer: TrainerConfig
+    device: DeviceName = "cpu"
+    init_from: InitialController | None = None
+    learn_threads: int = 0
+
+
+def _typed(section: Any, where: str) -> dict[str, Any]:
+    """A section that begins with the name of a type."""
+    if not isinstance(section, dict) or not isinstance(section.get("type"), str):
+        raise ConfigError(f"{where}: expected an object with a 'type', found {section!r}")
+    return dict(section)
+
+
+def _upgraded(data: dict[str, Any], where: str) -> dict[str, Any]:
+    """A ``config.json`` of before, {clip, algorithm, preset: {awr, ppo, ...}, ...}, in today's form."""
+    try:
+        preset, name = dict(data["preset"]), data["algorithm"]
+        sections = {key: _without_weight_mode(preset.pop(key)) for key in ("awr", "ppo")}
+        section = sections["ppo" if name == "ppo" else "awr"]
+        if name == "rwr":
+            section = to_dict(adopt("rwr", algorithm_from("awr", section, f"{where}.preset.awr")))
+            del section["name"]
+        clips, env = names_in(data["clip"]), preset.pop("env")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{where}: a run of an earlier version that is not whole ({error!r})") from None
+    rest = {
+        key: value for key, value in data.items() if key not in ("clip", "algorithm", "preset", "engine", "beginning")
+    }
+    return {
+        **rest,
+        **preset,
+        "task": {"type": "tracking", "clips": list(clips), "env": env},
+        "algorithm": {"type": name, **section},
+        "engine": {"type": data.get("engine", "mujoco")},
+        "init_from": data.get("beginning"),
+    }
+
+
+def _without_weight_mode(section: Any) -> Any:
+    """An algorithm's settings without the key that told RWR from AWR before RWR was an algorithm of its own."""
+    update = {key: value for key, value in section["update"].items() if key != "weight_mode"}
+    return {**section, "update": update}

@@ -1,0 +1,67 @@
+"""What a run asks of its task."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from mimic.rl.policy import GaussianPolicy
+from mimic.rl.vec_env import VecEnv
+from mimic.sim import DeviceName
+
+if TYPE_CHECKING:
+    from mimic.runs.run_config import RunConfig
+
+Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training environment runs.
+
+    Attributes:
+        num_envs: environments side by side.
+        seed: of episodes' starts.
+        threads: simulation threads; 0 means all cores.
+        engine: name of the simulator.
+        device: the simulation's.
+        first_env: number of the first environment, if several processes share the work.
+    """
+
+    num_envs: int
+    seed: int = 0
+    threads: int = 0
+    engine: str = "mujoco"
+    device: DeviceName = "cpu"
+    first_env: int = 0
+
+
+class Task(Protocol):
+    """A task with its settings: a frozen dataclass, so that ``config.json`` can hold it.
+
+    Attributes:
+        name: of the kind of task in `TASKS`.
+        settings: class of the preset section ``env``.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[Any]]
+
+    @property
+    def env(self) -> Any:
+        """The settings, an instance of ``settings``."""
+
+    @property
+    def title(self) -> str:
+        """What the user called it on the command line: the names of clips, the id of an environment."""
+
+    def check(self) -> None:
+        """Raise InputError if the task cannot be had on this machine."""
+
+    def make_env(self, place: Place) -> VecEnv:
+        """The environment to train in."""
+
+    def make_evaluation(self, seed: int, threads: int) -> Evaluate:
+        """A function that evaluates a policy, in an environment of its own, from the same starts every time."""
+
+    def spec(self, run: "RunConfig") -> Mapping[str, Any] | None:
+        """The specification of the run's controllers; None if they cannot be loaded as controllers."""

@@ -1,0 +1,101 @@
+"""The tracking task: a simulated character imitates one or several motion clips."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mimic.evaluation.evaluate import evaluate
+from mimic.evaluation.report import EvaluationReport
+from mimic.rl.policy import GaussianPolicy, on_device
+from mimic.runs.controller_spec import ControllerSpec
+from mimic.runs.task import Evaluate, Place
+from mimic.runs.tasks import TASKS
+from mimic.runs.warm_start import combined_licence
+from mimic.tracking import EnvConfig, TrackingEnv, make_env
+from mocap.catalogue import load_clips
+from mocap.licence import licence_of_clips
+from mocap.motion import Motion
+
+if TYPE_CHECKING:
+    from mimic.runs.run_config import RunConfig
+
+_EVALUATION_EPISODES = 32
+_EVALUATION_SEED = 1_000_003
+_LOGGED = ("survival", "success_rate", "mpjpe_m", "root_error_m", "mean_steps", "mean_time_s")
+
+
+@TASKS.register("tracking")
+@dataclass(frozen=True)
+class TrackingTask:
+    """Clips, by their names in the catalogue or by their paths, and the settings of the environment."""
+
+    clips: tuple[str, ...]
+    env: EnvConfig
+
+    name: ClassVar[str] = "tracking"
+    settings: ClassVar[type[Any]] = EnvConfig
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise ValueError("a tracking task needs at least one clip")
+
+    @property
+    def title(self) -> str:
+        """The clips as the command line takes them: ``a+b``."""
+        return "+".join(self.clips)
+
+    @cached_property
+    def motions(self) -> tuple[Motion, ...]:
+        """The clips, read once. Raises InputError or ClipError."""
+        return load_clips(self.title)
+
+    @property
+    def character(self) -> str:
+        """Name of the character that the clips are of."""
+        return self.motions[0].character
+
+    def check(self) -> None:
+        """Raise InputError or ClipError if a clip cannot be read."""
+        _ = self.motions
+
+    def make_env(self, place: Place) -> TrackingEnv:
+        """The environment to train in, with training aids."""
+        return make_env(
+            self.motions,
+            self.env,
+            place.num_envs,
+            seed=place.seed,
+            threads=place.threads,
+            first_env=place.first_env,
+            engine=place.engine,
+            device=place.device,
+        )
+
+    def make_evaluation(self, seed: int, threads: int) -> Evaluate:
+        """Evaluates 32 episodes without training aids, on the CPU engine, for the log."""
+        env = make_env(self.motions, self.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + seed, threads)
+
+        def judge(policy: GaussianPolicy) -> Mapping[str, float]:
+            return summary(evaluate(env, on_device(policy, env.device).mean))
+
+        return judge
+
+    def spec(self, run: "RunConfig") -> Mapping[str, Any]:
+        """The specification that makes a checkpoint a controller."""
+        licence = licence_of_clips(motion.license for motion in self.motions)
+        return ControllerSpec(
+            self.title,
+            self.character,
+            self.env,
+            algorithm=run.algorithm.name,
+            seed=run.seed,
+            clip_license=combined_licence(licence, run.init_from),
+            begun_with=run.init_from.ancestor() if run.init_from else None,
+        ).to_json()
+
+
+def summary(report: EvaluationReport) -> dict[str, float]:
+    """The numbers of an evaluation that a log row holds."""
+    found = report.to_json()
+    return {"normalized_return": report.normalized_return.mean} | {name: found[name] for name in _LOGGED}
