@@ -200,7 +200,8 @@ def _settings(run: Path) -> str:
     except (InputError, RecursionError):
         whole = _config(run)
         preset = whole.get("preset")
-        whole = whole | (preset if isinstance(preset, dict) else {})  # a run of an earlier version
+        if isinstance(preset, dict):  # a run of an earlier version
+            whole = {key: value for key, value in whole.items() if key != "preset"} | preset
     config = {key: value for key, value in whole.items() if key not in ("seed", "learn_threads")}
     if isinstance(trainer := config.get("trainer"), dict):
         apart = ("evaluate_every", "checkpoint_minutes")

@@ -12,6 +12,7 @@ import torch
 
 import run_mimic
 from mimic.cli.common import asked_otherwise
+from mimic.cli.main import all_commands
 from mimic.sim import ENGINES
 from mocap.catalogue import load_clip
 from tests.motion_samples import clip_or_skip
@@ -88,8 +89,8 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
             "empty: is not the folder of a run; `train` without --resume begins one",
         ),
         ("evaluate --controller empty", "empty: is no controller; a controller is a run"),
-        ("evaluate --controller bundle", "bundle: is no controller; a bundle for game engines"),
-        ("evaluate --controller lost/ckpt", "no controller; the checkpoints of a run; name the run, lost"),
+        ("evaluate --controller bundle", "bundle: is no controller; it is a bundle for game engines"),
+        ("evaluate --controller lost/ckpt", "no controller; it holds the checkpoints of a run; name the run, lost"),
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
@@ -150,13 +151,13 @@ def test_clips_are_listed(capsys):
     ],
 )
 def test_what_ships_is_shown_unless_something_else_is_asked_for(words, otherwise):
-    args = run_mimic.all_verbs().parser.parse(["run", "--clip", "cartwheel", *words.split()])
+    args = all_commands().parser.parse(["run", "--clip", "cartwheel", *words.split()])
     assert asked_otherwise(args) == otherwise
 
 
 def test_help_names_every_verb(capsys):
     code, out, _ = call(capsys)
-    verbs = run_mimic.all_verbs().names
+    verbs = all_commands().names
     assert code == 0 and len(verbs) == len(set(verbs)) == 17
     assert all(re.search(f"^    {verb}\\s", out, re.M) for verb in verbs)
     for verb in verbs:
@@ -267,7 +268,7 @@ def test_trained_on_the_gpu_engine_judged_on_all(capsys, monkeypatch):
     code, _, _ = call(capsys, "train", "--clip", "walk", "--samples", 128, "--engine", "warp", *settings)
     config = json.loads(Path("runs/walk-awr/config.json").read_text())
     rows = [json.loads(line) for line in Path("runs/walk-awr/metrics.jsonl").read_text().splitlines()]
-    assert code == 0 and config["engine"] == "warp" and any("eval/normalized_return" in row for row in rows)
+    assert code == 0 and config["engine"] == {"type": "warp"} and any("eval/normalized_return" in row for row in rows)
     code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--engine", "bullet")
     assert code == 2 and "goes on as it began" in err
     returned = {}
