@@ -18,6 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from characters.character import KeyBody
+from characters.roles import part_of
 from mimic.core.errors import ConfigError, InputError
 from mimic.core.strict_config import build, read_yaml, to_dict
 
@@ -87,7 +88,7 @@ def import_mjcf(path: Path, key_bodies: Mapping[str, KeyBody], folder: Path, nam
         if key.body not in names:
             raise ConfigError(f"{path}: {role}: no body '{key.body}'; valid: {', '.join(names)}")
     turn = _facing(bones, key_bodies)
-    feet = {key.body for role, key in key_bodies.items() if role.endswith(("_ankle", "_toe"))}
+    feet = {key.body for role, key in key_bodies.items() if part_of(role) in ("ankle", "toe")}
     xml = _write_xml(model, data, bones, turn, feet, name)
     keys = {role: KeyBody(key.body, _at(data, bones, key, turn)) for role, key in key_bodies.items()}
     out = folder / name
@@ -259,7 +260,7 @@ def _corners(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Array:
 def _config(model: mujoco.MjModel, bones: list[_Bone], keys: Mapping[str, KeyBody], name: str) -> dict[str, object]:
     role_of: dict[str, str] = {}
     for role, key in keys.items():
-        role_of.setdefault(key.body, role.split("_")[-1])
+        role_of.setdefault(key.body, part_of(role))
     mass = float(sum(model.body_mass))
     scale = mass / _HUMANOID_KG
     moving = [b.name for b in bones if b.kind in ("ball", "hinge")]

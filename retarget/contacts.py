@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from characters.ground_contact import ContactRule
+
 MAX_SPEED = 0.2  # [m/s] of a joint that stands, at the character's size
 MAX_RISE = 0.04  # [m] above the height at which it usually stands
 _STRETCH = 2.0  # [m] of floor needed to tell that it is tilted
@@ -64,15 +66,20 @@ def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tenso
 def find_contact(
     pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, noisy_contacts: bool = False
 ) -> Tensor:
-    """(T,) bool: the point (T, 3) [m] is slow and no higher than ``rise`` above ``level``; flickers removed.
+    """(T,) bool: the point stands, by height and speed; interruptions and contacts that are too short are removed.
 
-    ``pace`` (T,) [m/s] is how fast the body travels: a standing foot of a fast one rolls faster and is blurred more. Where
-    feet are ``noisy_contacts`` more is forgiven.
+    Args:
+        pos: (T, 3) of the point [m].
+        times: (T,) [s].
+        level: height at which the point usually stands [m].
+        rise: how far above the level it may stand [m].
+        pace: (T,) speed of the body [m/s]: the standing foot of a fast body rolls faster, and is blurred more.
+        noisy_contacts: standing feet jitter and drift, so that higher speeds are allowed.
     """
     dt = float(times.diff().median())
     over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if noisy_contacts else 1
-    slow = speed(pos, times, over) < MAX_SPEED + (_DRIFT_ROLL if noisy_contacts else _ROLL) * pace
-    flags = slow & (pos[:, 2] < level + rise)
+    rule = ContactRule(low=level + rise, slow=MAX_SPEED + (_DRIFT_ROLL if noisy_contacts else _ROLL) * pace)
+    flags = rule.stands(pos[:, 2], speed(pos, times, over))
     flags = _remove_short(flags, False, round(_GAP_S / dt))
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
 

@@ -15,6 +15,7 @@ from scipy.signal import savgol_filter
 from torch import Tensor
 
 from characters.character import Character, Geom
+from characters.ground_contact import ContactRule
 from mimic.core.rotations import cross, quat_conj, quat_mul, quat_rotate, quat_rotate_inverse, quat_to_rotvec
 from mocap.motion import Motion
 from retarget.configuration import BodyPoses, Configuration, KinematicTree
@@ -23,7 +24,7 @@ from retarget.retarget_rig import RetargetRig
 _GRAVITY = 9.81
 _FRICTION = 0.81
 _WINDOW_S = 0.1
-_TOUCH = 0.02  # [m] of the ground
+_TOUCHING = ContactRule(touch=0.02)  # of a point of the surface [m]
 _RATE_HZ = 30.0
 _JOINTS_SHARE = 0.1  # of a joint at its limit against the root carrying the whole weight
 
@@ -57,7 +58,7 @@ def effort(motion: Motion, character: Character, span: slice = slice(None)) -> E
     points = tree.points(bodies, surface.body, surface.at)[frames]
     points[..., 2] -= surface.radius
     rows = torch.stack(tree.point_rows(bodies_at(bodies, frames), points, surface.body), -1)  # (F, D - 3, S, 3)
-    touching = points[..., 2] < _TOUCH
+    touching = _TOUCHING.stands(points[..., 2])
     limits = np.concatenate([np.full(j.dof.stop - j.dof.start, j.torque_limit) for j in character.joints])
     weight = character.mass * _GRAVITY
     scale = np.concatenate((np.full(6, 1 / weight), _JOINTS_SHARE / limits))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from characters.character import Joint
+from characters.roles import part_of, side_of, swap_part
 from mimic.core.rotations import (
     quat_conj,
     quat_from_axis_angle,
@@ -77,9 +78,9 @@ def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
     """What stands on what: heel and toe of a foot apart, a paw or a hand as a whole."""
     found = []
     for role, flags in targets.contact.items():
-        part = role.split("_")[1]
-        base = role if (role in rig and part != "toe") or rig.digitigrade else role.replace("toe", "ankle")
-        if role in rig and rig.body_of(role) != rig.body_of(role.replace("toe", "ankle")):
+        part = part_of(role)
+        base = role if (role in rig and part != "toe") or rig.digitigrade else swap_part(role, "toe", "ankle")
+        if role in rig and rig.body_of(role) != rig.body_of(swap_part(role, "toe", "ankle")):
             base = role
         surface = rig.sole(base)
         if base != role and len(surface.at) == 1:  # one point cannot stand in two places
@@ -87,7 +88,7 @@ def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
         if not rig.digitigrade and part in ("ankle", "toe") and len(surface.at) > 1:
             front = surface.at[:, 0] > surface.at[:, 0].mean()
             chosen = front if part == "toe" else ~front
-            if base.endswith("toe"):
+            if part_of(base) == "toe":
                 chosen = torch.ones_like(front)
             surface = CollisionSpheres(surface.body[chosen], surface.at[chosen], surface.radius[chosen])
         found.append(Sole(role, surface, flags))
@@ -102,7 +103,7 @@ def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -
     locks: list[tuple[CollisionSpheres, Tensor, Tensor]] = []
     offsets: dict[str, list[tuple[Tensor, Tensor]]] = {}
     for sole in soles(rig, targets):
-        body_role = sole.role if sole.role in pos and not sole.role.endswith("toe") else _carrier(rig, sole.role)
+        body_role = sole.role if sole.role in pos and part_of(sole.role) != "toe" else _carrier(rig, sole.role)
         quat = _orientation(tree, targets, int(sole.surface.body[0]))
         origin = targets.pos[body_role]
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
@@ -117,7 +118,7 @@ def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -
         _shift_limb(rig, pos, body_role, blend_offset(offset, count > 0, fade))
     targets = replace(targets, quat=_levelled(rig, targets, pos, locks, fade))
     for role in pos:
-        if role.endswith(("finger", "toe") if rig.digitigrade else ("wrist", "ankle", "toe")):
+        if part_of(role) in (("finger", "toe") if rig.digitigrade else ("wrist", "ankle", "toe")):
             pos[role][:, 2].clamp_(min=_lowest(rig, role))
     return _stack(rig, targets, pos, locks)
 
@@ -163,7 +164,7 @@ def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
 
 def _carrier(rig: RetargetRig, role: str) -> str:
     """The role whose joint carries the body that a contact belongs to."""
-    ankle = role.replace("toe", "ankle")
+    ankle = swap_part(role, "toe", "ankle")
     return ankle if not rig.digitigrade and (role not in rig or rig.body_of(role) == rig.body_of(ankle)) else role
 
 
@@ -176,7 +177,7 @@ def _orientation(tree: KinematicTree, targets: Targets, body: int) -> Tensor:
 
 def _shift_limb(rig: RetargetRig, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
     """Move a limb's end, and its joints by their share of the way to it."""
-    side, part = end.split("_")
+    side, part = side_of(end), part_of(end)
     base = f"{side}_hip" if part in ("ankle", "toe") else f"{side}_shoulder"
     roles = [role for role in rig.limb(base) if role in pos]
     for i, role in enumerate(roles[1:], start=1):
@@ -208,7 +209,7 @@ def _levelled(
         turned = blend_offset(quat_to_rotvec(turn), standing, fade)
         quats[body] = quat_mul(quat_from_rotvec(turned), quat)
         ankle = next(role for role in rig.roles if rig.body_of(role) == body)
-        toe = ankle.replace("ankle", "toe")
+        toe = swap_part(ankle, "ankle", "toe")
         if toe != ankle and toe in pos and rig.body_of(toe) == body:
             arm = pos[toe] - pos[ankle]
             pos[toe] = pos[ankle] + quat_rotate(quat_from_rotvec(turned), arm)
@@ -242,7 +243,7 @@ def _stack(
     columns = [rig.roles.index(role) for role in roles]
     weights = []
     for role in roles:
-        part = role.split("_")[-1] if role.startswith(("left", "right")) else role
+        part = part_of(role)
         weight = torch.full((len(targets),), _ROLE_WEIGHT.get(part, 1.0), dtype=torch.float64)
         if role in targets.contact:
             weight = torch.where(targets.contact[role], weight * _STANDING_ROLE_WEIGHT, weight)
@@ -251,7 +252,7 @@ def _stack(
         weights += [_LOCK * flags.double()] * len(surface.body)
     turned, turn_weight = [], []
     for role in rig.roles:
-        part = role.split("_")[-1] if role.startswith(("left", "right")) else role
+        part = part_of(role)
         body = rig.body_of(role)
         if body in targets.quat and body not in turned:
             turned.append(body)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from characters.roles import SIDES
+from characters.roles import SIDES, part_of, side_of
 from mimic.core.rotations import quat_conj, quat_from_matrix, quat_from_rotvec, quat_mul, quat_rotate, quat_slerp
 from retarget.frames import (
     UP,
@@ -41,11 +41,11 @@ def limb(scaled: ScaledSource, base: str, start: Tensor, trunk: Tensor) -> Parti
     for a, b, direction in zip(roles, roles[1:], directions, strict=False):
         rest = frame(rig.rest(b) - rig.rest(a), bend0)
         quat[rig.body_of(a)] = rotation_between_frames(rest, frame(direction, bend))
-    targets, leg = PartialTargets(pos, quat), base.endswith("hip")
+    targets, leg = PartialTargets(pos, quat), part_of(base) == "hip"
     outward = bend if leg else -bend
     if rig.digitigrade:
         return targets | _paw(scaled, roles[-1], outward, quat[rig.body_of(roles[-2])])
-    return targets | _foot(scaled, base.split("_")[0], outward, pos[roles[-1]]) if leg else targets
+    return targets | _foot(scaled, side_of(base), outward, pos[roles[-1]]) if leg else targets
 
 
 def hands(scaled: ScaledSource) -> PartialTargets:
@@ -82,7 +82,7 @@ def _bend_axes(scaled: ScaledSource, base: str, directions: Sequence[Tensor], tr
     rest = unit(rig.rest(middle) - rig.rest(base))
     axis0 = rig.bend_axis(middle)
     if axis0 is None:
-        axis0 = torch.tensor([0.0, 1.0 if base.endswith("hip") else -1.0, 0.0], dtype=torch.float64)
+        axis0 = torch.tensor([0.0, 1.0 if part_of(base) == "hip" else -1.0, 0.0], dtype=torch.float64)
     axis0 = unit(orthogonal(axis0, rest))
     normal = torch.linalg.cross(upper, lower)
     bend = normal.norm(dim=-1, keepdim=True)
@@ -145,7 +145,7 @@ def _foot_quat(scaled: ScaledSource, side: str, forward: Tensor, outward: Tensor
 
 def _paw(scaled: ScaledSource, tip: str, outward: Tensor, above: Tensor) -> PartialTargets:
     """A paw is flat on the ground, and in the air follows the bone above it, of orientation ``above`` (T, 4)."""
-    level = scaled.level(tip.split("_")[1])
+    level = scaled.level(part_of(tip))
     left = unit(orthogonal(outward, UP))
     up = UP.expand_as(left)
     flat = quat_from_matrix(torch.stack((torch.linalg.cross(left, up), left, up), -1))

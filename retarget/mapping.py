@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES
+from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES, opposite, side_of
 from mimic.core.errors import ClipError, ConfigError, nearest
 from mimic.core.strict_config import read_yaml
 from retarget.joint_names import parse_joint_name
@@ -117,7 +117,7 @@ def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, p
 def _walk_up(joints: dict[str, int], side: str, limb: Sequence[str], tree: Tree, names: Sequence[str]) -> None:
     """From the end of a limb towards the trunk: one joint a bone, twist joints and bones of no length passed over."""
     base, middle, end = (f"{side}_{part}" for part in limb[:3])
-    other = f"{'right' if side == 'left' else 'left'}_{limb[2]}"
+    other = opposite(end)
     if end not in joints or other not in joints:
         return
     trunk = tree.common_ancestor(joints[end], joints[other])
@@ -141,7 +141,7 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
     if "chest" not in joints or "pelvis" not in joints:
         return
     pelvis, chest = joints["pelvis"], joints["chest"]
-    limbs = {j for role, j in joints.items() if role.startswith(SIDES)}
+    limbs = {j for role, j in joints.items() if side_of(role)}
     between = tree.path(pelvis, chest)
     if len(between) > 1:
         joints.setdefault("spine", between[1])
@@ -196,8 +196,8 @@ def _swap_mistaken_sides(joints: dict[str, int], pos_w: Tensor, notes: list[str]
     share = float(((forward * toes).sum(-1) > 0).double().mean())
     if share < 0.2:
         notes.append("left and right are swapped in this recording (its feet point backwards): swapped back")
-        for role in [r for r in joints if r.startswith("left_")]:
-            twin = "right_" + role.removeprefix("left_")
+        for role in [role for role in joints if side_of(role) == "left"]:
+            twin = opposite(role)
             if twin in joints:
                 joints[role], joints[twin] = joints[twin], joints[role]
 

@@ -29,7 +29,7 @@ _CLOSED_DEG = 5.0  # a loop that comes back so near is measured as the endless m
 
 
 @dataclass(frozen=True, eq=False)
-class Stance:
+class SoleTrace:
     """One foot's soles over time, all (T,): height of the lowest [m], horizontal speed [m/s] since the frame before, and
     whether it stands."""
 
@@ -43,9 +43,9 @@ class Stance:
         """(T,) bool: it stands, and did so in the frame before."""
         return self.flags & torch.cat((self.flags[:1], self.flags[:-1]))
 
-    def cut(self, span: slice) -> Stance:
+    def cut(self, span: slice) -> SoleTrace:
         """Some of the frames."""
-        return Stance(self.role, self.height[span], self.speed[span], self.flags[span])
+        return SoleTrace(self.role, self.height[span], self.speed[span], self.flags[span])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Measures:
 
     motion: Motion
     error: dict[str, Tensor]
-    stances: list[Stance]
+    stances: list[SoleTrace]
     lowest: Tensor
     limit_hits: Tensor
     collisions: Tensor
@@ -140,11 +140,11 @@ def _soles(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, motion: Mot
     return found
 
 
-def _stance(sole: Sole, tree: KinematicTree, bodies: BodyPoses, times: Tensor) -> Stance:
+def _stance(sole: Sole, tree: KinematicTree, bodies: BodyPoses, times: Tensor) -> SoleTrace:
     points = tree.points(bodies, sole.surface.body, sole.surface.at)
     along = (points[1:, :, :2] - points[:-1, :, :2]).norm(dim=-1).mean(1) / times.diff()
     height = (points[..., 2] - sole.surface.radius).amin(1)
-    return Stance(sole.role, height, torch.cat((along[:1], along)), sole.flags)
+    return SoleTrace(sole.role, height, torch.cat((along[:1], along)), sole.flags)
 
 
 def _limit_hits(tree: KinematicTree, configuration: Configuration) -> Tensor:

@@ -54,9 +54,11 @@ def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
     """A motion file, or a clip by its name in the catalogue. Raises InputError."""
     if file.suffix or str(file) not in clip_names():
         return read_clip(file, reading)
-    if said := [f.name for f in fields(reading) if getattr(reading, f.name) is not None]:
+    options = {"fps": "the file's frame rate"}
+    given = [options.get(f.name, f"--{f.name}") for f in fields(reading) if getattr(reading, f.name) is not None]
+    if given:
         raise InputError(
-            f"'{file}' is a named clip, all of which is known: leave out what is said of files ({', '.join(said)})"
+            f"'{file}' is a clip of the catalogue, whose unit and axes are known; remove {', '.join(given)}"
         )
     return load_clip(str(file))
 

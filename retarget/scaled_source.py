@@ -9,7 +9,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from characters.roles import SIDES
+from characters.roles import SIDES, part_of
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_angle
 from retarget.contacts import MAX_RISE, find_contact, speed, standing_level, tilted_floor
@@ -41,7 +41,7 @@ class ScaledSource:
         self.points = source.pos_w * self.scale
         self.points[..., 2] -= self._slope()
         end = self.limb_roles("left_hip")[-1]
-        self.points = self.points + (rig.clearance(end) - self.level(end.split("_")[1])) * UP
+        self.points = self.points + (rig.clearance(end) - self.level(part_of(end))) * UP
 
     def has(self, role: str) -> bool:
         """Whether the recording has a joint of this role."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from characters import BodyState, Character, Kinematics
+from characters.ground_contact import ContactRule
 from mimic.core.rotations import cross, quat_rotate
 from mimic.evaluation.feet import Feet
 from mimic.tracking.clip_rules import ClipRules
@@ -22,7 +23,7 @@ from retarget.ground import lift_penetration, lowest_heights
 
 GRAVITY = 9.81  # [m/s^2]
 _STEP_S, _APART = 1 / 60, 3  # accelerations are differences of positions 3 steps (0.05 s) apart
-_STANDS_M = 0.06
+_STANDING = ContactRule(touch=0.06)  # of a body's lowest point [m]
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _feet_points(bodies: BodyState, character: Character, task: ClipRules) -> tu
     ids = [character.body_index(name) for name in feet.names]
     point, bears = bodies.pos_w.clone(), torch.zeros(bodies.pos_w.shape[:2], dtype=torch.bool)
     point[:, ids, 2] = height
-    bears[:, ids] = height < _STANDS_M
+    bears[:, ids] = _STANDING.stands(height)
     return point, bears
 
 
@@ -161,7 +162,7 @@ def _hovering(character: Character, acceleration: Tensor, lowest: Tensor) -> flo
     """Share of the time in the air for which the centre of mass differs from free fall by more than half of gravity."""
     mass = acceleration.new_tensor([body.mass for body in character.bodies]) / character.mass
     com = (acceleration * mass[:, None]).sum(1) + acceleration.new_tensor([0.0, 0.0, GRAVITY])
-    in_air = lowest.amin(1) > _STANDS_M
+    in_air = ~_STANDING.stands(lowest.amin(1))
     return float((in_air & (com.norm(dim=-1) > 0.5 * GRAVITY)).double().mean())
 
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from characters import BodyState, Character, Geom
+from characters.ground_contact import ContactRule
 from mimic.core.rotations import cross, quat_mul, quat_rotate
 from mimic.tracking.clip_rules import ClipRules, foot_bodies
 
-STANDING_M = 0.01  # a foot stands if its lowest point is below this
+STANDING = ContactRule(touch=0.01)  # of a foot's lowest point [m]
 _PARTS = {"ankle": "foot", "wrist": "hand", "finger": "fingers", "toe": "toes"}
 _PAWS = {"finger": "fore paw", "toe": "hind paw"}
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from characters.ground_contact import ContactRule
 from mimic.evaluation.contact_intervals import FootContacts, Footfalls, foot_contacts
 from mimic.evaluation.feet import Feet
 from mimic.evaluation.footfall_compare import compare_footfalls
@@ -33,22 +34,22 @@ class FootfallMetric(Metric):
 
     def __init__(self, env: TrackingEnv):
         self._env, self._feet = env, Feet(env.character, env.rules, env.device)
-        self._slide, self._near = self._thresholds()
+        self._rule = self._contact_rule()
         self._start: Tensor | None = None
         self._signals: list[Tensor] = []  # (2, N, F) per step: simulation and reference; below 0 on the ground
         self._up: list[Tensor] = []
 
-    def _thresholds(self) -> tuple[Tensor, Tensor]:
-        """Speed (F,) [m/s] and height (F,) [m] below both of which a foot counts as standing."""
+    def _contact_rule(self) -> ContactRule:
+        """When each foot stands: thresholds (F,) of height and speed, from the clip."""
         reference, n = self._env.tracker.reference, 256
         times = torch.linspace(0, reference.duration, n, dtype=torch.float64, device=self._env.device)
         still = torch.zeros(n, 3, device=self._env.device)
         state = reference.sample(times, still, still[:, 0]).state
         seen = self._feet.contact(self._env.kinematics.forward(state))
         limit = (SLIDE_SHARE * seen.slide.amax(0)).clamp_min(SLIDE_FLOOR_M_S)
-        low = (seen.slide < limit) & (seen.height < 2 * HOVER_M)
+        low = ContactRule(low=2 * HOVER_M, slow=limit).stands(seen.height, seen.slide)
         hover = torch.where(low, seen.height, torch.nan).nanquantile(HOVER_SHARE, dim=0).nan_to_num(0.0)
-        return limit, hover.clamp(0.0, HOVER_M) + TOUCH_M
+        return ContactRule(touch=TOUCH_M, low=hover.clamp(0.0, HOVER_M) + TOUCH_M, slow=limit)
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
         """Store the clip times at which the episodes begin."""
@@ -59,9 +60,7 @@ class FootfallMetric(Metric):
         """Store height and speed of the feet as one signal."""
         sides = (env.bodies, env.kinematics.forward(env.reference.state))
         contacts = [self._feet.contact(bodies) for bodies in sides]
-        still = [torch.maximum(c.height / self._near, c.slide / self._slide) for c in contacts]
-        signal = [torch.minimum(c.height / TOUCH_M, s) - 1.0 for c, s in zip(contacts, still, strict=True)]
-        self._signals.append(torch.stack(signal))
+        self._signals.append(torch.stack([self._rule.margin(c.height, c.slide) for c in contacts]))
         self._up.append(up)
 
     def footfalls(self) -> Footfalls:

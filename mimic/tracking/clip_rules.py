@@ -9,12 +9,13 @@ from functools import cache
 from pathlib import Path
 
 from characters import Character, CharacterState, Kinematics
+from characters.ground_contact import ContactRule
 from mimic.core.strict_config import build, read_yaml
 from mocap.catalogue import clip_names
 from mocap.editing import keeps_turning
 from mocap.motion import Motion
 
-_ON_GROUND_M = 0.02  # a body whose lowest point is below this touches the ground
+_ON_GROUND = ContactRule(touch=0.02)  # of a body's lowest point in the clip [m]
 _TABLE = Path(__file__).with_name("clip_rules.yaml")
 
 
@@ -65,7 +66,9 @@ def _on_the_ground(motion: Motion, character: Character) -> list[str]:
     state = CharacterState(motion.root_pos_w, motion.root_quat_w, still, still, motion.joint_quat, joint_vel)
     kinematics = Kinematics(character, motion.root_pos_w.device, motion.root_pos_w.dtype)
     lowest = kinematics.lowest_points(kinematics.forward(state)).amin(0)
-    return [body.name for body, height in zip(character.bodies, lowest.tolist(), strict=True) if height < _ON_GROUND_M]
+    return [
+        body.name for body, touches in zip(character.bodies, _ON_GROUND.stands(lowest).tolist(), strict=True) if touches
+    ]
 
 
 def foot_bodies(character: Character, rules: ClipRules) -> tuple[str, ...]:

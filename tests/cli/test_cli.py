@@ -99,7 +99,10 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller walk --push 1e9", "numbers from 0 to 10000"),
         ("evaluate --controller walk --footfalls x.png", "did you mean '--footfall'"),
         ("diagnose empty", "empty: not a run folder"),
-        ("inspect walk --unit cm --up z", "leave out what is said of files (unit, up)"),
+        (
+            "inspect walk --unit cm --up z",
+            "a clip of the catalogue, whose unit and axes are known; remove --unit, --up",
+        ),
         ("curves empty", "empty: no evaluations"),
         ("evaluate --controller walk --push 1,,2", "'1,,2' must be up to 100 numbers from 0 to 10000, as in 0,20,40"),
         ("bench sim --num-envs many", "'many' must be a whole number above 0"),

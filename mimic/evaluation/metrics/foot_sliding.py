@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mimic.evaluation.feet import STANDING_M, Feet
+from mimic.evaluation.feet import STANDING, Feet
 from mimic.evaluation.metric import METRICS, Means, Metric
 from mimic.tracking import TrackingEnv
 
@@ -23,9 +23,9 @@ class FootSliding(Metric):
         simulated = self._feet.contact(env.bodies)
         reference = self._feet.contact(env.kinematics.forward(env.reference.state))
         for name, contact in (("foot_skate_m_s", simulated), ("reference_foot_skate_m_s", reference)):
-            stands = (contact.height < STANDING_M) & up[:, None]
+            stands = STANDING.stands(contact.height) & up[:, None]
             self._means.add(name, contact.slide.flatten(), stands.flatten())
-        stands = (simulated.height < STANDING_M) & up[:, None]
+        stands = STANDING.stands(simulated.height) & up[:, None]
         self._means.add("foot_depth_m", torch.relu(-simulated.height).flatten(), stands.flatten())
 
     def report(self) -> dict[str, Any]:
