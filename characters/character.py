@@ -1,7 +1,7 @@
 """Character: an articulated figure, read from its MJCF (shape, mass, joints) and YAML (gains, limits, weights).
 
-The MJCF says what the body is, the YAML how it is driven and compared; neither repeats the other. Bodies and joints
-keep MuJoCo's depth-first order, and everything that maps one list onto another does it by name.
+The MJCF holds shape, mass and joints; the YAML holds gains, limits and weights. Neither repeats the other. Bodies and
+joints keep MuJoCo's depth-first order. Lists are mapped onto each other by name.
 """
 
 import dataclasses
@@ -58,7 +58,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class JointConfig:
-    """How the YAML describes one joint's servo and weight."""
+    """The PD gains, torque limit and error weight of one joint, as the YAML has them."""
 
     kp: float
     kd: float

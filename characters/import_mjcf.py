@@ -1,9 +1,9 @@
-"""Somebody else's MJCF as a character of ours: the same bones and masses, in the form that everything here works with.
+"""Imports a foreign MJCF as a character: the same bones and masses, in the form that this program works with.
 
-Every body keeps its place and mass, and gets one primitive (its largest; a foot the box around all of its own). Hinges
-at one body become a ball joint, a single hinge stays one, and frames are made parallel to the world at the zero pose, in
-which the figure must stand. Limits of joints that became balls are given up; gains are those of our humanoid, scaled by
-mass. The result is a folder with an MJCF and a YAML that ``load_character`` reads.
+Every body keeps its place and mass. It gets one primitive: its largest, or for a foot the box around all of its own.
+Several hinges at one body become a ball joint without limits; a single hinge stays a hinge. Body frames become parallel
+to the world at the zero pose, in which the character must stand. Gains are those of our humanoid, scaled by mass. The
+result is a folder with an MJCF and a YAML that ``load_character`` reads.
 """
 
 from __future__ import annotations

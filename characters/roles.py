@@ -1,4 +1,4 @@
-"""The places of a body that figures have in common, people and dogs alike: the language between two skeletons.
+"""Roles: the parts of a body that people and dogs have in common. Retargeting matches two skeletons by role.
 
 A recording's joints are given roles (``mapping.py``), and so are a character's bodies (``key_bodies`` of its YAML); a
 role that both have is brought into place. A limb is listed from the trunk outwards.

@@ -1,10 +1,10 @@
-"""The named clips: what there is, where it lies, under which licence, and how to get it.
+"""The named clips: their files, their licences, and how they are downloaded.
 
 A clip is looked for in ``$MIMIC_MOCAP`` (or its subfolder ``deepmimic``), inside an installed pybullet_data, and in the
-cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). Where it is nowhere its stand-in is taken, an authored gait, and that
-is said; a clip without one is downloaded into the cache. Clips of the non-commercial licence are downloaded by
-:func:`fetch_clips` only, when the licence has been accepted. Only bytes with the catalogue's sha256 are taken for a
-named clip; any other file is named by its path.
+cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). A clip that is nowhere is replaced by its fallback, an
+authored gait, with a note on stderr. A clip without a fallback is downloaded into the cache. Clips under the
+non-commercial licence are downloaded by :func:`fetch_clips` alone, once the licence is accepted. A file counts as the
+named clip only if it has the catalogue's sha256; any other file is named by its path.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}
 class ClipConfig:
     """One clip as the YAML has it: a file, or a gait to make, at its own ``speed`` [m/s] and ``yaw_rate`` or another.
 
-    ``download_sha256`` where the file to download is another one.
+    ``download_sha256`` is the hash of the file to download, if that differs from ``sha256``.
     """
 
     character: str
@@ -56,8 +56,12 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class LicenceConfig:
-    """What an owner allows, in a sentence; whether the clip may be passed on with a product; whether it is downloaded
-    only when that has been accepted.
+    """A licence.
+
+    Attributes:
+        text: what the owner allows, in a sentence.
+        redistributable: whether a product may include the clip.
+        requires_acceptance: whether the user must accept the licence before the clip is downloaded.
     """
 
     text: str
@@ -99,10 +103,10 @@ class ClipEntry:
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """A line of the listing; what only the file can tell is None where there is no file yet.
+    """A line of the listing; ``frames``, ``duration_s`` and ``loop`` are None while the file is missing.
 
-    ``where`` is the file, the address it may be fetched from, or "authored"; ``fallback`` is what is played under this
-    name while the file is not here.
+    ``where`` is the file, the address it may be fetched from, or "authored"; ``fallback`` is the clip that
+    replaces this one while the file is missing.
     """
 
     name: str
@@ -161,7 +165,7 @@ def resolve(name: str) -> ClipEntry:
 def load_clip(name: str, opener: Opener = open_https) -> Motion:
     """The motion of a named clip, or of the clip file at a path.
 
-    A clip that is not on this machine is replaced by its stand-in, which is said on stderr, or downloaded.
+    A clip that is not on this machine is replaced by its fallback, with a note on stderr, or downloaded.
     Raises InputError for an unknown name or a clip that cannot be had, ClipError for a broken file.
     """
     if Path(name).suffix or os.sep in name:
@@ -199,7 +203,7 @@ def load_clips(names: str) -> tuple[Motion, ...]:
 
 
 def available_name(name: str) -> str:
-    """What ``load_clip`` would take for ``name`` on this machine: the name of its stand-in, or the name itself."""
+    """The name of the clip that ``load_clip(name)`` loads on this machine: the fallback's, if the recording is missing."""
     if len(parts := names_in(name)) > 1:
         return "+".join(available_name(part) for part in parts)
     if Path(name).suffix or os.sep in name:

@@ -1,9 +1,9 @@
-"""From a file's units, axes and frame rate to ours: what the file does not say is guessed from the figure itself.
+"""Converts a file's units, axes and frame rate to ours; conventions that the file does not state are guessed.
 
-A reader hands over what it found, in the file's own terms; :func:`skeleton_to_canonical` and :func:`keypoints_to_canonical` decide on
-unit, up, forward and frame rate -- the user's word first, then the file's, then a guess -- convert, and write down what
-they took for granted. The guesses rest on names of feet and of left and right pairs, and on what bodies are like:
-legs of a person are about 0.85 m, feet are below, and the left is to the left.
+A reader passes numbers in the file's own units and axes. :func:`skeleton_to_canonical` and
+:func:`keypoints_to_canonical` choose unit, up, forward and frame rate: the user's option first, then the file's
+statement, then a guess. They convert the numbers and record each choice. Guesses rest on the names of feet and of left
+and right pairs, and on anatomy: a person's legs are about 0.85 m long, and feet are below the body.
 """
 
 import math
@@ -35,7 +35,7 @@ _SIDE = re.compile(
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the user says about a file, each None where it is to be guessed.
+    """The user's statements about a file; None where a convention is to be guessed.
 
     Attributes:
         unit: a word of ``UNITS``, or how many metres one unit is.
@@ -67,7 +67,7 @@ class ReadOptions:
 
 
 class DeclaredConventions(NamedTuple):
-    """What a file or its format says itself, None where it does not; ``usual_...`` is what most such files have."""
+    """The conventions that a file or its format states; None where it does not. ``usual_...``: those of most such files."""
 
     unit: str | None = None
     up: str | None = None
@@ -80,7 +80,7 @@ NO_OPTIONS, NOTHING_DECLARED = ReadOptions(), DeclaredConventions()
 
 
 def metres(unit: str) -> float:
-    """How many metres a unit is: a word of ``UNITS`` or a number above 0. Raises InputError."""
+    """Metres per unit, for a word of ``UNITS`` or a number above 0. Raises InputError."""
     if unit in UNITS:
         return UNITS[unit]
     if re.fullmatch(r"[0-9]*\.?[0-9]+(e-?[0-9]{1,2})?", unit) and 1e-6 <= float(unit) <= 1e6:

@@ -1,4 +1,4 @@
-"""What a motion file holds, in figures that can be printed, written as JSON, and checked by eye."""
+"""Describes a motion file in numbers that can be printed, written as JSON, and checked by eye."""
 
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def stick_figure(clip: Clip) -> KeypointMotion:
 
 
 def retarget_command(clip: Clip, path: Path) -> str:
-    """How to fit the foreign figure of a file onto one of our characters: the dog, if it has a tail."""
+    """The command that retargets a foreign skeleton to one of our characters: the dog, if the skeleton has a tail."""
     names = clip.skeleton.names if isinstance(clip, SkeletonMotion) else getattr(clip, "names", ())
     tail = any("tail" in name.lower() and "ponytail" not in name.lower() for name in names)
     return f"run_mimic.py retarget {path} --character {'dog' if tail else 'humanoid'} --out {path.stem}.npz"
@@ -82,7 +82,7 @@ def _is_tip(name: str) -> bool:
 
 
 def _plain(value: str) -> str:
-    """A number without the digits that nobody needs."""
+    """A number with at most six significant digits; other text unchanged."""
     try:
         return f"{float(value):.6g}"
     except ValueError:

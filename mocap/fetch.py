@@ -27,13 +27,13 @@ _CHUNK = 65536
 
 
 class Response(Protocol):
-    """What is needed of an open connection."""
+    """The part of an open connection that ``fetch`` uses."""
 
     def read(self, amount: int, /) -> bytes:
         """At most ``amount`` more bytes; none at the end."""
 
     def geturl(self) -> str:
-        """Where it led in the end."""
+        """The address after all redirects."""
 
     @property
     def status(self) -> int:

@@ -244,7 +244,7 @@ def author_gait(name: str, speed: float | None = None, yaw_rate: float | None = 
 
 @dataclass(frozen=True)
 class _Trunk:
-    """Where the trunk is, and its bodies' orientations (T, 3, 3) by name."""
+    """Position of the trunk, and orientations (T, 3, 3) of its bodies by name."""
 
     root: Array
     turns: dict[str, Array]

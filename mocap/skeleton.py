@@ -25,7 +25,7 @@ _UNIT_TOLERANCE = 1e-9
 
 
 class Assumption(NamedTuple):
-    """One convention of a file: its value in words, who says so, and why."""
+    """One convention of a file: its value, its origin (file, guess or user), and the reason."""
 
     value: str
     by: Literal["file", "guess", "user"]
@@ -37,7 +37,7 @@ _METRES, _Z, _X = Assumption("m", "file"), Assumption("z", "file"), Assumption("
 
 @dataclass(frozen=True)
 class FileConventions:
-    """How the numbers of a file were taken.
+    """The conventions that a reader assumed for the numbers of a file.
 
     Attributes:
         format: the file's format in a word or two ("BVH").
@@ -163,7 +163,7 @@ class SkeletonMotion:
         return (self.num_frames - 1) / self.duration if self.num_frames > 1 else 0.0
 
     def bones_w(self) -> tuple[Tensor, Tensor]:
-        """Where the bones are: (T, J, 3) [m] positions of their joints and (T, J, 4) wxyz orientations, world."""
+        """World positions of the joints (T, J, 3) [m] and orientations of the bones (T, J, 4) wxyz."""
         return forward_kinematics(self.skeleton.parents, self.quat.unbind(1), self.pos.unbind(1))
 
     def positions_w(self) -> Tensor:
@@ -234,7 +234,7 @@ class KeypointMotion:
 
 
 Clip = Motion | SkeletonMotion | KeypointMotion
-"""What a motion file can hold."""
+"""Any motion that a file can hold."""
 
 
 def character_skeleton(character: Character) -> Skeleton:

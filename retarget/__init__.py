@@ -1,5 +1,5 @@
-"""Makes a recorded motion fit the character that shall perform it.
+"""Retargeting: recorded motions of any skeleton become motions of a character, with a quality report.
 
-So far clip and character share a skeleton, and two things remain: ``mirror`` turns a motion to the other side, and
-``ground`` lifts it out of the floor that recordings sink into. Motions of other skeletons will be mapped here.
+Joints are given roles (``mapping``), roles become targets (``targets``), and inverse kinematics meets them (``solver``).
+``pipeline`` runs these steps; ``repair`` applies them to a character's own clips before training.
 """

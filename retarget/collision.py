@@ -1,4 +1,4 @@
-"""Where a character's limbs pass through each other: distances between the segments that its primitives are spun about."""
+"""Self-collision: distances between the line segments in the middle of a character's primitives."""
 
 from itertools import combinations
 

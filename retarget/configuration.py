@@ -1,4 +1,4 @@
-"""Poses of one character over a whole clip, and how every point of it moves when its joints do.
+"""Configurations of one character over a whole clip, and derivatives of points with respect to its joints.
 
 A step (T, D) holds, for each frame, the root's translation (3) [m] and rotation (3) [rad] in world axes, then the A
 joint axes [rad]: of a ball joint a rotation vector in the child's frame, of a hinge its angle.
@@ -77,7 +77,7 @@ class KinematicTree:
         self.moves = torch.cat((torch.ones(len(above), 3, dtype=torch.bool), above[:, self.dof_body]), 1)
 
     def forward(self, configuration: Configuration) -> BodyPoses:
-        """Where all bodies are."""
+        """Poses of all bodies, and directions of all joint axes."""
         root = configuration.root_pos
         quats = [None if j is None else configuration.joint_quat[:, j] for j in self.joint_of_body[1:]]
         places = [offset.expand_as(root) for offset in self.offset[1:]]

@@ -1,4 +1,4 @@
-"""When a foot, paw or hand stands on the ground, from how low and how slow it is; and where it then has to stay."""
+"""Ground contacts of feet, paws and hands in a recording, and the places where they are held during contact."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a motion asks of the character's motors: inverse dynamics, with the ground carrying what it can.
+"""Inverse dynamics: the joint torques that a motion needs, with as much of the load as possible on the ground.
 
 Accelerations are those of a cubic fitted to each tenth of a second, since differences of recorded frames are noise. The
 ground pushes, within its friction, at every point that touches it; pushes are shared out so that the root is carried
@@ -102,7 +102,7 @@ def _generalised_forces(tree: KinematicTree, bodies: BodyPoses, motion: Motion) 
 def _carried(
     needed: NDArray[np.float64], rows: NDArray[np.float64], touching: NDArray[np.bool_], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """What remains of the needed forces (D,) once the ground has pushed as well as it can."""
+    """The needed forces (D,) less the best possible push of the ground."""
     if not touching.any():
         return needed
     turning = rows[:, touching]  # (D - 3, P, 3)

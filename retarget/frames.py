@@ -25,7 +25,7 @@ def orthogonal(v: Tensor, axis: Tensor) -> Tensor:
 
 
 def smoothstep(x: Tensor) -> Tensor:
-    """From 0 to 1 while x goes from 0 to 1, level at both ends and beyond."""
+    """Cubic that rises from 0 at x = 0 to 1 at x = 1, and is constant beyond."""
     x = x.clamp(0.0, 1.0)
     return x * x * (3 - 2 * x)
 

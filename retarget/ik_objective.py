@@ -75,7 +75,7 @@ class Sole:
 
 
 def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
-    """What stands on what: heel and toe of a foot apart, a paw or a hand as a whole."""
+    """The contact points of each contact: heel and toe of a foot separately, a paw or a hand as a whole."""
     found = []
     for role, flags in targets.contact.items():
         part = part_of(role)
@@ -222,7 +222,7 @@ def _lowest(rig: RetargetRig, role: str) -> float:
 
 
 def _floor(rig: RetargetRig, frames: int, locks: list[tuple[CollisionSpheres, Tensor, Tensor]]) -> Tensor:
-    """Which points of the whole surface stand: those at the level of a sole and on its side of the body's middle."""
+    """(T, S) mask of surface points in ground contact: those level with a sole, on its half of the body."""
     surface = rig.surface
     floor = torch.zeros(frames, len(surface.body), dtype=torch.bool)
     for sole, _, flags in locks:

@@ -31,7 +31,7 @@ def inspect_page(report: dict[str, Any], points: KeypointMotion) -> str:
         f"<h1>{name}</h1>{warnings}{_strip(points)}<table>{_rows(facts)}</table>"
         f"<h2>Taken for granted</h2><table><tr><th>what</th><th>value</th><th>says</th><th>why</th></tr>"
         f"{_rows(taken)}</table>"
-        "<p>Wrong? Say it with --unit, --up, --forward or --fps.</p></html>\n"
+        "<p>Correct a wrong guess with --unit, --up, --forward or --fps.</p></html>\n"
     )
 
 

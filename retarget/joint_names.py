@@ -1,4 +1,4 @@
-"""What a joint's name says: words, a side, a part of the body. Every studio has its own; the words are few."""
+"""Parses joint names into a side and a part of the body. Studios differ in style, but use the same few words."""
 
 import itertools
 import re
@@ -61,7 +61,7 @@ _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
 
 
 class JointNameInfo(NamedTuple):
-    """What a name says: ``part`` is a role without its side, or '' for a name that says nothing."""
+    """The meaning of a name. ``part`` is a role without its side, or '' if no word is known."""
 
     part: str
     side: Side

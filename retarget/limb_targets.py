@@ -1,4 +1,4 @@
-"""Where arms and legs should be, each by itself from its first joint on, and when their ends stand on the ground.
+"""Targets of arms and legs, each from its first joint on, and contacts of their ends with the ground.
 
 A limb keeps the recording's directions at the character's lengths, and its end the recording's reach. Its orientations
 follow from the directions and from the axis that its middle joint bends about.

@@ -1,4 +1,4 @@
-"""Which joint of a recording is which part of a body: from its names, the tree they hang in, and the bones' lengths.
+"""Finds the role of each joint of a recording from its name, its place in the tree, and the lengths of bones.
 
 Hands and feet are recognised by name; everything between them and the trunk follows from the tree, because "Shoulder"
 is a collar bone in one studio and an upper arm in the next. A skeleton without telling names is read by its shape
@@ -25,7 +25,7 @@ _MAX_LINES = 40
 
 @dataclass(frozen=True)
 class Mapping:
-    """Joints by role, and what about it is worth saying.
+    """Joints by role, with notes for the user.
 
     Attributes:
         joints: role -> index of the joint.
@@ -86,7 +86,7 @@ def read_map(path: Path | str) -> dict[str, str]:
 
 
 def map_yaml(joints: MappingOf[str, int], names: Sequence[str]) -> str:
-    """A map file with what is known and a blank for what is not, to be completed by hand."""
+    """A map file with the known roles filled in and the others blank, to be completed by hand."""
     lines = [f'{role}: "{names[joints[role]]}"' if role in joints else f"{role}: # ?" for role in NEEDED]
     return "\n".join(lines)
 

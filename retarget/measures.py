@@ -1,4 +1,4 @@
-"""Figures about a motion of a character, and about how near it comes to what it was made from."""
+"""Measurements of a character's motion, and of its distance from the recording."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _errors(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, targets: T
 
 
 def _soles(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, motion: Motion) -> list[Sole]:
-    """Without a recording: a foot stands when the motion's own is low and slow."""
+    """Contacts of the motion itself, for motions without a recording: a sole stands while it is low and slow."""
     pace = speed(motion.root_pos_w * torch.tensor([1.0, 1.0, 0.0]), motion.times)
     found = []
     for name in rig.character.config.allowed_contacts:

@@ -1,4 +1,4 @@
-"""Where a part of the character should be, frame by frame; parts are put together with ``|``."""
+"""Targets for a part of the character, frame by frame; two parts are merged with ``|``."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class PartialTargets:
     contact: dict[str, Tensor] = field(default_factory=dict)
 
     def __or__(self, other: PartialTargets) -> PartialTargets:
-        """Both together; what both have is the other's."""
+        """The union of both; entries of ``other`` win."""
         return PartialTargets(self.pos | other.pos, self.quat | other.quat, self.contact | other.contact)

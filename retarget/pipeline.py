@@ -1,4 +1,4 @@
-"""From a recording to a motion of a character, in the order that things happen.
+"""Retargets a recording to a character: the steps in order.
 
 The joints are given roles, the recording is scaled to the character and searched for contacts as a whole; then the
 frames that are wanted, and some on each side of them, are solved together. Cutting a clip elsewhere therefore changes
@@ -46,7 +46,7 @@ _SAME_RAD = 1e-3  # a hinge that turns about nothing else
 
 @dataclass(frozen=True)
 class Options:
-    """What to take of a recording and what to make of it.
+    """The part of a recording to use, and the edits to make.
 
     Attributes:
         start, end: of the part that is wanted [s]; the whole by default.

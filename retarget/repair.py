@@ -1,4 +1,4 @@
-"""Mends a character's own clip before it is trained on: published clips skate, sink and jump where they loop.
+"""Repairs a character's own clip before training: published clips skate, sink and jump where they loop.
 
 The clip is solved once more towards itself, with its feet held where they stand and the loop closed. That, or the clip
 with its loop closed alone, is taken if its report card is better than that of the clip as it was and fails nothing new.
@@ -40,7 +40,7 @@ def repair(motion: Motion, character: Character) -> Motion:
 
 
 def fault_counts(card: QualityReport) -> tuple[int, int]:
-    """How many checks of a card fail, and how many do not pass: the smaller, the better."""
+    """Numbers of failed checks and of checks that do not pass; smaller is better."""
     verdicts = [check.verdict for check in card.checks]
     return verdicts.count("fail"), len(verdicts) - verdicts.count("pass")
 
@@ -52,7 +52,7 @@ def _best(motion: Motion, character: Character) -> Motion:
     card = as_it_was = make_quality_report(best, character)
     if card.verdict == "pass":
         return best
-    for candidates in (_candidates, _further_candidates):
+    for candidates in (_candidates, _resolved_candidates):
         for candidate in candidates(motion, character):
             other = make_quality_report(candidate, character)
             if fault_counts(other) < fault_counts(card) and not _failing(other) - _failing(as_it_was):
@@ -63,13 +63,13 @@ def _best(motion: Motion, character: Character) -> Motion:
 
 
 def _candidates(motion: Motion, character: Character) -> Iterator[Motion]:
-    """What might be better, beginning with what changes least."""
+    """Candidates for a better clip; those that change least come first."""
     if motion.loop:
         yield lift_penetration(close_loop(motion), character)
     yield _solved(motion, character, SolverConfig())
 
 
-def _further_candidates(motion: Motion, character: Character) -> Iterator[Motion]:
+def _resolved_candidates(motion: Motion, character: Character) -> Iterator[Motion]:
     """Solved several times over, each time towards the last; a cycle between cycles of itself."""
     for smooth in _SMOOTHER:
         settings, candidate = SolverConfig(smooth_turn=smooth), motion

@@ -1,4 +1,4 @@
-"""What retargeting needs to know about a character: its key bodies at rest, its bending axes, the points it stands on."""
+"""A character as retargeting sees it: key bodies at rest, bending axes, and the spheres that touch the ground."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class RetargetRig:
         return float((self._rest[body, 2] + points.at[:, 2] - points.radius).min())
 
     def clearance(self, role: str) -> float:
-        """How high the joint of a role stands above the underside of its body [m]."""
+        """Height of a role's joint above the underside of its body [m]."""
         return float(self._rest[self.body_of(role), 2]) - self.sole_height(role)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What was recorded of each part of the body, at the character's size and standing at its height.
+"""The recording by role, scaled to the character's size and moved to its standing height.
 
 The recording is scaled so that its legs are the character's, a tilted floor is made level, and the whole is lifted or
 lowered so that standing feet are where the character's would be. Nothing of it changes afterwards.

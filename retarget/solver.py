@@ -1,6 +1,6 @@
 """Inverse kinematics of a whole clip at once: every iteration is one damped Gauss-Newton step of all frames together.
 
-Neighbouring frames are coupled by what each frame gains from lying between the two beside it. The coupling passes one
+A smoothness cost pulls every frame towards the mean of its two neighbours. The coupling passes one
 frame further with every iteration, so what happens at a frame depends on nothing further away than the number of iterations:
 a clip cut elsewhere keeps its middle. The normal equations are formed in float32, several hundred frames a batch, from
 residuals in float64; the poses stay float64.
@@ -40,7 +40,7 @@ _TOUCHING = 0.003  # [m] in the last iterations, points this near to the ground 
 
 @dataclass(frozen=True)
 class SolverConfig:
-    """How the solver weighs and how long it goes on.
+    """Weights and limits of the solver.
 
     Attributes:
         iterations: Gauss-Newton steps.
@@ -90,7 +90,7 @@ class Solver:
         return self._without_jumps(objective, configuration)
 
     def _without_jumps(self, objective: IkObjective, configuration: Configuration) -> Configuration:
-        """Where a joint jumps between two frames: the frames around solved again from a way that leads across.
+        """Solve the frames around each jump of a joint again, starting from an interpolation across the jump.
 
         Neighbours may have settled in different poses that are equally good. Jumps that are aimed at are left.
         """

@@ -1,4 +1,4 @@
-"""A recording as retargeting sees it: joints in space, z up, metres, whatever file it came from."""
+"""A recording as retargeting reads it: joints in space, z up, in metres, independent of the file format."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Source:
 
     @staticmethod
     def of(clip: SkeletonMotion | KeypointMotion) -> Source:
-        """From what a reader made; the tips of bones become joints of their own. Raises ClipError: gaps, one frame."""
+        """From a clip that a reader made; end sites become joints. Raises ClipError: gaps, or a single frame."""
         if clip.num_frames < 2:
             raise ClipError(f"{clip.name}: {clip.num_frames} frame; a movement has at least two")
         if isinstance(clip, KeypointMotion):

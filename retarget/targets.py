@@ -1,9 +1,9 @@
-"""Where every key body of the character should be, frame by frame: the recording at the character's own proportions.
+"""Target poses of the character's key bodies in every frame: the recording at the character's proportions.
 
 The recording is scaled so that its legs are the character's, and set down so that it stands at the character's height
-(``scaled.py``). The trunk keeps its curve (``trunk.py``); limbs keep the recording's directions at the character's
-lengths, and their ends the recording's reach (``limbs.py``). Orientations follow from the same directions
-(``frames.py``). Nothing here depends on neighbouring frames, apart from constants of the whole clip.
+(``scaled.py``). The trunk keeps its curve (``torso_targets``); limbs keep the recording's directions at the character's
+lengths, and their ends the recording's reach (``limb_targets``). Orientations follow from the same directions
+(``frames``). Nothing here depends on neighbouring frames, apart from constants of the whole clip.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from retarget.torso_targets import trunk
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What the solver aims at, T frames.
+    """The solver's targets over T frames.
 
     Attributes:
         times: (T,) [s].
@@ -62,7 +62,7 @@ class Targets:
 def make_targets(rig: RetargetRig, source: Source, mapping: Mapping, already_retargeted: bool = False) -> Targets:
     """Targets for the whole recording. Raises ClipError where the recording has no size.
 
-    ``already_retargeted``: somebody has retargeted it before, and a dog's paws drift where they should stand.
+    ``already_retargeted``: the clip was retargeted once before, so that a dog's paws drift while they should stand.
     """
     scaled = ScaledSource(rig, source, mapping, already_retargeted and rig.digitigrade)
     partial = trunk(scaled)

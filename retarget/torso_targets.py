@@ -1,4 +1,4 @@
-"""Where the trunk should be: pelvis, spine and chest, the first joints of the limbs, then neck, head and tail.
+"""Targets of the trunk: pelvis, spine and chest, the first joints of the limbs, then neck, head and tail.
 
 It keeps the recording's curve at the character's length. Each part is built on the one below, beginning at the pelvis.
 """
@@ -78,7 +78,7 @@ def _top(scaled: ScaledSource) -> _Place:
 
 
 def _pelvis(scaled: ScaledSource, hips: _Place, top: _Place) -> PartialTargets:
-    """The pelvis between the hips, with what is fixed to it: the spine's and the tail's first joint, and the hips."""
+    """The pelvis between the hips, and the joints fixed to it: first joints of spine and tail, and the hips."""
     rig = scaled.rig
     quat = _pelvis_quat(scaled, hips, top)
     pos = {
@@ -127,7 +127,7 @@ def _back(scaled: ScaledSource, begin: _Place, top: _Place, start: Tensor) -> _B
 
 
 def _tilt(scaled: ScaledSource, top: Tensor, start: Tensor, whole: Tensor) -> Tensor:
-    """How to turn the trunk (T, 4) so that front paws on the ground find it at the height of the front legs.
+    """Turn of the trunk (T, 4) that brings the shoulders of a dog to the height of its front legs on the ground.
 
     A trunk that is longer for its legs than the scaled one would lift or sink them wherever it is not level.
     ``whole`` (T, 3) [m] is the trunk from ``start`` to its upper end as it is, ``top`` that end as scaled.

@@ -126,7 +126,7 @@ def test_the_bones_are_looked_for_beside_the_motion(tmp_path):
         read_clip(tmp_path / "02.asf")
 
 
-def test_one_take_as_amc_and_as_bvh_agree():
+def test_a_take_reads_the_same_from_amc_and_from_bvh():
     """The BVH starts with a rest pose, and its converter lost the lengths of two kinds of bone, thorax and hands."""
     amc, bvh = read_clip(real_file("amc/01_01.amc")), read_clip(real_file("bvh/cmu_01_01.bvh"))
     a, b = amc.positions_w(), bvh.positions_w()[1:]

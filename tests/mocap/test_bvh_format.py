@@ -177,7 +177,7 @@ def test_rounded_frame_times_mean_the_nearest_common_rate(frame_time, fps):
     assert motion.reading.fps.by == "file" and f"{float(frame_time):g}"[:4] in motion.reading.fps.why
 
 
-def test_no_frame_time_asks_for_the_rate_and_takes_it():
+def test_a_file_without_a_frame_time_needs_a_rate_from_the_user():
     for text in (edited(("0.01", "0")), edited(("Frame Time: 0.01\n", ""))):
         with pytest.raises(ClipError, match="frame time of 0 s says nothing; give the rate with --fps"):
             read(text)

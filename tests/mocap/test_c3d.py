@@ -43,7 +43,7 @@ def test_a_residual_below_zero_means_not_seen():
         assert motion.reading.warnings == ("5.0 % of the markers' places are missing (not seen)",)
 
 
-def test_what_is_no_marker_is_left_out():
+def test_points_that_are_no_markers_are_left_out():
     points = cloud(count=7)
     labels = ("Bob:LFHD", "*12", "LKneeAngles", "Bob:LTOE", "Power1", "Amy:LTOE", "X")
     motion = read_c3d(c3d(points, labels, extra={("POINT", "POWERS"): ("Power1",)}), "clip", RAW)

@@ -112,7 +112,7 @@ def test_a_folder_that_is_not_there_is_said(monkeypatch):
         load_clip("walk")
 
 
-def test_what_is_nowhere_is_downloaded_once(empty_machine, walk_bytes, capsys):
+def test_a_missing_clip_is_downloaded_once(empty_machine, walk_bytes, capsys):
     show_licence.cache_clear()
     assert {info.name for info in list_clips() if info.available} == set(AUTHORED.split())
     server = Server(walk_bytes)
@@ -131,7 +131,7 @@ def test_a_damaged_cache_is_downloaded_anew(empty_machine, walk_bytes):
     assert path.read_bytes() == walk_bytes
 
 
-def test_without_a_network_it_says_what_to_set(empty_machine):
+def test_a_failed_download_names_the_variable_to_set(empty_machine):
     with pytest.raises(
         InputError,
         match=r"clip 'walk' is not on this machine.*set MIMIC_MOCAP to a folder that has humanoid3d_walk.txt",
@@ -166,7 +166,7 @@ def test_a_non_commercial_clip_without_a_stand_in_is_not_downloaded_unasked(empt
     assert server.requests == 0
 
 
-def test_who_is_asked_first_depends_on_the_licence_not_on_the_animal():
+def test_the_licence_alone_decides_whether_it_must_be_accepted_first():
     for name in clip_names():
         entry = resolve(name)
         assert entry.requires_acceptance == ("CC BY-NC" in entry.licence)

@@ -75,7 +75,7 @@ def assert_equal_motions(a: Motion, b: Motion) -> None:
 
 
 @pytest.mark.parametrize("name", ["humanoid", "dog"])
-def test_what_is_written_is_read_back(name):
+def test_a_written_clip_is_read_back_unchanged(name):
     character = load_character(name)
     motion = random_motion(name, seed=3, loop=name == "dog")
     again = read_deepmimic(write_deepmimic(motion, character), character, "again")

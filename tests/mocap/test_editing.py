@@ -93,7 +93,7 @@ def test_no_joint_jumps_where_the_seam_is_worked_in():
     assert steps < plain + seam.joint * 2 / (0.3 * motion.num_frames)
 
 
-def test_in_place_stays_over_the_origin_and_keeps_the_height_and_every_turn():
+def test_a_motion_in_place_stays_over_the_origin_and_keeps_heights_and_turns():
     cycle = from_origin(replace(gentle_motion("humanoid"), loop=True))
     assert cycle.root_pos_w[-1, 0] > 0.2
     still = in_place(cycle)
@@ -126,7 +126,7 @@ def test_less_than_a_frame_is_refused():
         resample(random_motion("humanoid", frames=4, loop=False), HUMANOID, 1.0)
 
 
-def test_turning_the_world_turns_what_is_cut():
+def test_turning_the_world_turns_the_closed_cycle():
     motion = replace(random_motion("humanoid", frames=20), loop=True)
     turn = quat_from_rotvec(torch.tensor([0.0, 0.0, 0.8], dtype=torch.float64))
     turned = replace(motion, root_quat_w=quat_mul(turn.expand_as(motion.root_quat_w), motion.root_quat_w).contiguous())

@@ -199,7 +199,7 @@ def test_labelled_synthetic():
         (("turn", None, 2000.0), "the legs are .* m short"),
     ],
 )
-def test_what_legs_cannot_do_is_refused(arguments, complaint):
+def test_a_gait_beyond_the_legs_reach_is_refused(arguments, complaint):
     with pytest.raises(InputError, match=complaint):
         author_gait(*arguments)
 

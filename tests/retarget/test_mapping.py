@@ -64,7 +64,7 @@ def test_a_map_overrides():
     assert names[mapping.joints["chest"]] == "Spine"
 
 
-def test_what_cannot_be_placed_is_named_with_a_yaml_to_start_from():
+def test_a_missing_role_is_reported_with_a_yaml_to_start_from():
     names = [name.replace("LeftHand", "Paddle") for name in names_of("lafan")]
     with pytest.raises(ClipError, match="left_wrist") as error:
         map_skeleton(names, PARENTS, standing()[None])

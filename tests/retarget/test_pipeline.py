@@ -79,7 +79,7 @@ def test_a_part_equals_the_slice_of_the_whole():
     assert furthest(cut, middle) < 0.1
 
 
-def test_what_happens_far_away_changes_nothing():
+def test_distant_frames_do_not_change_the_solution():
     """The solver's coupling reaches no further than its iterations."""
     clip = foreign(stepping(), 1.1)
     settings = SolverConfig(iterations=4)

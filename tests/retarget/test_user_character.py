@@ -59,7 +59,7 @@ def test_a_foreign_figure_keeps_bones_and_mass(gymnast):
     assert knee.range == pytest.approx((math.radians(-160), math.radians(-2)), rel=1e-4)
 
 
-def test_it_is_retargeted_to_and_becomes_a_task(gymnast):
+def test_a_clip_is_retargeted_to_a_user_character_and_becomes_a_task(gymnast):
     character = user_character(gymnast, gymnast.parent / "out")
     result = retarget(foreign(stepping(), 1.1), character)
     card = make_quality_report(result.motion, character, result.targets).to_json()
