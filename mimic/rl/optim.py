@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from mimic.gpu.cuda_graph import GraphedCallable, graph_backend
+from mimic.gpu.update_graphs import UpdateGraphs
 from mimic.rl.distributed import ALONE, Ranks
 from mimic.rl.muon import Muon
 
@@ -27,8 +27,8 @@ class LearnerDiverged(RuntimeError):
 class GuardedOptimizer:
     """SGD with momentum, Adam or Muon; a step whose loss or gradient is not finite is skipped and counted.
 
-    Muon has every hidden weight matrix; Adam the output layer and the biases, as is usual. On a GPU gradients and steps are
-    recorded as CUDA graphs, if there is one process alone.
+    Muon has every hidden weight matrix; Adam the output layer and the biases, as is usual. On a GPU the gradients and the step
+    are CUDA graphs (mimic/gpu/update_graphs.py), unless several processes train together.
 
     Raises LearnerDiverged at the third such step in a row.
 
@@ -51,14 +51,11 @@ class GuardedOptimizer:
         self.skipped = 0
         self.in_a_row = 0
         self.parts = 1
-        device = self.parameters[0].device
-        self._graph_backend = graph_backend(device) if ranks.size == 1 else None
+        self._graphs = UpdateGraphs(self.parameters, enabled=ranks.size == 1)
         matrices = [i for i, p in enumerate(self.parameters) if p.dim() == 2]
         hidden = matrices[:-1] if kind == "muon" else []
         others = [i for i in range(len(self.parameters)) if i not in hidden]
-        # what is recorded reads the step size from the device
-        rate = torch.tensor(lr, device=device) if self._graph_backend else lr
-        self._static_gradients = [torch.zeros_like(p) for p in self.parameters] if self._graph_backend else []
+        rate = self._graphs.step_size(lr)
         # each with the indices of its parameters
         self._inner: list[tuple[torch.optim.Optimizer, list[int]]] = []
         if hidden:
@@ -66,19 +63,17 @@ class GuardedOptimizer:
         if kind == "sgd":
             self._inner.append((torch.optim.SGD(self.parameters, lr=rate, momentum=momentum, fused=True), others))
         else:
-            capturable = self.records and device.type == "cuda"
-            adam = torch.optim.Adam(self._chosen(others), lr=rate, fused=True, capturable=capturable)
-            adam._warned_capturable_if_run_uncaptured = True  # torch would, when a recording is rehearsed
+            adam = torch.optim.Adam(self._chosen(others), lr=rate, fused=True, capturable=self._graphs.capturable)
+            adam._warned_capturable_if_run_uncaptured = True  # torch would warn when a capture is warmed up
             self._inner.append((adam, others))
-        self._reset_graphs()
 
     def _chosen(self, indices: list[int]) -> list[nn.Parameter]:
         return [self.parameters[i] for i in indices]
 
     @property
     def records(self) -> bool:
-        """Whether minibatches are recorded: each size of them once."""
-        return self._graph_backend is not None
+        """Whether minibatches are captured as CUDA graphs, each size of them once."""
+        return self._graphs.active
 
     @property
     def lr(self) -> float:
@@ -115,20 +110,16 @@ class GuardedOptimizer:
                 raise
         if found is None:  # not in the except block: its traceback keeps the tensors alive (pytorch #18853)
             self.parts = 2
-            self._reset_graphs()
+            self._graphs.reset()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             found = self._find_gradients(loss_of, batch)
         losses, norm = found
         self._descend(losses[0], norm)
-        return losses.clone()  # what is recorded is overwritten
+        return losses.clone()  # a replay overwrites them
 
     def _find_gradients(self, loss_of: LossOf, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        if not self._graph_backend:
-            return self._gradients(loss_of, *batch)
-        if loss_of not in self._graphed_gradients:
-            self._graphed_gradients[loss_of] = GraphedCallable(partial(self._gradients, loss_of), self._graph_backend)
-        return self._graphed_gradients[loss_of](*batch)
+        return self._graphs.gradients(loss_of, partial(self._gradients, loss_of), batch)
 
     def _gradients(self, loss_of: LossOf, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Leave the gradients of a minibatch's mean loss in the parameters; what ``loss_of`` said, and the gradients' norm."""
@@ -143,10 +134,7 @@ class GuardedOptimizer:
             torch.autograd.backward(losses[0])
             total = total + losses.detach()
         norm = self._gradient_norm()
-        if self._graph_backend:  # where a recorded step finds them, whatever recording they come from
-            for parameter, kept in zip(self.parameters, self._static_gradients, strict=True):
-                if parameter.grad is not None:
-                    parameter.grad = kept.copy_(parameter.grad)
+        self._graphs.keep_gradients()
         return total, norm
 
     def _gradient_norm(self) -> Tensor:
@@ -161,7 +149,7 @@ class GuardedOptimizer:
         if not bool(sound):
             self._count_failure(float(loss), float(norm))
             return
-        self._graphed_step(norm)
+        self._graphs.step(self._step, norm)
         self.in_a_row = 0
 
     def _step(self, norm: Tensor) -> None:
@@ -169,10 +157,6 @@ class GuardedOptimizer:
             nn.utils.clip_grads_with_norm_(self.parameters, self.max_grad_norm, norm)
         for optimizer, _ in self._inner:
             optimizer.step()
-
-    def _reset_graphs(self) -> None:
-        self._graphed_step = GraphedCallable(self._step, self._graph_backend)
-        self._graphed_gradients: dict[LossOf, GraphedCallable[tuple[Tensor, Tensor]]] = {}
 
     def state_tensors(self) -> dict[str, Tensor]:
         """Moments and counters as flat tensors, ``<parameter index>.<name>``."""
@@ -194,7 +178,7 @@ class GuardedOptimizer:
             mine = {local: state[i] for local, i in enumerate(indices) if i in state}
             optimizer.load_state_dict({"state": mine, "param_groups": optimizer.state_dict()["param_groups"]})
         self.skipped, self.in_a_row = (int(x) for x in tensors["skipped"])
-        self._reset_graphs()
+        self._graphs.reset()
 
     def _forget_gradients(self) -> None:
         for parameter in self.parameters:

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from mimic.gpu import cuda_graph
-from mimic.rl import optim
+from mimic.gpu import cuda_graph, update_graphs
 from mimic.rl.rollout import RolloutConfig
 from tests.fake_cuda_graph import FakeGraphBackend
 
@@ -25,7 +24,7 @@ def test_an_update_that_is_recorded_learns_the_same_to_the_bit(make_trainer, mon
     for warm_ups in (3, NEVER):
         monkeypatch.setattr(cuda_graph, "_WARM_UPS", warm_ups)
         tapes.append(FakeGraphBackend())
-        monkeypatch.setattr(optim, "graph_backend", lambda device, tapes=tapes[-1]: tapes)
+        monkeypatch.setattr(update_graphs, "graph_backend", lambda device, tapes=tapes[-1]: tapes)
         sizes = {"actor_batch": 100, "critic_batch": 128} | settings
         out = f"after-{warm_ups}"
         trainer = make_trainer(algorithm, out, learner=sizes, rollout=rollout, samples=8 * 32 * 12)

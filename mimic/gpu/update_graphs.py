@@ -1,0 +1,63 @@
+"""CUDA graphs of an optimiser: the gradients of a minibatch as one graph, and the step along them as another."""
+
+from collections.abc import Callable, Hashable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mimic.gpu.cuda_graph import GraphedCallable, graph_backend
+
+Gradients = tuple[
+    Tensor, Tensor
+]  # losses (K,) and the norm () of the gradients that a minibatch left in the parameters
+
+
+class UpdateGraphs:
+    """Calls the two halves of an update, as graphs on a GPU and plainly elsewhere.
+
+    Args:
+        parameters: those that the optimiser changes; all on one device.
+        enabled: false if graphs cannot be used, because several processes average their gradients.
+
+    Attributes:
+        active: whether the halves are captured; each size of minibatch is then captured once.
+        capturable: whether an optimiser must keep its step count on the device.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], enabled: bool = True) -> None:
+        self._parameters, self._device = parameters, parameters[0].device
+        self._backend = graph_backend(self._device) if enabled else None
+        self.active = self._backend is not None
+        self.capturable = self.active and self._device.type == "cuda"
+        self._static_gradients = [torch.zeros_like(p) for p in parameters] if self.active else []
+        self._gradients: dict[Hashable, GraphedCallable[Gradients]] = {}
+        self._stepper: GraphedCallable[None] | None = None
+
+    def step_size(self, lr: float) -> Tensor | float:
+        """``lr`` as an optimiser needs it: a tensor if the step is captured, because a graph reads it from the device."""
+        return torch.tensor(lr, device=self._device) if self.active else lr
+
+    def gradients(self, key: Hashable, function: Callable[..., Gradients], batch: Sequence[Tensor]) -> Gradients:
+        """``function(*batch)``, captured once for each ``key`` and size of the minibatch; overwritten by the next call."""
+        if not self.active:
+            return function(*batch)
+        if key not in self._gradients:
+            self._gradients[key] = GraphedCallable(function, self._backend)
+        return self._gradients[key](*batch)
+
+    def step(self, function: Callable[[Tensor], None], norm: Tensor) -> None:
+        """``function(norm)``, captured once."""
+        if self._stepper is None:
+            self._stepper = GraphedCallable(function, self._backend)
+        self._stepper(norm)
+
+    def keep_gradients(self) -> None:
+        """Move the gradients to where a captured step reads them; the last operation of the captured gradients."""
+        for parameter, static in zip(self._parameters, self._static_gradients, strict=self.active):
+            if parameter.grad is not None:
+                parameter.grad = static.copy_(parameter.grad)
+
+    def reset(self) -> None:
+        """Forget all graphs; the next calls capture anew."""
+        self._gradients.clear()
+        self._stepper = None
