@@ -12,7 +12,8 @@ from mimic.evaluation.evaluate import evaluate
 from mimic.export.bundle import bundle_files
 from mimic.runs.controller import load_controller
 from mimic.runs.preset import load_preset
-from mimic.runs.training import Limits, RunConfig, train
+from mimic.runs.run_config import tracking_run
+from mimic.runs.training import StopCriteria, train
 from mimic.sim import ENGINES, check_engine
 from mimic.tracking.observation import FIELDS
 from mimic.tracking.reward import TERMS
@@ -61,11 +62,11 @@ def test_an_engine_of_ones_own_is_asked_where_it_runs(plugins):
 def test_a_run_with_an_engine_a_reward_term_and_a_field_of_ones_own_trains_and_is_evaluated(plugins, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(PRESET)
-    run = RunConfig("trot-authored", "awr", 0, load_preset(str(path)), engine="still")
-    train(run, tmp_path / "run", Limits(samples=32), threads=1)
+    run = tracking_run("trot-authored", load_preset(str(path)), "awr", engine="still")
+    train(run, tmp_path / "run", StopCriteria(samples=32), threads=1)
     written = json.loads((tmp_path / "run/config.json").read_text())
-    assert written["engine"] == "still"
-    assert written["preset"]["env"]["reward"]["terms"]["straight"] == {
+    assert written["engine"] == {"type": "still"}
+    assert written["task"]["env"]["reward"]["terms"]["straight"] == {
         "kind": "upright",
         "weight": -0.1,
         "tolerance": 0.01,

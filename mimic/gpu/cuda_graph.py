@@ -1,8 +1,7 @@
 """CUDA graphs: many small GPU operations as one launch.
 
 Every launch costs the host some microseconds. A function that launches the same small operations at every call is
-therefore captured once as a CUDA graph and replayed from then on (Gray, *Getting started with CUDA graphs*, NVIDIA
-2019).
+therefore captured once as a CUDA graph, then replayed (Gray, *Getting started with CUDA graphs*, NVIDIA 2019).
 """
 
 import warnings

@@ -47,8 +47,8 @@ def rules_for(*clips: str) -> ClipRules:
 def rules_of(motions: Sequence[Motion], character: Character) -> ClipRules:
     """The rules of these clips.
 
-    If the first is not in the catalogue, every body that touches the ground in the clips may touch it, and a cycle that
-    turns goes on turning.
+    They are inferred if the first clip is not in the catalogue. Every body that touches the ground in the clips may then
+    touch it, and a cycle that turns goes on turning.
     """
     names = [motion.name for motion in motions]
     rules = rules_for(*names)

@@ -18,10 +18,9 @@ class ClipSelection:
     """
 
     def __init__(self, num_clips: int, episodes: Episodes):
-        self.num_clips, self.first_clip = num_clips, None
+        self.num_clips = num_clips
+        self.first_clip: int | None = None
         self._episodes = episodes
-
-    first_clip: int | None
 
     def first(self, rows: Tensor | slice) -> Tensor:
         """The clip with which the next episode of the environments ``rows`` starts, (K,) int64."""

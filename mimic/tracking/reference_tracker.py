@@ -5,8 +5,8 @@ cycle closes, the clip continues from where it ended. If the clip's rules say so
 root (``sync_root_pos``) and heading (``sync_root_yaw``), as in DeepMimic. That forgives drift once a cycle, and lets a
 turning clip go on turning.
 
-When one clip follows another, it starts at the heading where the previous clip was supposed to end, so a heading error
-is not forgiven at a change of clips.
+When one clip follows another, it starts at the heading where the previous clip was supposed to end. A heading error is
+therefore not forgiven at a change of clips.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Terms that compare the simulation with the reference.
 
 ``pose``, ``velocity``, ``end_effector``, ``root`` and ``com`` are DeepMimic's five (Peng et al. 2018; the paper has four,
-its code five). ``foot_height`` is ours: in those five a foot that skims the ground costs next to nothing where the
-clip lifts it by a centimetre, and the gait becomes another one.
+its code five). ``foot_height`` is ours: the five hardly punish a foot that skims the ground where the clip lifts it by a
+centimetre, and so change the gait.
 """
 
 from dataclasses import dataclass

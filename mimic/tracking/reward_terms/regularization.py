@@ -1,7 +1,7 @@
 """Terms that do not look at the reference: costs of motion (give them a negative weight) and a bonus for not failing.
 
 Names and formulas are those of mjlab and MuJoCo Playground. Torques are the servo's, computed from the pose and the
-velocity at the end of the control step, because engines do not report the torque of each physics step.
+velocity at the end of the control step. Engines do not report the torque of each physics step.
 """
 
 from dataclasses import dataclass
