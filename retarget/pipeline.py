@@ -93,15 +93,7 @@ def retarget(
     options = options or Options()
     same = None if options.repair else _taken_over(clip, character)
     if same is not None:
-        motion, said = same, "the skeleton is the character's own: joint rotations are taken over"
-        if options.fps is not None:
-            motion = _at_rate(motion, options.fps / options.speed)
-        first, last = _span(motion.times, options, motion.name)
-        if (first, last) != (0, motion.num_frames - 1):
-            motion = cut(motion, first, last)
-        if options.loop:
-            motion = close_loop(motion)
-        return Retargeted(_finished(motion, character, options, lift=False), None, (said,))
+        return _edited(same, character, options)
     rig = RetargetRig(character)
     own = clip if isinstance(clip, Motion) and clip.character == character.name else None
     source = _own_source(own, rig) if own else Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
@@ -112,22 +104,52 @@ def retarget(
     first, last = _span(source.times, options, source.name)
     configuration = solve(rig, targets, settings, slice(first, last + 1))
     motion = _as_motion(source, character, configuration, targets.times[first : last + 1])
-    targets = targets.cut(first, last)
-    notes = list(mapping.notes)
-    if options.loop and options.start is None and options.end is None:
-        a, b = find_cycle(motion, character)
-        notes.append(f"cycle found from {float(motion.times[a]):.2f} s to {float(motion.times[b]):.2f} s")
-        motion, targets = cut(motion, a, b), targets.cut(a, b)
+    result = Retargeted(motion, targets.cut(first, last), mapping.notes)
     if options.loop:
-        motion, contact = _resolved(close_loop(motion), rig, settings, own is not None)
-        targets = replace(targets, contact=contact)
-    finished = _finished(motion, character, options, lift=True)
-    turn = math.degrees(heading_change(finished))
-    if options.loop and abs(turn) > 1.0:
-        goes_on = "goes on turning" if keeps_turning(finished) else "keeps the first heading"
-        notes.append(f"each cycle turns by {turn:.0f} degrees; training {goes_on}")
-    targets = replace(targets, times=targets.times / options.speed)
-    return Retargeted(finished, None if options.mirror else targets, tuple(notes))
+        result = _looped(result, rig, options, settings, own is not None)
+    finished = _finished(result.motion, character, options, lift=True)
+    if options.mirror or result.targets is None:
+        targets_left = None  # they are of the other side
+    else:
+        targets_left = replace(result.targets, times=result.targets.times / options.speed)
+    notes = _turn_note(finished) if options.loop else ()
+    return Retargeted(finished, targets_left, (*result.notes, *notes))
+
+
+def _edited(motion: Motion, character: Character, options: Options) -> Retargeted:
+    """A motion on the character's own skeleton: resampled, cut and closed, with its joint rotations taken over."""
+    if options.fps is not None:
+        motion = _at_rate(motion, options.fps / options.speed)
+    first, last = _span(motion.times, options, motion.name)
+    if (first, last) != (0, motion.num_frames - 1):
+        motion = cut(motion, first, last)
+    if options.loop:
+        motion = close_loop(motion)
+    note = "the skeleton is the character's own: joint rotations are taken over"
+    return Retargeted(_finished(motion, character, options, lift=False), None, (note,))
+
+
+def _looped(
+    result: Retargeted, rig: RetargetRig, options: Options, settings: SolverConfig | None, already_retargeted: bool
+) -> Retargeted:
+    """A solved motion as a cycle: found if no part was asked for, closed, and solved again between cycles of itself."""
+    motion, targets, notes = result.motion, result.targets, result.notes
+    if options.start is None and options.end is None:
+        first, last = find_cycle(motion, rig.character)
+        found = f"cycle found from {float(motion.times[first]):.2f} s to {float(motion.times[last]):.2f} s"
+        motion, notes = cut(motion, first, last), (*notes, found)
+        targets = None if targets is None else targets.cut(first, last)
+    motion, contact = _resolved(close_loop(motion), rig, settings, already_retargeted)
+    return Retargeted(motion, None if targets is None else replace(targets, contact=contact), notes)
+
+
+def _turn_note(cycle: Motion) -> tuple[str, ...]:
+    """What training makes of a cycle's turn, if it turns by over a degree."""
+    turn = math.degrees(heading_change(cycle))
+    if abs(turn) <= 1.0:
+        return ()
+    goes_on = "goes on turning" if keeps_turning(cycle) else "keeps the first heading"
+    return (f"each cycle turns by {turn:.0f} degrees; training {goes_on}",)
 
 
 def solve(

@@ -30,7 +30,7 @@ from retarget.ik_objective import IkObjective
 from retarget.retarget_rig import RetargetRig
 
 _STIFF = 1e4  # weight, squared, of leading a hinge to the end of its range
-_MENDS = 8  # more iterations at most, of frames that are still in the ground
+_LIFTS = 8  # more iterations at most, of frames that are still in the ground
 _JUMP, _AROUND = 0.5, 4  # [rad] of a joint between two frames, and the frames on each side that are then solved again
 _STIFFER = 0.3  # smooth_turn meanwhile
 _SETTLED_AFTER, _SETTLED = 2, 0.01  # iterations of all frames; [rad] or [m] a frame that moved less in one is done
@@ -69,7 +69,12 @@ class Solver:
 
     def solve(self, objective: IkObjective, start: Configuration) -> Configuration:
         """Poses from a start to the objective."""
-        configuration = self._limits.clamp(start)
+        configuration = self._iterate_all(objective, self._limits.clamp(start))
+        configuration = self._lift_sunk_frames(objective, configuration)
+        return self._without_jumps(objective, configuration)
+
+    def _iterate_all(self, objective: IkObjective, configuration: Configuration) -> Configuration:
+        """Gauss-Newton steps of all frames; after the first few, of the frames alone that still move."""
         moving = torch.arange(len(configuration))
         for iteration in range(self.config.iterations):
             near = _TOUCHING if iteration >= _SETTLED_AFTER else 0.0
@@ -78,16 +83,20 @@ class Solver:
             if iteration >= _SETTLED_AFTER:
                 step = self.tree.difference(before[moving], configuration[moving])
                 moving = moving[step.abs().amax(1) > _SETTLED]
-        held = objective
-        for _ in range(_MENDS):
+        return configuration
+
+    def _lift_sunk_frames(self, objective: IkObjective, configuration: Configuration) -> Configuration:
+        """More steps of the frames that are still in the ground, with their lowest points pinned to it."""
+        pinned = objective
+        for _ in range(_LIFTS):
             heights = self._heights(self.tree.forward(configuration))
             sunk = (heights < -_SUNK).any(1)
             if not bool(sunk.any()):
                 break
-            # what has been below once is held at the ground, lest it goes up and down for ever
-            held = replace(held, floor=held.floor | ((heights < 0) & sunk[:, None]))
-            configuration = self._iterate(held, configuration, sunk.nonzero()[:, 0], 0.0)
-        return self._without_jumps(objective, configuration)
+            # a point that was below once stays pinned: otherwise it would go up and down without end
+            pinned = replace(pinned, floor=pinned.floor | ((heights < 0) & sunk[:, None]))
+            configuration = self._iterate(pinned, configuration, sunk.nonzero()[:, 0], 0.0)
+        return configuration
 
     def _without_jumps(self, objective: IkObjective, configuration: Configuration) -> Configuration:
         """Solve the frames around each jump of a joint again, starting from an interpolation across the jump.
@@ -176,7 +185,7 @@ class Solver:
         beyond = self._limits.excess(here, step)
         frames_beyond = beyond.any(1).nonzero()[:, 0]
         if len(frames_beyond):  # once more, with the hinges that would leave their range led to its end
-            step[frames_beyond] = self._limits.led(
+            step[frames_beyond] = self._limits.clamp_to_limit(
                 here[frames_beyond], step[frames_beyond], hessian[frames_beyond], gradient[frames_beyond]
             )
         step = step.double()
@@ -258,7 +267,7 @@ class _Limits:
             columns.append((angle < low) | (angle > high))
         return torch.stack(columns, 1) if columns else torch.zeros(len(step), 0, dtype=torch.bool)
 
-    def led(self, configuration: Configuration, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
+    def clamp_to_limit(self, configuration: Configuration, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
         """The step anew, with the hinges that ``step`` would take out of their range going to its end and no further."""
         hessian, gradient = hessian.clone(), gradient.clone()
         for j, joint in self.rows:

@@ -1,7 +1,7 @@
 """Target poses of the character's key bodies in every frame: the recording at the character's proportions.
 
 The recording is scaled so that its legs are the character's, and set down so that it stands at the character's height
-(``scaled.py``). The trunk keeps its curve (``torso_targets``); limbs keep the recording's directions at the character's
+(``scaled_source``). The trunk keeps its curve (``torso_targets``); limbs keep the recording's directions at the character's
 lengths, and their ends the recording's reach (``limb_targets``). Orientations follow from the same directions
 (``frames``). Nothing here depends on neighbouring frames, apart from constants of the whole clip.
 """
