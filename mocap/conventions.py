@@ -124,8 +124,8 @@ def skeleton_to_canonical(
     times = torch.arange(len(quat), dtype=torch.float64) / rate
     raw = SkeletonMotion(name, skeleton, times, quat, pos, FileConventions(format_name, fps))
     figure = _Figure(skeleton.names, parents, raw.positions_w())
-    reading = _settle(figure, format_name, fps, options, declared, warnings)
-    scale, turn = metres(reading.unit.value), _turn(reading)
+    conventions = _settle(figure, format_name, fps, options, declared, warnings)
+    scale, turn = metres(conventions.unit.value), _turn(conventions)
     _check_lengths(pos * scale, name, _MAX_METRES, "m")
     roots = [bone for bone, parent in enumerate(parents) if parent < 0]
     quat, pos = quat.clone(), pos * scale
@@ -138,7 +138,7 @@ def skeleton_to_canonical(
     settled = replace(
         skeleton, offsets=offsets, rest_quat=rest_quat, end_site_offsets=skeleton.end_site_offsets * scale
     )
-    return SkeletonMotion(name, settled, times, quat_hemisphere(quat), pos, reading)
+    return SkeletonMotion(name, settled, times, quat_hemisphere(quat), pos, conventions)
 
 
 def keypoints_to_canonical(
@@ -156,12 +156,12 @@ def keypoints_to_canonical(
     """Key points (T, K, 3) in the file's terms -> in ours. Raises ClipError."""
     _check_lengths(pos, name)
     figure = _Figure(names, parents or (-1,) * len(names), pos, seen)
-    reading = _settle(figure, format_name, fps, options, declared, warnings)
-    scale, turn = metres(reading.unit.value), _turn(reading)
+    conventions = _settle(figure, format_name, fps, options, declared, warnings)
+    scale, turn = metres(conventions.unit.value), _turn(conventions)
     _check_lengths(pos * scale, name, _MAX_METRES, "m")
     pos = quat_rotate(turn.expand(*pos.shape[:2], 4), pos * scale) * seen[..., None]
     times = torch.arange(len(pos), dtype=torch.float64) / float(fps.value)
-    return KeypointMotion(name, names, times, pos, seen, reading, parents)
+    return KeypointMotion(name, names, times, pos, seen, conventions, parents)
 
 
 class _Pair(NamedTuple):
@@ -327,9 +327,9 @@ def _vector(axis: str) -> Tensor:
     return vector
 
 
-def _turn(reading: FileConventions) -> Tensor:
+def _turn(conventions: FileConventions) -> Tensor:
     """(4,) wxyz, the rotation that takes the file's forward to x and its up to z."""
-    return quat_conj(axes_quat(reading.up.value, reading.forward.value))
+    return quat_conj(axes_quat(conventions.up.value, conventions.forward.value))
 
 
 def axes_quat(up: str, forward: str) -> Tensor:

@@ -19,15 +19,15 @@ def describe(clip: Clip) -> dict[str, Any]:
     report: dict[str, Any] = {
         "name": clip.name,
         "kind": _KINDS[type(clip)],
-        "format": points.reading.format,
+        "format": points.conventions.format,
         "frames": clip.num_frames,
-        "fps": round(points.fps or float(points.reading.fps.value), 6),
+        "fps": round(points.fps or float(points.conventions.fps.value), 6),
         "duration_s": round(clip.duration, 6),
         "assumptions": {
             key: {"value": _plain(value.value), "by": value.by, "why": value.why}
             for key, value in _assumptions(points).items()
         },
-        "warnings": list(points.reading.warnings),
+        "warnings": list(points.conventions.warnings),
         "height_m": {
             "lowest": round(float(lowest.min()), 4),
             "median_lowest": round(float(lowest.median()), 4),
@@ -55,7 +55,7 @@ def stick_figure(clip: Clip) -> KeypointMotion:
     tips = tuple(f"{skeleton.names[parent]}/tip{n}" for n, parent in enumerate(skeleton.end_site_parents))
     seen = torch.ones(pos.shape[:2], dtype=torch.bool)
     names, parents = skeleton.names + tips, skeleton.parents + skeleton.end_site_parents
-    return KeypointMotion(clip.name, names, clip.times, pos, seen, clip.reading, parents, clip.source, clip.license)
+    return KeypointMotion(clip.name, names, clip.times, pos, seen, clip.conventions, parents, clip.source, clip.license)
 
 
 def retarget_command(clip: Clip, path: Path) -> str:
@@ -73,7 +73,7 @@ _KINDS: dict[type, str] = {
 
 
 def _assumptions(points: KeypointMotion) -> dict[str, Assumption]:
-    reading = points.reading
+    reading = points.conventions
     return {"unit": reading.unit, "up": reading.up, "forward": reading.forward, "fps": reading.fps}
 
 

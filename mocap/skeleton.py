@@ -122,7 +122,7 @@ class SkeletonMotion:
         quat: (T, J, 4) wxyz, a bone in its parent's frame, a root in the world. Signs do not flip between frames.
         pos: (T, J, 3) [m] of a bone's joint in its parent's frame, a root's in the world. It *replaces* the skeleton's
             offset; the two agree for bones that have no position of their own in the file. It may stretch bones.
-        reading: what was taken for granted.
+        conventions: the assumptions about the file.
         source: where it was read.
         license: what its owner allows.
 
@@ -135,7 +135,7 @@ class SkeletonMotion:
     times: Tensor
     quat: Tensor
     pos: Tensor
-    reading: FileConventions
+    conventions: FileConventions
     source: str = ""
     license: str = ""
 
@@ -187,7 +187,7 @@ class KeypointMotion:
         times: (T,) [s], growing from 0; evenly spaced.
         pos_w: (T, K, 3) [m]; zero where not ``seen``.
         seen: (T, K) bool: False where the point was occluded.
-        reading: what was taken for granted.
+        conventions: the assumptions about the file.
         parents: index of the point each hangs on (-1: none), where the format says so: lines of a stick figure.
         source: where it was read.
         license: what its owner allows.
@@ -201,7 +201,7 @@ class KeypointMotion:
     times: Tensor
     pos_w: Tensor
     seen: Tensor
-    reading: FileConventions
+    conventions: FileConventions
     parents: tuple[int, ...] = ()
     source: str = ""
     license: str = ""

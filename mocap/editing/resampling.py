@@ -111,8 +111,8 @@ def resample_skeleton(motion: SkeletonMotion, fps: float | None = None) -> Skele
     between = Interpolation.at(motion.times, times.clamp(max=motion.duration))
     quat = quat_normalize(between.slerp(motion.quat))
     fps_taken = Assumption(f"{rate!r}", "user", f"resampled from {motion.fps:.3f}")
-    conventions = replace(motion.reading, fps=fps_taken)
-    return replace(motion, times=times, quat=quat, pos=between.lerp(motion.pos), reading=conventions)
+    conventions = replace(motion.conventions, fps=fps_taken)
+    return replace(motion, times=times, quat=quat, pos=between.lerp(motion.pos), conventions=conventions)
 
 
 def _interpolated(motion: Motion, between: Interpolation, times: Tensor) -> Motion:

@@ -97,7 +97,7 @@ def read_motion(path: Path | str) -> Motion:
     clip = read_clip(path)
     if not isinstance(clip, Motion):
         advice = f"first: {retarget_command(clip, path)}"
-        raise ClipError(f"{path}: moves a skeleton of its own ({clip.reading.format}); {advice}")
+        raise ClipError(f"{path}: moves a skeleton of its own ({clip.conventions.format}); {advice}")
     return clip
 
 

@@ -87,7 +87,7 @@ def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: 
         own = tuple(_rounded(tips[t]) for t, p in enumerate(skeleton.end_site_parents) if p == bone)
         index = order.index(parent) if parent >= 0 else -1
         joints.append(BvhJoint(_writable(skeleton.names[bone]), index, _rounded(offset), channels, own))
-    rate = motion.fps or float(motion.reading.fps.value or 30)
+    rate = motion.fps or float(motion.conventions.fps.value or 30)
     rows = (torch.cat(columns, 1) * 1e6).round() / 1e6
     return write_table(BvhTable(tuple(joints), float(f"{1 / rate:.10g}"), rows))
 

@@ -43,7 +43,7 @@ def test_bones_turn_in_their_own_axes():
 
 def test_units_and_rate():
     motion = read(options=ReadOptions())
-    assert motion.reading.unit[:2] == ("cmu", "file") and motion.reading.fps[:2] == ("120.0", "guess")
+    assert motion.conventions.unit[:2] == ("cmu", "file") and motion.conventions.fps[:2] == ("120.0", "guess")
     assert read(options=ReadOptions(fps=60.0)).fps == pytest.approx(60)
     radians = AMC.replace(":DEGREES", ":RADIANS").replace(
         "10 20 30\n", "0.1745329251994 0.349065850398 0.523598775598\n"

@@ -137,7 +137,7 @@ def test_end_sites_are_tips_and_joints_named_so_are_joints():
 def test_harmless_oddities(text):
     expected, found = read(GOOD), read(text)
     assert torch.equal(found.quat, expected.quat) and torch.equal(found.pos, expected.pos)
-    assert found.skeleton.names == expected.skeleton.names and not found.reading.warnings
+    assert found.skeleton.names == expected.skeleton.names and not found.conventions.warnings
 
 
 def test_names_with_spaces_and_colons_and_names_twice():
@@ -147,11 +147,11 @@ def test_names_with_spaces_and_colons_and_names_twice():
 
 
 def test_frames_that_do_not_fit_their_header():
-    assert read(edited(("Frames: 2", "Frames: 1"))).reading.warnings == ("the file says 1 frames and has 2",)
+    assert read(edited(("Frames: 2", "Frames: 1"))).conventions.warnings == ("the file says 1 frames and has 2",)
     assert read(edited(("Frames: 2", "Frames: 9"))).num_frames == 2
     cut = read(GOOD.replace(" 4e1 5 -6.\n", ""))
     assert cut.num_frames == 1
-    assert cut.reading.warnings == (
+    assert cut.conventions.warnings == (
         "line 20, the last, is cut short and left out",
         "the file says 2 frames and has 1",
     )
@@ -174,7 +174,7 @@ def test_frames_that_do_not_fit_their_header():
 def test_rounded_frame_times_mean_the_nearest_common_rate(frame_time, fps):
     motion = read(edited(("0.01", frame_time)))
     assert motion.fps == pytest.approx(fps, rel=1e-12)
-    assert motion.reading.fps.by == "file" and f"{float(frame_time):g}"[:4] in motion.reading.fps.why
+    assert motion.conventions.fps.by == "file" and f"{float(frame_time):g}"[:4] in motion.conventions.fps.why
 
 
 def test_a_file_without_a_frame_time_needs_a_rate_from_the_user():
@@ -324,6 +324,6 @@ EXPECTED = {
 def test_guesses_about_real_files(name):
     motion = read_clip(real_file(f"bvh/{name}.bvh"))
     unit, up, fps = EXPECTED[name]
-    assert (motion.reading.unit.value, motion.reading.up.value) == (unit, up)
+    assert (motion.conventions.unit.value, motion.conventions.up.value) == (unit, up)
     assert motion.fps == pytest.approx(fps, rel=1e-4)
     assert -0.15 < motion.positions_w()[..., 2].amin() < 0.15  # somebody stands on the ground

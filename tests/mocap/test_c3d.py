@@ -40,7 +40,7 @@ def test_a_residual_below_zero_means_not_seen():
     for scale in (-0.1, 1.0):
         motion = read_c3d(c3d(points, LABELS, scale=scale), "clip", RAW)
         assert (~motion.seen).nonzero().tolist() == [[2, 1]] and motion.pos_w[2, 1].tolist() == [0, 0, 0]
-        assert motion.reading.warnings == ("5.0 % of the markers' places are missing (not seen)",)
+        assert motion.conventions.warnings == ("5.0 % of the markers' places are missing (not seen)",)
 
 
 def test_points_that_are_no_markers_are_left_out():
@@ -48,7 +48,7 @@ def test_points_that_are_no_markers_are_left_out():
     labels = ("Bob:LFHD", "*12", "LKneeAngles", "Bob:LTOE", "Power1", "Amy:LTOE", "X")
     motion = read_c3d(c3d(points, labels, extra={("POINT", "POWERS"): ("Power1",)}), "clip", RAW)
     assert motion.names == ("LFHD", "LTOE", "LTOE#2", "X")
-    assert motion.reading.warnings[0] == "3 of 7 points are unlabelled or computed, and left out"
+    assert motion.conventions.warnings[0] == "3 of 7 points are unlabelled or computed, and left out"
 
 
 def test_labels_go_on_in_labels2_and_points_may_have_none():
@@ -58,16 +58,16 @@ def test_labels_go_on_in_labels2_and_points_may_have_none():
 
 def test_units_and_axes_of_the_file():
     extra = {("POINT", "X_SCREEN"): ("+X",), ("POINT", "Y_SCREEN"): ("-Y",)}
-    reading = read_c3d(c3d(POINTS, LABELS, units="m", extra=extra), "clip", ReadOptions(forward="x")).reading
+    reading = read_c3d(c3d(POINTS, LABELS, units="m", extra=extra), "clip", ReadOptions(forward="x")).conventions
     assert reading.unit[:2] == ("m", "file") and reading.up[:2] == ("-y", "file")
-    assert read_c3d(c3d(POINTS / 1000, ("a", "b", "c", "d"), units="m"), "clip").reading.up.value == "z"
+    assert read_c3d(c3d(POINTS / 1000, ("a", "b", "c", "d"), units="m"), "clip").conventions.up.value == "z"
 
 
 def test_frame_counts():
     late = read_table(c3d(POINTS, LABELS, first=40_000), "clip")
     assert (late.announced, len(late.points)) == (5, 5)
     short = read_c3d(c3d(POINTS, LABELS, announced=60), "clip", RAW)
-    assert short.num_frames == 5 and "cut short: 60 frames are announced, 5 are there" in short.reading.warnings
+    assert short.num_frames == 5 and "cut short: 60 frames are announced, 5 are there" in short.conventions.warnings
     many = np.zeros((70_000, 1, 4))
     fields = {("TRIAL", "ACTUAL_START_FIELD"): [1, 0], ("TRIAL", "ACTUAL_END_FIELD"): [70_000 - 65_536, 1]}
     assert len(read_table(c3d(many, ("A",), extra=fields), "clip").points) == 70_000
@@ -101,7 +101,7 @@ def test_ezc3d_reads_the_same(name):
     assert np.array_equal(ours, theirs["data"]["points"][:3].transpose(2, 1, 0), equal_nan=True)
     assert list(table.labels) == theirs["parameters"]["POINT"]["LABELS"]["value"]
     motion = read_clip(path)
-    assert motion.reading.unit.value == "mm" and motion.reading.up.value == "z"
+    assert motion.conventions.unit.value == "mm" and motion.conventions.up.value == "z"
 
 
 def test_ezc3d_reads_our_test_files(tmp_path):

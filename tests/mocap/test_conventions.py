@@ -37,7 +37,7 @@ def standing(turn: torch.Tensor, per_metre: float):
 @pytest.mark.parametrize("unit", ["m", "cm", "mm", "inch"])
 def test_a_standing_figure_gives_its_units_and_axes_away(up, forward, unit):
     motion = skeleton_to_canonical("clip", "test", *standing(axes_quat(up, forward), 1 / metres(unit)), FPS)
-    reading = motion.reading
+    reading = motion.conventions
     assert (reading.unit.value, reading.up.value, reading.forward.value) == (unit, up, forward)
     assert {reading.unit.by, reading.up.by, reading.forward.by} == {"guess"}
     assert torch.allclose(motion.pos[0, 0], torch.tensor([0.3, 0.1, 0.9], dtype=torch.float64))
@@ -50,11 +50,11 @@ def test_a_standing_figure_gives_its_units_and_axes_away(up, forward, unit):
 def test_the_user_goes_before_the_file_and_the_file_before_a_guess():
     parts = standing(axes_quat("y", "z"), 100.0)
     declared = DeclaredConventions(unit="cm", up="y", forward="z")
-    assert skeleton_to_canonical("clip", "test", *parts, FPS, declared=declared).reading.unit == Assumption(
+    assert skeleton_to_canonical("clip", "test", *parts, FPS, declared=declared).conventions.unit == Assumption(
         "cm", "file"
     )
     options = ReadOptions(unit="0.02", up="-z", forward="y")
-    reading = skeleton_to_canonical("clip", "test", *parts, FPS, options, declared).reading
+    reading = skeleton_to_canonical("clip", "test", *parts, FPS, options, declared).conventions
     assert (reading.unit, reading.up) == (Assumption("0.02", "user"), Assumption("-z", "user"))
     assert reading.forward == Assumption("y", "user")
     assert frame_rate(0.01, ReadOptions(fps=24.0), "clip")[:2] == ("24.0", "user")
@@ -82,8 +82,12 @@ def test_points_without_names_of_limbs_are_taken_as_most_files_are():
     seen = torch.ones(5, 3, dtype=torch.bool)
     seen[2, 1] = False
     points = keypoints_to_canonical("clip", "test", ("a", "b", "c"), pos, seen, FPS)
-    assert (points.reading.up.value, points.reading.unit.value, points.reading.forward.value) == ("y", "cm", "z")
-    assert "no feet found" in points.reading.up.why and "no left and right" in points.reading.forward.why
+    assert (points.conventions.up.value, points.conventions.unit.value, points.conventions.forward.value) == (
+        "y",
+        "cm",
+        "z",
+    )
+    assert "no feet found" in points.conventions.up.why and "no left and right" in points.conventions.forward.why
     assert torch.allclose(points.pos_w[0], pos[0][:, [2, 0, 1]] * 0.01)
     assert points.pos_w[2, 1].tolist() == [0, 0, 0]
     with pytest.raises(ClipError, match="frame 1: something is more than"):

@@ -52,7 +52,7 @@ def test_bones_below_a_scaled_armature():
 
 
 def test_y_is_up_by_the_standard():
-    reading = read(walking_gltf(), ReadOptions()).reading
+    reading = read(walking_gltf(), ReadOptions()).conventions
     assert reading.up[:2] == ("y", "file") and reading.forward.value == "z"
 
 
@@ -144,7 +144,7 @@ def test_a_node_s_matrix_is_taken_apart():
 def test_takes_are_chosen_by_name():
     gltf = walking_gltf()
     gltf.animate("stand", (2, "rotation", gltf.accessor([0.0, 1.0]), gltf.accessor([about_y(0)] * 2), "LINEAR"))
-    assert "took 'walk' of 2 animations: walk, stand" in read(gltf).reading.warnings[0]
+    assert "took 'walk' of 2 animations: walk, stand" in read(gltf).conventions.warnings[0]
     assert read(gltf, ReadOptions(take="stand")).duration == pytest.approx(1)
     with pytest.raises(ClipError, match="no animation 'wlk'; did you mean 'walk'"):
         read(gltf, ReadOptions(take="wlk"))
@@ -161,7 +161,7 @@ def test_keys_of_any_time_start_the_clip_and_sparse_ones_are_resampled():
     gltf = Gltf()
     gltf.animate("late", (2, "rotation", gltf.accessor([5.0, 7.0]), gltf.accessor([about_y(0), about_y(40)]), "LINEAR"))
     motion = read(gltf)
-    assert (motion.num_frames, motion.fps) == (61, pytest.approx(30)) and motion.reading.fps.by == "guess"
+    assert (motion.num_frames, motion.fps) == (61, pytest.approx(30)) and motion.conventions.fps.by == "guess"
     assert angle(motion.quat[30, 1]) == pytest.approx(20, abs=1e-4)
 
 

@@ -102,8 +102,8 @@ def test_smpl_families(width, joints):
     arrays = smpl(width)
     motion = read_smpl(npz(arrays), "clip", RAW)
     assert len(motion.skeleton.names) == joints and motion.fps == pytest.approx(120)
-    assert motion.reading.unit[:2] == ("m", "file")
-    assert "no body model: the bones are of a mean adult" in motion.reading.warnings[0]
+    assert motion.conventions.unit[:2] == ("m", "file")
+    assert "no body model: the bones are of a mean adult" in motion.conventions.warnings[0]
     expected = Rotation.from_rotvec(arrays["poses"].reshape(-1, 3)).as_quat(scalar_first=True)
     found = motion.quat.reshape(-1, 4).numpy()
     assert np.abs(np.abs((found * expected).sum(-1)) - 1).max() < 1e-12
@@ -121,7 +121,7 @@ def test_z_up_data_of_a_y_up_model_stands():
     upright[:, 0] = np.pi / 2
     arrays = smpl() | {"poses": upright, "trans": np.tile([0.0, 0, 1.2], (3, 1))}
     motion = read_smpl(npz(arrays), "clip")
-    assert (motion.reading.up.value, motion.reading.forward.value) == ("z", "-y")
+    assert (motion.conventions.up.value, motion.conventions.forward.value) == ("z", "-y")
     head, foot = (motion.positions_w()[0, motion.skeleton.index(n)] for n in ("head", "left_foot"))
     assert head[2] - foot[2] > 1.2 and foot[1] > 0
 
@@ -137,7 +137,7 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
     arrays = smpl()
     motion = read_smpl(npz(arrays), "clip", RAW, model)
     joints = regressor @ (template + shapes @ arrays["betas"][:10])
-    assert not motion.reading.warnings
+    assert not motion.conventions.warnings
     assert np.allclose(motion.skeleton.offsets[0], joints[0])
     knee = motion.skeleton.index("left_knee")
     assert np.allclose(motion.skeleton.offsets[knee], joints[knee] - joints[motion.skeleton.parents[knee]])
@@ -262,7 +262,7 @@ def robot_row(**angles: float) -> str:
 
 def test_a_robot_stands_as_high_as_its_legs_and_bends_its_knees():
     motion = read_robot_csv("\n".join([robot_row(), robot_row(left_knee=np.pi / 2)]).encode(), "clip")
-    assert motion.fps == pytest.approx(30) and "taken for a Unitree G1" in motion.reading.warnings[0]
+    assert motion.fps == pytest.approx(30) and "taken for a Unitree G1" in motion.conventions.warnings[0]
     pos = motion.positions_w()
     left, right = (motion.skeleton.index(f"{side}_ankle_roll") for side in ("left", "right"))
     assert abs(float(pos[0, left, 2])) < 0.06 and pos[0, left, 1] > 0 > pos[0, right, 1]
