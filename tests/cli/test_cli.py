@@ -117,7 +117,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("bench", "the following arguments are required: WHAT"),
         ("export --out x", "one of the arguments --controller --clip is required"),
         ("bench sin", "choose from 'sim', 'train'"),
-        ("bench sim --character cat", "choose from 'humanoid', 'dog'"),
+        ("bench sim --character cat", "choose from 'dog', 'humanoid'"),
     ],
 )
 def test_bad_input_is_one_line_that_names_what_would_have_worked_and_exit_code_2(capsys, words, part):
