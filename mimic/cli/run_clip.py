@@ -7,14 +7,13 @@ the user allows.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
 from mimic.evaluation.footfall_plot import draw_footfalls
 from mimic.evaluation.push_plot import draw_pushes
-from mimic.render import RenderReport, draw
-from mimic.render.simulated import simulation_frames
+from mimic.render import RenderReport
+from mimic.render.controller_film import render_controller
 from mimic.runs.controller import (
     RUNS_FOLDER,
     Controller,
@@ -24,7 +23,7 @@ from mimic.runs.controller import (
     shipped_controllers,
     short_name,
 )
-from mimic.runs.evaluate_controller import EVALUATION_SEED, ControllerEvaluation, EvaluationSetup, evaluate_controller
+from mimic.runs.evaluate_controller import ControllerEvaluation, EvaluationSetup, evaluate_controller
 from mimic.runs.run_config import RunConfig
 from mimic.runs.training import StopCriteria, check_folder, train
 
@@ -71,12 +70,6 @@ def draw_evaluation(evaluation: ControllerEvaluation, footfalls: Path | None, pu
     if pushes and evaluation.push:
         title = f"{evaluation.clip} pushed once: {evaluation.setup.episodes} episodes of each size"
         draw_pushes(evaluation.push, pushes, title)
-
-
-def render_controller(controller: Controller, out: Path, seconds: float, **options: Any) -> RenderReport:
-    """Film a controller beside its reference for ``seconds``; ``options`` are those of ``mimic.render.draw``."""
-    env = controller.make_env(1, seed=EVALUATION_SEED, threads=1)
-    return draw(simulation_frames(env, controller.policy.mean, seconds), env.character, out, **options)
 
 
 def try_to_render(controller: Controller, out: Path, seconds: float, say: Say) -> RenderReport | None:
