@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mimic.evaluation.metric import METRICS
     from mimic.evaluation.report import EvaluationReport
     from mimic.public import evaluate, export, load_preset, make_env, register_envs, render, retarget, train
-    from mimic.render import RenderReport
+    from mimic.rendering import RenderReport
     from mimic.rl.algorithms import ALGORITHMS
     from mimic.rl.metrics_log import read_rows
     from mimic.rl.trainer import TrainResult
@@ -50,7 +50,7 @@ _MODULES = {
     "mimic.evaluation.metric": ("METRICS",),
     "mimic.evaluation.report": ("EvaluationReport",),
     "mimic.public": ("evaluate", "export", "load_preset", "make_env", "register_envs", "render", "retarget", "train"),
-    "mimic.render": ("RenderReport",),
+    "mimic.rendering": ("RenderReport",),
     "mimic.rl.algorithms": ("ALGORITHMS",),
     "mimic.rl.metrics_log": ("read_rows",),
     "mimic.rl.trainer": ("TrainResult",),

@@ -8,7 +8,7 @@ from tests.sources import COMMAND, ROOMS, ROOT, imports, modules
 VERBS = "mimic.cli"
 ORDER = (*ROOMS, COMMAND)
 ENGINES = ("mujoco", "mujoco_warp", "pybullet", "pybullet_data", "mimic.sim", "mimic.tracking")
-DRAWING = "mimic.render"
+DRAWING = "mimic.rendering"
 MAY_DRAW = ("mimic.cli.run_clip", "mimic.play.path_following", "mimic.cli.doctor", "mimic.gym.tracking")
 
 
@@ -58,7 +58,7 @@ def test_only_the_job_steering_the_doctor_gymnasium_exports_and_verbs_draw():
     leaks = [
         f"{_where(module, found.line)} imports {found.name}"
         for module in modules()
-        if not any(_is_in(module, room) for room in (DRAWING, "mimic.export", VERBS)) and module not in MAY_DRAW
+        if not any(_is_in(module, room) for room in (DRAWING, "mimic.exporting", VERBS)) and module not in MAY_DRAW
         for found in imports(module)
         if _is_in(found.name, DRAWING)
     ]
@@ -69,9 +69,9 @@ def test_only_verbs_export():
     leaks = [
         f"{_where(module, found.line)} imports {found.name}"
         for module in modules()
-        if not _is_in(module, "mimic.export") and not _is_in(module, VERBS)
+        if not _is_in(module, "mimic.exporting") and not _is_in(module, VERBS)
         for found in imports(module)
-        if _is_in(found.name, "mimic.export")
+        if _is_in(found.name, "mimic.exporting")
     ]
     assert not leaks, "\n".join(leaks)
 
@@ -85,7 +85,7 @@ def test_only_the_simulation_knows_the_physics_engines():
         "bench.pybullet_engine",
         "bench.retarget_speed",
         "mimic.cli.doctor",
-        "mimic.export",
+        "mimic.exporting",
         "mimic.gym",
         DRAWING,
     )

@@ -1,10 +1,10 @@
-// Builds mimic/export/vendor from the pinned npm packages: what the pages need, small, with licences and hashes.
+// Builds mimic/exporting/vendor from the pinned npm packages: what the pages need, small, with licences and hashes.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
-const out = new URL("../mimic/export/vendor/", import.meta.url);
+const out = new URL("../mimic/exporting/vendor/", import.meta.url);
 const packages = new URL("node_modules/", import.meta.url);
 const read = (path) => readFileSync(new URL(path, packages));
 const version = (name) => JSON.parse(read(`${name}/package.json`)).version;

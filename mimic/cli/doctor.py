@@ -143,7 +143,7 @@ def _simulation() -> Check:
 
 def _renderer() -> Check:
     from mimic.core.errors import InputError
-    from mimic.render import choose_renderer
+    from mimic.rendering import choose_renderer
 
     try:
         choice = choose_renderer()

@@ -12,8 +12,8 @@ from mimic.core.errors import InputError
 from mimic.core.files import write_json
 from mimic.evaluation.footfall_plot import draw_footfalls
 from mimic.evaluation.push_plot import draw_pushes
-from mimic.render import RenderReport
-from mimic.render.controller_film import render_controller
+from mimic.rendering import RenderReport
+from mimic.rendering.controller_film import render_controller
 from mimic.runs.controller import (
     RUNS_FOLDER,
     Controller,

@@ -23,7 +23,7 @@ from mimic.tracking.tracking_env import TrackingEnv, make_env
 from mocap.catalogue import clip_names, load_clips
 
 if TYPE_CHECKING:
-    from mimic.render import LivePicture
+    from mimic.rendering import LivePicture
 
 Array = NDArray[Any]
 
@@ -126,8 +126,8 @@ class GymTracking(gymnasium.Env[Array, Array]):
         """
         if self.render_mode is None:
             return None
-        from mimic.render import LivePicture
-        from mimic.render.simulated import current_frame, post_step_frame
+        from mimic.rendering import LivePicture
+        from mimic.rendering.simulated import current_frame, post_step_frame
 
         self._live = self._live or LivePicture(self.env.character)
         if self._picture is None:

@@ -16,8 +16,8 @@ from torch import Tensor
 from mimic.core.errors import InputError, nearest
 from mimic.core.plotting import new_figure, save_picture
 from mimic.core.rotations import heading_angle, quat_from_yaw, quat_rotate_inverse
-from mimic.render.scene import Frame
-from mimic.render.simulated import simulation_frames
+from mimic.rendering.scene import Frame
+from mimic.rendering.simulated import simulation_frames
 from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 from mocap.catalogue import names_in

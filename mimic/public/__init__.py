@@ -8,9 +8,9 @@ from typing import Any
 from characters import load_character
 from mimic.core.errors import InputError
 from mimic.core.files import write_bytes
-from mimic.export.bundle import export_bundle
-from mimic.render import RenderReport, draw, motion_frames
-from mimic.render.controller_film import render_controller
+from mimic.exporting.bundle import export_bundle
+from mimic.rendering import RenderReport, draw, motion_frames
+from mimic.rendering.controller_film import render_controller
 from mimic.rl.trainer import TrainResult
 from mimic.runs.controller import Controller, load_controller
 from mimic.runs.evaluate_controller import ControllerEvaluation, EvaluationSetup, evaluate_controller
@@ -168,7 +168,7 @@ def render(
         what: a controller, its name or folder, or a motion.
         out: the film, an MP4.
         seconds: length [s]; None means 10 for a controller, whole cycles for a motion.
-        options: ``view``, ``size`` and ``renderer`` of `mimic.render.draw`.
+        options: ``view``, ``size`` and ``renderer`` of `mimic.rendering.draw`.
 
     Raises:
         InputError: nothing here can draw, or the film cannot be written.

@@ -8,7 +8,7 @@ may scale them. A new field is one function in one file, either in ``mimic/track
     def first_joint_vel(inputs: ObservationInputs) -> Tensor:
         return inputs.sim.joint_vel[:, :3]
 
-A bundle contains no Python, so ``export`` refuses a field that ``mimic/export/observation_schema.py`` does not list.
+A bundle contains no Python, so ``export`` refuses a field that ``mimic/exporting/observation_schema.py`` does not list.
 """
 
 from collections.abc import Callable

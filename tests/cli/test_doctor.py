@@ -8,8 +8,8 @@ from rich.console import Console
 
 from mimic.cli import doctor as room
 from mimic.cli.doctor import doctor, print_report
-from mimic.render import backend as choice
-from mimic.render.backend import APT_LINE, Probe
+from mimic.rendering import backend as choice
+from mimic.rendering.backend import APT_LINE, Probe
 
 TOPICS = {"python", "packages", "threads", "gpu", "simulation", "renderer", "video", "clips", "disk"}
 

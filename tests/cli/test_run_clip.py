@@ -5,7 +5,7 @@ import pytest
 
 from mimic.cli import run_clip as run_clip_module
 from mimic.cli.run_clip import run_clip, try_to_render
-from mimic.render import RenderError
+from mimic.rendering import RenderError
 from mimic.runs.preset import load_preset
 from mimic.runs.run_config import tracking_run
 

@@ -10,7 +10,7 @@ import torch
 from characters import CharacterState, Kinematics, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import heading_angle, quat_angle, quat_from_yaw, quat_mul, quat_rotate
-from mimic.export.licence import commercial_use
+from mimic.exporting.licence import commercial_use
 from mocap.catalogue import resolve
 from mocap.editing import mirror, subdivide
 from mocap.gaits import GAITS, LICENCE, author_gait, gait_at, gait_names

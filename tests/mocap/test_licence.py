@@ -1,4 +1,4 @@
-from mimic.export.licence import commercial_use
+from mimic.exporting.licence import commercial_use
 from mocap.licence import licence_of_clips
 
 

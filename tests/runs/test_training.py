@@ -9,7 +9,7 @@ import torch
 
 from mimic.core import checkpoint
 from mimic.core.errors import InputError
-from mimic.export.licence import commercial_use
+from mimic.exporting.licence import commercial_use
 from mimic.rl.algorithms.awr import AWR
 from mimic.rl.metrics_log import read_rows
 from mimic.rl.progress import Silent

@@ -5,7 +5,7 @@ import os
 
 from mimic.cli.common import say
 from mimic.core.errors import InputError
-from mimic.export.animation import (
+from mimic.exporting.animation import (
     Cut,
     clip_animation,
     controller_animation,
@@ -13,9 +13,9 @@ from mimic.export.animation import (
     replay_of_controller,
     write_animations,
 )
-from mimic.export.bundle import export_bundle
-from mimic.export.requirements import require_one_clip
-from mimic.export.web import export_web
+from mimic.exporting.bundle import export_bundle
+from mimic.exporting.requirements import require_one_clip
+from mimic.exporting.web import export_web
 from mimic.runs.controller import Controller, load_controller
 
 

@@ -4,7 +4,7 @@ import argparse
 
 from characters import load_character
 from mimic.cli.common import say
-from mimic.render import draw, motion_frames
+from mimic.rendering import draw, motion_frames
 from mimic.tracking import rules_of
 from mocap.catalogue import load_clip
 from retarget.ground import lift_penetration

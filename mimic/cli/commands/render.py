@@ -3,7 +3,7 @@
 import argparse
 
 from mimic.cli.common import say
-from mimic.render.controller_film import render_controller
+from mimic.rendering.controller_film import render_controller
 from mimic.runs.controller import load_controller
 
 

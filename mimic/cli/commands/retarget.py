@@ -6,7 +6,7 @@ from dataclasses import replace
 from mimic.cli.common import reading_options, say
 from mimic.cli.tables import print_card
 from mimic.core.files import write_bytes, write_json
-from mimic.render import draw, motion_frames
+from mimic.rendering import draw, motion_frames
 from mocap.formats.clip_npz import write_clip_npz
 from retarget.pipeline import Options
 from retarget.quality_report_html import quality_report_html

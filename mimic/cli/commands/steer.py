@@ -5,7 +5,7 @@ import argparse
 from characters import load_character
 from mimic.cli.common import say
 from mimic.play.path_following import draw_path_result, steer
-from mimic.render import draw
+from mimic.rendering import draw
 from mimic.runs.controller import load_controller
 from mocap.catalogue import names_in
 

@@ -5,7 +5,7 @@ import argparse
 from mimic.cli.tables import print_verdict
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
-from mimic.export.verify import verify
+from mimic.exporting.verify import verify
 
 
 def run(args: argparse.Namespace) -> int:

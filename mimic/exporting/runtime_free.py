@@ -1,0 +1,74 @@
+"""Files for evaluators without a neural-network runtime: JSON, float32 arrays in binary, and the MJCF."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from mimic.exporting.licence import provenance
+from mimic.exporting.mjcf import character_mjcf
+from mimic.exporting.observation_schema import observation
+from mimic.exporting.reference_table import reference
+from mimic.exporting.schema_parts import control, skeleton
+from mimic.exporting.tensors import concat_tensors, json_bytes
+from mimic.rl.policy import GaussianPolicy
+from mimic.runs.controller import Controller
+from mimic.tracking import TrackingEnv
+
+SCHEMA_VERSION = 1
+
+
+def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, bytes]:
+    """The files by name; ``env`` is an environment of the controller. The same controller gives the same bytes."""
+    reference_json, reference_bin = reference(env)
+    weights_json, weights_bin = _weights(controller)
+    licence = provenance(controller, env.motion).clip.licence
+    return {
+        "skeleton.json": versioned(skeleton(env.character)),
+        "control.json": versioned(control(env)),
+        "observation.json": versioned(observation(env)),
+        "weights.json": versioned(weights_json),
+        "weights.bin": weights_bin,
+        "reference.json": versioned({"licence": licence, **reference_json}),
+        "reference.bin": reference_bin,
+        "character.xml": character_mjcf(env.character),
+    }
+
+
+def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
+    """The bytes of a JSON file that states its schema version."""
+    return json_bytes({"schema_version": SCHEMA_VERSION, **part}, compact)
+
+
+def policy_tensors(policy: GaussianPolicy) -> dict[str, np.ndarray]:
+    """Normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0, ..."""
+    normalizer = policy.normalizer
+    arrays = {
+        "shift": normalizer.shift,
+        "scale": normalizer.scale,
+        "bound": normalizer.bound,
+    }
+    linear = [layer for layer in policy.net if isinstance(layer, nn.Linear)]
+    for index, layer in enumerate(linear):
+        arrays[f"weight.{index}"], arrays[f"bias.{index}"] = layer.weight, layer.bias
+    return {name: tensor.detach().cpu().numpy().astype(np.float32) for name, tensor in arrays.items()}
+
+
+def num_layers(tensors: Mapping[str, np.ndarray]) -> int:
+    """The number of linear layers."""
+    return sum(name.startswith("weight.") for name in tensors)
+
+
+def _weights(controller: Controller) -> tuple[dict[str, Any], bytes]:
+    tensors = policy_tensors(controller.policy)
+    index, data = concat_tensors(tensors)
+    described = {
+        "dtype": "float32",
+        "byte_order": "little",
+        "normalizer": "x = clamp((obs - shift) * scale, -bound, bound), number by number",
+        "network": "layer i: y = weight.i x + bias.i, weight (outputs, inputs) row by row; ReLU after all but the last",
+        "layers": num_layers(tensors),
+        "tensors": index,
+    }
+    return described, data

@@ -1,0 +1,63 @@
+"""A static web page that runs controllers live in the browser and fetches nothing from other sites.
+
+The physics is MuJoCo's own WebAssembly build with the bundle's ``character.xml``; the policy, observation and servo are
+the bundle's JavaScript evaluator. ``make vendor`` builds ``vendor/`` from npm packages.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mimic.exporting.glb import character_glb
+from mimic.exporting.joint_naming import distinct, in_address
+from mimic.exporting.licence import provenance
+from mimic.exporting.requirements import require_one_clip
+from mimic.exporting.runtime_free import runtime_free_files
+from mimic.exporting.tensors import json_bytes
+from mimic.exporting.write import write_folder
+from mimic.runs.controller import Controller
+
+_ROOM = Path(__file__).parent
+_PARTS = {
+    "index.html": "page/live.html",
+    "style.css": "page/style.css",
+    "live.js": "page/live.js",
+    "skill.js": "page/skill.js",
+    "stage.js": "page/stage.js",
+    "evaluator.js": "players/mimic.mjs",
+    "three.min.js": "vendor/three.min.js",
+    "mujoco.min.js": "vendor/mujoco.min.js",
+    "mujoco.wasm.gz": "vendor/mujoco.wasm.gz",
+    "three.LICENSE.txt": "vendor/three.LICENSE.txt",
+    "mujoco.LICENSE.txt": "vendor/mujoco.LICENSE.txt",
+    "vendor.json": "vendor/vendor.json",
+}
+
+
+def export_web(controllers: Sequence[Controller], out: Path) -> int:
+    """Write the folder, replacing an earlier page there. Returns its size in bytes.
+
+    Raises:
+        InputError: ``out`` holds something else, or cannot be written.
+    """
+    files = web_files(controllers)
+    write_folder(out, files)
+    return sum(map(len, files.values()))
+
+
+def web_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
+    """Every file by its path, ``manifest.json`` first, which lists the files of the folder."""
+    files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
+    for controller in controllers:
+        require_one_clip(controller)
+    envs = [controller.make_env(1, threads=1) for controller in controllers]
+    names = distinct([in_address(env.motion.name) for env in envs])
+    entries = []
+    for name, controller, env in zip(names, controllers, envs, strict=True):
+        files |= {f"skills/{name}/{part}": data for part, data in runtime_free_files(controller, env).items()}
+        files[f"{env.character.name}.glb"] = character_glb(env.character)
+        warning = provenance(controller, env.motion).warning
+        entries.append({"name": name, "folder": f"skills/{name}", "character": env.character.name, "warning": warning})
+    files["skills.json"] = json_bytes({"skills": entries})
+    listing = {"format": "mimic web page", "files": sorted(files)}
+    return {"manifest.json": (json.dumps(listing, indent=1) + "\n").encode(), **files}
