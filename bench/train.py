@@ -88,7 +88,8 @@ class _Run:
         rollout = rollout_of(run)
         self._rollout: RolloutConfig = rollout
         simulated = make_run_env(run, threads)
-        assert isinstance(simulated, TrackingEnv)
+        if not isinstance(simulated, TrackingEnv):
+            raise TypeError("only the tracking task is timed here")
         self._env = env = simulated if plainly else with_graphs(simulated)
         self._learner = make_learner(env, run.policy, run.algorithm.update, 0, device=run.device)
         self._policy: GaussianPolicy = self._learner.policy

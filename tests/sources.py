@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("characters", "mocap", "retarget", "mimic")
+TOP_LEVEL = ("characters", "mocap", "retarget", "mimic", "bench")
 COMMAND = "run_mimic"
 
 
@@ -23,7 +23,7 @@ class Import:
 @cache
 def modules() -> dict[str, Path]:
     """Dotted name -> file of every source file; a package is its ``__init__.py``."""
-    files = [*(path for room in ROOMS for path in (ROOT / room).rglob("*.py")), ROOT / f"{COMMAND}.py"]
+    files = [*(path for room in TOP_LEVEL for path in (ROOT / room).rglob("*.py")), ROOT / f"{COMMAND}.py"]
     return {_dotted(path): path for path in sorted(files)}
 
 

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.sources import ROOMS, ROOT
+from tests.sources import ROOT, TOP_LEVEL
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 WANTED = [
@@ -28,7 +28,7 @@ def test_every_data_file_is_packaged():
     patterns = PROJECT["tool"]["setuptools"]["package-data"]
     left_out = [
         str(path.relative_to(ROOT))
-        for room in ROOMS
+        for room in TOP_LEVEL
         for path in sorted((ROOT / room).rglob("*"))
         if path.is_file() and path.suffix not in (".py", ".pyc") and not path.name.startswith(".")
         if not any(_matches(path.relative_to(ROOT / room), pattern) for pattern in patterns.get(room, []))

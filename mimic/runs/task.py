@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from mimic.rl.policy import GaussianPolicy
 from mimic.rl.vec_env import VecEnv
+from mimic.runs.controller import Controller
+from mimic.runs.warm_start import InitialController
 from mimic.sim import DeviceName
-
-if TYPE_CHECKING:
-    from mimic.runs.run_config import RunConfig
 
 Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
 
@@ -63,5 +62,8 @@ class Task(Protocol):
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
         """A function that evaluates a policy, in an environment of its own, from the same starts every time."""
 
-    def spec(self, run: "RunConfig") -> Mapping[str, Any] | None:
-        """The specification of the run's controllers; None if they cannot be loaded as controllers."""
+    def spec(self, algorithm: str, seed: int, init_from: InitialController | None) -> Mapping[str, Any] | None:
+        """The specification of a run's controllers; None if they cannot be loaded as controllers."""
+
+    def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
+        """Everything that must be equal for a controller's policy to fit: name -> (of the controller, of the task)."""

@@ -75,7 +75,7 @@ def train(
                 out, progress = out / f"rank{ranks.rank}", progress or Silent()
             trainer = _make_trainer(run, out, until, threads, progress, ranks)
             if run.init_from and not resume:
-                trainer.init_policy(initial_policy(run.init_from, run))
+                trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
             held.enter_context(_locked(out))
             if resume:
                 _resume(trainer, run, out)
@@ -131,7 +131,7 @@ def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
         trainer.resume()
         return
     if run.init_from:
-        trainer.init_policy(initial_policy(run.init_from, run))
+        trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
     trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
 
 
@@ -165,7 +165,7 @@ def _make_trainer(
         out=out,
         seed=run.seed,
         evaluate=run.task.make_evaluation(run.seed, threads) if ranks.first else None,
-        spec=run.task.spec(run),
+        spec=run.task.spec(run.algorithm.name, run.seed, run.init_from),
         progress=progress,
         critic_warmup=run.trainer.critic_warmup_iterations if run.init_from else 0,
         learn_threads=run.learn_threads,

@@ -5,21 +5,21 @@ after the controller has been deleted or replaced by another of the same name.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mimic.core import checkpoint
 from mimic.core.errors import InputError
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import GaussianPolicy, PolicyConfig
 from mimic.runs.controller import Controller, load_controller, total_training_cost
 from mimic.runs.controller_spec import Ancestor
-from mocap.catalogue import names_in
 
-if TYPE_CHECKING:
-    from mimic.runs.run_config import RunConfig
+Comparison = Callable[[Controller], dict[str, tuple[Any, Any]]]
 
 _FREE, _UNSTATED = "Apache-2.0", "not stated"
+_NETWORK_KEYS = ("actor_sizes", "obs_clip", "obs_std_floor")
 
 
 @dataclass(frozen=True)
@@ -62,26 +62,22 @@ def combined_licence(clip_licence: str, initial: InitialController | None) -> st
     return f"of the controller it began with: {initial.clip_license or _UNSTATED}; of the clip: {clip_licence or _UNSTATED}"
 
 
-def initial_policy(initial: InitialController, run: "RunConfig") -> GaussianPolicy:
-    """Load the policy to start from. Raises InputError if its observations, actions or networks differ from the run's."""
+def initial_policy(initial: InitialController, compared_with: Comparison, policy: PolicyConfig) -> GaussianPolicy:
+    """Load the policy to start from.
+
+    Args:
+        initial: the controller.
+        compared_with: the task's settings beside the controller's: name -> (of the controller, of the run).
+        policy: networks of the run.
+
+    Raises InputError if the policy's observations, actions or networks differ from the run's.
+    """
     controller = load_controller(Path(initial.path))
-    for name, (theirs, ours) in _compared(controller, run).items():
+    networks = controller.policy.config, policy
+    shapes = {f"policy.{key}": tuple(getattr(config, key) for config in networks) for key in _NETWORK_KEYS}
+    for name, (theirs, ours) in (compared_with(controller) | shapes).items():
         if theirs != ours:
             raise InputError(
                 f"cannot start from {initial.controller} ({controller.path}): {name} is {theirs} there and {ours} in this run"
             )
     return controller.policy
-
-
-def _compared(controller: Controller, run: "RunConfig") -> dict[str, tuple[Any, Any]]:
-    """Everything that must be equal for a policy to fit a run: name -> (of the controller, of the run)."""
-    env, policy, theirs = run.task.env, run.policy, controller.policy.config
-    return {
-        "the character": (controller.spec.character, getattr(run.task, "character", None)),
-        "env.observation": (controller.env_config.observation, env.observation),
-        "env.action": (controller.env_config.action, env.action),
-        "policy.actor_sizes": (theirs.actor_sizes, policy.actor_sizes),
-        "policy.obs_clip": (theirs.obs_clip, policy.obs_clip),
-        "policy.obs_std_floor": (theirs.obs_std_floor, policy.obs_std_floor),
-        "the number of clips": (len(names_in(controller.clip)), len(getattr(run.task, "clips", ()))),
-    }

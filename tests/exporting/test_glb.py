@@ -15,7 +15,7 @@ from tests.exporting.reading import CHARACTERS, body_positions, drawn_vertices, 
 from tests.motion_samples import random_motion
 from tests.sources import ROOT
 
-THREE = ROOT / "mimic" / "export" / "vendor" / "three.min.js"
+THREE = ROOT / "mimic" / "exporting" / "vendor" / "three.min.js"
 VALIDATOR = ROOT / "web" / "node_modules" / "gltf-validator"
 
 

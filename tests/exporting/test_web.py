@@ -19,7 +19,7 @@ from tests.motion_samples import clip_or_skip
 from tests.sources import ROOT
 
 TOLERANCE = 1e-3  # in any coordinate of qpos [m, rad, quaternion], over two seconds; docs/export.md states it
-VENDOR = ROOT / "mimic" / "export" / "vendor"
+VENDOR = ROOT / "mimic" / "exporting" / "vendor"
 
 
 def python_rollout(controller: Controller, seconds: float) -> np.ndarray:

@@ -87,5 +87,8 @@ class CircleTask:
 
         return judge
 
-    def spec(self, run) -> None:
+    def spec(self, algorithm, seed, init_from) -> None:
         return None
+
+    def compared_with(self, controller) -> dict[str, tuple]:
+        return {"the task": ("another", self.name)}

@@ -3,22 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.report import EvaluationReport
 from mimic.rl.policy import GaussianPolicy, on_device
+from mimic.runs.controller import Controller
 from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.task import Evaluate, Place
 from mimic.runs.tasks import TASKS
-from mimic.runs.warm_start import combined_licence
+from mimic.runs.warm_start import InitialController, combined_licence
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
-from mocap.catalogue import load_clips
+from mocap.catalogue import load_clips, names_in
 from mocap.licence import licence_of_clips
 from mocap.motion import Motion
-
-if TYPE_CHECKING:
-    from mimic.runs.run_config import RunConfig
 
 _EVALUATION_EPISODES = 32
 _EVALUATION_SEED = 1_000_003
@@ -81,18 +79,28 @@ class TrackingTask:
 
         return judge
 
-    def spec(self, run: "RunConfig") -> Mapping[str, Any]:
+    def spec(self, algorithm: str, seed: int, init_from: InitialController | None) -> Mapping[str, Any]:
         """The specification that makes a checkpoint a controller."""
         licence = licence_of_clips(motion.license for motion in self.motions)
         return ControllerSpec(
             self.title,
             self.character,
             self.env,
-            algorithm=run.algorithm.name,
-            seed=run.seed,
-            clip_license=combined_licence(licence, run.init_from),
-            begun_with=run.init_from.ancestor() if run.init_from else None,
+            algorithm=algorithm,
+            seed=seed,
+            clip_license=combined_licence(licence, init_from),
+            begun_with=init_from.ancestor() if init_from else None,
         ).to_json()
+
+    def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
+        """Character, observation, action and number of clips: (of the controller, of the task)."""
+        theirs = controller.env_config
+        return {
+            "the character": (controller.spec.character, self.character),
+            "env.observation": (theirs.observation, self.env.observation),
+            "env.action": (theirs.action, self.env.action),
+            "the number of clips": (len(names_in(controller.clip)), len(self.clips)),
+        }
 
 
 def summary(report: EvaluationReport) -> dict[str, float]:
