@@ -1,5 +1,7 @@
 """The program: finds the command, and turns an error into one line and an exit code."""
 
+import argparse
+import importlib.metadata
 import io
 import os
 import sys
@@ -38,18 +40,12 @@ def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
     options: dict[str, object] = {}
     _replace_unprintable_signs()
     try:
-        commands = all_commands()
-        if not argv or argv[0] in ("-h", "--help"):
-            commands.parser.print_help()
-            return 0
-        if argv[0] == "--version":
+        if argv[:1] == ["--version"]:
             print(f"{name} {_version()}")
             return 0
-        if argv[0].startswith("-"):
-            argv.insert(0, "run")
-        if argv[0] not in commands.names:
-            raise InputError(f"no verb '{argv[0]}'; {nearest(argv[0], commands.names)}")
-        args = commands.parser.parse(argv)
+        args = _parsed(argv, all_commands())
+        if args is None:
+            return 0
         options = vars(args)
         _use_one_torch_thread()
         return run(args)
@@ -72,9 +68,18 @@ def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
         return int(getattr(error, "exit_code", EXIT_CODE))
 
 
-def _version() -> str:
-    import importlib.metadata
+def _parsed(argv: list[str], commands: Commands) -> argparse.Namespace | None:
+    """The command and its options; None if only help was asked for. Options without a command mean ``run``."""
+    if not argv or argv[0] in ("-h", "--help"):
+        commands.parser.print_help()
+        return None
+    words = ["run", *argv] if argv[0].startswith("-") else argv
+    if words[0] not in commands.names:
+        raise InputError(f"no verb '{words[0]}'; {nearest(words[0], commands.names)}")
+    return commands.parser.parse(words)
 
+
+def _version() -> str:
     try:
         return importlib.metadata.version("mimic-animation")
     except importlib.metadata.PackageNotFoundError:

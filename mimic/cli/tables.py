@@ -45,7 +45,7 @@ def print_evaluation(evaluation: ControllerEvaluation, paths: Mapping[str, objec
         *((name, f"{value:.4g}", "") for name, value in m.items() if name not in _SHOWN and _is_number(value)),
     ]
     terms = report.reward_terms.items()
-    rows += [(f"reward: {term_label(name)}", f"{value:.3f}", "of 1, while up") for name, value in terms]
+    rows += [(f"reward: {term_label(name)}", f"{value:.3f}", "mean while up") for name, value in terms]
     print_table(f"{report.clip} ({report.character})", ("figure", "value", "meaning"), rows, numeric=(1,))
     if evaluation.footfalls:
         _print_footfall(m["footfall"], evaluation.footfalls)

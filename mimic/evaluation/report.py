@@ -38,7 +38,7 @@ class EvaluationReport:
         mean_steps: mean length of an episode in control steps.
         mean_time_s: the same [s].
         metrics: results of all metrics by JSON key, such as ``mpjpe_m``: numbers, or dataclasses of numbers.
-        reward_terms: mean of each reward term, in [0, 1].
+        reward_terms: mean of each reward term while up; in [0, 1] for tracking terms.
         by_time: the episodes in windows of 10 s.
     """
 
