@@ -13,7 +13,7 @@ from typing import Any
 from bench.sim import clip_of, now
 from mimic.gpu.graphed_env import with_graphs
 from mimic.rl.algorithm import make_learner
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.rl.seeds import generator
@@ -92,10 +92,10 @@ class _Run:
             raise TypeError("only the tracking task is timed here")
         self._env = env = simulated if plainly else with_graphs(simulated)
         self._learner = make_learner(env, run.policy, run.algorithm.update, 0, device=run.device)
-        self._policy: GaussianPolicy = self._learner.policy
+        self._policy: Policy = self._learner.policy
         self._policy.set_std(rollout.std_start)
         sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
-        self._replay = Replay(*sizes, self._learner.device)
+        self._replay = Replay(*sizes, self._learner.device, self._policy.head.width)
         self._replay.last_obs.copy_(env.reset())
         self._tracker, self._explore = EpisodeTracker(env.num_envs, env.device), generator(0, "explore", env.device)
         self._threads = 1 if plainly else learner_threads(self._learner.device, rollout.overlap)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
-from mimic.rl import build, trainer
+from mimic.rl import algorithm, trainer
 
 FAR = torch.device("meta")  # a name that torch knows, and for which it starts no driver
 _CROSSING = ("_to_copy", "copy_", "_local_scalar_dense", "lift_fresh")
@@ -124,8 +124,8 @@ def _plainly(make: Callable[..., Any]) -> Callable[..., Any]:
 def second_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """FAR exists within; without autocast and fused optimisers, which do not know it, and with the CPU's random numbers."""
     with monkeypatch.context() as patch:
-        seeded = build.generator
-        for module in (build, trainer):
+        seeded = algorithm.generator
+        for module in (algorithm, trainer):
             patch.setattr(module, "generator", lambda seed, purpose, device="cpu": seeded(seed, purpose))
         for name in ("tensor", "as_tensor"):
             patch.setattr(torch, name, _sending(getattr(torch, name)))

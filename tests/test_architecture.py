@@ -15,6 +15,7 @@ ROOMS = (
     "retarget",
     "mimic.gpu",
     "mimic.rl",
+    "mimic.gym_tasks",
     "mimic.sim",
     "mimic.tracking",
     "mimic.evaluation",
@@ -34,7 +35,7 @@ PHYSICS = ("mujoco", "mujoco_warp", "pybullet", "pybullet_data")
 MAY_SIMULATE = (
     "characters",
     "mimic.sim",
-    "mimic.gym",
+    "mimic.gym_tasks",
     "mimic.exporting",
     "mimic.rendering",
     "mimic.cli.doctor",

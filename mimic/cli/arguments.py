@@ -117,10 +117,16 @@ def run(args: argparse.Namespace) -> int:
     return int(module.run(args))
 
 
-def add_run_options(parser: Parser) -> None:
-    """What shapes a run. An option that was not given is None, so that it can be told from one that was."""
-    parser.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
-    parser.add_argument("--preset", help="fast, feet, gpu, paper, or a YAML file (default fast; gpu on a GPU's engine)")
+def add_run_options(parser: Parser, tasks: bool = False) -> None:
+    """What shapes a run, of a clip or with ``tasks`` of a Gymnasium task. An option that was not given is None."""
+    clip = "a name from `run_mimic.py clips`, or a clip file"
+    presets, default = "fast, feet, gpu, paper, or a YAML file", "default fast; gpu on a GPU's engine"
+    if tasks:
+        add_task_or_clip(parser, clip)
+        presets, default = presets.replace("gpu", "gpu, gym"), f"{default}; gym with --task"
+    else:
+        parser.add_argument("--clip", required=True, help=clip)
+    parser.add_argument("--preset", help=f"{presets} ({default})")
     parser.add_argument("--algorithm", choices=ALGORITHMS.names(), help="default awr")
     parser.add_argument("--num-envs", type=whole, help="environments side by side (default: the preset's)")
     add_engine(parser)
@@ -129,6 +135,13 @@ def add_run_options(parser: Parser) -> None:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one value of the preset"
     )
     add_threads(parser)
+
+
+def add_task_or_clip(parser: Parser, clip_help: str) -> None:
+    """What is learned: exactly one of a clip and a Gymnasium task."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--clip", help=clip_help)
+    what.add_argument("--task", metavar="ID", help="a Gymnasium task, as in Hopper-v5 or CartPole-v1")
 
 
 def add_reading_options(parser: Parser, fps: str = "--fps") -> None:

@@ -6,9 +6,11 @@ import os
 import sys
 from typing import Any
 
+from mimic.core.errors import InputError
 from mimic.core.files import write_json
-from mimic.runs.preset import check_settings, load_preset
-from mimic.runs.run_config import RunConfig, tracking_run
+from mimic.runs.preset import Preset, check_settings, load_preset
+from mimic.runs.run_config import RunConfig, run_of, tracking_run
+from mimic.runs.tasks.gymnasium import GymnasiumTask
 from mimic.runs.warm_start import initial_controller
 from mimic.sim import ENGINES, DeviceName, check_engine, simulation_device
 from mocap.catalogue import available_name
@@ -50,6 +52,8 @@ def usual_preset(engine: str | None, device: DeviceName | None) -> str:
 
 def take_what_is_here(args: argparse.Namespace) -> None:
     """Replace ``args.clip`` by its fallback if the recording is not installed, so that outputs are named after that."""
+    if not args.clip:
+        return
     asked, args.clip = args.clip, available_name(args.clip)
     if args.clip != asked:
         say(f"the recording '{asked}' is not here (fetch {asked} gets it); '{args.clip}' is authored, not captured")
@@ -58,20 +62,33 @@ def take_what_is_here(args: argparse.Namespace) -> None:
 def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
     """The run that the arguments describe, initialised from the controller ``initial`` if there is one.
 
-    Raises InputError for an unknown clip, preset or key.
+    Raises InputError for an unknown clip, task, preset or key.
     """
     algorithm: str = args.algorithm or "awr"
     check_settings(args.set, algorithm)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
-    preset = load_preset(args.preset or usual_preset(args.engine, args.device), (*args.set, *size))
+    task: str | None = getattr(args, "task", None)
+    usual = "gym" if task else usual_preset(args.engine, args.device)
+    preset = load_preset(args.preset or usual, (*args.set, *size))
+    _check_kind(preset, args.preset or usual, task)
     engine, device = simulator(args)
     check_engine(engine, device, learning=True)
     init_from = initial_controller(initial) if initial else None
-    run = tracking_run(
-        args.clip, preset, algorithm, seed=args.seed or 0, engine=engine, device=device, init_from=init_from
-    )
+    options: dict[str, Any] = {"engine": engine, "device": device, "init_from": init_from}
+    if task:
+        run = run_of(GymnasiumTask(task, preset.env), preset, algorithm, args.seed or 0, **options)
+    else:
+        run = tracking_run(args.clip, preset, algorithm, args.seed or 0, **options)
     run.task.check()
     return run
+
+
+def _check_kind(preset: Preset, name: str, task: str | None) -> None:
+    """Raise InputError if the preset is for another kind of task than the one asked for."""
+    wanted = "gymnasium" if task else "tracking"
+    if preset.task != wanted:
+        other = "needs --task" if preset.task == "gymnasium" else "is for clips; --task takes the preset gym"
+        raise InputError(f"--preset {name}: {other}")
 
 
 def asked_otherwise(args: argparse.Namespace, run: RunConfig | None = None) -> list[str]:

@@ -16,7 +16,7 @@ def add(commands: Commands) -> None:
     job.add_argument("--out", type=Path, help="folder for everything that is made (default out/CLIP)")
 
     train = commands.add("train", "train a controller, or go on training it")
-    add_run_options(train)
+    add_run_options(train, tasks=True)
     train.add_argument(
         "--minutes",
         type=positive,
@@ -27,8 +27,10 @@ def add(commands: Commands) -> None:
     train.add_argument(
         "--from", dest="initial", metavar="PATH|NAME", help="begin with what this controller can do already"
     )
-    train.add_argument("--resume", action="store_true", help="go on with the run in --out, or the last one of the clip")
-    train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM)")
+    train.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out, or the last one of the clip or task"
+    )
+    train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
 
     diagnose = commands.add(
         "diagnose", "why a run does not learn, in words: where it falls, what is at fault, what to try"

@@ -18,7 +18,8 @@ from mimic.play import PATHS
 
 def add(commands: Commands) -> None:
     """``evaluate``, ``render``, ``steer``, ``play-clip``."""
-    evaluate = commands.add("evaluate", "how well a controller tracks its clip")
+    evaluate = commands.add("evaluate", "how well a controller tracks its clip, or does in its task")
+    evaluate.add_argument("--task", metavar="ID", help="of a run of train --task: its return in this Gymnasium task")
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
     evaluate.add_argument("--episodes", type=whole, default=32, help="from as many random starts (default 32)")
     evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")

@@ -12,7 +12,7 @@ from mimic.exporting.observation_schema import observation
 from mimic.exporting.reference_table import reference
 from mimic.exporting.schema_parts import control, skeleton
 from mimic.exporting.tensors import concat_tensors, json_bytes
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
@@ -41,7 +41,7 @@ def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
     return json_bytes({"schema_version": SCHEMA_VERSION, **part}, compact)
 
 
-def policy_tensors(policy: GaussianPolicy) -> dict[str, np.ndarray]:
+def policy_tensors(policy: Policy) -> dict[str, np.ndarray]:
     """Normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0, ..."""
     normalizer = policy.normalizer
     arrays = {

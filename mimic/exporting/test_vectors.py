@@ -12,7 +12,7 @@ from torch import Tensor
 from mimic.exporting.axes import FRAMES, Frame
 from mimic.exporting.qpos_layout import to_mujoco
 from mimic.exporting.tensors import exact, short
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.runs.controller import Controller
 from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
@@ -87,7 +87,7 @@ def _rollout(controller: Controller) -> dict[str, Any]:
     return first
 
 
-def _record(env: TrackingEnv, policy: GaussianPolicy, start: float) -> dict[str, Any]:
+def _record(env: TrackingEnv, policy: Policy, start: float) -> dict[str, Any]:
     obs = env.reset(torch.tensor([start], dtype=torch.float64))
     rows = _look(env, policy, [0])
     steps = round(ROLLOUT_S / env.control_dt)
@@ -103,7 +103,7 @@ def _record(env: TrackingEnv, policy: GaussianPolicy, start: float) -> dict[str,
     return {"whole": end not in (End.FAIL, End.DIVERGED), "rows": rows}
 
 
-def _look(env: TrackingEnv, policy: GaussianPolicy, ids: Any) -> list[dict[str, Any]]:
+def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:
     """State, clock, observation, action, target and motor torque of the environments ``ids`` now."""
     engine = env.engine
     if not isinstance(engine, MujocoEngine):

@@ -11,10 +11,10 @@ from mimic.core.strict_config import build
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.distributed import ALONE, Ranks
 from mimic.rl.learner import Learner, LearnerConfig, Networks
-from mimic.rl.policy import Critic, GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Critic, Policy, PolicyConfig
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.seeds import generator
-from mimic.rl.vec_env import VecEnv
+from mimic.rl.vec_env import VecEnv, choices_of
 
 _SECTIONS = ("rollout", "update")
 
@@ -85,7 +85,8 @@ def make_learner(
     device = env.device if device is None else torch.device(device)
     low, high = env.action_low.to(device), env.action_high.to(device)
     initial = generator(seed, "networks")
-    actor = GaussianPolicy(env.obs_dim, env.act_dim, policy, initial, env.unnormalized_obs).to(device)
+    sizes = env.obs_dim, env.act_dim, policy
+    actor = Policy(*sizes, initial, env.unnormalized_obs, choices_of(env)).to(device)
     critic = Critic(env.obs_dim, policy, update.gamma, initial).to(device)
     order = generator(seed, "minibatches", device)
     return update.create(Networks(actor, critic, low, high), order, ranks)

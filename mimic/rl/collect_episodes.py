@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mimic.rl.episodes import Episodes, from_time_major
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.rl.vec_env import End, VecEnv
 
 _COLUMNS = ("obs", "action", "params", "reward", "end", "valid", "final_obs")
@@ -18,7 +18,7 @@ _LONGEST = 10_000  # control steps after which an episode without an end is cut
 @torch.no_grad()
 def collect_episodes(
     env: VecEnv,
-    policy: GaussianPolicy,
+    policy: Policy,
     transitions: int,
     generator: torch.Generator,
     about: Mapping[str, str | int | float] | None = None,
@@ -27,16 +27,16 @@ def collect_episodes(
     """At least so many transitions, of every episode that began before each copy had had its share of steps.
 
     Those are played to their ends, so that long episodes are neither missing nor cut short. What a simulation did before it
-    diverged is kept. Actions are drawn at the policy's std, 0 being the mean; ``params`` are the means.
+    diverged is kept. Actions are drawn at the policy's std, 0 being the mean.
     """
     share = math.ceil(transitions / env.num_envs)
     columns: dict[str, list[Tensor]] = {name: [] for name in _COLUMNS}
     obs, wanted, taken = env.reset().clone(), torch.ones(env.num_envs, dtype=torch.bool, device=env.device), 0
     while taken < share or (bool(wanted.any()) and taken < share + longest):
-        action, mean = policy.sample(obs, generator)
+        action, params = policy.sample(obs, generator)
         step = env.step(action)
         valid = wanted & (step.end != int(End.DIVERGED))
-        row = (obs, action, mean, step.reward, step.end, valid, step.final_obs)
+        row = (obs, action, params, step.reward, step.end, valid, step.final_obs)
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value.to("cpu", copy=True))
         taken += 1

@@ -6,7 +6,11 @@ from typing import Any
 from mimic.core.plotting import new_figure, save_picture
 from mimic.rl.metrics_log import read_rows
 
-_EVALUATED = (("eval/normalized_return", "normalised return"), ("eval/survival", "survival"))
+_EVALUATED = (
+    ("eval/normalized_return", "normalised return"),
+    ("eval/survival", "survival"),
+    ("eval/return", "return"),
+)
 _TRAINED = (("episode_return", "return of training episodes"),)
 
 
@@ -29,7 +33,8 @@ def draw_learning_curve(metrics: Path, picture: Path) -> bool:
             label=name,
         )
     axes.set_xlabel("samples [million]")
-    axes.set_ylim(bottom=0.0)
+    if all(y >= 0.0 for points in curves.values() for _, y in points):
+        axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.3)
     axes.legend()
     save_picture(figure, picture)

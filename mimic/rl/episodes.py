@@ -108,7 +108,7 @@ def from_replay(replay: Replay) -> Episodes:
     slots, stops = replay.slots(), replay.final_obs()
     final = replay.obs.clone()
     final[stops.slot, stops.env] = stops.obs
-    names = ("obs", "action", "mean", "reward", "end", "valid")
+    names = ("obs", "action", "params", "reward", "end", "valid")
     obs, action, params, reward, end, valid = (getattr(replay, name)[slots] for name in names)
     return from_time_major(obs, action, params, reward, end, valid, final[slots], replay.last_obs)
 

@@ -26,6 +26,13 @@ class Head(Protocol):
     act_dim: int  # A: columns of an action, as it is stored
     goal_dim: int  # G: columns of the sufficient statistic
 
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation (A,) [normalised action units]; 0 for a choice."""
+
+    def set_std(self, std: float | Tensor) -> None:
+        """Set the standard deviation where it is given from outside."""
+
     def params(self, output: Tensor) -> Tensor:
         """Parameters (N, P) from the network's output (N, O)."""
 
@@ -153,6 +160,9 @@ class LearnedGaussianHead(nn.Module):
         """The present standard deviation (A,)."""
         return self.floor + self.log_excess.exp()
 
+    def set_std(self, std: float | Tensor) -> None:
+        """Change nothing: the standard deviation is learned."""
+
     def params(self, output: Tensor) -> Tensor:
         """Mean and std side by side, (N, 2 A)."""
         return torch.cat([output, self.std.expand_as(output)], -1)
@@ -199,12 +209,18 @@ class LearnedGaussianHead(nn.Module):
 class CategoricalHead(nn.Module):
     """One of K choices; the parameters are logits, an action is the choice's number in a column of its own, (N, 1)."""
 
+    std: Tensor
+
     def __init__(self, choices: int) -> None:
         super().__init__()
         if choices < 2:
             raise ValueError("there must be at least 2 choices")
         self.outputs = self.width = self.goal_dim = self.choices = choices
         self.act_dim = 1
+        self.register_buffer("std", torch.zeros(1), persistent=False)
+
+    def set_std(self, std: float | Tensor) -> None:
+        """Change nothing: a choice has no standard deviation."""
 
     def params(self, output: Tensor) -> Tensor:
         """The logits (N, K)."""

@@ -1,4 +1,4 @@
-"""What AWR and PPO share: networks, optimisers, targets over the replay, the critic fit, the step towards a KL.
+"""What all algorithms share: networks, optimisers, targets over the replay, the critic fit, the step towards a KL.
 
 An algorithm is a `Learner` whose ``update`` turns the replay into better networks and returns metrics.
 """
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from mimic.rl.distributed import ALONE, Ranks
 from mimic.rl.optim import GuardedOptimizer, LearnerDiverged, OptimizerKind
-from mimic.rl.policy import Critic, GaussianPolicy, gaussian_kl
+from mimic.rl.policy import Critic, Policy
 from mimic.rl.precision import Precision, update_dtype
 from mimic.rl.replay import Replay
 from mimic.rl.returns import ClipEndValue, explained_variance, next_values, td_lambda_return
 
-_CHUNK = 8192  # rows a forward pass without gradient takes at once
+CHUNK = 8192  # rows a forward pass without gradient takes at once
 _CACHED = 1024  # rows of observations that stay in a core's cache
 _KL_ROWS = 2048  # rows of the newest iteration on which the KL is measured
 _LR_FACTOR = 1.5
@@ -41,6 +41,7 @@ class LearnerConfig:
     td_lambda: float = 0.9
     clip_end_value: ClipEndValue = "zero"
     clip_values: bool = False  # V within [0, 1 / (1 - gamma)], for rewards in [0, 1]
+    scale_returns: bool = False  # the critic learns V in units of the mean |reward| / (1 - gamma), for any rewards
     optimizer: OptimizerKind = "adam"
     momentum: float = 0.9  # sgd only
     max_grad_norm: float = 0.0  # 0: gradients are not clipped
@@ -61,6 +62,8 @@ class LearnerConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.gamma < 1.0 or not 0.0 <= self.td_lambda <= 1.0:
             raise ValueError("gamma must be in [0, 1) and td_lambda in [0, 1]")
+        if self.clip_values and self.scale_returns:
+            raise ValueError("clip_values is for rewards in [0, 1], scale_returns for any others")
         if min(self.actor_batch, self.critic_batch) < 1:
             raise ValueError("actor_batch and critic_batch must be at least 1")
         if min(self.actor_passes, self.critic_passes, self.actor_steps, self.critic_steps) < 0:
@@ -77,7 +80,7 @@ class LearnerConfig:
 class Networks:
     """What a learner trains, and the bounds (A,) of the mean action in normalised units."""
 
-    policy: GaussianPolicy
+    policy: Policy
     critic: Critic
     action_low: Tensor
     action_high: Tensor
@@ -109,6 +112,7 @@ class Learner:
         self.action_low, self.action_high = networks.action_low, networks.action_high
         self.device = networks.action_low.device
         self._dtype = update_dtype(config.precision, self.device)
+        self._rewards = torch.zeros(2, dtype=torch.float64)  # how many were seen, and the sum of their magnitudes
         self.actor_optimizer = GuardedOptimizer(
             policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, ranks
         )
@@ -122,6 +126,26 @@ class Learner:
         """
         raise NotImplementedError
 
+    def observe(self, replay: Replay, slots: Tensor) -> None:
+        """Take the transitions of ``slots`` (T,) into the normaliser, and into the return scale until that is frozen.
+
+        Between updates: what changes here must not look like a step of the policy.
+        """
+        normalizer, valid = self.policy.normalizer, replay.valid[slots]
+        seen = float(normalizer.count)
+        normalizer.update(replay.obs[slots][valid], self.ranks)
+        if not self.config.scale_returns or float(normalizer.count) == seen:
+            return
+        reward = replay.reward[slots][valid].double().abs()
+        moments = torch.stack([torch.full_like(reward.sum(), reward.numel()), reward.sum()])
+        self._rewards += self.ranks.total(moments).cpu()
+        self._scale_returns()
+
+    def _scale_returns(self) -> None:
+        count, total = self._rewards.tolist()
+        if total > 0.0:
+            self.critic.rescale(total / count)
+
     @torch.no_grad()
     def normalized(self, replay: Replay) -> Tensor:
         """Every stored observation as the networks see it during one update, (T * N, D), in the update's precision.
@@ -130,16 +154,16 @@ class Learner:
         """
         obs = replay.obs[: replay.size].flatten(0, 1)
         result = torch.empty_like(obs, dtype=self._dtype)
-        rows = _CACHED if self.device.type == "cpu" else _CHUNK
+        rows = _CACHED if self.device.type == "cpu" else CHUNK
         for raw, piece in zip(torch.split(obs, rows), torch.split(result, rows), strict=True):
             piece.copy_(self.policy.normalizer(raw))
         return result
 
     @torch.no_grad()
-    def targets(self, replay: Replay, obs: Tensor, slots: Tensor) -> Targets:
+    def targets(self, replay: Replay, obs: Tensor, slots: Tensor, lam: float | None = None) -> Targets:
         """V and TD(lambda) returns with the present critic, over time ``slots`` (T,) that end at the newest edge.
 
-        ``obs`` are the ``normalized`` ones. Raises LearnerDiverged if no transition among them is valid.
+        ``obs`` are the ``normalized`` ones; ``lam`` None means ``td_lambda``. Raises LearnerDiverged if no transition among them is valid.
         """
         rows = replay.rows(slots)
         reward, end, valid = (field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid))
@@ -157,7 +181,8 @@ class Learner:
             stopped.index_select(0, slots),
             self.config.clip_end_value,
         )
-        returns = td_lambda_return(reward, value, following, end, self.config.gamma, self.config.td_lambda)
+        lam = self.config.td_lambda if lam is None else lam
+        returns = td_lambda_return(reward, value, following, end, self.config.gamma, lam)
         return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
 
     def fit_critic(self, obs: Tensor, targets: Targets) -> float:
@@ -193,28 +218,29 @@ class Learner:
         """
         config, losses, kl, passes = self.config, [], 0.0, 0
         kl_rows, pieces = self._kl_rows(replay), self._pieces(rows, config.actor_batch)
-        before = self._means_at(replay, kl_rows)
+        before = self._params_at(replay, kl_rows)
         for _ in range(1 if config.actor_steps else config.actor_passes):
             for index in self._minibatches(rows, pieces, 1, config.actor_steps):
                 batch = obs.index_select(0, targets.rows[index]), *(x.index_select(0, index) for x in samples)
                 losses.append(self.actor_optimizer.step_over(batch, self._actor_loss))
             passes += 1
-            kl = float(self.ranks.mean(gaussian_kl(before, self._means_at(replay, kl_rows), self.policy.std).mean()))
+            kl = float(self.ranks.mean(self.policy.head.kl(before, self._params_at(replay, kl_rows)).mean()))
             if config.target_kl and kl > 2.0 * config.target_kl:
                 break
         self._steer(kl)
         mean_loss, *beside = torch.stack(losses).mean(0).tolist() if losses else [0.0]
         return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}, beside
 
-    def loss(self, mean: Tensor, *samples: Tensor) -> Tensor:
-        """The algorithm's loss of a minibatch for which the policy says ``mean`` (B, A), and what else is worth a mean, (K,)."""
+    def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
+        """The algorithm's loss of a minibatch and the metrics beside it, (K,); ``params`` (B, P) are the policy's."""
         raise NotImplementedError
 
     def _actor_loss(self, obs: Tensor, *samples: Tensor) -> Tensor:
         with self._fast():
-            mean = self.policy.mean_of_normalized(obs).float()
-        losses = self.loss(mean, *samples)
-        return torch.cat([losses[:1] + self.config.bound_weight * self.bound_loss(mean), losses[1:]])
+            params = self.policy.params_of_normalized(obs).float()
+        losses = self.loss(params, *samples)
+        bound = self.bound_loss(self.policy.head.mode(params))
+        return torch.cat([losses[:1] + self.config.bound_weight * bound, losses[1:]])
 
     def bound_loss(self, mean: Tensor) -> Tensor:
         """Half the squared overshoot of the mean action beyond the bounds, summed over actions, mean over the batch."""
@@ -222,9 +248,9 @@ class Learner:
         return 0.5 * overshoot.square().sum(-1).mean()
 
     @torch.no_grad()
-    def _means_at(self, replay: Replay, rows: Tensor) -> Tensor:
-        """What the policy would do in some stored states, (K, A), float32 as when it acts."""
-        return self.policy.mean(replay.obs.flatten(0, 1).index_select(0, rows))
+    def _params_at(self, replay: Replay, rows: Tensor) -> Tensor:
+        """Parameters (K, P) of the present policy in some stored states, float32 as when it acts."""
+        return self.policy.params(replay.obs.flatten(0, 1).index_select(0, rows))
 
     @staticmethod
     def _kl_rows(replay: Replay) -> Tensor:
@@ -241,8 +267,19 @@ class Learner:
             "critic": dict(self.critic.state_dict()),
             "actor_optimizer": self.actor_optimizer.state_tensors(),
             "critic_optimizer": self.critic_optimizer.state_tensors(),
-            "learner": {"lr": self._lr_tensor(), "rng": self.generator.get_state()},
+            "learner": {"lr": self._lr_tensor(), "rng": self.generator.get_state(), **self.extra_state()},
         }
+
+    def extra_state(self) -> dict[str, Tensor]:
+        """What else the updates depend on, for a checkpoint."""
+        return {"rewards": self._rewards} if self.config.scale_returns else {}
+
+    def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from ``extra_state``; ``state`` may hold more."""
+        if self.config.scale_returns:
+            count, total = state["rewards"].tolist()
+            self._rewards.copy_(state["rewards"])
+            self.critic.reward_scale = total / count if total > 0.0 else 1.0
 
     def load_state_tensors(self, groups: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Continue from ``state_tensors``."""
@@ -252,6 +289,7 @@ class Learner:
         self.critic_optimizer.load_state_tensors(groups["critic_optimizer"])
         self.actor_optimizer.lr, self.critic_optimizer.lr = groups["learner"]["lr"].tolist()
         self.generator.set_state(groups["learner"]["rng"].cpu())
+        self.load_extra_state(groups["learner"])
 
     def common_metrics(self, before: Targets) -> dict[str, float]:
         """Metrics of every algorithm; ``before`` are the targets before the critic fit."""
@@ -267,7 +305,7 @@ class Learner:
     def _values(self, obs: Tensor) -> Tensor:
         """V (M,) of normalised ``obs`` (M, D), in bounded memory."""
         with self._fast():
-            value = torch.cat([self.critic(piece) for piece in torch.split(obs, _CHUNK)])
+            value = torch.cat([self.critic(piece) for piece in torch.split(obs, CHUNK)])
         return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
 
     def _fast(self) -> torch.autocast:

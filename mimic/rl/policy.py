@@ -1,4 +1,4 @@
-"""Gaussian policy with a given (not learned) standard deviation, and the value function.
+"""The policy, a network and the head that turns its output into a distribution over actions, and the value function.
 
 Initialisation draws from a generator handed in and touches no global random state. Everything is float32.
 """
@@ -13,9 +13,7 @@ from torch import Tensor, nn
 
 from mimic.core.errors import CheckpointError
 from mimic.rl.distributed import ALONE, Ranks
-from mimic.rl.heads import gaussian_kl as gaussian_kl
-from mimic.rl.heads import gaussian_log_prob as gaussian_log_prob
-from mimic.rl.heads import gaussian_sample
+from mimic.rl.heads import CategoricalHead, GaussianHead, Head
 from mimic.rl.normalizer import RunningNormalizer
 
 
@@ -37,10 +35,13 @@ class PolicyConfig:
             raise ValueError("obs_std_floor must be above 0, obs_clip and output_scale not below")
 
 
-class GaussianPolicy(nn.Module):
-    """Raw observation (N, D) -> normal distribution over normalised actions (N, A)."""
+class Policy(nn.Module):
+    """Raw observation (N, D) -> distribution over normalised actions (N, A).
 
-    std: Tensor
+    ``choices`` is 0 for a normal distribution of a given standard deviation, else the number of choices.
+    """
+
+    head: Head
 
     def __init__(
         self,
@@ -49,65 +50,94 @@ class GaussianPolicy(nn.Module):
         config: PolicyConfig,
         generator: torch.Generator | None = None,
         passthrough: Tensor | None = None,
+        choices: int = 0,
     ) -> None:
         super().__init__()
-        self.obs_dim, self.act_dim, self.config = obs_dim, act_dim, config
+        head = CategoricalHead(choices) if choices else GaussianHead(act_dim)
+        self.obs_dim, self.act_dim, self.choices, self.config = obs_dim, act_dim, choices, config
         self.normalizer = RunningNormalizer(
             obs_dim, passthrough, config.obs_clip, config.obs_std_floor, config.obs_samples
         )
-        self.net = _mlp(obs_dim, config.actor_sizes, act_dim, generator)
+        self.net = _mlp(obs_dim, config.actor_sizes, head.outputs, generator)
         nn.init.uniform_(_last_linear(self.net).weight, -config.output_scale, config.output_scale, generator)
-        self.register_buffer("std", torch.ones(act_dim))
+        self.head = head
+        # the name of the tensor in controllers and checkpoints is "std", whichever module holds it
+        self.register_state_dict_post_hook(_rename_std)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_find_std)  # type: ignore[no-untyped-call]
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation (A,) of the actions [normalised action units]; 0 for choices."""
+        return self.head.std
 
     def set_std(self, std: float | Tensor) -> None:
-        """Set the standard deviation [normalised action units], one for all or (A,)."""
-        self.std.copy_(torch.as_tensor(std, dtype=self.std.dtype, device=self.std.device).expand_as(self.std))
+        """Set the standard deviation [normalised action units], one for all or (A,); of choices nothing changes."""
+        self.head.set_std(std)
 
     def mean(self, obs: Tensor) -> Tensor:
-        """Mean action (N, A): what the deterministic policy does."""
-        return self.mean_of_normalized(self.normalizer(obs))
+        """What the deterministic policy does (N, A): the mean action, or the most probable choice."""
+        return self.head.mode(self.params(obs))
 
-    def mean_of_normalized(self, normalized: Tensor) -> Tensor:
-        """Mean action (N, A) for observations that went through ``normalizer`` already."""
-        result: Tensor = self.net(normalized)
-        return result
+    def params(self, obs: Tensor) -> Tensor:
+        """Parameters (N, P) of the distribution over actions: its mean, or the logits of the choices."""
+        return self.params_of_normalized(self.normalizer(obs))
+
+    def params_of_normalized(self, normalized: Tensor) -> Tensor:
+        """``params`` for observations that went through ``normalizer`` already."""
+        return self.head.params(self.net(normalized))
 
     def sample(
         self, obs: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE
     ) -> tuple[Tensor, Tensor]:
-        """A random action (N, A), and the mean (N, A) it was drawn around.
+        """A random action (N, A), and the parameters (N, P) of the distribution that it was drawn from.
 
         Of several processes with the same generator each takes its own share of one draw.
         """
-        mean = self.mean(obs)
-        return gaussian_sample(mean, self.std, generator, ranks), mean
+        params = self.params(obs)
+        return self.head.sample(params, generator, ranks), params
 
-    def log_prob(self, action: Tensor, mean: Tensor) -> Tensor:
-        """Log density (N,) of ``action`` (N, A) around ``mean`` (N, A) with the present std."""
-        return gaussian_log_prob(action, mean, self.std)
+    def log_prob(self, action: Tensor, params: Tensor) -> Tensor:
+        """Log density (N,) of ``action`` (N, A) under ``params`` (N, P)."""
+        return self.head.log_prob(action, params)
 
     def describe(self) -> dict[str, Any]:
         """What :func:`load_policy` needs beside the tensors, as JSON values."""
-        return {"obs_dim": self.obs_dim, "act_dim": self.act_dim, "config": asdict(self.config)}
+        found = {"obs_dim": self.obs_dim, "act_dim": self.act_dim, "config": asdict(self.config)}
+        return found | ({"choices": self.choices} if self.choices else {})
 
 
 class Critic(nn.Module):
     """Normalised observation (N, D) -> value (N,).
 
-    The network learns value * (1 - gamma): for a reward in [0, 1] an output in [0, 1] whatever the discount.
+    The network learns value * (1 - gamma) / reward_scale: for rewards of magnitude ``reward_scale`` an output within
+    [-1, 1] whatever the discount.
     """
 
     def __init__(self, obs_dim: int, config: PolicyConfig, gamma: float, generator: torch.Generator | None = None):
         super().__init__()
-        self.scale = 1.0 / (1.0 - gamma)
+        self.reward_scale = 1.0
+        self._horizon = 1.0 / (1.0 - gamma)
         self.net = _mlp(obs_dim, config.critic_sizes, 1, generator)
+
+    @property
+    def scale(self) -> float:
+        """Value of an output of 1."""
+        return self.reward_scale * self._horizon
+
+    @torch.no_grad()
+    def rescale(self, reward_scale: float) -> None:
+        """Change the units of the output and leave the values as they are (van Hasselt et al. 2016, Pop-Art)."""
+        last = _last_linear(self.net)
+        for parameter in (last.weight, last.bias):
+            parameter *= self.reward_scale / reward_scale
+        self.reward_scale = reward_scale
 
     def forward(self, normalized: Tensor) -> Tensor:
         """Value (N,) in reward units."""
         return self.unscaled(normalized) * self.scale
 
     def unscaled(self, normalized: Tensor) -> Tensor:
-        """Value times (1 - gamma), (N,): what the regression works on.
+        """Value over ``scale``, (N,): the regression works on it.
 
         The last layer is float32 under autocast too: rounded to bfloat16, values would differ by more than advantages do.
         """
@@ -117,24 +147,35 @@ class Critic(nn.Module):
         return result
 
 
-def on_device(policy: GaussianPolicy, device: torch.device) -> GaussianPolicy:
+def on_device(policy: Policy, device: torch.device) -> Policy:
     """The policy itself if it is there already, else a copy."""
     return policy if policy.std.device == device else copy.deepcopy(policy).to(device)
 
 
-def load_policy(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> GaussianPolicy:
+def load_policy(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> Policy:
     """Rebuild a policy from its tensors and ``describe()``. Raises CheckpointError if they do not fit together."""
     try:
         config = dict(description["config"])
         for key in ("actor_sizes", "critic_sizes"):
             config[key] = tuple(config[key])
-        _check_shapes(tensors, description["obs_dim"], config["actor_sizes"], description["act_dim"])
-        policy = GaussianPolicy(description["obs_dim"], description["act_dim"], PolicyConfig(**config))
+        inputs, actions, choices = description["obs_dim"], description["act_dim"], description.get("choices", 0)
+        _check_shapes(tensors, inputs, config["actor_sizes"], choices or actions)
+        policy = Policy(inputs, actions, PolicyConfig(**config), choices=choices)
         policy.load_state_dict(dict(tensors))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         line = " ".join(str(error).split())
         raise CheckpointError(f"the policy's tensors do not fit its description: {line}") from None
     return policy
+
+
+def _rename_std(policy: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:
+    if f"{prefix}head.std" in state:
+        state[f"{prefix}std"] = state.pop(f"{prefix}head.std")
+
+
+def _find_std(policy: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    if f"{prefix}std" in state:
+        state[f"{prefix}head.std"] = state.pop(f"{prefix}std")
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], inputs: int, sizes: tuple[int, ...], outputs: int) -> None:

@@ -41,6 +41,8 @@ def describe(row: Mapping[str, float], eta_s: float) -> str:
             parts.append(f"{name} {row[key]:.3g}")
     if "eval/normalized_return" in row:
         parts.append(f"normalised return {row['eval/normalized_return']:.3f}")
+    if "eval/return" in row:
+        parts.append(f"evaluated {row['eval/return']:.4g}")
     if "eval/survival" in row:
         parts.append(f"survival {100 * row['eval/survival']:.0f} %")
     if eta_s != float("inf"):

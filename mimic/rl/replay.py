@@ -16,7 +16,8 @@ from torch import Tensor
 
 from mimic.rl.vec_env import End, Step
 
-_FIELDS = ("obs", "action", "mean", "std", "reward", "log_prob", "end", "valid")
+_FIELDS = ("obs", "action", "params", "std", "reward", "log_prob", "end", "valid")
+_STORED = {"params": "mean"}  # names in checkpoints that differ
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class FinalObs:
 
 
 class Replay:
-    """Ring of ``iterations * steps`` time slots of N transitions."""
+    """Ring of ``iterations * steps`` time slots of N transitions.
+
+    ``params_dim``: width P of the parameters of the policy's distribution; None means that of an action.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Replay:
         obs_dim: int,
         act_dim: int,
         device: torch.device | str = "cpu",
+        params_dim: int | None = None,
     ) -> None:
         if min(iterations, steps, num_envs, obs_dim, act_dim) < 1:
             raise ValueError("every size of a Replay must be at least 1")
@@ -49,7 +54,7 @@ class Replay:
         shape = (self.capacity, num_envs)
         self.obs = torch.zeros(*shape, obs_dim, device=device)
         self.action = torch.zeros(*shape, act_dim, device=device)
-        self.mean = torch.zeros(*shape, act_dim, device=device)  # of the policy that acted
+        self.params = torch.zeros(*shape, params_dim or act_dim, device=device)  # of the distribution that acted
         self.std = torch.zeros(self.capacity, act_dim, device=device)  # of the policy that acted
         self.reward = torch.zeros(shape, device=device)
         self.log_prob = torch.zeros(shape, device=device)
@@ -58,7 +63,7 @@ class Replay:
         self.last_obs = torch.zeros(num_envs, obs_dim, device=device)  # where the newest slot leads
         self._finals: dict[int, tuple[Tensor, Tensor]] = {}  # slot -> (env (m,), obs (m, D))
 
-    def add(self, obs: Tensor, action: Tensor, mean: Tensor, std: Tensor, log_prob: Tensor, step: Step) -> None:
+    def add(self, obs: Tensor, action: Tensor, params: Tensor, std: Tensor, log_prob: Tensor, step: Step) -> None:
         """Store one time slot: acting in ``obs`` (N, D) with ``action`` (N, A) gave ``step``.
 
         Diverged rows are kept only as a cut in time (``valid`` False, the rest 0 but for ``obs``). Raises ValueError if
@@ -69,13 +74,13 @@ class Replay:
         env = stopped.nonzero().squeeze(-1)
         final = step.final_obs.index_select(0, env)
         reward, log_prob = step.reward.masked_fill(diverged, 0.0), log_prob.masked_fill(diverged, 0.0)
-        action, mean = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, mean))
-        _refuse_non_finite(obs=obs, action=action, mean=mean, reward=reward, next_obs=step.obs, final_obs=final)
+        action, params = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, params))
+        _refuse_non_finite(obs=obs, action=action, params=params, reward=reward, next_obs=step.obs, final_obs=final)
         slot = self.position
         for name, value in (
             ("obs", obs),
             ("action", action),
-            ("mean", mean),
+            ("params", params),
             ("std", std),
             ("reward", reward),
         ):
@@ -149,7 +154,7 @@ class Replay:
     def state_dict(self) -> dict[str, Tensor]:
         """The filled part, the write position and the newest edge."""
         final = self.final_obs()
-        state = {name: getattr(self, name)[: self.size] for name in _FIELDS}
+        state = {_STORED.get(name, name): getattr(self, name)[: self.size] for name in _FIELDS}
         state |= {
             "last_obs": self.last_obs,
             "final_slot": final.slot,
@@ -162,7 +167,7 @@ class Replay:
         """Continue from ``state_dict``. Raises ValueError if the sizes are others."""
         position, size = (int(x) for x in state["position"])
         for name in (*_FIELDS, "last_obs"):
-            mine, theirs = getattr(self, name), state[name]
+            mine, theirs = getattr(self, name), state[_STORED.get(name, name)]
             target = mine if name == "last_obs" else mine[:size]
             if target.shape != theirs.shape or size > self.capacity:
                 raise ValueError(f"replay '{name}' is {tuple(theirs.shape)}, expected {tuple(target.shape)}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mimic.rl.distributed import ALONE, Ranks
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.rl.replay import Replay
 from mimic.rl.threads import set_torch_threads, torch_threads
 from mimic.rl.vec_env import End, Step, VecEnv
@@ -108,7 +108,7 @@ class EpisodeTracker:
 @torch.no_grad()
 def collect(
     env: VecEnv,
-    policy: GaussianPolicy,
+    policy: Policy,
     replay: Replay,
     steps: int,
     generator: torch.Generator,
@@ -121,9 +121,9 @@ def collect(
     """
     for _ in range(steps):
         obs = replay.last_obs
-        action, mean = policy.sample(obs, generator, ranks)
+        action, params = policy.sample(obs, generator, ranks)
         step = env.step(action)
-        replay.add(obs, action, mean, policy.std, policy.log_prob(action, mean), step)
+        replay.add(obs, action, params, policy.std, policy.log_prob(action, params), step)
         tracker.add(step)
 
 
@@ -138,7 +138,7 @@ class Collector:
     def __init__(
         self,
         env: VecEnv,
-        policy: GaussianPolicy,
+        policy: Policy,
         steps: int,
         overlap: bool = True,
         ranks: Ranks = ALONE,
@@ -146,7 +146,8 @@ class Collector:
     ) -> None:
         self._env, self._steps, self._ranks = env, steps, ranks
         self.acting = copy.deepcopy(policy).to(env.device)
-        self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device)
+        width = policy.head.width
+        self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device, width)
         self._learn_threads = learn_threads
         self._pool = ThreadPoolExecutor(1, "learn") if overlap else None
         if self._pool:
@@ -157,7 +158,7 @@ class Collector:
     def collect(
         self,
         learn: Callable[[], T],
-        policy: GaussianPolicy,
+        policy: Policy,
         replay: Replay,
         generator: torch.Generator,
         tracker: EpisodeTracker,

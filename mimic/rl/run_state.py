@@ -10,11 +10,11 @@ from torch import Tensor
 from mimic.core.checkpoint import Checkpoint
 from mimic.core.errors import CheckpointError
 from mimic.rl.learner import Learner
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.rl.policy_ema import PolicyAverage
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import EpisodeTracker, RolloutConfig
-from mimic.rl.vec_env import VecEnv
+from mimic.rl.vec_env import VecEnv, is_resumable
 
 _FOLLOW = 0.05  # share an iteration with which smoothed quantities follow
 
@@ -52,7 +52,7 @@ class RunState:
     counters: Counters = field(default_factory=Counters)
 
     @property
-    def judged_policy(self) -> GaussianPolicy:
+    def judged_policy(self) -> Policy:
         """The policy to evaluate and ship: the averaged one if there is one."""
         return self.average.policy if self.average else self.learner.policy
 
@@ -79,11 +79,23 @@ class RunState:
             self.tracker.load_state_dict(groups["tracker"])
             self.explore.set_state(groups["explore"]["rng"])
             self.env.load_state_dict(groups["env"])
+            begun_anew = self._begin_anew()
             self.counters = Counters(**found.meta["counters"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             line = " ".join(str(error).split())
             raise CheckpointError(f"{found.path}: does not fit these settings or this version ({line})") from None
-        return _differences(found.meta.get("settings"), self._settings())
+        return [*begun_anew, *_differences(found.meta.get("settings"), self._settings())]
+
+    def _begin_anew(self) -> list[str]:
+        """Cut the episodes under way if the environment could not resume them; a line that says so."""
+        if is_resumable(self.env):
+            return []
+        env: Any = self.env
+        self.replay.cut(env.observation().to(self.replay.obs.device))
+        self.tracker.running.zero_()
+        return [
+            "the state of this task cannot be saved: its episodes begin anew, and the run is not the same to the bit"
+        ]
 
     def _settings(self) -> dict[str, Any]:
         parts = {
@@ -104,5 +116,5 @@ def _differences(before: Any, now: Mapping[str, Any]) -> list[str]:
     """Lines naming what changed between the settings of a checkpoint and the present ones."""
     before = before if isinstance(before, dict) else {}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in now.items()}
-    changed = [key for key in plain if before.get(key) != plain[key]]
+    changed = [key for key in plain if key in before and before[key] != plain[key]]
     return [f"resuming with other settings: {key} was {before.get(key)}, is {plain[key]}" for key in changed]

@@ -15,7 +15,7 @@ from mimic.core import checkpoint
 from mimic.core.errors import CheckpointError, ConfigError, nearest
 from mimic.rl.learner import Learner
 from mimic.rl.metrics_log import LAST_ROW, METRICS_FILE, MetricsLog
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.rl.policy_ema import PolicyAverage
 from mimic.rl.progress import Progress, make_progress
 from mimic.rl.replay import Replay
@@ -30,7 +30,7 @@ CHECKPOINTS = "ckpt"
 CURVE_FILE = "learning_curve.png"
 _REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM")
 
-Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
+Evaluate = Callable[[Policy], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class Trainer:
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
         average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
         device = learner.device
-        replay = Replay(rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim, device)
+        sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
+        replay = Replay(*sizes, device, learner.policy.head.width)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
         self.state = RunState(env, learner, rollout, replay, tracker, explore, average, learn_threads)
         self.ranks = learner.ranks
@@ -151,7 +152,7 @@ class Trainer:
         self._started = True
         return found
 
-    def init_policy(self, policy: GaussianPolicy) -> None:
+    def init_policy(self, policy: Policy) -> None:
         """Take the networks and normaliser of ``policy``, which must be of this one's sizes, instead of random ones."""
         self.learner.policy.load_state_dict(policy.state_dict())
         if self.state.average:
@@ -201,15 +202,15 @@ class Trainer:
 
     def _learn(self) -> dict[str, float]:
         """Update the networks, then the normaliser: its change must not look like a step of the policy."""
-        normalizer, replay = self.learner.policy.normalizer, self.state.replay
+        replay = self.state.replay
         begin = time.monotonic()
         if not replay.size:
             return {}
         # The first iteration only measures observations.
         critic_only = self.state.counters.iteration < self._critic_warmup
-        metrics = self.learner.update(replay, critic_only) if float(normalizer.count) else {}
-        slots = replay.slots(self.rollout.steps)
-        normalizer.update(replay.obs[slots][replay.valid[slots]], self.ranks)
+        measured = float(self.learner.policy.normalizer.count) > 0.0
+        metrics = self.learner.update(replay, critic_only) if measured else {}
+        self.learner.observe(replay, replay.slots(self.rollout.steps))
         if self.state.average:
             self.state.average.update(self.learner.policy)
         return metrics | {"update_s": time.monotonic() - begin}

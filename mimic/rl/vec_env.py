@@ -60,3 +60,16 @@ class VecEnv(Protocol):
 
     def set_progress(self, samples: int) -> None:
         """Tell curricula how many samples the learner has seen."""
+
+
+def choices_of(env: VecEnv) -> int:
+    """How many discrete actions there are, which ``env.choices`` says; 0 for continuous ones."""
+    return int(getattr(env, "choices", 0))
+
+
+def is_resumable(env: VecEnv) -> bool:
+    """Whether ``load_state_dict`` continues to the bit; False where ``env.resumable`` says that episodes begin anew.
+
+    Such an environment has a method ``observation()``, the first observations (N, D) of the new episodes.
+    """
+    return bool(getattr(env, "resumable", True))

@@ -12,7 +12,7 @@ from pathlib import Path
 from mimic.core import checkpoint
 from mimic.core.checked_folder import MANIFEST, read_sealed
 from mimic.core.errors import CheckpointError, InputError, nearest
-from mimic.rl.policy import GaussianPolicy, load_policy
+from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
@@ -28,7 +28,7 @@ class Controller:
     """A policy and the description of what it is for, from the folder ``path``."""
 
     path: Path
-    policy: GaussianPolicy
+    policy: Policy
     spec: ControllerSpec
 
     @property

@@ -67,7 +67,7 @@ class ControllerSpec:
         clip: name or path of the clip; several are joined by ``+``.
         character: name of the character.
         env: the task.
-        policy: sizes and settings of the networks, see ``GaussianPolicy.describe``; empty until there is a policy.
+        policy: sizes and settings of the networks, see ``Policy.describe``; empty until there is a policy.
         algorithm: name of the algorithm.
         seed: of the run.
         clip_license: terms of the clip, and of the controller that the run started from.

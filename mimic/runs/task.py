@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from mimic.rl.policy import GaussianPolicy
+from mimic.rl.policy import Policy
 from mimic.rl.vec_env import VecEnv
 from mimic.runs.controller import Controller
 from mimic.runs.warm_start import InitialController
 from mimic.sim import DeviceName
 
-Evaluate = Callable[[GaussianPolicy], Mapping[str, float]]
+Evaluate = Callable[[Policy], Mapping[str, float]]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from mimic.core import checkpoint
 from mimic.core.errors import InputError
-from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Policy, PolicyConfig
 from mimic.runs.controller import Controller, load_controller, total_training_cost
 from mimic.runs.controller_spec import Ancestor
 
@@ -62,7 +62,7 @@ def combined_licence(clip_licence: str, initial: InitialController | None) -> st
     return f"of the controller it began with: {initial.clip_license or _UNSTATED}; of the clip: {clip_licence or _UNSTATED}"
 
 
-def initial_policy(initial: InitialController, compared_with: Comparison, policy: PolicyConfig) -> GaussianPolicy:
+def initial_policy(initial: InitialController, compared_with: Comparison, policy: PolicyConfig) -> Policy:
     """Load the policy to start from.
 
     Args:

@@ -11,7 +11,7 @@ import torch
 from characters import load_character
 from mimic.core import checkpoint
 from mimic.exporting.bundle import bundle_files
-from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Policy, PolicyConfig
 from mimic.runs.controller import Controller, load_controller
 from mimic.runs.controller_spec import ControllerSpec
 from mimic.tracking import EnvConfig
@@ -43,9 +43,9 @@ def untrained(
     return load_controller(str(folder / "controller"))
 
 
-def _policy(obs_dim: int, act_dim: int) -> GaussianPolicy:
+def _policy(obs_dim: int, act_dim: int) -> Policy:
     settings = PolicyConfig(actor_sizes=(16, 8), output_scale=0.1)
-    return GaussianPolicy(obs_dim, act_dim, settings, torch.Generator().manual_seed(1))
+    return Policy(obs_dim, act_dim, settings, torch.Generator().manual_seed(1))
 
 
 def _unchecked_env(controller: Controller):  # type: ignore[no-untyped-def]

@@ -10,7 +10,7 @@ from torch import Tensor
 from mimic.rl.algorithm import make_learner
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.learner import Learner
-from mimic.rl.policy import GaussianPolicy, PolicyConfig, on_device
+from mimic.rl.policy import Policy, PolicyConfig, on_device
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import Trainer, TrainerConfig
 from mimic.rl.vec_env import End, Step
@@ -101,7 +101,7 @@ ROLLOUT = RolloutConfig(steps=16, std_start=0.4, std_end=0.2, std_samples=10_000
 
 
 @torch.no_grad()
-def toy_evaluation(policy: GaussianPolicy) -> dict[str, float]:
+def toy_evaluation(policy: Policy) -> dict[str, float]:
     """Mean reward of 20 deterministic steps in 32 fresh environments, a fallen one earning nothing more."""
     env = ToyEnv(32, seed=99)
     obs, total, alive = env.reset(), torch.zeros(32), torch.ones(32, dtype=torch.bool)

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from mimic.rl.collect_episodes import collect_episodes
-from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Policy, PolicyConfig
 from mimic.rl.seeds import generator
 from mimic.rl.vec_env import End
 
 
 @pytest.fixture
 def policy():
-    made = GaussianPolicy(6, 2, PolicyConfig(actor_sizes=(8,), critic_sizes=(8,)), generator(0, "networks"))
+    made = Policy(6, 2, PolicyConfig(actor_sizes=(8,), critic_sizes=(8,)), generator(0, "networks"))
     made.set_std(0.4)
     return made
 

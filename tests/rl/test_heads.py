@@ -6,7 +6,7 @@ from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from mimic.rl.distributed import Ranks
 from mimic.rl.heads import CategoricalHead, GaussianHead, Head, LearnedGaussianHead, shifted_goal
-from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Policy, PolicyConfig
 from mimic.rl.seeds import generator
 
 
@@ -105,7 +105,7 @@ def test_processes_share_one_draw(head):
 
 
 def test_the_gaussian_head_is_the_policy_to_the_bit():
-    policy = GaussianPolicy(5, 3, PolicyConfig(actor_sizes=(16,)), generator(0, "networks"))
+    policy = Policy(5, 3, PolicyConfig(actor_sizes=(16,)), generator(0, "networks"))
     head = GaussianHead(3)
     for each in (policy, head):
         each.set_std(0.3)

@@ -5,12 +5,11 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from mimic.core.errors import CheckpointError
+from mimic.rl.heads import gaussian_kl, gaussian_log_prob
 from mimic.rl.policy import (
     Critic,
-    GaussianPolicy,
+    Policy,
     PolicyConfig,
-    gaussian_kl,
-    gaussian_log_prob,
     load_policy,
 )
 from mimic.rl.policy_ema import PolicyAverage
@@ -19,8 +18,8 @@ from mimic.rl.seeds import generator
 CONFIG = PolicyConfig(actor_sizes=(16, 8), critic_sizes=(16,))
 
 
-def _policy(seed: int = 0) -> GaussianPolicy:
-    return GaussianPolicy(5, 3, CONFIG, generator(seed, "networks"))
+def _policy(seed: int = 0) -> Policy:
+    return Policy(5, 3, CONFIG, generator(seed, "networks"))
 
 
 def test_density_and_divergence_equal_torch_distributions():

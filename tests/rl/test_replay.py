@@ -19,7 +19,7 @@ def _transition(index: int) -> dict:
     return {
         "obs": torch.randn(N, D, generator=rng),
         "action": torch.randn(N, A, generator=rng),
-        "mean": torch.randn(N, A, generator=rng),
+        "params": torch.randn(N, A, generator=rng),
         "std": torch.rand(A, generator=rng) + 0.1,
         "log_prob": torch.randn(N, generator=rng),
         "step": step,
@@ -49,7 +49,7 @@ def test_every_transition_comes_out_as_it_went_in(count):
         assert torch.equal(replay.std[slot], put["std"])
         for name, value in (
             ("action", put["action"]),
-            ("mean", put["mean"]),
+            ("params", put["params"]),
             ("log_prob", put["log_prob"]),
             ("reward", put["step"].reward),
         ):
@@ -107,7 +107,7 @@ def test_state_of_other_sizes_is_refused():
         Replay(2, 3, N + 1, D, A).load_state_dict(_filled(6).state_dict())
 
 
-@pytest.mark.parametrize("where", ["obs", "action", "mean", "reward", "next_obs", "final_obs"])
+@pytest.mark.parametrize("where", ["obs", "action", "params", "reward", "next_obs", "final_obs"])
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_non_finite_values_never_enter(where, bad):
     replay = _filled(4)
@@ -130,7 +130,7 @@ def test_a_diverged_row_may_be_anything_and_leaves_nothing_behind():
     replay = _filled(0)
     put = _transition(1)
     put["step"].end = torch.tensor([End.NONE, End.DIVERGED, End.NONE], dtype=torch.int8)
-    for tensor in (put["action"], put["mean"], put["log_prob"], put["step"].reward, put["step"].final_obs):
+    for tensor in (put["action"], put["params"], put["log_prob"], put["step"].reward, put["step"].final_obs):
         tensor[1] = torch.nan
     replay.add(**put)
     assert replay.valid[0].tolist() == [True, False, True]

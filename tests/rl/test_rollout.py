@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mimic.rl.optim import LearnerDiverged
-from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Policy, PolicyConfig
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.rl.seeds import generator
@@ -10,7 +10,7 @@ from mimic.rl.vec_env import End, Step
 
 
 def _parts(env):
-    policy = GaussianPolicy(env.obs_dim, env.act_dim, PolicyConfig(actor_sizes=(8,)), generator(0, "networks"))
+    policy = Policy(env.obs_dim, env.act_dim, PolicyConfig(actor_sizes=(8,)), generator(0, "networks"))
     policy.set_std(0.3)
     replay = Replay(2, 10, env.num_envs, env.obs_dim, env.act_dim)
     replay.last_obs.copy_(env.reset())
@@ -24,8 +24,8 @@ def test_time_goes_on_over_iterations_and_log_probs_are_those_of_the_actions(toy
         collect(env, policy, replay, 10, generator(0, "explore"), tracker)
     slots = replay.slots()
     assert replay.size == 20
-    torch.testing.assert_close(policy.mean(replay.obs[slots]).detach(), replay.mean[slots])
-    torch.testing.assert_close(policy.log_prob(replay.action[slots], replay.mean[slots]), replay.log_prob[slots])
+    torch.testing.assert_close(policy.mean(replay.obs[slots]).detach(), replay.params[slots])
+    torch.testing.assert_close(policy.log_prob(replay.action[slots], replay.params[slots]), replay.log_prob[slots])
     # Where no episode ended, the phase moves on from slot to slot.
     phase = torch.atan2(replay.obs[slots][..., 5], replay.obs[slots][..., 4])
     going = replay.end[slots][:-1] == End.NONE

@@ -6,7 +6,7 @@ import torch
 
 from mimic.core import checkpoint
 from mimic.core.errors import CheckpointError, InputError
-from mimic.rl.policy import GaussianPolicy, PolicyConfig
+from mimic.rl.policy import Policy, PolicyConfig
 from mimic.runs import controller as controller_module
 from mimic.runs.controller import find_controller, latest_run_of_clip, load_controller, shipped_controllers, short_name
 from mimic.runs.controller_spec import ControllerSpec
@@ -23,7 +23,7 @@ def nothing_shipped(tmp_path, monkeypatch):
 
 
 def policy(obs_dim=10, act_dim=4, seed=0):
-    return GaussianPolicy(obs_dim, act_dim, PolicyConfig(actor_sizes=(8,)), torch.Generator().manual_seed(seed))
+    return Policy(obs_dim, act_dim, PolicyConfig(actor_sizes=(8,)), torch.Generator().manual_seed(seed))
 
 
 def controller(folder, clip="walk", character="humanoid", of=None, **spec):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from mimic.cli.common import simulator
 from mimic.cli.run_clip import draw_evaluation
 from mimic.cli.tables import print_evaluation
+from mimic.core.errors import InputError
 from mimic.core.files import write_json
 from mimic.runs.controller import load_controller
 from mimic.runs.evaluate_controller import EVALUATION_SEED, EvaluationSetup, evaluate_controller, push_controller
@@ -13,6 +14,8 @@ from mimic.runs.evaluate_controller import EVALUATION_SEED, EvaluationSetup, eva
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate, push and draw as the options say."""
+    if args.task:
+        return _evaluate_task(args)
     controller = load_controller(args.controller)
     engine, device = simulator(args)
     seed = EVALUATION_SEED if args.seed is None else args.seed
@@ -27,3 +30,30 @@ def run(args: argparse.Namespace) -> int:
     paths = {"controller": evaluation.controller} | {name: path for name, path in made.items() if path}
     print_evaluation(evaluation, paths)
     return 0
+
+
+def _evaluate_task(args: argparse.Namespace) -> int:
+    """Print the return in a Gymnasium task. Raises InputError for options that only clips have."""
+    from mimic.runs.task_controller import EVALUATION_SEED as TASK_SEED
+    from mimic.runs.task_controller import evaluate_task, load_task_controller
+
+    _refuse_clip_options(args)
+    controller = load_task_controller(args.controller)
+    seed = TASK_SEED if args.seed is None else args.seed
+    found = evaluate_task(controller, args.task, args.episodes, seed, args.threads).to_json()
+    if args.json:
+        write_json(args.json, found | {"controller": str(controller.path), "seed": seed})
+    mean, std = found["return"]["mean"], found["return"]["std"]
+    print(f"return      {mean:.1f} ± {std:.1f} over {args.episodes} episodes of '{args.task}'")
+    print(f"steps       {found['steps']['mean']:.0f} ± {found['steps']['std']:.0f}")
+    print(f"terminated  {100 * found['failed']:.0f} % of the episodes")
+    print(f"controller  {controller.path}")
+    return 0
+
+
+def _refuse_clip_options(args: argparse.Namespace) -> None:
+    given = {"--push": args.push is not None, "--push-plot": args.push_plot, "--footfall": args.footfall}
+    given |= {"--engine": args.engine not in (None, "mujoco"), "--device": args.device not in (None, "cpu")}
+    for option, asked in given.items():
+        if asked:
+            raise InputError(f"{option}: is for clips; leave it out with --task")

@@ -17,27 +17,32 @@ _EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 def run(args: argparse.Namespace) -> int:
     """Train until the samples, the minutes or a signal say stop."""
     take_what_is_here(args)
-    default = RUNS_FOLDER / f"{short_name(args.clip)}-{args.algorithm or 'awr'}"
+    asked = args.task or args.clip
+    default = RUNS_FOLDER / f"{short_name(asked)}-{args.algorithm or 'awr'}"
+    if args.task and args.initial:
+        raise InputError("--from: begins with the controller of a clip; leave it out with --task")
     if args.resume:
-        out = args.out or (None if args.algorithm else latest_run_of_clip(args.clip)) or default
+        latest = None if args.algorithm or args.task else latest_run_of_clip(asked)
+        out = args.out or latest or default
         config = _resumed(args, out)
     else:
         config, out = new_run(args, args.initial), args.out or default
         check_folder(out)
-    clip = config.task.title
-    say(f"training '{clip}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
+    title, option = config.task.title, "task" if args.task else "clip"
+    say(f"training '{title}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
     result = train(config, out, StopCriteria(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
     longer = f" --minutes {args.minutes:g}" if args.minutes else ""
-    say(f"go on: {program.command(f'train --clip {clip} --resume --out {out}{longer}')}")
+    say(f"go on: {program.command(f'train --{option} {title} --resume --out {out}{longer}')}")
     return _EXIT_CODES.get(result.stopped_by, 0)
 
 
 def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
     """The run in ``out``. Raises InputError if the options ask for another."""
     config = read_run(out)
-    if config.task.title != args.clip:
-        raise InputError(f"{out}: is a run of '{config.task.title}', not of '{args.clip}'")
+    asked = args.task or args.clip
+    if config.task.title != asked:
+        raise InputError(f"{out}: is a run of '{config.task.title}', not of '{asked}'")
     other = asked_otherwise(args, config)
     if args.initial not in (None, config.init_from.controller if config.init_from else None):
         other.append("--from")

@@ -60,12 +60,12 @@ class PPO(Learner):
             "ratio_clipped": beside[0],
         }
 
-    def loss(self, mean: Tensor, *samples: Tensor) -> Tensor:
+    def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
         """-min(rho A, clip(rho) A) with rho the ratio of new to behaviour probability, and the share of samples whose gradient
         the clip removed; of actions (B, A), their log probability (B,) when acting, and advantages (B,).
         """
         action, old_log_prob, advantage = samples
-        ratio = (self.policy.log_prob(action, mean) - old_log_prob).clamp(max=_MAX_LOG_RATIO).exp()
+        ratio = (self.policy.log_prob(action, params) - old_log_prob).clamp(max=_MAX_LOG_RATIO).exp()
         bounded = ratio.clamp(1.0 - self.config.ratio_clip, 1.0 + self.config.ratio_clip)
         clipped = ((ratio - bounded).detach() * advantage > 0.0).float().mean()
         return torch.stack([-torch.minimum(ratio * advantage, bounded * advantage).mean(), clipped])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.report import EvaluationReport
-from mimic.rl.policy import GaussianPolicy, on_device
+from mimic.rl.policy import Policy, on_device
 from mimic.runs.controller import Controller
 from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.task import Evaluate, Place
@@ -74,7 +74,7 @@ class TrackingTask:
         """Evaluates 32 episodes without training aids, on the CPU engine, for the log."""
         env = make_env(self.motions, self.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + seed, threads)
 
-        def judge(policy: GaussianPolicy) -> Mapping[str, float]:
+        def judge(policy: Policy) -> Mapping[str, float]:
             return summary(evaluate(env, on_device(policy, env.device).mean))
 
         return judge

@@ -3,9 +3,17 @@ import math
 import pytest
 import torch
 
-from mimic.rl.algorithms.awr import AWRConfig, advantage_weights, effective_sample_share, regression_loss, shifted_goal
-from mimic.rl.policy import gaussian_log_prob
+from mimic.rl.algorithms.awr import AWRConfig
+from mimic.rl.heads import GaussianHead, gaussian_log_prob, shifted_goal
 from mimic.rl.rollout import RolloutConfig
+from mimic.rl.weights import effective_sample_share
+from mimic.rl.weights import exponential as advantage_weights
+
+
+def regression_loss(mean, std, weight, goal):
+    head = GaussianHead(std.numel())
+    head.set_std(std)
+    return head.regression(mean, weight, goal)
 
 
 def test_weights_are_the_clipped_exponential():
@@ -92,11 +100,11 @@ def test_the_actor_sees_the_newest_iterations_only(make_trainer):
     trainer.train()
     learner, replay = trainer.learner, trainer.state.replay
     targets = learner.targets(replay, learner.normalized(replay), replay.slots())
-    rows = learner._actor_rows(replay, targets)
+    rows = learner.actor_rows(replay, targets)
     newest = replay.rows(replay.slots(4))
     assert sorted(targets.rows[rows].tolist()) == sorted(newest[replay.valid.flatten()[newest]].tolist())
     learner.config = AWRConfig()
-    assert len(learner._actor_rows(replay, targets)) == int(replay.valid.sum())
+    assert len(learner.actor_rows(replay, targets)) == int(replay.valid.sum())
 
 
 def test_reward_weighted_regression_ignores_the_critic(make_trainer):

@@ -20,7 +20,7 @@ def _loss(make_trainer):
 
 def test_first_gradient_is_the_policy_gradient(make_trainer):
     learner, replay, advantage, loss = _loss(make_trainer)
-    mean = replay.mean.flatten(0, 1).clone().requires_grad_()
+    mean = replay.params.flatten(0, 1).clone().requires_grad_()
     found, clipped = loss(mean)
     ours = torch.autograd.grad(found, mean)[0]
     log_prob = learner.policy.log_prob(replay.action.flatten(0, 1), mean)
@@ -31,7 +31,7 @@ def test_first_gradient_is_the_policy_gradient(make_trainer):
 
 def test_no_gradient_beyond_the_clip_in_the_good_direction_only(make_trainer):
     learner, replay, advantage, loss = _loss(make_trainer)
-    action, old = replay.action.flatten(0, 1), replay.mean.flatten(0, 1)
+    action, old = replay.action.flatten(0, 1), replay.params.flatten(0, 1)
     near = (action + 0.1 * (old - action)).requires_grad_()  # probability of every action far up
     ratio = torch.exp(learner.policy.log_prob(action, near) - replay.log_prob.flatten()).detach()
     found, clipped = loss(near)
@@ -45,7 +45,7 @@ def test_no_gradient_beyond_the_clip_in_the_good_direction_only(make_trainer):
 def test_huge_ratios_stay_finite(make_trainer):
     _, replay, _, loss = _loss(make_trainer)
     replay.log_prob.fill_(-1e4)
-    assert bool(loss(replay.mean.flatten(0, 1)).isfinite().all())
+    assert bool(loss(replay.params.flatten(0, 1)).isfinite().all())
 
 
 def test_uses_the_newest_iteration_only(make_trainer):

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from mimic.gym.task_env import Array
+from mimic.gym_tasks.task_env import Array
 
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 

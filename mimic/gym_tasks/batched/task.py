@@ -12,14 +12,14 @@ from gymnasium.envs.mujoco.mujoco_env import expand_model_path
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mimic.gym import random_state
-from mimic.gym.batched.simulations import Simulations
-from mimic.gym.quiet import quiet_mujoco
-from mimic.gym.task_env import Array, Flags, Outcome
+from mimic.gym_tasks import random_state
+from mimic.gym_tasks.batched.simulations import Simulations
+from mimic.gym_tasks.quiet import quiet_mujoco
+from mimic.gym_tasks.task_env import Array, Flags, Outcome
 
 
 class BatchedTask(ABC):
-    """N copies of a task of Gymnasium's, version 4 or 5, at its default settings; see :class:`mimic.gym.task_env.Copies`.
+    """N copies of a task of Gymnasium's, version 4 or 5, at its default settings; see :class:`mimic.gym_tasks.task_env.Copies`.
 
     A copy whose seed is that of a Gymnasium environment goes through the same episodes.
     """

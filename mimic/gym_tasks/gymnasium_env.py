@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mimic.core.errors import InputError
-from mimic.gym import random_state
-from mimic.gym.quiet import quiet_mujoco
-from mimic.gym.task_env import Array, Outcome, TaskVecEnv, obs_dim_of
+from mimic.gym_tasks import random_state
+from mimic.gym_tasks.quiet import quiet_mujoco
+from mimic.gym_tasks.task_env import Array, Outcome, TaskVecEnv, obs_dim_of
 
 _OWN_MUJOCO = "gymnasium.envs.mujoco."
 _HINTS = 3  # names that a message suggests
@@ -37,7 +37,7 @@ class GymVecEnv(TaskVecEnv):
 
 
 class GymCopies:
-    """See :class:`mimic.gym.task_env.Copies`."""
+    """See :class:`mimic.gym_tasks.task_env.Copies`."""
 
     def __init__(self, task_id: str, num_envs: int, seed: int = 0) -> None:
         self.envs = [make(task_id) for _ in range(num_envs)]

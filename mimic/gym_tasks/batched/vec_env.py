@@ -1,10 +1,10 @@
 """The batched tasks by their Gymnasium names."""
 
 from mimic.core.errors import InputError, nearest
-from mimic.gym.batched.planar import HalfCheetah, Hopper, Walker2d
-from mimic.gym.batched.spatial import Ant, Humanoid
-from mimic.gym.batched.task import BatchedTask
-from mimic.gym.task_env import TaskVecEnv
+from mimic.gym_tasks.batched.planar import HalfCheetah, Hopper, Walker2d
+from mimic.gym_tasks.batched.spatial import Ant, Humanoid
+from mimic.gym_tasks.batched.task import BatchedTask
+from mimic.gym_tasks.task_env import TaskVecEnv
 
 BATCHED: dict[str, tuple[type[BatchedTask], int]] = {
     f"{task.__name__}-v{version}": (task, version)
@@ -30,6 +30,6 @@ def make_task_env(task_id: str, num_envs: int, seed: int = 0, threads: int = 1) 
     """N copies of a Gymnasium task, batched where there is a batched one. Raises InputError."""
     if task_id in BATCHED:
         return BatchedVecEnv(task_id, num_envs, seed, threads)
-    from mimic.gym.gymnasium_env import GymVecEnv
+    from mimic.gym_tasks.gymnasium_env import GymVecEnv
 
     return GymVecEnv(task_id, num_envs, seed)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mimic.gym.batched.task import BatchedTask
-from mimic.gym.task_env import Array, Flags
+from mimic.gym_tasks.batched.task import BatchedTask
+from mimic.gym_tasks.task_env import Array, Flags
 
 _MAX_OBSERVED_VELOCITY = 10.0
 

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 
 from mimic.core.errors import InputError
-from mimic.gym.gymnasium_env import GymVecEnv
+from mimic.gym_tasks.gymnasium_env import GymVecEnv
 from mimic.rl.vec_env import End
 
 

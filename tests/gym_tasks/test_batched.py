@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mimic.core.errors import InputError
-from mimic.gym.batched.vec_env import BATCHED, BatchedVecEnv, make_task_env
-from mimic.gym.gymnasium_env import GymVecEnv, make
-from mimic.gym.random_state import copy_seeds
+from mimic.gym_tasks.batched.vec_env import BATCHED, BatchedVecEnv, make_task_env
+from mimic.gym_tasks.gymnasium_env import GymVecEnv, make
+from mimic.gym_tasks.random_state import copy_seeds
 from mimic.rl.vec_env import End
 
 _SEED, _COPIES = 7, 2

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mimic.gym.task_env import TaskVecEnv
+from mimic.gym_tasks.task_env import TaskVecEnv
 from mimic.rl.vec_env import End
 
 Act = Callable[[Tensor], Tensor]  # observation (N, D) -> action (N, A), normalised

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from mimic.gym.batched.vec_env import make_task_env
-from mimic.gym.random_state import copy_seeds
-from mimic.gym.task_return import task_return
+from mimic.gym_tasks.batched.vec_env import make_task_env
+from mimic.gym_tasks.random_state import copy_seeds
+from mimic.gym_tasks.task_return import task_return
 
 
 @pytest.mark.parametrize(("task_id", "limit"), [("CartPole-v1", 500), ("Hopper-v5", 1000), ("Pendulum-v1", 200)])

@@ -1,0 +1,76 @@
+"""Policies of Gymnasium's tasks: loaded from a run, and evaluated."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mimic.core import checkpoint
+from mimic.core.errors import CheckpointError, InputError
+from mimic.gym_tasks.batched.vec_env import make_task_env
+from mimic.gym_tasks.task_return import TaskReturn, task_return
+from mimic.rl.policy import Policy, load_policy
+from mimic.runs.controller import RUNS_FOLDER
+from mimic.runs.tasks.gymnasium import FORMAT
+
+EVALUATION_SEED = 2019
+
+
+@dataclass(frozen=True)
+class TaskController:
+    """A policy for the Gymnasium task ``task``, from the folder ``path``."""
+
+    path: Path
+    task: str
+    policy: Policy
+
+
+def load_task_controller(name: str) -> TaskController:
+    """Load the policy meant by a run (its best checkpoint), the name of a run, or a checkpoint.
+
+    Raises:
+        InputError: there is none, or it is of a clip.
+        CheckpointError: it is damaged.
+    """
+    folder = next((path for path in (Path(name), RUNS_FOLDER / name) if os.path.isdir(path)), None)
+    if folder is None:
+        raise InputError(f"no controller '{name}'; give a run of `train --task`, or a checkpoint of one")
+    if (root := folder / "ckpt").is_dir():
+        folder = checkpoint.best(root) or checkpoint.latest(root).path
+    files = checkpoint.read_controller(folder)
+    task = _task_of(files.spec, folder)
+    policy = files.spec.get("policy")
+    if not isinstance(policy, dict):
+        raise CheckpointError(f"{folder}: says nothing of policy")
+    return TaskController(folder, task, load_policy(files.policy, policy))
+
+
+def evaluate_task(
+    controller: TaskController, task: str, episodes: int, seed: int = EVALUATION_SEED, threads: int = 0
+) -> TaskReturn:
+    """Play so many episodes of ``task`` with the policy's most probable actions.
+
+    Raises InputError if there is no such task, or one of other sizes than the policy's.
+    """
+    env = make_task_env(task, episodes, seed, threads)
+    policy = controller.policy
+    mine, its = (policy.obs_dim, policy.act_dim, policy.choices), (env.obs_dim, env.act_dim, env.choices)
+    if mine != its:
+        raise InputError(
+            f"{controller.path}: trained on '{controller.task}' with {_sizes(*mine)}; '{task}' has {_sizes(*its)}"
+        )
+    return task_return(env, policy.mean)
+
+
+def _sizes(obs_dim: int, act_dim: int, choices: int) -> str:
+    return f"{obs_dim} observations and {f'{choices} choices' if choices else f'{act_dim} actions'}"
+
+
+def _task_of(spec: dict[str, Any], folder: Path) -> str:
+    task = spec.get("task")
+    if not isinstance(task, dict) or not isinstance(task.get("id"), str):
+        of = f" of clip '{spec['clip']}'; leave out --task" if "clip" in spec else ""
+        raise InputError(f"{folder}: is no controller of a Gymnasium task{of and ', but'}{of}")
+    if spec.get("format") != FORMAT:
+        raise CheckpointError(f"{folder}: format {spec.get('format')}, this program reads {FORMAT}")
+    return str(task["id"])
