@@ -1,1 +1,1 @@
-"""Benchmarks, and scripts that print the tables of docs/. Not part of the installed package."""
+"""Benchmarks, and scripts that print the tables of docs/. The installed package does not contain them."""

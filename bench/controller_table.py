@@ -1,6 +1,7 @@
-"""The table of docs/results.md: the controllers that ship, their evaluation and their cost. ``python -m bench.controller_table``.
+"""Prints the table of docs/results.md with ``python -m bench.controller_table``.
 
-The figures are those that ``pack`` stored with each controller; ``evaluate --controller NAME`` measures a row anew.
+Each controller that ships has a row: its evaluation and its cost, as ``pack`` stored them. ``evaluate --controller
+NAME`` measures a row anew.
 """
 
 from mimic.evaluation.report import EvaluationReport

@@ -1,7 +1,7 @@
-"""The rate of pybullet's own DeepMimic environment, as a program of its own: prints JSON on its last line.
+"""Measures the speed of pybullet's own DeepMimic environment. Run as a program, it prints JSON on its last line.
 
-It is the humanoid's walk with that package's settings (30 Hz control, physics at 1/240 s), stepped as its training
-script does. The package's ``__init__`` needs the old ``gym``, which nothing else here does, so it is stepped over.
+The humanoid walks with that package's settings (30 Hz control, physics at 1/240 s), stepped as in its training script.
+The package's ``__init__`` needs the old ``gym``, so this module imports the environment without it.
 """
 
 import importlib.util
@@ -18,7 +18,7 @@ _STEP = 1 / 240
 
 
 def measure(seconds: float) -> float:
-    """Control steps per second, measured in a process of its own. Raises InputError where it does not run."""
+    """Control steps per second, measured in a separate process. Raises InputError if the environment does not run."""
     command = [sys.executable, "-m", "bench.pybullet_engine", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120 + 4 * seconds, check=False)
     if done.returncode != 0:

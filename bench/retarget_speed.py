@@ -1,9 +1,10 @@
-"""How fast a clip is retargeted, beside a plain loop over its frames with mink, on the same targets in the same run.
+"""Measures retargeting, and beside it a plain loop over the frames with mink, on the same targets in the same run.
 
-mink (an inverse-kinematics library on MuJoCo) is given every key body's target and starts each frame from the one before,
-in two ways: as its examples do (until within 0.1 mm of the target, twenty steps at most, and targets of another body's
-proportions are never that near), and stopping as soon as a step brings less than a millimetre. Neither knows of contacts,
-the ground or neighbouring frames. Rates are frames a second of processor time on one thread.
+mink, an inverse-kinematics library on MuJoCo, gets every key body's target and starts each frame from the solution of
+the previous one. It is timed with two stopping rules. Its examples stop within 0.1 mm of the target or after twenty
+steps; targets of another body's proportions are never reached. The early rule stops when a step gains less than a
+millimetre. Neither loop models contacts, the ground or neighbouring frames. Rates are frames per second of processor
+time on one thread.
 """
 
 import time
@@ -40,7 +41,7 @@ _PREFERRED = ("walk", "run", "trot", "pace")  # these first, of a character's cl
 
 
 def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, Any]:
-    """Frames a second of the whole of retargeting and of the loop with mink, and what error each leaves.
+    """Frames per second of complete retargeting and of the loop with mink, and the remaining error of each.
 
     Raises InputError: mink is not installed, or there is no clip to retarget.
     """
@@ -82,7 +83,7 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
 
 
 def _another_body(character: Character) -> Clip:
-    """Cycles of a clip at hand, on a skeleton of the same names that is seven per cent larger."""
+    """Repeated cycles of an installed clip, on a skeleton with the same names that is seven per cent larger."""
     here = [info.name for info in list_clips() if info.character == character.name and info.available]
     name = next((name for name in (*_PREFERRED, *here) if name in here), None)
     if name is None:
@@ -100,7 +101,7 @@ def _another_body(character: Character) -> Clip:
 def _mink_loop(
     rig: RetargetRig, targets: Targets, objective: IkObjective, start: Configuration, frames: slice, early: bool
 ) -> Configuration:
-    """Frame by frame from the configuration before; ``early`` stops where a step gains less than a millimetre."""
+    """Solve frame by frame, each from the previous solution; ``early`` stops if a step gains less than a millimetre."""
     import mink
 
     model = rig.character.mj_model(visual=False)

@@ -23,7 +23,7 @@ _NAMED_HEADER = "| clip | card as published | card as trained on | moved [cm] | 
 
 
 def named() -> int:
-    """One row a named clip: its quality report as published, and as repaired when training loads it."""
+    """One row per named clip: its quality report as published, and as repaired when training loads it."""
     _head(_NAMED_HEADER)
     for name in clip_names():
         motion = load_clip(name)
@@ -45,7 +45,7 @@ def _head(columns: str) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """One row a file; a file that cannot be used says why."""
+    """Print one row per file; for a file that cannot be used, the reason."""
     torch.set_num_threads(1)
     if list(argv) == ["named"]:
         return named()

@@ -1,4 +1,4 @@
-"""How fast the environment is, as a ratio to the simulator alone, measured in one run on the same threads."""
+"""Measures the environment's speed as a ratio to that of the simulator alone, in one run on the same threads."""
 
 import time
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from bench import pybullet_engine as bench_pybullet
+from mimic.core import program
 from mimic.core.errors import InputError
 from mimic.gpu.graphed_env import with_graphs
 from mimic.runs.preset import Preset
@@ -37,7 +38,7 @@ def bench_sim(
     """Control steps per second of the whole environment and of the simulator alone at the same substeps.
 
     The two are timed in turns, from states of the same rollout; the rates are medians over the turns. With
-    ``pybullet`` its DeepMimic environment (one humanoid, one core) is timed as well, before and after.
+    ``pybullet``, its DeepMimic environment (one humanoid, one core) is timed before and after.
     """
     peer = [bench_pybullet.measure(_PEER_SECONDS)] if pybullet else []
     clip = clip_of(character)
@@ -86,18 +87,17 @@ def bench_sim(
 
 
 def clip_of(character: str) -> str:
-    """A clip of the character that is at hand, the usual one first."""
+    """Name of an installed clip of the character, preferably the usual one."""
     clips = [info.name for info in list_clips() if info.character == character and info.available]
     if not clips:
-        raise InputError(f"no clip of the {character} is on this machine: run_mimic.py fetch all gets them")
+        raise InputError(
+            f"no clip of the {character} is on this machine: {program.command('fetch all')} downloads them"
+        )
     return next(name for name in (*_USUAL_CLIPS, *clips) if name in clips)
 
 
 def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], None] | None = None) -> float:
-    """Calls a second over about ``_SECONDS``, of what works on ``device``.
-
-    With ``before`` something else is done every ``_CHUNK`` calls, not timed.
-    """
+    """Calls per second of ``call``, measured for about ``_SECONDS``. ``before``, if given, runs untimed every ``_CHUNK`` calls."""
     count, passed = 0, 0.0
     while passed < _SECONDS:
         if before:
@@ -111,7 +111,7 @@ def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], N
 
 
 def now(device: torch.device) -> float:
-    """Seconds; what a GPU was told to do is done by then."""
+    """The time [s], after a GPU has finished its pending work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

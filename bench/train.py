@@ -1,8 +1,8 @@
-"""Where the time of a training run goes: whole iterations, timed from within, on fresh networks.
+"""Measures the parts of a training run: whole iterations of fresh networks, with stopwatches inside.
 
-The same work is done in two ways by turns within one run: as the preset says, and plainly (learning after collecting, in
-float32 but for what Muon does, on one thread, an environment on a GPU without CUDA graphs), so that their ratio means
-something on a machine that does other things besides.
+The same work is timed in two ways that alternate within one run, so that their ratio is fair on a busy machine. One
+follows the preset. The plain one learns after collecting, in float32 except for Muon's own products, on one thread. A
+plain environment on a GPU uses no CUDA graphs.
 """
 
 from collections.abc import Callable
@@ -37,11 +37,11 @@ def bench_train(
     engine: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> dict[str, Any]:
-    """Samples a second of training, and the shares of its wall time.
+    """Samples per second of training, and the shares of its wall time.
 
     Shares: ``simulate`` (servo and physics), ``infer`` (the policy acting), ``observe_reward`` (the rest of the
-    environment), ``learn`` (what the rollout waits for) and ``rest``. ``learn_beside`` is the time of updates that ran
-    beside the rollout, as a share of the same wall time; it is not part of the sum.
+    environment), ``learn`` (updates for which the rollout waits) and ``rest``. ``learn_beside`` is the share of updates
+    that run beside the rollout; it is not part of the sum.
     """
     clip = clip_of(character)
     run = tracking_run(clip, preset, algorithm, engine=engine, device=device)
@@ -80,7 +80,7 @@ def _plain(run: RunConfig) -> RunConfig:
 
 
 class _Run:
-    """Training without log, evaluation and checkpoints; stopwatches on its parts."""
+    """Training without log, evaluation and checkpoints, with stopwatches on its parts."""
 
     def __init__(self, run: RunConfig, threads: int, plainly: bool = False) -> None:
         self.rates: list[float] = []
@@ -109,7 +109,7 @@ class _Run:
         self._watch(self, "_learn", "learn")
 
     def iterate(self, count: int) -> None:
-        """So many iterations; their mean rate is one entry of ``rates``."""
+        """Run ``count`` iterations and append their mean rate to ``rates``."""
         begin = now(self._env.device)
         for _ in range(count):
             if self._beside:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from characters.character import load_character
+from mimic.core import program
 from mimic.core.errors import ClipError, InputError, nearest
 from mimic.core.strict_config import build, read_yaml
 from mocap.editing import mirror
@@ -180,7 +181,7 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
         return load_clip(entry.fallback, opener)
     if not found and entry.requires_acceptance:
         raise InputError(
-            f"clip '{name}' is not on this machine: run_mimic.py fetch {name} shows its licence and gets it"
+            f"clip '{name}' is not on this machine; {program.command(f'fetch {name}')} shows its licence and downloads it"
         )
     found = found or _download(entry, opener)
     character = load_character(entry.character)
@@ -235,7 +236,7 @@ def _names_under(entries: Sequence[ClipEntry], licence: str) -> str:
 
 @cache  # once a process and clip
 def _say_fallback(name: str, fallback: str) -> None:
-    advice = f"run_mimic.py fetch {name} gets the recording"
+    advice = f"{program.command(f'fetch {name}')} downloads the recording"
     print(
         f"clip '{name}': the recording is not here; using '{fallback}', which is synthetic ({advice})", file=sys.stderr
     )

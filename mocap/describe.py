@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from characters.character import load_character
+from mimic.core import program
 from mocap.motion import Motion
 from mocap.skeleton import Assumption, Clip, KeypointMotion, SkeletonMotion, character_motion_as_skeleton
 
@@ -62,7 +63,7 @@ def retarget_command(clip: Clip, path: Path) -> str:
     """The command that retargets a foreign skeleton to one of our characters: the dog, if the skeleton has a tail."""
     names = clip.skeleton.names if isinstance(clip, SkeletonMotion) else getattr(clip, "names", ())
     tail = any("tail" in name.lower() and "ponytail" not in name.lower() for name in names)
-    return f"run_mimic.py retarget {path} --character {'dog' if tail else 'humanoid'} --out {path.stem}.npz"
+    return program.command(f"retarget {path} --character {'dog' if tail else 'humanoid'} --out {path.stem}.npz")
 
 
 _KINDS: dict[type, str] = {

@@ -1,8 +1,8 @@
-"""Download of one small file whose content is known beforehand.
+"""Download of one small file whose sha256 is known beforehand.
 
-Promises: https from end to end, redirects included; at most ``MAX_BYTES`` are read; a server that stalls or dribbles is
-given up; nothing is found under the file's name unless its sha256 is the expected one, whenever the process may die.
-What had arrived when a download broke off waits in a hidden ``.part`` file beside it, and the next try asks for the rest.
+Every request uses https, redirects included, and at most ``MAX_BYTES`` are read. A download that stalls or is too slow
+is given up. The file appears under its name only if its sha256 is right, whenever the process may be killed. The bytes
+of an interrupted download stay in a hidden ``.part`` file, and the next try requests the rest.
 """
 
 import hashlib

@@ -1,12 +1,12 @@
-"""Authored dog gaits: trot, rotary canter, walk, pace and turn, made from published figures. Synthetic, not capture.
+"""Authored dog gaits: trot, rotary canter, walk, pace and turn, made from published figures. They are synthetic.
 
-Nothing here is fitted to a recording. Stride times, duty factors, footfall orders, speeds and the split of stance before
-and behind the shoulder and hip are from the veterinary literature (see docs/gaits.md); what it does not give, such as
-how a paw rolls off or how the tail follows, is the author's choice. The dog runs on its own legs: paws stand where they
-were put until they are lifted, and joint angles follow from the lengths of this character.
+Nothing here is fitted to a recording. Stride times, duty factors, footfall orders and speeds are from the veterinary
+literature (see docs/gaits.md), and so is the split of stance before and behind the shoulder and hip. The literature
+does not say how a paw rolls off or how the tail follows; these are the author's choice. Paws stay where they were set
+down until they are lifted, and joint angles follow from the lengths of this character.
 
-The recipe: footholds under the moving trunk, one a stride and paw; between them the paw swings from rest to rest; the
-trunk bobs, pitches, rolls and bends with the phase; each leg is placed by :mod:`mocap.leg_ik`.
+Each paw has one foothold per stride, under the moving trunk, and swings from rest to rest between footholds. The trunk
+bobs, pitches, rolls and bends with the phase. :mod:`mocap.leg_ik` computes the legs.
 """
 
 import math

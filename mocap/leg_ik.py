@@ -1,8 +1,8 @@
-"""Places the dog's paws: joint rotations of a leg from where its paw is to stand and how its last segment slopes.
+"""Inverse kinematics of the dog's legs: joint rotations from the paw's position and the slope of the last segment.
 
-A leg is a ball joint, a hinge and two ball joints; its paw's place leaves one freedom, which the caller settles by the
-slope of the segment above the paw (metatarsus or hand). Everything is in the world: z up; matrices have the axes of a
-body as columns; angles in radians, T frames at once.
+A leg is a ball joint, a hinge and two ball joints. The paw's position leaves one degree of freedom, which the caller
+fixes by the slope of the segment above the paw (metatarsus or hand). Everything is in world axes, z up. Matrices have
+the axes of a body as columns; angles are in radians; T frames are solved at once.
 """
 
 from dataclasses import dataclass
@@ -58,8 +58,10 @@ def dog_leg(character: Character, side: str, fore: bool) -> Leg:
 
 
 def paw_joint(leg: Leg, edge_w: Array, yaw: Array, pitch: Array) -> Array:
-    """(T, 3) of the paw's joint when the front edge of its sole stands over ``edge_w`` (T, 2) and the lowest part of it
-    at no height; ``pitch`` is nose down."""
+    """Position (T, 3) of the paw's joint, with the sole's front edge over ``edge_w`` (T, 2) and its lowest part at height 0.
+
+    A positive ``pitch`` (T,) [rad] points the toes down.
+    """
     x, z = leg.edge
     ahead = -(x * np.cos(pitch) + z * np.sin(pitch))
     below = np.minimum(_height(leg.edge, pitch), _height(leg.heel, pitch))
@@ -69,8 +71,8 @@ def paw_joint(leg: Leg, edge_w: Array, yaw: Array, pitch: Array) -> Array:
 def place(leg: Leg, base: Array, forward: Array, paw: Array, slope: Array, paw_yaw: Array, paw_pitch: Array) -> LegPose:
     """Orientations of the leg's bodies.
 
-    ``base`` (T, 3) is where the leg hangs, ``forward`` (T,) the yaw of its plane, ``paw`` (T, 3) its paw's joint, and
-    ``slope`` (T,) how far the segment above the paw leans back from upright.
+    ``base`` (T, 3) is the position of the leg's first joint, ``paw`` (T, 3) that of the paw's joint. ``forward`` (T,) is the
+    yaw of the leg's plane, and ``slope`` (T,) the angle by which the segment above the paw leans back from upright.
     """
     zero = np.zeros_like(slope)
     ahead, left = _yawed(forward), np.stack((-np.sin(forward), np.cos(forward), zero), -1)

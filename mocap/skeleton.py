@@ -1,11 +1,11 @@
-"""Motion on any skeleton, and of bare key points: what the readers of foreign formats hand to retargeting.
+"""Motion on any skeleton, and motion of bare key points: the readers of foreign formats return them, retargeting takes them.
 
-Whatever the file's own conventions were, a :class:`SkeletonMotion` and a :class:`KeypointMotion` are in ours: metres,
-z up, the figure facing along x (to the nearest quarter turn) at its first frame. :class:`FileConventions` keeps what was taken
-for granted on the way, so that a wrong guess can be seen and overridden. Only the world was turned: a bone's own frame
-is as its file had it, which is why a skeleton has rest rotations, and nothing may be concluded from a bone's axes.
+A :class:`SkeletonMotion` and a :class:`KeypointMotion` use this package's conventions, whatever the file's were. Lengths are
+in metres, z is up, and the figure faces along x (to the nearest quarter turn) in its first frame. :class:`FileConventions` lists the
+assumptions of the reader, so that a wrong one can be seen and overridden. Readers rotate the world, but not the frames of
+the bones. A skeleton therefore has rest rotations, and the directions of a bone's axes mean nothing.
 
-Like a Motion, these are checked when made and never changed; tensors are float64, shared, to be treated as read-only.
+Like a Motion, both are checked when made and never changed; tensors are float64, shared, and must not be written to.
 Shape letters: T frames, J bones, E tips, K key points.
 """
 

@@ -1,7 +1,7 @@
 """Configurations of one character over a whole clip, and derivatives of points with respect to its joints.
 
-A step (T, D) holds, for each frame, the root's translation (3) [m] and rotation (3) [rad] in world axes, then the A
-joint axes [rad]: of a ball joint a rotation vector in the child's frame, of a hinge its angle.
+A step (T, D) holds, for each frame, the root's translation (3) [m] and rotation (3) [rad] in world axes, then A joint
+coordinates [rad]. A ball joint has a rotation vector in the child's frame, a hinge its angle.
 """
 
 from __future__ import annotations

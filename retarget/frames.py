@@ -1,9 +1,9 @@
 """Orientations out of directions, and out of a recording's own joint rotations once the two have been compared.
 
-A frame is made from two directions of a segment; the same two directions on the character at rest give its frame there,
-and the turn from one to the other is the orientation of the character's body. Where the recording has rotations, the
-constant turn between them and such frames is averaged over the clip (``fit_constant_offset``): this is what replaces the rotation
-offsets that are made by hand elsewhere, and it holds where directions say nothing, as on a straight limb.
+Two directions of a segment define a frame. The same two directions of the character at rest define its rest frame, and
+the rotation from the rest frame to the frame is the orientation of the character's body. If the recording has joint
+rotations, ``fit_constant_offset`` averages the constant rotation between them and these frames over the clip. This
+replaces offsets set by hand, and it works where directions are undetermined, as on a straight limb.
 """
 
 import torch

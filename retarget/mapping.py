@@ -1,8 +1,8 @@
 """Finds the role of each joint of a recording from its name, its place in the tree, and the lengths of bones.
 
-Hands and feet are recognised by name; everything between them and the trunk follows from the tree, because "Shoulder"
-is a collar bone in one studio and an upper arm in the next. A skeleton without telling names is read by its shape
-(``shape.py``). A YAML of ``role: joint`` lines overrides any of it.
+Hands and feet are recognised by name. The joints between them and the trunk follow from the tree, because "Shoulder" is
+a collar bone in one studio and an upper arm in another. A skeleton without known names is mapped by its shape
+(``shape.py``). A YAML of ``role: joint`` lines overrides the result.
 """
 
 from collections.abc import Mapping as MappingOf

@@ -1,8 +1,8 @@
 """Retargets a recording to a character: the steps in order.
 
-The joints are given roles, the recording is scaled to the character and searched for contacts as a whole; then the
-frames that are wanted, and some on each side of them, are solved together. Cutting a clip elsewhere therefore changes
-nothing in the middle of it.
+First the joints are mapped to roles. Then the whole recording is scaled to the character and searched for contacts.
+Finally the requested frames, and some on each side of them, are solved together, so that moving a cut does not change the
+middle of a clip.
 """
 
 from __future__ import annotations

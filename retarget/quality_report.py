@@ -53,7 +53,7 @@ THRESHOLDS: dict[str, Threshold] = {
         "cm/s",
         3.0,
         8.0,
-        "run_mimic.py retarget holds standing feet (--repair where the skeleton is the character's own)",
+        "retarget it: standing feet are then held (--repair if it is on the character's own skeleton)",
     ),
     "penetration": Threshold(
         "depth below the ground",
@@ -89,11 +89,9 @@ THRESHOLDS: dict[str, Threshold] = {
     "jumps": Threshold(
         "joints that flip between frames", "frames", 0.0, 2.0, "cut there, or give a --map if a joint is mistaken"
     ),
-    "seam_pose": Threshold(
-        "loop: pose across the seam", "deg", 5.0, 15.0, "close it: run_mimic.py retarget ... --loop"
-    ),
+    "seam_pose": Threshold("loop: pose across the seam", "deg", 5.0, 15.0, "close the loop: retarget it with --loop"),
     "seam_velocity": Threshold(
-        "loop: velocity across the seam", "rad/s", 3.0, 8.0, "close it: run_mimic.py retarget ... --loop"
+        "loop: velocity across the seam", "rad/s", 3.0, 8.0, "close the loop: retarget it with --loop"
     ),
     "torque": Threshold(
         "frames that need more torque than there is",

@@ -1,7 +1,7 @@
 """The recording by role, scaled to the character's size and moved to its standing height.
 
-The recording is scaled so that its legs are the character's, a tilted floor is made level, and the whole is lifted or
-lowered so that standing feet are where the character's would be. Nothing of it changes afterwards.
+The recording is scaled so that its legs are as long as the character's. A tilted floor is levelled, and the recording
+is lifted or lowered so that standing feet are at the character's height. Later steps do not change it.
 """
 
 import itertools

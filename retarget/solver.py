@@ -1,8 +1,8 @@
 """Inverse kinematics of a whole clip at once: every iteration is one damped Gauss-Newton step of all frames together.
 
-A smoothness cost pulls every frame towards the mean of its two neighbours. The coupling passes one
-frame further with every iteration, so what happens at a frame depends on nothing further away than the number of iterations:
-a clip cut elsewhere keeps its middle. The normal equations are formed in float32, several hundred frames a batch, from
+A smoothness cost pulls every frame towards the mean of its two neighbours. Each
+iteration couples a frame to its neighbours only. A frame therefore depends on no frame further away than the number of
+iterations, and a clip cut elsewhere keeps its middle. The normal equations are formed in float32, several hundred frames a batch, from
 residuals in float64; the poses stay float64.
 """
 

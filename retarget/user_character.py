@@ -47,8 +47,8 @@ def guess_keys(model: Path) -> dict[str, KeyBody]:
         lines = [line if line.endswith("?") else line.replace(": ", ": {body: ") + "}" for line in text.splitlines()]
         body = "\n".join("  " + line for line in lines)
         raise ConfigError(
-            f"{model}: cannot tell which bodies these roles have; write a YAML beside it, complete it and give it as "
-            f"--character FILE.yaml (at: [x, y, z] names a point of a body that has no joint there).\nbodies: "
+            f"{model}: cannot tell which bodies have these roles. Write this YAML beside it, complete it, and use "
+            f"--character FILE.yaml. In it, `at: [x, y, z]` is a point of a body that has no joint there.\nbodies: "
             f"{', '.join(names)}\n\nmodel: {model.name}\nkey_bodies:\n{body}"
         ) from None
     return {role: KeyBody(names[j]) for role, j in mapping.joints.items()}

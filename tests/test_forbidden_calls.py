@@ -63,7 +63,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_nothing_forbidden(module):
+def test_the_source_has_no_forbidden_call(module):
     file = modules()[module].relative_to(ROOT)
     found = [f"{file}:{line}: {complaint}" for line, complaint in violations(tree(module))]
     found += [
@@ -93,11 +93,11 @@ def test_nothing_forbidden(module):
         "def f(x):\n    assert x > 0",
     ],
 )
-def test_each_is_seen(text):
+def test_every_kind_of_forbidden_call_is_found(text):
     assert list(violations(ast.parse(text)))
 
 
-def test_the_safe_forms_pass():
+def test_safe_forms_of_forbidden_calls_pass():
     text = (
         "np.load(path, allow_pickle=False)\nsubprocess.run(['ls'], shell=False)\nmodel.eval()\nyaml.safe_load(text)\n"
         "re.compile(x)\nclass L(yaml.SafeLoader): pass\ntry:\n    pass\nexcept OSError:\n    pass"

@@ -8,6 +8,7 @@ certainty in [0, 1] says how far beyond it the run is.
 from mimic.analysis import body_rules, learning_rules
 from mimic.analysis.evidence import Evidence
 from mimic.analysis.finding import Finding, Rule
+from mimic.core import program
 
 
 def run_is_short(e: Evidence) -> Finding | None:
@@ -18,7 +19,7 @@ def run_is_short(e: Evidence) -> Finding | None:
         "patience",
         f"The run is short: {e.samples / 1e6:.2g} million samples. Returns rise late: a cartwheel that lasts 2 s after half "
         "a million samples may last 20 s after one million, and harder clips take longer.",
-        (f"run_mimic.py train --clip {e.config.task.title} --resume --out {e.run}",),
+        (program.command(f"train --clip {e.config.task.title} --resume --out {e.run}"),),
         0.3,
     )
 

@@ -1,4 +1,4 @@
-"""What the command line can do, a file a family of verbs: their options, and what each calls.
+"""The command line: one file per family of commands declares their options; ``commands/`` has one file per command.
 
-Whatever is slow to import is imported where a verb runs, so that ``--help`` and complaints come at once.
+A command's module is imported when the command runs, so that ``--help`` and errors appear at once.
 """

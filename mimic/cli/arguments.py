@@ -1,4 +1,4 @@
-"""The command line's commands, the options that several of them have, and errors that name the nearest valid word."""
+"""Parser of the command line, options that several commands share, and errors that name the nearest valid word."""
 
 import argparse
 import importlib
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mimic.core import program
 from mimic.core.errors import InputError, nearest
 from mimic.core.plotting import FORMATS as DIAGRAMS
 from mimic.rl.algorithms import ALGORITHMS
@@ -16,14 +17,14 @@ DEVICES = ("cpu", "cuda")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are InputErrors that name the nearest valid words."""
+    """An argument parser that raises InputErrors, which name the nearest valid words."""
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError instead of printing the usage."""
         raise InputError(f"{message}. See {self.prog} --help")
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Parse everything; an unknown option is an error with a hint, whatever else is wrong."""
+        """Parse a command line. An unknown option is reported first, with a hint, before any other error."""
         argv = _join_axes(argv)
         try:
             args, unknown = self.parse_known_args(argv)
@@ -35,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         return args
 
     def _check_options(self, argv: Sequence[str]) -> None:
-        """Raise InputError for the first option that the command does not have: a misspelt one may be why one is missing."""
+        """Raise InputError for the first unknown option: a misspelt option may be the reason why a required one is missing."""
         parser, words = self, list(argv)
         while words and (command := _commands_of(parser).get(words[0])):
             parser = command
@@ -51,7 +52,7 @@ def _commands_of(parser: Parser) -> dict[str, Parser]:
 
 
 def _join_axes(argv: Sequence[str]) -> list[str]:
-    """``--up -z`` as ``--up=-z``: argparse would take the axis for an option."""
+    """Join ``--up -z`` to ``--up=-z``, because argparse would take the axis for an option."""
     joined: list[str] = []
     for word in argv:
         if joined and joined[-1] in ("--up", "--forward") and word in ("-x", "-y", "-z"):
@@ -65,10 +66,10 @@ def _unknown_option(word: str, parser: argparse.ArgumentParser) -> InputError:
 
 
 class CommandGroup:
-    """Commands, or the second words of one, that are added one at a time.
+    """Commands, or the subcommands of one, that are added one at a time.
 
     Attributes:
-        names: the words so far.
+        names: of the commands added so far.
     """
 
     def __init__(self, subparsers: Any, prefix: str = "") -> None:
@@ -87,7 +88,7 @@ class Commands(CommandGroup):
     """The command line.
 
     Attributes:
-        parser: of everything; ``run(parser.parse(argv))`` carries a command out.
+        parser: of the whole command line; ``run(parser.parse(argv))`` carries a command out.
     """
 
     def __init__(self, program: str, description: str) -> None:
@@ -99,7 +100,7 @@ class Commands(CommandGroup):
         )
 
     def add_group(self, name: str, metavar: str, help_text: str) -> CommandGroup:
-        """Add a command of two words. The caller adds the second words to the group returned."""
+        """Add a command that has subcommands. The caller adds these to the group returned."""
         self.names.append(name)
         parser: Parser = self._subparsers.add_parser(name, help=help_text, description=help_text)
         second = parser.add_subparsers(dest=name, metavar=metavar, parser_class=Parser, title="of", required=True)
@@ -145,47 +146,51 @@ def add_task_or_clip(parser: Parser, clip_help: str) -> None:
 
 
 def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
-    """What the user may say about a motion file: the fields of ``mocap.conventions.ReadOptions``."""
+    """Add the options that declare a motion file's conventions: the fields of ``mocap.conventions.ReadOptions``."""
     parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
     parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
-    parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces at first")
+    parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces in its first frame")
     parser.add_argument(fps, dest="source_fps", type=positive, help="frames a second of the file")
-    parser.add_argument("--root", metavar="NAME", help="which figure, where a file has several")
-    parser.add_argument("--take", metavar="NAME", help="which animation, where a file has several")
+    parser.add_argument("--root", metavar="NAME", help="the figure to read, if the file has several")
+    parser.add_argument("--take", metavar="NAME", help="the animation to read, if the file has several")
     parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
 
 
 def add_film_options(parser: Parser) -> None:
-    """Where a film goes and how it is drawn."""
+    """Add the options of a film: file, size and renderer."""
     parser.add_argument(
-        "--size", type=picture_size, default=(1280, 480), metavar="WxH", help="of the picture (default 1280x480)"
+        "--size", type=picture_size, default=(1280, 480), metavar="WxH", help="size of the picture (default 1280x480)"
     )
     parser.add_argument("--renderer", choices=("auto", "egl", "tiny"), default="auto")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4")
 
 
 def add_engine(parser: Parser) -> None:
-    """Which simulator, and where; None where it was not said."""
+    """Add ``--engine`` and ``--device``, which are None if they were not given."""
     parser.add_argument(
-        "--engine", choices=list(ENGINES), help="mujoco (CPU, the default), warp (GPU) or bullet (check)"
+        "--engine", choices=list(ENGINES), help="mujoco (CPU, the default), warp (GPU) or bullet (a second opinion)"
     )
-    parser.add_argument("--device", choices=DEVICES, help="default cpu; cuda: with --engine warp; to train, with any")
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        help="cpu (the default) or cuda; training can use cuda with any engine, other commands only with --engine warp",
+    )
 
 
 def add_threads(parser: Parser) -> None:
-    """How many threads simulate."""
+    """Add ``--threads``."""
     parser.add_argument("--threads", type=thread_count, default=0, help="simulation threads (default: all cores)")
 
 
 def positive(text: str) -> float:
-    """A number above zero."""
+    """Parse a number above zero."""
     if not 0.0 < (value := _number(text)) < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' must be a number above 0")
     return value
 
 
 def whole(text: str) -> int:
-    """A whole number above zero; 1e6 and 1_000_000 are read too."""
+    """Parse a whole number above zero; 1e6 and 1_000_000 are valid too."""
     value = _number(text)
     if not 1 <= value <= 1e15 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number above 0")
@@ -193,7 +198,7 @@ def whole(text: str) -> int:
 
 
 def impulses(text: str) -> tuple[float, ...]:
-    """Impulses [N·s] with commas between, as in 0,20,40: sorted, each once."""
+    """Parse impulses [N·s] separated by commas, as in 0,20,40. Returns them sorted, each once."""
     values = sorted({_number(part) for part in text.split(",")})
     if not all(0.0 <= value <= 1e4 for value in values) or len(values) > 100:
         raise argparse.ArgumentTypeError(f"'{text}' must be up to 100 numbers from 0 to 10000, as in 0,20,40")
@@ -201,7 +206,7 @@ def impulses(text: str) -> tuple[float, ...]:
 
 
 def seed(text: str) -> int:
-    """A whole number, negative ones too, that fits into 32 bits."""
+    """Parse a whole number, possibly negative, that fits into 32 bits."""
     value = _number(text)
     if not abs(value) < 2**31 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a whole number between -2^31 and 2^31")
@@ -209,7 +214,7 @@ def seed(text: str) -> int:
 
 
 def thread_count(text: str) -> int:
-    """A whole number; 0 means all cores."""
+    """Parse a number of threads; 0 means all cores."""
     value = _number(text)
     if not 0 <= value <= 1024 or value != int(value):
         raise argparse.ArgumentTypeError(f"'{text}' must be a number of threads, or 0 for all cores")
@@ -217,7 +222,7 @@ def thread_count(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    """A number; NaN, which no bound admits, where it is none."""
+    """Parse a number. Other text gives NaN, which no bound admits."""
     try:
         return float(text)
     except ValueError:
@@ -225,14 +230,14 @@ def _number(text: str) -> float:
 
 
 def diagram(text: str) -> Path:
-    """A file for a diagram: .png, .svg or .pdf; refused here, before anything is computed for it."""
+    """Parse the path of a diagram. Another suffix than .png, .svg or .pdf is refused before the diagram is computed."""
     if Path(text).suffix.lower().removeprefix(".") not in DIAGRAMS:
         raise argparse.ArgumentTypeError(f"'{text}' must end in .{', .'.join(DIAGRAMS)}")
     return Path(text)
 
 
 def picture_size(text: str) -> tuple[int, int]:
-    """WxH, as in 1280x480."""
+    """Parse a picture's size WxH, as in 1280x480."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise argparse.ArgumentTypeError(f"'{text}' is not WIDTHxHEIGHT, as in 1280x480")

@@ -1,4 +1,4 @@
-"""What several commands share: speaking, and the run and the simulator that were asked for."""
+"""Functions that several commands share: printing, and the run and simulator that the arguments describe."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def say(line: str) -> None:
 
 
 def announce(measurement: str) -> None:
-    """Say on stderr what is being timed, because stdout holds the JSON."""
+    """Name the measurement on stderr, because stdout holds the JSON."""
     print(f"timing {measurement}", file=sys.stderr, flush=True)
 
 
@@ -45,8 +45,8 @@ def simulator(args: argparse.Namespace) -> tuple[str, DeviceName]:
     return engine, device
 
 
-def usual_preset(engine: str | None, device: DeviceName | None) -> str:
-    """The preset of a run for which none was named, by what --engine and --device say."""
+def default_preset(engine: str | None, device: DeviceName | None) -> str:
+    """The preset of a run without --preset, which depends on --engine and --device."""
     return "gpu" if simulation_device(engine or "mujoco", device or "cpu") == "cuda" else "fast"
 
 
@@ -56,7 +56,9 @@ def take_what_is_here(args: argparse.Namespace) -> None:
         return
     asked, args.clip = args.clip, available_name(args.clip)
     if args.clip != asked:
-        say(f"the recording '{asked}' is not here (fetch {asked} gets it); '{args.clip}' is authored, not captured")
+        say(
+            f"the recording '{asked}' is not installed (fetch {asked} downloads it); using '{args.clip}', which is synthetic"
+        )
 
 
 def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:

@@ -1,4 +1,4 @@
-"""Checks of this machine: what it has, what it lacks, and how to get it. A check that raises is reported as missing."""
+"""Checks of this machine. Each reports a fact and a remedy; a check that raises is reported as missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Check(TypedDict):
 def doctor() -> dict[str, Any]:
     """Run all checks: ``{"healthy": bool, "findings": [Check, ...], "versions": {...}}``, ready for JSON.
 
-    The machine is healthy if ``run_mimic.py --clip NAME`` has everything it needs.
+    The machine is healthy if ``--clip NAME`` has everything it needs.
     """
     topics: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("python", _python),
@@ -127,7 +127,7 @@ def _gpu() -> Check:
         if importlib.util.find_spec("mujoco_warp") is None:
             return _check("gpu", "note", f"{found}, without the engine that uses it", "pip install '.[gpu]'")
         return _check("gpu", "ok", f"{found}: train with --engine warp --device cuda")
-    return _check("gpu", "ok", "none: training runs on the processor, which is what the presets are made for")
+    return _check("gpu", "ok", "none: training runs on the processor, for which the presets are made")
 
 
 def _simulation() -> Check:

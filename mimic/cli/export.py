@@ -1,27 +1,36 @@
-"""Controllers and clips taken out to game engines, the web and animation tools."""
+"""Commands that export controllers and clips to game engines, the web and animation tools."""
 
 from pathlib import Path
 
 from mimic.cli.arguments import Commands, positive
+from mimic.core import program
 
 
 def add(commands: Commands) -> None:
-    """``export``, ``verify``."""
-    export = commands.add("export", "take a controller or a clip out to a game engine")
+    """Add ``export`` and ``verify``."""
+    export = commands.add("export", "export a controller or a clip to a game engine, the web or an animation tool")
     what = export.add_mutually_exclusive_group(required=True)
-    what.add_argument("--controller", metavar="PATH|NAME", help="several, for --animation and --web: A,B")
-    what.add_argument("--clip", help="a name from `run_mimic.py clips`, or a clip file")
+    what.add_argument("--controller", metavar="PATH|NAME", help="a controller; --animation and --web take several: A,B")
+    what.add_argument("--clip", help=f"a name from `{program.command('clips')}`, or a clip file")
     export.add_argument("--out", type=Path, metavar="DIR", help="folder for the bundle or the animation files")
-    export.add_argument("--zip", action="store_true", help="a zip file instead of a folder (controller bundle only)")
     export.add_argument(
-        "--animation", metavar="FORMATS", help="the motion instead of a bundle: glb,bvh,usd, below --out"
+        "--zip", action="store_true", help="write a zip file instead of a folder (controller bundle only)"
     )
-    export.add_argument("--fps", type=positive, default=60.0, help="frames/s of animations and replays (default 60)")
-    export.add_argument("--seconds", type=positive, help="so long from the start (animations: one cycle that closes)")
-    export.add_argument("--in-place", action="store_true", help="animations without the way over the ground")
-    export.add_argument("--replay", type=Path, metavar="OUT.html", help="one HTML file that plays the motion")
-    export.add_argument("--web", type=Path, metavar="DIR", help="a web page in which the skills A,B,... run live")
+    export.add_argument(
+        "--animation", metavar="FORMATS", help="write the motion instead of a bundle, as glb,bvh,usd, below --out"
+    )
+    export.add_argument(
+        "--fps", type=positive, default=60.0, help="frames a second of animations and replays (default 60)"
+    )
+    export.add_argument(
+        "--seconds", type=positive, help="length from the start (default for animations: one closed cycle)"
+    )
+    export.add_argument("--in-place", action="store_true", help="remove the horizontal travel from animations")
+    export.add_argument("--replay", type=Path, metavar="OUT.html", help="write one HTML file that plays the motion")
+    export.add_argument(
+        "--web", type=Path, metavar="DIR", help="write a web page that simulates the controllers A,B,... live"
+    )
 
-    verify = commands.add("verify", "is a controller bundle whole, and does it compute what was recorded?")
+    verify = commands.add("verify", "check that a controller bundle is undamaged and computes the recorded numbers")
     verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder or zip file that export made")
     verify.add_argument("--json", type=Path, metavar="OUT")

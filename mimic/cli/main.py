@@ -1,4 +1,4 @@
-"""The program: finds the command, and turns an error into one line and an exit code."""
+"""The program: runs the command, and turns an error into one line and an exit code."""
 
 import argparse
 import importlib.metadata
@@ -87,14 +87,14 @@ def _version() -> str:
 
 
 def _replace_unprintable_signs() -> None:
-    """Print '?' for signs that the terminal's encoding lacks, such as ±, instead of stopping."""
+    """Make stdout and stderr print '?' for characters that the terminal's encoding lacks, such as ±."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _use_one_torch_thread() -> None:
-    """Leave the cores to the simulator: torch's own threads would compete with it over tensors too small to share."""
+    """Limit torch to one thread. Its tensors are too small to share, and the cores serve the simulator."""
     import torch  # after the command line is parsed, because it takes a second
 
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
 """The whole task for one clip: a controller, its evaluation and a film.
 
-The controller is the one that ships; else the user's latest run of the clip; else one is trained, for as many minutes as
-the user allows.
+The controller that ships is used; without it, that of the user's latest run of the clip. Without either, a controller
+is trained, for as many minutes as the user allows.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ClipReport:
-    """Paths of everything that was made, and the evaluation; ``video`` is None if it could not be drawn."""
+    """Paths of the output files, and the evaluation; ``video`` is None if it could not be drawn."""
 
     controller: Path
     evaluation_path: Path
@@ -48,7 +48,7 @@ def run_clip(
     Args:
         run: how to train, if a controller must be trained.
         out: folder for evaluation, film and run.
-        minutes: of training at most.
+        minutes: limit of training.
         seconds: length of the film [s].
         threads: of the simulation; 0 is one per core.
         say: prints a line.
@@ -108,6 +108,6 @@ def _existing_controller(run: RunConfig, out: Path, say: Say) -> Path | None:
     if load_controller(controller).clip != run.task.title:
         return None
     say(
-        f"controller: your latest run, {previous} (train --clip {run.task.title} --resume --out {previous} goes on with it)"
+        f"controller: your latest run, {previous} (train --clip {run.task.title} --resume --out {previous} continues it)"
     )
     return controller

@@ -163,7 +163,7 @@ def _footfall_cells(foot: FootComparison) -> tuple[str, ...]:
 
 
 def print_clips(clips: Sequence[Any], controllers: Sequence[str]) -> None:
-    """Print the catalogue: each clip, its place, whether one of ``controllers`` is for it; then the licences in full."""
+    """Print the catalogue: each clip, where its file is, and whether a controller ships for it. The licences follow in full."""
     licences = sorted({info.licence for info in clips})
     rows = [
         (

@@ -1,4 +1,4 @@
-"""From a clip to a controller: the whole job, training, and what is asked of runs."""
+"""Commands that make a controller from a clip, and commands about training runs."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from mimic.cli.arguments import Commands, add_run_options, add_threads, diagram,
 
 
 def add(commands: Commands) -> None:
-    """``run``, ``train``, ``diagnose``, ``curves``, ``pack``."""
-    job = commands.add("run", "controller, evaluation and video of one clip (what --clip alone does)")
+    """Add ``run``, ``train``, ``diagnose``, ``curves`` and ``pack``."""
+    job = commands.add("run", "controller, evaluation and video of one clip (the default command)")
     add_run_options(job)
     job.add_argument(
         "--minutes", type=positive, default=10.0, help="training time, if there is no controller yet (default 10)"
     )
     job.add_argument("--seconds", type=positive, default=10.0, help="length of the video (default 10)")
-    job.add_argument("--out", type=Path, help="folder for everything that is made (default out/CLIP)")
+    job.add_argument("--out", type=Path, help="folder of all output (default out/CLIP)")
 
     train = commands.add("train", "train a controller, or go on training it")
     add_run_options(train, tasks=True)
@@ -32,23 +32,25 @@ def add(commands: Commands) -> None:
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
 
-    diagnose = commands.add(
-        "diagnose", "why a run does not learn, in words: where it falls, what is at fault, what to try"
-    )
-    diagnose.add_argument("run", type=Path, metavar="RUN", help="a folder that train has written")
+    diagnose = commands.add("diagnose", "say why a run does not learn: where it falls, likely causes, remedies")
+    diagnose.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
     diagnose.add_argument(
-        "--episodes", type=whole, default=64, help="episodes its newest policy is tried out in (default 64)"
+        "--episodes", type=whole, default=64, help="number of episodes that try the newest policy (default 64)"
     )
     diagnose.add_argument("--json", type=Path, metavar="OUT")
     add_threads(diagnose)
 
-    curves = commands.add("curves", "learning curves of several runs in one picture and a table")
+    curves = commands.add("curves", "draw the learning curves of several runs and print a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     curves.add_argument("--out", type=diagram, default=Path("curves.png"), metavar="OUT.png")
-    curves.add_argument("--reach", type=positive, metavar="RETURN", help="also say when each run first reached it")
+    curves.add_argument(
+        "--reach", type=positive, metavar="RETURN", help="also print when each run first reached this return"
+    )
 
-    pack = commands.add("pack", "keep a run's best checkpoint as a small controller folder, evaluated")
+    pack = commands.add("pack", "write a run's best checkpoint as a small, evaluated controller folder")
     pack.add_argument("run", type=Path, metavar="RUN")
     pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    pack.add_argument("--episodes", type=whole, default=32, help="from as many random starts (default 32)")
+    pack.add_argument(
+        "--episodes", type=whole, default=32, help="number of episodes, each with a random start (default 32)"
+    )
     add_threads(pack)

@@ -1,4 +1,4 @@
-"""A controller at work: how well it does, and what it looks like."""
+"""Commands that evaluate a controller and film controllers and clips."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from mimic.cli.arguments import (
     seed,
     whole,
 )
+from mimic.core import program
 from mimic.play import PATHS
 
 
@@ -21,16 +22,20 @@ def add(commands: Commands) -> None:
     evaluate = commands.add("evaluate", "how well a controller tracks its clip, or does in its task")
     evaluate.add_argument("--task", metavar="ID", help="of a run of train --task: its return in this Gymnasium task")
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
-    evaluate.add_argument("--episodes", type=whole, default=32, help="from as many random starts (default 32)")
+    evaluate.add_argument(
+        "--episodes", type=whole, default=32, help="number of episodes, each with a random start (default 32)"
+    )
     evaluate.add_argument("--seconds", type=positive, default=20.0, help="length of an episode (default 20)")
-    evaluate.add_argument("--seed", type=seed, help="of other phases (default: the same for everyone)")
+    evaluate.add_argument(
+        "--seed", type=seed, help="seed of the starts (default: the same starts for every controller)"
+    )
     evaluate.add_argument("--json", type=Path, metavar="OUT")
     evaluate.add_argument(
-        "--push", nargs="?", type=impulses, const=(), metavar="N·s,...", help="push it: impulse against survival"
+        "--push", nargs="?", type=impulses, const=(), metavar="N·s,...", help="push the character: survival by impulse"
     )
-    evaluate.add_argument("--push-plot", type=diagram, metavar="OUT.png", help="the same as a picture")
+    evaluate.add_argument("--push-plot", type=diagram, metavar="OUT.png", help="draw survival by impulse")
     evaluate.add_argument(
-        "--footfall", type=diagram, metavar="OUT.png", help="which foot is down when, beside the clip"
+        "--footfall", type=diagram, metavar="OUT.png", help="draw when each foot is on the ground, beside the clip"
     )
     add_engine(evaluate)
     add_threads(evaluate)
@@ -44,17 +49,19 @@ def add(commands: Commands) -> None:
     lead = commands.add("steer", "lead a controller of several clips (train --clip A+B+C) along a path, and film it")
     lead.add_argument("--controller", required=True, metavar="PATH|NAME")
     lead.add_argument("--path", choices=PATHS, default="eight")
-    lead.add_argument("--radius", type=positive, default=3.0, metavar="M", help="of the path's circles (default 3)")
-    lead.add_argument("--seconds", type=positive, default=25.0, help="how long (default 25)")
-    lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="path and track from above")
+    lead.add_argument(
+        "--radius", type=positive, default=3.0, metavar="M", help="radius of the path's circles (default 3)"
+    )
+    lead.add_argument("--seconds", type=positive, default=25.0, help="length of the film (default 25)")
+    lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="draw path and track from above")
     add_film_options(lead)
 
     play = commands.add("play-clip", "film a clip as it is, without physics")
-    play.add_argument("--clip", required=True, help="a name from `run_mimic.py clips`, or a clip file")
+    play.add_argument("--clip", required=True, help=f"a name from `{program.command('clips')}`, or a clip file")
     play.add_argument(
         "--seconds",
         type=positive,
-        help="so long from the start (default: whole cycles of at least 4 s, or once and a second more)",
+        help="length of the film (default: whole cycles of at least 4 s; a clip that plays once, and a second more)",
     )
-    play.add_argument("--raw", action="store_true", help="leave frames below the ground where they are")
+    play.add_argument("--raw", action="store_true", help="do not lift frames out of the ground")
     add_film_options(play)

@@ -1,11 +1,11 @@
 """Folders that are either whole or absent, and that notice any damage.
 
-Writing: ``mimic.core.files.publish_folder`` publishes the files by a rename, ``MANIFEST.json`` (sizes, sha256) written
-last. A process killed at any moment leaves the folder as it was, and at worst an orphan ``.tmp-*``, which
-`remove_orphans` clears away.
+Writing: ``mimic.core.files.publish_folder`` publishes the files by a rename and writes ``MANIFEST.json`` (sizes, sha256)
+last. A process killed at any moment leaves the folder as it was. At worst an orphan ``.tmp-*`` stays, which
+`remove_orphans` deletes.
 
-Reading: the manifest must be byte for byte what we would have written, and a file's bytes are hashed before anything
-looks into them. Hashes find damage, not an attacker who rewrites both.
+Reading: the manifest must equal, byte for byte, the manifest that this module would write. Every file is hashed before
+it is parsed. Hashes find damage; they do not stop an attacker who rewrites both file and manifest.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ _MAX_MANIFEST = 1_000_000  # bytes
 
 
 class CheckpointWriteError(CheckpointError):
-    """A checkpoint could not be written (disk full, no permission); what was there before is intact."""
+    """A checkpoint could not be written (disk full, no permission). Earlier checkpoints are intact."""
 
     exit_code = 5
 
 
 def write_sealed(target: Path, files: Mapping[str, bytes], notes: Mapping[str, Any] | None = None) -> None:
-    """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing what is there.
+    """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing an earlier one.
 
-    ``notes`` go into the manifest. Raises CheckpointWriteError; then ``target`` is as before and nothing temporary is left.
+    ``notes`` go into the manifest. Raises CheckpointWriteError; ``target`` is then unchanged and no temporary file is left.
     """
     try:
         whole = {_plain(name): data for name, data in files.items()}
@@ -78,9 +78,11 @@ def read_sealed(folder: Path, names: Iterable[str] | None = None) -> dict[str, b
 
 
 def remove_orphans(root: Path) -> list[Path]:
-    """Clear away what a killed writer left in ``root``; call when no writer is at work there. Returns what was found.
+    """Delete the temporary folders that a killed writer left in ``root``, and return their paths.
 
-    A folder that was being replaced, and has no successor yet, is put back.
+    Call it only while no process writes there.
+
+    A folder that was moved aside and has no successor is moved back.
     """
     orphans = sorted(root.glob(f"{TEMPORARY}*")) if root.is_dir() else []
     for orphan in orphans:
@@ -93,7 +95,7 @@ def remove_orphans(root: Path) -> list[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder so that nobody ever sees half of it under its name; a folder that cannot be deleted stays."""
+    """Rename a folder, then delete it, so that no reader finds half of it. A folder that cannot be deleted stays."""
     doomed = folder.parent / f"{TEMPORARY}doomed-{folder.name.removeprefix('.')}"
     try:
         folder.rename(doomed)
@@ -107,7 +109,7 @@ def _describe(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 
 def _manifest_bytes(files: Mapping[str, Any], notes: Mapping[str, Any], version: int = FORMAT_VERSION) -> bytes:
-    """Canonical text with a digest of its own, so that no bit of it can change unseen."""
+    """Canonical JSON of the manifest that contains its own digest, so that any changed bit is found."""
     body = {"format": version, "files": files, "notes": notes}
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, allow_nan=False).encode()).hexdigest()
     return (json.dumps({**body, "digest": digest}, sort_keys=True, indent=1) + "\n").encode()

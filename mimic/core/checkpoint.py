@@ -1,13 +1,13 @@
-"""Checkpoints of a training run, and controllers: the part of one that is enough to act.
+"""Checkpoints of a training run. A controller is the part of a checkpoint that acting needs.
 
-    root/000123456/          one sealed folder a checkpoint, named by its step
+    root/000123456/          one checked folder per checkpoint, named by its step
         policy.safetensors   a file for each group of tensors
         ...
         meta.json            counters, versions, configuration
-        controller.json      what the policy is for (makes the folder a controller)
+        controller.json      the controller's description (makes the folder a controller)
         MANIFEST.json        sizes and sha256 of the above, written last
 
-Tensors are safetensors: opening a stranger's file runs no code. Nothing is looked at before its hash has been verified.
+Tensors are stored as safetensors, so opening a stranger's file runs no code. Every file is hashed before it is parsed.
 """
 
 import json
@@ -62,7 +62,10 @@ _VERSIONED = ("torch", "numpy", "mujoco")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A verified checkpoint; ``warnings`` says what the user should know (an older one was taken, other versions)."""
+    """A verified checkpoint.
+
+    ``warnings`` are for the user: an older checkpoint had to be taken, or other versions of packages wrote it.
+    """
 
     path: Path
     step: int
@@ -73,7 +76,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class ControllerFiles:
-    """A policy's tensors (CPU) and what they are for."""
+    """A policy's tensors (CPU) and the controller's description."""
 
     path: Path
     policy: dict[str, Tensor]
@@ -91,9 +94,9 @@ def save(
 ) -> Path:
     """Save as ``root/<step>``; then delete all but the newest ``keep`` and the one with the highest ``score``.
 
-    ``tensors``: group -> name -> tensor. With ``spec`` the folder also is a controller (group ``policy``). A sound
-    checkpoint of the same step is left alone, unless it has no score yet and gets one. Raises CheckpointWriteError, with
-    everything before intact.
+    ``tensors`` maps group -> name -> tensor. With ``spec`` the folder is a controller too (group ``policy``). An
+    undamaged checkpoint of the same step is kept, unless it has no score and this one has. Raises CheckpointWriteError;
+    earlier checkpoints are then intact.
     """
     target = root / f"{step:09d}"
     known = None if score is None or not math.isfinite(score) else float(score)
@@ -121,7 +124,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def latest(root: Path) -> Checkpoint:
-    """The newest sound checkpoint in ``root``; its ``warnings`` name damaged newer ones.
+    """The newest undamaged checkpoint in ``root``; its ``warnings`` name damaged newer ones.
 
     Raises CheckpointError if there is none.
     """
@@ -139,14 +142,14 @@ def latest(root: Path) -> Checkpoint:
 
 
 def steps(root: Path) -> list[int]:
-    """Steps of the checkpoints in ``root``, sound or not, in order."""
+    """Steps of the checkpoints in ``root``, damaged ones too, in ascending order."""
     if not root.is_dir():
         return []
     return sorted(int(entry.name) for entry in root.iterdir() if _STEP.fullmatch(entry.name) and entry.is_dir())
 
 
 def forget_after(root: Path, step: int) -> None:
-    """Delete what was saved after ``step``."""
+    """Delete the checkpoints of steps after ``step``."""
     for later in steps(root):
         if later > step:
             discard(root / f"{later:09d}")
@@ -167,7 +170,7 @@ def _score(path: Path) -> float | None:
 
 
 def preflight(root: Path, checkpoint_bytes: int) -> None:
-    """Raise CheckpointWriteError unless three checkpoints of that size fit on the disk of ``root``."""
+    """Raise CheckpointWriteError unless three checkpoints of these tensors fit on the disk of ``root``."""
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
     if free < 3 * checkpoint_bytes:
@@ -184,7 +187,7 @@ def write_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[s
 
 
 def read_controller(folder: Path) -> ControllerFiles:
-    """Load what `write_controller`, or `save` with a spec, wrote; other files are not read. Raises CheckpointError."""
+    """Load a folder written by `write_controller`, or by `save` with a spec. Raises CheckpointError."""
     files = read_sealed(folder, [POLICY_FILE, _CONTROLLER])
     policy = _from_bytes(folder / POLICY_FILE, files[POLICY_FILE])
     return ControllerFiles(folder, policy, _json(folder / _CONTROLLER, files[_CONTROLLER]))

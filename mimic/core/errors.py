@@ -1,4 +1,4 @@
-"""Errors that are the caller's to mend: one line that says what was wrong and what would have worked.
+"""Errors that the caller can correct: one line says what was wrong and what would have worked.
 
 The command line prints the message of an :class:`InputError` and leaves with its exit code, without a traceback.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 class InputError(Exception):
-    """Something handed to us cannot be used as it is."""
+    """An argument, a file or a setting cannot be used."""
 
     exit_code = 2
 
@@ -18,7 +18,7 @@ class ConfigError(InputError):
 
 
 class ClipError(InputError):
-    """A motion file is broken, or not what it claims to be."""
+    """A motion file is damaged, or is not in the format that its name says."""
 
 
 class CheckpointError(InputError):

@@ -18,7 +18,7 @@ _REPLACED = f"{TEMPORARY}replaced-"
 
 
 def make_folder(path: Path) -> None:
-    """The folder and those above it. Raises InputError where it cannot be made."""
+    """Make the folder and its parents. Raises InputError if it cannot be made."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -26,7 +26,7 @@ def make_folder(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write under a temporary name and rename; missing folders are made. Raises InputError where it cannot be written."""
+    """Write a file under a temporary name, then rename it; make missing folders. Raises InputError if that fails."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -42,10 +42,10 @@ def publish_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Write ``files`` (path inside the folder -> bytes, in this order) as folder ``target``, replacing an earlier one.
 
     The files are synced to disk under a temporary name beside ``target``, and then renamed. A full folder cannot be
-    overwritten by a rename, so the earlier one steps aside first. A process killed between these two renames leaves the
-    earlier folder whole under another name; ``restore_folder``, which each call begins with, undoes that.
+    overwritten by a rename, so the earlier folder is moved aside first. A process killed between these two renames leaves
+    the earlier folder whole under another name. Every call begins with ``restore_folder``, which moves it back.
 
-    Raises OSError or whatever else fails; then ``target`` is as before and nothing temporary is left.
+    Raises OSError, or any error of the writing; ``target`` is then unchanged and no temporary file is left.
     """
     temporary, replaced = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}"), _replaced(target)
     try:
@@ -67,7 +67,7 @@ def publish_folder(target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def restore_folder(target: Path) -> None:
-    """Put back the folder that a killed ``publish_folder`` had moved aside, unless its successor is there."""
+    """Move back the folder that a killed ``publish_folder`` had moved aside, unless its successor exists."""
     if _replaced(target).exists() and not target.exists():
         os.rename(_replaced(target), target)
 

@@ -1,8 +1,8 @@
-"""Keeps ``import mujoco`` from failing because of ``MUJOCO_GL``. Imported before MuJoCo is; imports nothing of ours.
+"""Keeps ``import mujoco`` from failing because of ``MUJOCO_GL``; import this module first.
 
-MuJoCo loads the OpenGL library that ``MUJOCO_GL`` names when it is imported, and the import itself breaks where that
-library is missing or the name is unknown. Simulation needs no OpenGL, so such a setting is dropped, and said in
-:data:`IGNORED`. Settings that work stay as they are.
+MuJoCo loads the OpenGL library that ``MUJOCO_GL`` names. ``import mujoco`` therefore fails if that library is missing
+or the name is unknown. Simulation needs no OpenGL, so this module removes such a setting and reports it in
+:data:`IGNORED`. Settings that work are kept.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ _FINE_ON = {"Linux": {"glx"}, "Windows": {"wgl"}, "Darwin": {"cgl"}}
 
 
 def problem_with(setting: str) -> str:
-    """Why MuJoCo could not be imported with this ``MUJOCO_GL``, in words; '' if it can."""
+    """The reason why MuJoCo cannot be imported with this ``MUJOCO_GL``; '' if it can."""
     name, system = setting.lower().strip(), platform.system()
     if name in _ALWAYS_FINE | _FINE_ON.get(system, set()):
         return ""
@@ -27,7 +27,7 @@ def problem_with(setting: str) -> str:
 
 
 def drop_bad_setting() -> str:
-    """Remove a ``MUJOCO_GL`` that would break the import from the environment; returns what was wrong, or ''."""
+    """Remove ``MUJOCO_GL`` from the environment if it would break the import. Returns the reason, or ''."""
     setting = os.environ.get("MUJOCO_GL", "")
     problem = "" if "mujoco" in sys.modules else problem_with(setting)
     if problem:

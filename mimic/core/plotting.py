@@ -1,4 +1,4 @@
-"""Diagrams: made without a display, written whole."""
+"""Diagrams with matplotlib, drawn without a display and written by one rename."""
 
 import io
 from pathlib import Path
@@ -24,7 +24,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_picture(figure: "Figure", picture: Path) -> None:
-    """Write a figure in the format that its suffix says, a PNG where it has none. Raises InputError where it cannot."""
+    """Write a figure in the format of the suffix, a PNG if there is none. Raises InputError if it cannot be written."""
     kind = picture.suffix.lower().removeprefix(".") or "png"
     if kind not in FORMATS:
         raise InputError(f"{picture}: a diagram is written as .{', .'.join(FORMATS)}")

@@ -1,10 +1,10 @@
-"""What the user typed to start the program, so that a hint can be typed as it is printed."""
+"""The program's name as the user typed it, so that a printed command can be copied."""
 
 name = "run_mimic.py"  # the installed program sets "mimic"
 
 
 def command(words: str) -> str:
-    """A command line of this program.
+    """The command line of this program with these ``words``.
 
     >>> command("train --clip walk")
     'run_mimic.py train --clip walk'

@@ -1,10 +1,10 @@
 """Registries: everything that a run names (engine, algorithm, task, reward term, ...) is found by name.
 
 A registry knows a *room*, a package whose modules register what they define. A new engine or algorithm is therefore one
-new file in its room. Code outside the package registers the same way; the command line imports such modules if they are
-named in ``MIMIC_PLUGINS`` (module names, separated by commas) or installed under the entry point ``mimic.plugins``.
+new file in its room. Code outside the package registers in the same way. The command line imports such modules if
+``MIMIC_PLUGINS`` names them (separated by commas), or if they are installed under the entry point ``mimic.plugins``.
 
-No room is imported until something is asked of its registry, so this module costs neither torch nor MuJoCo.
+A room is imported when its registry is first asked, so this module imports neither torch nor MuJoCo.
 """
 
 import importlib
@@ -27,7 +27,7 @@ class Registry(Generic[T]):
     """Things of one kind, by name.
 
     Args:
-        kind: what they are, for error messages: "engine", "reward term".
+        kind: the word for them in error messages: "engine", "reward term".
         room: dotted name of the package whose modules register them; "" if nothing ships.
         one_per_file: each module of the room registers exactly the name that it has, so that ``names`` need not import
             any of them. A module whose name begins with an underscore registers nothing.
@@ -38,7 +38,7 @@ class Registry(Generic[T]):
         self._found: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator: file a thing under ``name``. Raises ConfigError if another one has that name."""
+        """Decorator that registers an object under ``name``. Raises ConfigError if the name is taken."""
 
         def file(thing: T) -> T:
             other = self._found.get(name)
@@ -57,7 +57,7 @@ class Registry(Generic[T]):
         return sorted({*self._found, *(self._files() if self.one_per_file else ())})
 
     def get(self, name: str) -> T:
-        """The thing called ``name``. Raises ConfigError that names the nearest ones if there is none."""
+        """The object registered as ``name``. Raises ConfigError, which lists the nearest names, if there is none."""
         if name not in self._found:
             if not self.one_per_file:
                 self._import_room()
@@ -76,7 +76,7 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def _files(self) -> list[str]:
-        """Names that the room's files have; none of them is imported."""
+        """Names of the room's modules; none of them is imported."""
         spec = importlib.util.find_spec(self.room) if self.room else None
         places = list(spec.submodule_search_locations or []) if spec else []
         return [m.name.replace("_", "-") for m in pkgutil.iter_modules(places) if not m.name.startswith("_")]
@@ -87,7 +87,7 @@ class Registry(Generic[T]):
 
 
 def import_plugins() -> None:
-    """Import what ``MIMIC_PLUGINS`` and installed packages name, once. Raises InputError if a module is not there."""
+    """Import the modules that ``MIMIC_PLUGINS`` and installed packages name, once. Raises InputError if one is missing."""
     wanted = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
     wanted += [point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)]
     for name in wanted:

@@ -2,9 +2,9 @@
 
 Quaternions are (..., 4) wxyz and unit; a quaternion and its negative are the same rotation. ``quat_mul(a, b)`` turns
 by ``b`` first. Rotation vectors (..., 3) [rad] are axis times angle. Every function works in any float type and on any
-device, and is written so that tiny angles lose no precision. Results keep their components apart in memory (a
-transposed view), because on a CPU whole-component arithmetic is several times faster than striding through quaternions.
-On a GPU every operation costs the same, however little it does: there few of them, on whole vectors, are what is fast.
+device, and tiny angles lose no precision. On a CPU, results store each component contiguously (a transposed view),
+because arithmetic on whole components is several times faster than striding through quaternions. On a GPU every
+operation costs about the same, so fewer operations on whole vectors are faster.
 """
 
 from functools import cached_property
@@ -134,7 +134,7 @@ def quat_from_yaw(yaw: Tensor) -> Tensor:
 
 
 class Yaw:
-    """Turns about z by yaw (N,) [rad], in a few products where those of any axis take dozens.
+    """Rotations about z by yaw (N,) [rad]; cheaper than quaternions, which serve any axis.
 
     Vectors are (N, 3) or (N, K, 3), quaternions (N, 4) or (N, K, 4) wxyz.
     """
@@ -158,26 +158,26 @@ class Yaw:
         return _stack(_less(cos * x, sin, y), _plus(sin * x, cos, y), z)
 
     def rotate_inverse(self, v: Tensor) -> Tensor:
-        """v turned back: as seen from the turned frame."""
+        """v turned by minus yaw: its components in the turned frame."""
         cos, sin = _beside(v, *self._whole)
         x, y, z = v.unbind(-1)
         return _stack(_plus(cos * x, sin, y), _less(cos * y, sin, x), z)
 
     def mul(self, q: Tensor) -> Tensor:
-        """The rotation q, and then the turn."""
+        """The rotation q followed by the turn about z."""
         cos, sin = _beside(q, *self._half)
         w, x, y, z = q.unbind(-1)
         return _stack(_less(cos * w, sin, z), _less(cos * x, sin, y), _plus(sin * x, cos, y), _plus(sin * w, cos, z))
 
     def inverse_mul(self, q: Tensor) -> Tensor:
-        """The rotation q as seen from the turned frame."""
+        """The rotation q followed by the turn about z by minus yaw."""
         cos, sin = _beside(q, *self._half)
         w, x, y, z = q.unbind(-1)
         return _stack(_plus(cos * w, sin, z), _plus(cos * x, sin, y), _less(cos * y, sin, x), _less(cos * z, sin, w))
 
 
 def _beside(v: Tensor, *parts: Tensor) -> list[Tensor]:
-    """Numbers (N,) shaped to go with the components of v, (N,) or (N, K)."""
+    """Reshape numbers (N,) so that they broadcast against the components of v, (N,) or (N, K)."""
     return [part.view(-1, *(1,) * (v.dim() - 2)) for part in parts]
 
 

@@ -1,6 +1,6 @@
-"""YAML into frozen dataclasses, and nothing else: a misspelt key is an error, not a default.
+"""Reads YAML into frozen dataclasses; a misspelt key is an error.
 
-PyYAML's traps are closed (``1e-3`` reads as a string, a repeated key silently wins, ``no`` is False).
+Three traps of PyYAML are removed: ``1e-3`` is a string, the last of repeated keys wins, ``no`` is False.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
-"""Arrays out of a NumPy .npz, within limits and without pickle: what a stranger's archive is opened with.
+"""Reads arrays from a stranger's NumPy .npz archive, within limits of size and without pickle.
 
-NumPy's own loader would unpickle if allowed to, believes the sizes in headers, and raises a dozen kinds of errors.
-Arrays of Python objects are passed over: MANN's recordings have one beside the data. Each function raises the ``error`` it
-is handed, a kind of InputError.
+NumPy's own loader can unpickle, trusts the sizes in headers, and raises a dozen kinds of errors. This module skips
+arrays of Python objects, because MANN's recordings have one beside the data. Each function raises the class ``error``
+that the caller passes, a kind of InputError.
 """
 
 import ast
@@ -31,7 +31,7 @@ Errors = type[InputError]
 def read_arrays(
     data: bytes, where: str, error: Errors = ClipError, max_bytes: int = MAX_BYTES
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """All arrays of numbers and text in the archive, by name; objects are left out. Raises ``error``."""
+    """All arrays of numbers and of text in the archive, by name. Raises ``error``."""
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     total = 0
     try:
@@ -59,7 +59,7 @@ def read_arrays(
 def numbers(
     array: np.ndarray[Any, Any], shape: tuple[int | None, ...], where: str, error: Errors = ClipError
 ) -> Tensor:
-    """An array as float64 of the given shape, None being any length. Raises ``error``, for what is not finite too."""
+    """An array as float64 of the given shape; None allows any length. Raises ``error``, also for numbers that are not finite."""
     fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
     if array.dtype.kind not in "fiu" or not fits:
         wanted = "x".join("any" if size is None else str(size) for size in shape)
@@ -72,21 +72,21 @@ def numbers(
 
 
 def words(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> tuple[str, ...]:
-    """A list of text. Raises ``error``."""
+    """An array as a list of texts. Raises ``error``."""
     if array.ndim != 1 or array.dtype.kind not in "US":
         raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected a list of names")
     return tuple(_word(value) for value in array.tolist())
 
 
 def word(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> str:
-    """One text. Raises ``error``."""
+    """An array that holds one text. Raises ``error``."""
     if array.ndim != 0 or array.dtype.kind not in "US":
         raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one text")
     return _word(array.item())
 
 
 def scalar(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> float:
-    """One number. Raises ``error``."""
+    """An array that holds one number. Raises ``error``."""
     if array.size != 1 or array.dtype.kind not in "fiub" or not math.isfinite(array.item()):
         raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one number")
     return float(array.item())

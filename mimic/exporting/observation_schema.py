@@ -1,7 +1,7 @@
 """observation.json: the fields of the observation and the name, unit and frame of every number in them.
 
-``EXPORTED_FIELDS`` lists the fields that can be exported. controller.onnx (onnx_observation.py) and the players in four
-languages compute each of them, so a field that is not in the table is refused.
+``EXPORTED_FIELDS`` lists the fields that can be exported; others are refused. The graph controller.onnx
+(onnx_observation.py) and the players in four languages compute each of them.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,8 +1,10 @@
-"""controller.onnx: raw simulation state and clip time in, servo targets out, the observation built inside.
+"""controller.onnx: computes servo targets from the simulator's state and the clip time; it builds the observation itself.
 
-Inputs, all float32: ``qpos`` (1, nq) and ``qvel`` (1, nv) in the order of mimic/exporting/qpos_layout.py, ``clip_time``
-(1, 1) [s], and where the clip lies in the world: ``origin`` (1, 3) [m] and ``yaw`` (1, 1) [rad].
-Outputs: ``pd_target`` (1, A) [rad] and, for inspection, ``action`` (1, A) and ``obs`` (1, D).
+All numbers are float32.
+
+- inputs: ``qpos`` (1, nq) and ``qvel`` (1, nv) in the order of mimic/exporting/qpos_layout.py; ``clip_time`` (1, 1) [s]
+- inputs that place the clip in the world: ``origin`` (1, 3) [m] and ``yaw`` (1, 1) [rad]
+- outputs: ``pd_target`` (1, A) [rad] and, for inspection, ``action`` (1, A) and ``obs`` (1, D)
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""The layout of MuJoCo's qpos and qvel, and states written in it.
+"""The layout of MuJoCo's qpos and qvel, and states written in it. Every exported evaluator takes them as its input.
 
-qpos: root position [m], root quaternion wxyz, then in joint order 4 numbers (wxyz, child in parent) a ball joint and
-the angle [rad] of a hinge. qvel: root velocity [m/s, world], root angular velocity [rad/s, the root's own frame], then
-joint velocities [rad/s]. These are the "raw simulation state" of every exported evaluator.
+- qpos: root position [m], root quaternion wxyz, then the joints in order: a ball joint has 4 numbers (wxyz, child in
+  parent), a hinge its angle [rad]
+- qvel: root velocity [m/s, world], root angular velocity [rad/s, the root's own frame], joint velocities [rad/s]
 """
 
 from dataclasses import dataclass

@@ -122,7 +122,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
     def render(self) -> Array | None:  # type: ignore[override]
         """With ``render_mode="rgb_array"`` a picture (H, W, 3) uint8 after the last step or reset, the clip as a ghost.
 
-        Raises InputError or RenderError if no renderer works; `run_mimic.py doctor` names the remedy.
+        Raises InputError or RenderError if no renderer works; the command `doctor` names the remedy.
         """
         if self.render_mode is None:
             return None

@@ -23,8 +23,8 @@ def motion_frames(
 ) -> list[Frame]:
     """Frames of a clip at ``fps`` [1/s] for ``seconds``.
 
-    A clip that loops starts each cycle at the horizontal position that the last one reached, at the clip's own height
-    and heading (DeepMimic's rule); with ``turn_on`` also at the heading that the last one reached. A clip that does not
+    A clip that loops starts each cycle at the horizontal position that the previous one reached. Height and heading are
+    the clip's own (DeepMimic's rule); with ``turn_on`` the heading continues too. A clip that does not
     loop stays in its last pose.
 
     Args:

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mimic.core import checkpoint
+from mimic.core import checkpoint, program
 from mimic.core.checked_folder import MANIFEST, read_sealed
 from mimic.core.errors import CheckpointError, InputError, nearest
 from mimic.rl.policy import Policy, load_policy
@@ -25,7 +25,7 @@ CONFIG_FILE = "config.json"  # of a run
 
 @dataclass(frozen=True)
 class Controller:
-    """A policy and the description of what it is for, from the folder ``path``."""
+    """A policy and its description, read from the folder ``path``."""
 
     path: Path
     policy: Policy
@@ -62,8 +62,9 @@ class Controller:
         """
         if (fallback := available_name(self.clip)) != self.clip:
             raise InputError(
-                f"{self.path}: trained on the recording '{self.clip}', which is not here; run_mimic.py fetch {self.clip} "
-                f"gets it. '{fallback}' can replace the clip, but this controller was not trained on it"
+                f"{self.path}: trained on the recording '{self.clip}', which is not installed; "
+                f"{program.command(f'fetch {self.clip}')} downloads it. '{fallback}' can replace the clip, but this controller "
+                "was not trained on it"
             )
         env = make_env(
             load_clips(self.clip), self.env_config, num_envs, False, seed, threads, engine=engine, device=device
@@ -88,9 +89,9 @@ def load_controller(where: str | Path) -> Controller:
 
 
 def find_controller(name: str) -> Path:
-    """The controller folder meant by a path (controller, checkpoint or run), the name of a run, or the name of a clip.
+    """Find a controller by a path (of a controller, checkpoint or run), by the name of a run, or by that of a clip.
 
-    A run means its best checkpoint. The name of a clip means the controller that ships, else the latest run in ``runs/``.
+    A run gives its best checkpoint. A clip's name gives the controller that ships, else the latest run in ``runs/``.
 
     Raises:
         InputError: there is none; the message lists the nearest names and how to train one.
@@ -106,7 +107,7 @@ def find_controller(name: str) -> Path:
         return _best_checkpoint(run)
     known = [*shipped_controllers(), *(p.name for p in RUNS_FOLDER.glob("*") if (p / "ckpt").is_dir())]
     hint = nearest(name, known) if known else "none has been trained yet"
-    train = f". Train one: run_mimic.py train --clip {name}" if name in clip_names() else ""
+    train = f". Train one: {program.command(f'train --clip {name}')}" if name in clip_names() else ""
     raise InputError(f"no controller '{name}'; {hint}{train}")
 
 
@@ -165,10 +166,10 @@ def _checked(folder: Path) -> Path:
         return folder
     hint = "a controller is a run of `train`, a checkpoint of one, or a folder that `pack` made"
     if (folder / "manifest.json").exists():
-        hint = "it is a bundle for game engines, which `run_mimic.py verify` checks"
+        hint = f"it is a bundle for game engines, which `{program.command('verify')}` checks"
     if folder.name == "ckpt":
         hint = f"it holds the checkpoints of a run; name the run, {folder.parent}, or one of them"
-    raise InputError(f"{folder}: is no controller; {hint}")
+    raise InputError(f"{folder}: not a controller; {hint}")
 
 
 def _best_checkpoint(run: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The description of a controller, ``controller.json``: what its policy is for and how it was trained."""
+"""The description of a controller, ``controller.json``: its clip, character and task, and how it was trained."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -45,7 +45,7 @@ class TrainingRecord:
 
     Attributes:
         samples, hours: of its own run, see :class:`TrainingCost`.
-        machine: on which it was packaged, in words.
+        machine: the machine on which it was packaged, in words.
         extra: the settings of the run (seed, num_envs, policy, rollout, update), and keys that a newer version wrote.
     """
 

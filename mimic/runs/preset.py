@@ -99,7 +99,7 @@ def preset_from(data: Any, where: str) -> Preset:
 
 
 def check_settings(settings: Sequence[str], algorithm: str) -> None:
-    """Raise ConfigError for a setting of an algorithm that does not run: it would change nothing, unnoticed."""
+    """Raise ConfigError for a setting of an algorithm that the run does not use, because it would have no effect."""
     mine = _lineage(algorithm)
     for setting in settings:
         head = setting.strip().removeprefix("algorithms.").partition(".")[0]

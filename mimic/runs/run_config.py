@@ -1,6 +1,6 @@
 """A run: Task × Algorithm × Engine, as ``config.json`` holds it.
 
-``config.json`` of before, which held a clip's name and a whole preset, is read as well.
+An older ``config.json``, which held a clip's name and a whole preset, is read too.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ class RunConfig:
     """Everything that shapes a run.
 
     Attributes:
-        task: what is learned.
-        algorithm: how.
+        task: the task to learn.
+        algorithm: the learning algorithm and its settings.
         seed: of networks, starts and exploration.
         num_envs: environments side by side.
         policy: networks.
@@ -37,7 +37,7 @@ class RunConfig:
         engine: name of the simulator.
         device: the learner's, and the simulation's if the engine runs on it.
         init_from: the controller whose policy the run begins with.
-        learn_threads: of updates; 0 means as suits the machine on which the run begins, which is then written down.
+        learn_threads: threads of an update; 0 lets the machine on which the run begins decide, and the number is saved.
     """
 
     task: Task
@@ -124,7 +124,7 @@ def _typed(section: Any, where: str) -> dict[str, Any]:
 
 
 def _upgraded(data: dict[str, Any], where: str) -> dict[str, Any]:
-    """A ``config.json`` of before, {clip, algorithm, preset: {awr, ppo, ...}, ...}, in today's form."""
+    """Convert an older ``config.json``, {clip, algorithm, preset: {awr, ppo, ...}, ...}, to today's form."""
     try:
         preset, name = dict(data["preset"]), data["algorithm"]
         sections = {key: _without_weight_mode(preset.pop(key)) for key in ("awr", "ppo")}
@@ -134,7 +134,7 @@ def _upgraded(data: dict[str, Any], where: str) -> dict[str, Any]:
             del section["name"]
         clips, env = names_in(data["clip"]), preset.pop("env")
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{where}: a run of an earlier version that is not whole ({error!r})") from None
+        raise ConfigError(f"{where}: a run of an earlier version with parts missing ({error!r})") from None
     rest = {
         key: value for key, value in data.items() if key not in ("clip", "algorithm", "preset", "engine", "beginning")
     }

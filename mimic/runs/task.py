@@ -1,4 +1,4 @@
-"""What a run asks of its task."""
+"""The methods that a task offers to a run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,16 +51,16 @@ class Task(Protocol):
 
     @property
     def title(self) -> str:
-        """What the user called it on the command line: the names of clips, the id of an environment."""
+        """The task as the command line names it: names of clips, or the id of an environment."""
 
     def check(self) -> None:
-        """Raise InputError if the task cannot be had on this machine."""
+        """Raise InputError if this machine lacks something that the task needs."""
 
     def make_env(self, place: Place) -> VecEnv:
         """The environment to train in."""
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
-        """A function that evaluates a policy, in an environment of its own, from the same starts every time."""
+        """Return a function that evaluates a policy in an environment of its own, always from the same starts."""
 
     def spec(self, algorithm: str, seed: int, init_from: InitialController | None) -> Mapping[str, Any] | None:
         """The specification of a run's controllers; None if they cannot be loaded as controllers."""

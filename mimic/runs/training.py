@@ -36,7 +36,7 @@ from mimic.sim import simulation_device
 
 @dataclass(frozen=True)
 class StopCriteria:
-    """When this call of `train` stops: at so many samples in all, or after so many minutes; 0 is no limit."""
+    """When a call of `train` stops: at ``samples`` in all, or after ``minutes``; 0 sets no limit."""
 
     samples: int = 0
     minutes: float = 0.0
@@ -50,14 +50,14 @@ def train(
     progress: Progress | None = None,
     resume: bool = False,
 ) -> TrainResult:
-    """Train until ``until`` or a signal says stop.
+    """Train until the stop criteria are met or a signal arrives.
 
     Args:
-        run: what to train; of a resumed run, what `read_run` found in ``out``.
-        out: the run's folder. Of several processes each but the first has a folder of its own in it.
+        run: the run to train; to resume one, the result of `read_run` in ``out``.
+        out: the run's folder. If several processes train, each but the first has a folder of its own inside it.
         until: when to stop.
         threads: simulation threads; 0 means all cores.
-        progress: where to report; None means the terminal.
+        progress: receives the reports; None means the terminal.
         resume: continue from the newest checkpoint in ``out``.
 
     Raises:
@@ -92,18 +92,18 @@ def check_folder(out: Path) -> None:
     """Raise InputError if a new run in ``out`` would have to overwrite another."""
     # a run that stopped before its first checkpoint has nothing to lose
     if (out / CONFIG_FILE).exists() and checkpoint.steps(out / CHECKPOINTS):
-        raise InputError(f"{out}: holds a run already; go on with --resume, or choose another --out")
+        raise InputError(f"{out}: holds a run already; continue it with --resume, or choose another --out")
 
 
 def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> VecEnv:
-    """The environment that the run trains in; of several processes, this one's share."""
+    """The environment that the run trains in; if several processes train, the share of this one."""
     device = simulation_device(run.engine, run.device)
     first = ranks.rank * run.num_envs
     return run.task.make_env(Place(run.num_envs, run.seed, threads, run.engine, device, first))
 
 
 def rollout_of(run: RunConfig) -> RolloutConfig:
-    """How the run collects.
+    """The rollout of the run, which collects samples.
 
     Learning and simulation alternate if both are on one GPU: side by side they would wait for each other, and the policy
     would learn from older experience.
@@ -132,7 +132,7 @@ def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
         return
     if run.init_from:
         trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
-    trainer.progress.say(f"{out}: nothing had been saved yet, so it begins again")
+    trainer.progress.say(f"{out}: no checkpoint had been saved, so the run starts from scratch")
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def _locked(out: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(f"{out}: another process is training in there; choose another --out, or stop it") from None
+        raise InputError(f"{out}: another process trains in this folder; choose another --out, or stop it") from None
     except OSError as error:
         raise InputError(f"{out}: cannot be written to ({error.strerror})") from None
     try:

@@ -1,9 +1,9 @@
 """A character as a pybullet multibody, built link by link from the Character itself: no file, no importer.
 
 Frames, masses, inertias, joint axes and limits are exactly MuJoCo's: accelerations agree to 1e-9 (tests/sim). Contact and
-stepping are Bullet's own. Two traps of pybullet 3.2.7 shape the code: a ball joint turns in the frame
-of the child's inertia, so that frame is never turned; and ``changeDynamics`` with settings of the whole body forgets
-which link the others were meant for, so they are made one by one.
+stepping are Bullet's own. Two traps of pybullet 3.2.7 shape the code. A ball joint turns in the frame
+of the child's inertia, so this module never rotates that frame. And a call of ``changeDynamics`` with a setting of the
+whole body applies its other settings to the wrong link, so every setting has a call of its own.
 """
 
 from types import ModuleType

@@ -1,20 +1,21 @@
 """The servo: proportional-derivative control whose total torque keeps to each joint's limit.
 
-A joint's torque is kp * e - kd * v with e the rotation vector from the joint to its target in the child's frame
-(the error of DeepMimic's stable PD controller; Tan, Liu and Turk 2011), scaled down to the joint's torque limit if its
-norm exceeds it. The engine has the damping -kd * v in the joint, so the motor is given
+A joint's torque is kp * e - kd * v, scaled down to the joint's torque limit if its norm exceeds it. The error e is the
+rotation vector from the joint to its target in the child's frame, as in DeepMimic's stable PD controller (Tan, Liu and
+Turk 2011). The engine applies the damping -kd * v in the joint, so the motor applies
 
     motor = limited(kp * e - kd * v) + kd * v.
 
-Such a servo is far too quick for a light foot: with h the physics step, h * kd is sixty times the foot's inertia. Taking
-the damping at the end of the step (implicitly, as stable PD controllers and MuJoCo do) puts h * kd beside the inertia,
+Such a servo is far too quick for a light foot: with h the physics step, h * kd is sixty times the foot's inertia. Stable
+PD controllers and MuJoCo take the damping at the end of the step (implicitly), which adds h * kd to the inertia:
 
-    (M + h * kd) dv / h = torque at the start of the step,
+    (M + h * kd) dv / h = torque at the start of the step.
 
-but only after contact has been solved with M alone: contact forces are meant for a foot of M and act on M + h * kd, far
-too weak to stop it. Feet sank in by 16 mm and slid at half a metre a second, however hard the contact. So the same
-inertia is part of the character, as the armature kd * armature_s of its joints (a rotor's): contact knows of it, the
-damping may be explicit, the torque keeps to its limit exactly, and finer steps simulate the same character.
+Contact, however, has been solved with M alone before. Its forces suit an inertia M but act on M + h * kd, and are far
+too weak to stop the foot. Feet sank in by 16 mm and slid at half a metre a second, however hard the contact.
+
+The character's joints therefore have an armature (a rotor's inertia) of kd * armature_s. Contact takes it into account,
+and the damping may be explicit. The torque keeps to its limit exactly, and finer steps simulate the same character.
 """
 
 import torch

@@ -28,8 +28,9 @@ def in_place(motion: Motion) -> Motion:
 def mirror(motion: Motion, character: Character) -> Motion:
     """Reflect in the x-z plane: left and right limbs swap, y changes sign. Mirroring twice gives the motion back.
 
-    Every joint frame is parallel to its parent's at zero pose, so one rule serves the root and all joints: a rotation
-    about (x, y, z) becomes the opposite one about (x, -y, z), that is (w, x, y, z) -> (w, -x, y, -z).
+    Every joint frame is parallel to its parent's at zero pose, so one rule serves the root and all joints. A rotation
+    about (x, y, z) becomes the opposite rotation about (x, -y, z): (w, x, y, z) -> (w, -x, y, -z).
+
     Raises ClipError if the motion is not of this character.
     """
     check_character(motion, character)

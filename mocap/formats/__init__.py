@@ -68,8 +68,10 @@ _ELSEWHERE = {
 
 
 def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
-    """Read any motion file, named after the file's stem: a Motion if it is of one of our characters, a SkeletonMotion
-    or KeypointMotion otherwise, in our units and axes, with what was guessed in its ``reading``.
+    """Read any motion file as a clip that is named after the file's stem.
+
+    The result is a Motion if the file is of one of our characters, else a SkeletonMotion or a KeypointMotion. It is in
+    our units and axes; ``reading`` lists the assumptions.
 
     Raises ClipError: no such file, an unknown suffix, or anything wrong inside.
     """

@@ -1,9 +1,9 @@
 """Acclaim ASF (the bones) and AMC (the motion), as the CMU library has them.
 
-A bone of the ASF starts where its parent ends and points along ``direction``, both in world axes; its ``dof`` turn about
-axes that are themselves turned by ``axis``: with C that turn and M the product of the frame's angles, the bone turns by
-C M C^-1 against its parent (in "XYZ", X comes first: C = Cz Cy Cx). Our bone of that name has its joint where Acclaim's
-begins and a tip where nothing goes on. The AMC has no frame rate.
+A bone of the ASF starts where its parent ends and points along ``direction``, in world axes. Its ``dof`` are rotations
+about axes that ``axis`` has rotated. With C the rotation ``axis`` and M the product of the frame's angles, the bone
+turns by C M C^-1 against its parent. The order "XYZ" means that X comes first: C = Cz Cy Cx. The bone of that name in
+our skeleton has its joint where Acclaim's bone begins; a bone without children gets a tip. The AMC has no frame rate.
 """
 
 import math

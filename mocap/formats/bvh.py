@@ -1,10 +1,11 @@
 """Biovision BVH: a tree of joints with their channels, then one row of numbers a frame. Read and written.
 
-What the format means, where parsers differ: rotation channels turn in the file's order, each about the axes that the
-one before has turned (R = R1 R2 R3), and orders may differ from joint to joint; position channels replace the OFFSET, of
-any joint; a joint has none to six channels in any order. Units, up axis and facing are not in the file.
+Parsers differ about the format; this one reads it as follows. Rotation channels apply in the file's order, each about
+the axes that the previous one has rotated (R = R1 R2 R3), and the order may differ from joint to joint. Position
+channels of any joint replace its OFFSET. A joint has zero to six channels in any order. Units, up axis and facing are
+not in the file.
 
-``bvh_table.py`` keeps a file number for number; :func:`read_bvh` and :func:`write_bvh` give it its meaning.
+``bvh_table.py`` holds a file's numbers unchanged; :func:`read_bvh` and :func:`write_bvh` convert them to motion.
 """
 
 import math

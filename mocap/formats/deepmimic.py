@@ -1,10 +1,11 @@
 """DeepMimic's clip files: JSON with ``Loop`` and ``Frames``, one row of numbers a frame.
 
-A row is the frame's duration [s], root position (3) [m], root quaternion (4, wxyz), then the joints in the character's
-``deepmimic_order``: a quaternion (4) for a ball, an angle [rad] for a hinge, nothing for a fixed joint. The file's y is
-up and its z to the right, so p = (x, y, z) becomes (x, -z, y), and quaternions likewise, since every joint frame is
-parallel to its parent's at zero pose. Quaternions in the wild are up to 42 % off unit length (kick) and change sign
-between rows; the last row's duration is meaningless. Other keys (joint lists, sync flags) are a matter of the task.
+A row holds the frame's duration [s], the root's position (3) [m] and quaternion (4, wxyz), then the joints. Joints come in
+the character's ``deepmimic_order``: a quaternion (4) for a ball, an angle [rad] for a hinge, nothing for a fixed joint.
+The file's y is up and its z to the right, so p = (x, y, z) becomes (x, -z, y). Quaternions change likewise, because every
+joint frame is parallel to its parent's at zero pose. Quaternions of published files are up to 42 % off unit length
+(kick) and change sign between rows. The last row's duration is meaningless. Other keys (joint lists, sync flags) are
+ignored.
 """
 
 import json

@@ -1,8 +1,8 @@
 """glTF and GLB: the bones of a skin (or the nodes that an animation moves) through one animation.
 
-A node's place follows from translation, rotation (x, y, z, w) and scale, each from its own sampler or at rest; nodes
-above the bones, scaled and turned armatures, are part of the world. Scales go into the places of the bones, which then
-move without one. The samplers' own times are sampled at one even rate: the keys' where they are even, 30 otherwise.
+A node's pose follows from its translation, rotation (x, y, z, w) and scale, each sampled or at rest. Nodes above the
+bones, such as scaled and rotated armatures, are applied too. Scales are multiplied into the positions of the bones, so
+that the result needs none. The motion is sampled at one even rate: that of the keys if it is even, else 30 per second.
 """
 
 from dataclasses import dataclass, field

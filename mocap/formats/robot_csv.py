@@ -1,8 +1,9 @@
-"""Robot trajectories as comma-separated rows, as Unitree's retargeted LaFAN1 has them: root position, root quaternion
-(x, y, z, w), then one angle [rad] a joint; z up, metres, 30 frames a second.
+"""Robot trajectories as comma-separated rows, as in Unitree's retargeted LaFAN1.
 
-The columns have no names, so the robot is known by their number: 36 are the 29-joint Unitree G1. The bones between the
-joints are not in the file either; :data:`G1` has them in round figures, good for pictures and retargeting.
+A row holds root position, root quaternion (x, y, z, w), then one angle [rad] per joint. z is up, lengths are in metres,
+and there are 30 frames a second. The columns have no names, so their number identifies the robot: 36 columns mean the
+29-joint Unitree G1. The file does not have the lengths of bones either; :data:`G1` has approximate ones, which suffice
+for pictures and retargeting.
 """
 
 from typing import NamedTuple

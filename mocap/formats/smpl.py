@@ -1,9 +1,10 @@
 """AMASS and other SMPL archives: ``poses`` as axis-angle, 24 joints (SMPL), 52 (SMPL-H) or 55 (SMPL-X), and ``trans``.
 
-The file has no bones: they follow from a body model and the person's ``betas``. With ``--skeleton MODEL.npz`` (an .npz
-of the model, licensed to the user: J_regressor, v_template, shapedirs) they are computed; otherwise :data:`MEAN_JOINTS`
-serves, round figures for an adult of about 1.70 m written for this program, and the reading says so. ``trans`` moves the
-model's origin, not the pelvis: pelvis = trans + its place in the model. Hands are taken as relative to a flat hand.
+The file has no bones: they follow from a body model and the person's ``betas``. ``--skeleton MODEL.npz`` names the model,
+licensed to the user, from whose J_regressor, v_template and shapedirs they are computed. Without it,
+:data:`MEAN_JOINTS` replaces them: approximate positions for an adult of about 1.70 m, written for this program. The
+``reading`` then says so. ``trans`` moves the model's origin, not the pelvis: pelvis = trans + its position in the model.
+Rotations of hands are assumed to be relative to a flat hand.
 """
 
 from typing import Any

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import run_mimic
-from mimic.cli.common import asked_otherwise
+from mimic.cli.common import overridden_options
 from mimic.cli.main import all_commands
 from mimic.sim import ENGINES
 from mocap.catalogue import load_clip
@@ -48,7 +48,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("--clip cartwel", "no clip 'cartwel'; did you mean 'cartwheel'"),
         ("train --clip wlak", "did you mean 'walk'"),
         ("play-clip --clip wak --out x.mp4", "did you mean 'walk'"),
-        ("trian --clip walk", "no verb 'trian'; did you mean 'train'"),
+        ("trian --clip walk", "no command 'trian'; did you mean 'train'"),
         ("--clips walk", "unknown option '--clips'; did you mean '--clip'"),
         ("train --clip walk --minuts 3", "unknown option '--minuts'; did you mean '--minutes'"),
         ("clips --jsn", "did you mean '--json'"),
@@ -88,9 +88,9 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
             "train --clip walk --resume --out empty",
             "empty: is not the folder of a run; `train` without --resume begins one",
         ),
-        ("evaluate --controller empty", "empty: is no controller; a controller is a run"),
-        ("evaluate --controller bundle", "bundle: is no controller; it is a bundle for game engines"),
-        ("evaluate --controller lost/ckpt", "no controller; it holds the checkpoints of a run; name the run, lost"),
+        ("evaluate --controller empty", "empty: not a controller; a controller is a run"),
+        ("evaluate --controller bundle", "bundle: not a controller; it is a bundle for game engines"),
+        ("evaluate --controller lost/ckpt", "not a controller; it holds the checkpoints of a run; name the run, lost"),
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
@@ -128,7 +128,7 @@ def test_bad_input_is_one_line_that_names_what_would_have_worked_and_exit_code_2
     assert err.count("\n") == 1 and err.startswith("run_mimic.py: ") and "Traceback" not in out + err
 
 
-def test_what_is_damaged_has_an_exit_code_of_its_own(capsys):
+def test_damaged_controllers_and_runs_exit_with_code_6(capsys):
     for words in ("evaluate --controller damaged", "train --clip walk --resume --out damaged"):
         code, _, err = call(capsys, *words.split())
         assert code == 6 and err.count("\n") == 1 and "damaged" in err
@@ -153,12 +153,12 @@ def test_clips_are_listed(capsys):
         ("--num-envs 512 --preset feet --set num_envs=3", ["--num-envs", "--preset", "--set"]),
     ],
 )
-def test_what_ships_is_shown_unless_something_else_is_asked_for(words, otherwise):
+def test_options_that_differ_from_the_defaults_are_found(words, otherwise):
     args = all_commands().parser.parse(["run", "--clip", "cartwheel", *words.split()])
-    assert asked_otherwise(args) == otherwise
+    assert overridden_options(args) == otherwise
 
 
-def test_help_names_every_verb(capsys):
+def test_help_names_every_command(capsys):
     code, out, _ = call(capsys)
     verbs = all_commands().names
     assert code == 0 and len(verbs) == len(set(verbs)) == 17
@@ -177,18 +177,18 @@ def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
     assert {"ckpt", "metrics.jsonl", "config.json"} <= {path.name for path in folder.iterdir()}
 
     code, _, err = call(capsys, "train", "--clip", "walk", "--samples", 128, *TINY)
-    assert code == 2 and "holds a run already; go on with --resume" in err
+    assert code == 2 and "holds a run already; continue it with --resume" in err
 
     code, out, _ = call(capsys, "train", "--clip", "walk", "--samples", 256, "--threads", 1, "--resume")
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert code == 0 and [row["samples"] for row in rows if row["samples"]] == [64, 128, 192, 256]
     code, _, err = call(capsys, "train", "--clip", "run", "--resume", "--out", folder)
-    assert code == 2 and "is a run of 'walk', not of 'run'" in err
+    assert code == 2 and "a run of 'walk', not of 'run'" in err
     others = ("set num_envs=9", "seed 5", "num-envs 9", "engine bullet", "device cuda", "preset paper", "from walk")
     for other in others:
         option, value = f"--{other}".split()
         code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--out", folder, option, value)
-        assert code == 2 and f"goes on as it began: leave out {option}" in err
+        assert code == 2 and f"keeps its settings: leave out {option}" in err
     code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--out", folder, "--algorithm", "ppo")
     assert code == 2 and "leave out --algorithm" in err
     same = ("--seed", 0, "--num-envs", 8, "--engine", "mujoco", "--algorithm", "awr", "--samples", 256)
@@ -255,7 +255,7 @@ def test_a_gpu_that_is_not_there_is_said_to_be_missing(capsys, words):
     assert code == 2 and "torch finds no CUDA device here; use --device cpu" in err and "Traceback" not in err
 
 
-def test_without_warp_the_gpu_engine_says_what_to_install(capsys, monkeypatch):
+def test_the_gpu_engine_names_the_package_to_install_if_warp_is_missing(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco_warp", None)
     monkeypatch.delitem(sys.modules, "mimic.sim.engines.warp", raising=False)
     monkeypatch.delitem(ENGINES._found, "warp", raising=False)
@@ -264,7 +264,7 @@ def test_without_warp_the_gpu_engine_says_what_to_install(capsys, monkeypatch):
 
 
 @pytest.mark.warp
-def test_trained_on_the_gpu_engine_judged_on_all(capsys, monkeypatch):
+def test_a_controller_trained_on_the_gpu_engine_is_evaluated_on_all_engines(capsys, monkeypatch):
     clip_or_skip("walk")
     pytest.importorskip("mujoco_warp", reason="the GPU engine is an extra: pip install '.[gpu]'")
     settings = [*TINY, "--set", "trainer.evaluate_every=64", "--set", "env.evaluation_s=0.2"]
@@ -273,7 +273,7 @@ def test_trained_on_the_gpu_engine_judged_on_all(capsys, monkeypatch):
     rows = [json.loads(line) for line in Path("runs/walk-awr/metrics.jsonl").read_text().splitlines()]
     assert code == 0 and config["engine"] == {"type": "warp"} and any("eval/normalized_return" in row for row in rows)
     code, _, err = call(capsys, "train", "--clip", "walk", "--resume", "--engine", "bullet")
-    assert code == 2 and "goes on as it began" in err
+    assert code == 2 and "keeps its settings" in err
     returned = {}
     for engine in ("mujoco", "warp"):
         words = ("--episodes", 2, "--engine", engine, "--json", "e.json")

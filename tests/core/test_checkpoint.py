@@ -40,7 +40,7 @@ def _equal(found) -> bool:
     )
 
 
-def test_what_goes_in_comes_out(tmp_path):
+def test_a_saved_checkpoint_loads_with_the_same_content(tmp_path):
     path = _save(tmp_path)
     found = checkpoint.load(path)
     assert path.name == "000000001"
@@ -173,7 +173,7 @@ def test_well_sealed_nonsense_for_meta_is_refused(tmp_path, meta):
         checkpoint.load(tmp_path / "000000001")
 
 
-def test_latest_falls_back_and_says_so(tmp_path):
+def test_latest_falls_back_from_a_damaged_checkpoint_with_a_warning(tmp_path):
     for step in (1, 2, 3):
         _save(tmp_path, step)
     (tmp_path / "000000003" / "policy.safetensors").write_bytes(b"broken")
@@ -188,7 +188,7 @@ def test_latest_falls_back_and_says_so(tmp_path):
         checkpoint.latest(tmp_path / "nowhere")
 
 
-def test_other_versions_are_said(tmp_path, monkeypatch):
+def test_a_checkpoint_of_other_package_versions_loads_with_a_warning(tmp_path, monkeypatch):
     path = _save(tmp_path)
     monkeypatch.setattr(checkpoint, "_versions", lambda: {"torch": "99"})
     assert "not the same to the bit" in checkpoint.load(path).warnings[0]
@@ -226,7 +226,7 @@ def test_orphans_are_cleared_and_an_interrupted_replacement_is_undone(tmp_path):
     assert checkpoint.remove_orphans(tmp_path / "nowhere") == []
 
 
-def test_killed_while_saving_nothing_is_lost(tmp_path):
+def test_a_kill_while_saving_loses_no_checkpoint(tmp_path):
     """A child saves in a loop and reports each; killed at random, the newest loads and is not older than reported."""
     rng = random.Random(0)
     big = {"policy": {"w": torch.zeros(300_000)}}

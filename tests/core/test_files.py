@@ -25,7 +25,7 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "new"], "nothing temporary is left"
 
 
-def test_what_was_there_stays_when_the_disk_is_full(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "picture.png"
     write_bytes(path, b"before")
 

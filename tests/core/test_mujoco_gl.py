@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("setting", ["", "glfw", "off", " Disable "])
-def test_settings_that_need_no_library(setting: str) -> None:
+def test_a_mujoco_gl_setting_that_needs_no_library_is_no_problem(setting: str) -> None:
     assert problem_with(setting) == ""
 
 
-def test_an_unknown_setting() -> None:
+def test_an_unknown_mujoco_gl_setting_is_a_problem() -> None:
     assert "no setting" in problem_with("quartz")
 
 

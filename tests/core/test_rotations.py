@@ -46,7 +46,7 @@ def assert_close(a, b, dtype, factor=1.0):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_group_laws(dtype):
+def test_rotations_obey_the_laws_of_a_group(dtype):
     a, b, c = (random_quat(50, 3, seed=s, dtype=dtype) for s in range(3))
     assert_close(quat_mul(quat_mul(a, b), c), quat_mul(a, quat_mul(b, c)), dtype)
     assert_close(quat_mul(a, quat_conj(a)), IDENTITY.expand(50, 3, 4), dtype)

@@ -54,7 +54,7 @@ def refusal(text: str) -> str:
     return message
 
 
-def test_everything_has_its_type():
+def test_every_value_gets_the_type_of_its_field():
     found = car(
         "{name: bug, wheels: {front: {radius: 1}}, colour: blue, size: [1, 2.5], tags: [a, no], tow_bar: null, electric: true}"
     )
@@ -72,7 +72,7 @@ def test_numbers_are_those_of_yaml_1_2(text, value):
 
 
 @pytest.mark.parametrize("word", ["yes", "no", "on", "off", "2001-01-01", "1:30", "0x10", "1_000", "=", "<<", ".NAN"])
-def test_what_looks_like_something_else_in_yaml_1_1_is_a_word(word):
+def test_words_that_yaml_1_1_converts_stay_words(word):
     assert car(f"name: {word}").name == word
 
 

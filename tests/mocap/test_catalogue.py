@@ -161,7 +161,7 @@ def test_a_dog_s_recording_that_is_not_here_is_replaced_by_an_authored_gait_and_
 
 def test_a_non_commercial_clip_without_a_stand_in_is_not_downloaded_unasked(empty_machine):
     server = Server(b"")
-    with pytest.raises(InputError, match=r"run_mimic.py fetch dog_spin shows its licence and gets it"):
+    with pytest.raises(InputError, match=r"run_mimic.py fetch dog_spin shows its licence and downloads it"):
         load_clip("dog_spin", server)
     assert server.requests == 0
 

@@ -39,14 +39,14 @@ def trained(rows):
     return net.weight.detach(), losses, loss.seen
 
 
-def test_half_a_minibatch_at_a_time_gives_the_same():
+def test_a_minibatch_taken_in_halves_gives_the_same_update():
     weight, losses, seen = trained(rows=3)
     halved_weight, halved_losses, halved_seen = trained(rows=2)
     assert seen == [3, 3, 3] and halved_seen == [3, 2, 1, 2, 1, 2, 1], "once halved, it stays so"
     assert halved_weight == pytest.approx(weight, abs=1e-6) and halved_losses == pytest.approx(losses, rel=1e-6)
 
 
-def test_a_second_time_is_the_end():
+def test_memory_that_runs_out_for_halves_too_ends_the_update():
     with pytest.raises(torch.OutOfMemoryError):
         trained(rows=1)
 
@@ -99,7 +99,7 @@ def test_other_errors_are_not_explained_away():
 
 
 @pytest.mark.parametrize("kind", [torch.OutOfMemoryError, torch.AcceleratorError])
-def test_a_run_ends_with_exit_code_4_and_its_checkpoint_goes_on(tmp_path, monkeypatch, capsys, kind):
+def test_a_device_error_ends_the_run_with_code_4_and_the_run_resumes(tmp_path, monkeypatch, capsys, kind):
     out = tmp_path / "run"
     order = ["train", "--clip", "trot-authored", "--out", str(out), "--threads", "1"]
     first = [*order, "--num-envs", "8", "--set", "trainer.evaluate_every=0"]

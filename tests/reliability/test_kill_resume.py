@@ -47,7 +47,7 @@ def kill_and_resume(commands, recipe, out, kills, seed):
 
 
 @pytest.mark.parametrize("recipe", [PPO, DOG], ids=lambda recipe: f"{recipe.algorithm}-{recipe.clip}")
-def test_five_kills(commands, undisturbed, tmp_path, recipe):
+def test_a_run_killed_five_times_resumes_to_the_same_bits(commands, undisturbed, tmp_path, recipe):
     clip_or_skip(recipe.clip)
     out = tmp_path / "run"
     same = kill_and_resume(commands, recipe, out, kills=5, seed=1)
@@ -55,14 +55,14 @@ def test_five_kills(commands, undisturbed, tmp_path, recipe):
 
 
 @pytest.mark.slow
-def test_twenty_kills(commands, undisturbed, tmp_path):
+def test_a_run_killed_twenty_times_resumes_to_the_same_bits(commands, undisturbed, tmp_path):
     clip_or_skip(AWR.clip)
     out = tmp_path / "run"
     same = kill_and_resume(commands, AWR, out, kills=20, seed=2)
     assert_same_end(end_state(out), end_state(undisturbed(same)))
 
 
-def test_the_run_compared_with_learns_and_is_judged(undisturbed):
+def test_the_undisturbed_run_learns_and_is_evaluated(undisturbed):
     """Equality would mean little if nothing happened: networks move, episodes end, a best checkpoint is kept."""
     out = undisturbed(PPO)
     *log, last = rows(out)
@@ -76,7 +76,7 @@ def test_the_run_compared_with_learns_and_is_judged(undisturbed):
     assert state["best"] is not None and state["steps"][-3:] == [14, 15, 16]
 
 
-def test_a_run_killed_before_its_first_checkpoint_begins_again(commands, undisturbed, tmp_path):
+def test_a_run_killed_before_its_first_checkpoint_starts_from_scratch(commands, undisturbed, tmp_path):
     expected, out = end_state(undisturbed(PPO)), tmp_path / "run"
     for again in (PPO.train, PPO.train):  # the same command twice is not an error while there is nothing to lose
         running = commands.start(again(out))
@@ -85,11 +85,11 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(commands, undistu
         running.wait()
         assert not saved(out)
     ended = commands.run(PPO.resume(out))
-    assert ended.code == 0 and "begins again" in ended.output
+    assert ended.code == 0 and "starts from scratch" in ended.output
     assert_same_end(end_state(out), expected)
 
 
-def test_a_run_with_checkpoints_is_not_begun_anew(commands, undisturbed):
+def test_training_into_a_folder_with_checkpoints_is_refused(commands, undisturbed):
     out = undisturbed(PPO)
     before = end_state(out)
     ended = commands.run(PPO.train(out))

@@ -122,7 +122,7 @@ def clean(tmp_path_factory):
 
 
 @pytest.mark.parametrize("poison", POISONS)
-def test_a_broken_environment_is_cut_out_and_nobody_else_notices(tmp_path, monkeypatch, clean, poison):
+def test_a_broken_environment_is_cut_out_and_the_others_stay_the_same(tmp_path, monkeypatch, clean, poison):
     found, log = run(tmp_path, monkeypatch, "run", 2, POISONS[poison])
     replay = found.tensors["replay"]
     others = torch.arange(ENVS) != BROKEN
@@ -137,7 +137,7 @@ def test_a_broken_environment_is_cut_out_and_nobody_else_notices(tmp_path, monke
     assert_finite(found, log)
 
 
-def test_training_goes_on_when_one_breaks_again_and_again(tmp_path, monkeypatch, clean):
+def test_training_continues_while_one_environment_breaks_again_and_again(tmp_path, monkeypatch, clean):
     kinds, count = list(POISONS.values()), 0
 
     def poison(env, action):

@@ -44,7 +44,7 @@ def bare(tmp_path):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux finds libraries by LD_LIBRARY_PATH")
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="pybullet, the renderer without OpenGL, has no wheels here")
-def test_the_whole_job(bare, tmp_path):
+def test_training_evaluation_and_film_need_neither_network_nor_display(bare, tmp_path):
     clip_or_skip("walk")
     settings = [word for setting in FAST for word in ("--set", setting)]
     limits = ["--minutes", 0.02, "--seconds", 0.1, "--num-envs", 8, "--threads", 1]
@@ -62,7 +62,7 @@ def test_the_whole_job(bare, tmp_path):
     assert "tiny" in found["renderer"] and "libEGL" in found["renderer"]
 
 
-def test_an_attempt_is_seen(bare, tmp_path):
+def test_an_attempt_to_use_the_network_is_detected(bare, tmp_path):
     """The guard itself: a process that looks up a host name ends there, also when it would have caught the error."""
     program = tmp_path / "program.py"
     program.write_text(

@@ -22,7 +22,7 @@ def assert_clean(out, ended, code):
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_one_signal_saves_and_the_run_goes_on_to_the_same_end(commands, undisturbed, tmp_path, number, code):
+def test_a_run_stopped_by_a_signal_resumes_to_the_same_end(commands, undisturbed, tmp_path, number, code):
     expected, out = end_state(undisturbed(RECIPE)), tmp_path / "run"
     running = commands.start(RECIPE.train(out))
     running.wait_until(lambda: bool(saved(out)))
@@ -54,7 +54,7 @@ def test_two_signals_stop_within_the_iteration(commands, undisturbed, tmp_path):
     assert_same_end(end_state(out), expected)
 
 
-def test_a_signal_at_any_moment_from_the_start_on(commands, undisturbed, tmp_path):
+def test_a_signal_at_any_moment_ends_the_run_cleanly(commands, undisturbed, tmp_path):
     """Libraries that are being set up lose an exception, or turn it into another: so none is raised there."""
     undisturbed(RECIPE)  # for its skip
     long = replace(RECIPE, iterations=500)  # far more than it gets to, and an end to it if the signal were lost

@@ -161,5 +161,5 @@ def test_a_controller_of_a_recording_does_not_run_on_the_fallback_clip(tmp_path,
     monkeypatch.delenv("MIMIC_MOCAP", raising=False)
     monkeypatch.setenv("MIMIC_CACHE", str(tmp_path / "cache"))
     found = load_controller(str(controller(tmp_path / "c", clip="trot", character="dog")))
-    with pytest.raises(InputError, match=r"'trot', which is not here; run_mimic\.py fetch trot gets it"):
+    with pytest.raises(InputError, match=r"'trot', which is not installed; run_mimic\.py fetch trot downloads it"):
         found.make_env(2)

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from mimic.cli.common import usual_preset
+from mimic.cli.common import default_preset
 from mimic.core.errors import ConfigError
 from mimic.core.strict_config import to_dict
 from mimic.runs.preset import _PRESETS, load_preset, preset_names
@@ -50,8 +50,10 @@ def test_gpu_learns_the_same_task_with_the_same_update_but_for_sizes():
     ):
         sizes = {"actor_batch": theirs.actor_batch, "critic_batch": theirs.critic_batch}
         assert dataclasses.replace(ours, **sizes) == theirs and ours.actor_batch == ours.critic_batch == 16384
-    assert usual_preset("warp", "cuda") == "gpu"
-    assert usual_preset("warp", "cpu") == usual_preset("mujoco", "cuda") == usual_preset("mujoco", "cpu") == "fast"
+    assert default_preset("warp", "cuda") == "gpu"
+    assert (
+        default_preset("warp", "cpu") == default_preset("mujoco", "cuda") == default_preset("mujoco", "cpu") == "fast"
+    )
 
 
 def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):

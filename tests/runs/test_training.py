@@ -124,7 +124,7 @@ def test_no_two_trainings_write_into_one_folder(tmp_path):
 
         def show(self, row, share, eta_s):
             for resume in (False, True):
-                with pytest.raises(InputError, match="another process is training in there") as refused:
+                with pytest.raises(InputError, match="another process trains in this folder") as refused:
                     train(other, tmp_path, StopCriteria(samples=ITERATION), threads=1, resume=resume)
                 self.refusals.append(str(refused.value))
 

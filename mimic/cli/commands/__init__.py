@@ -1,4 +1,4 @@
-"""What each command does, one file each: ``run(args)`` gives the exit code.
+"""Commands, one file each: ``run(args)`` carries the command out and returns the exit code.
 
-A file is imported when its command runs, so that ``--help`` and complaints need neither torch nor MuJoCo.
+A file is imported when its command runs, so that ``--help`` and errors need neither torch nor MuJoCo.
 """

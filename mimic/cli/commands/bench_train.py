@@ -3,7 +3,7 @@
 import argparse
 
 from bench.train import bench_train
-from mimic.cli.common import announce, emit, simulator, usual_preset
+from mimic.cli.common import announce, default_preset, emit, simulator
 from mimic.runs.preset import load_preset
 from mimic.sim import check_engine
 
@@ -11,7 +11,7 @@ from mimic.sim import check_engine
 def run(args: argparse.Namespace) -> int:
     """Measure the learner's speed, as a ratio to plain ways in the same run."""
     size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
-    preset = load_preset(args.preset or usual_preset(args.engine, args.device), size)
+    preset = load_preset(args.preset or default_preset(args.engine, args.device), size)
     engine, device = simulator(args)
     check_engine(engine, device, learning=True)
     announce("some fifty iterations, a minute or less on two cores")

@@ -1,9 +1,10 @@
-"""Take a controller or a clip out to a game engine: one function a product."""
+"""Export a controller or a clip: one function per product."""
 
 import argparse
 import os
 
 from mimic.cli.common import say
+from mimic.core import program
 from mimic.core.errors import InputError
 from mimic.exporting.animation import (
     Cut,
@@ -20,7 +21,7 @@ from mimic.runs.controller import Controller, load_controller
 
 
 def run(args: argparse.Namespace) -> int:
-    """Take a controller or a clip out to a game engine: one function a product."""
+    """Write the products that the options ask for; without any, a controller bundle."""
     products = {"animation": _export_animation, "replay": _export_replay, "web": _export_web}
     chosen = [make for name, make in products.items() if getattr(args, name)]
     if args.zip and chosen:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _exportable(name: str) -> Controller:
-    """A controller of one clip."""
+    """Load a controller. Raises InputError if it was trained on several clips."""
     controller = load_controller(name)
     require_one_clip(controller)
     return controller
@@ -55,7 +56,7 @@ def _export_animation(args: argparse.Namespace) -> None:
 
 
 def _several(names: str) -> list[str]:
-    """The controllers of ``A,B``; a path may have a comma in it."""
+    """Split ``A,B`` into names of controllers. An existing path is one name, even if it contains a comma."""
     return [names] if os.path.exists(names) else names.split(",")
 
 
@@ -71,7 +72,7 @@ def _export_replay(args: argparse.Namespace) -> None:
 def _export_web(args: argparse.Namespace) -> None:
 
     if not args.controller:
-        raise InputError("--web needs --controller: it is the policy that runs in the page")
+        raise InputError("--web needs --controller, whose policy runs in the page")
     size = export_web([_exportable(name) for name in _several(args.controller)], args.web)
     say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
 
@@ -84,4 +85,4 @@ def _export_bundle(args: argparse.Namespace) -> None:
     say(f"{path}: controller bundle '{manifest['name']}', {len(manifest['files'])} files")
     if manifest["warning"]:
         say(f"licence: {manifest['warning']}")
-    say(f"check it: run_mimic.py verify {path}")
+    say(f"check it: {program.command(f'verify {path}')}")

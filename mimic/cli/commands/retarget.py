@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mimic.cli.common import reading_options, say
 from mimic.cli.tables import print_card
+from mimic.core import program
 from mimic.core.files import write_bytes, write_json
 from mimic.rendering import draw, motion_frames
 from mocap.formats.clip_npz import write_clip_npz
@@ -25,11 +26,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, result.report.to_json())
     failed = (
-        "mend first what failed (--html OUT.html draws where), or, as it is, "
+        "correct first the checks that failed (--html OUT.html shows where); or nevertheless "
         if result.report.verdict == "fail"
         else ""
     )
-    say(f"{args.out}: {failed}train on it with run_mimic.py train --clip {args.out}")
+    say(f"{args.out}: {failed}train on it with {program.command(f'train --clip {args.out}')}")
     if args.video:
         film = draw(motion_frames(motion, result.character, None), result.character, args.video)
         say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mimic.cli.common import asked_otherwise, new_run, say, take_what_is_here
+from mimic.cli.common import new_run, overridden_options, resolve_available_clip, say
 from mimic.cli.run_clip import run_clip
 from mimic.cli.tables import print_evaluation
 from mimic.runs.controller import short_name
@@ -11,9 +11,9 @@ from mimic.runs.controller import short_name
 
 def run(args: argparse.Namespace) -> int:
     """Controller, evaluation, film and a short table."""
-    take_what_is_here(args)
+    resolve_available_clip(args)
     out = args.out or Path("out") / short_name(args.clip)
-    anew = bool(asked_otherwise(args))
+    anew = bool(overridden_options(args))
     report = run_clip(new_run(args), out, args.minutes, args.seconds, args.threads, say, train_anew=anew)
     paths = {"controller": report.controller, "evaluation": report.evaluation_path, "video": report.video or "none"}
     print_evaluation(report.evaluation, paths)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mimic.cli.common import asked_otherwise, new_run, say, take_what_is_here
+from mimic.cli.common import new_run, overridden_options, resolve_available_clip, say
 from mimic.core import program
 from mimic.core.errors import InputError
 from mimic.runs.controller import RUNS_FOLDER, latest_run_of_clip, short_name
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
-    """The run in ``out``. Raises InputError if the options ask for another."""
+    """The run in ``out``. Raises InputError if the options contradict it."""
     config = read_run(out)
     asked = args.task or args.clip
     if config.task.title != asked:
@@ -47,6 +47,6 @@ def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
     if args.initial not in (None, config.init_from.controller if config.init_from else None):
         other.append("--from")
     if other:
-        raise InputError(f"{out}: a resumed run goes on as it began: leave out {', '.join(other)}")
+        raise InputError(f"{out}: a resumed run keeps its settings: leave out {', '.join(other)}")
     check_engine(config.engine, config.device, learning=True)
     return config

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Plays a mimic controller bundle with nothing but MuJoCo, onnxruntime and NumPy. SPDX: Apache-2.0.
 
-``python play.py BUNDLE`` checks every file against the manifest, runs the recorded rollout again and says how far off it
-is (exit code 1: too far; 2: the bundle was refused). ``--view`` shows the character in MuJoCo's viewer.
+``python play.py BUNDLE`` checks every file against the manifest, repeats the recorded rollout and prints the error.
+Exit code 1 means that the error is too large, 2 that the bundle was refused. ``--view`` shows the character in MuJoCo's viewer.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Tasks that a run can have, one file each, found by name.
+"""Tasks of runs: one file each, found by name.
 
 A file registers a frozen dataclass with the methods of `mimic.runs.task.Task`.
 """

@@ -1,18 +1,18 @@
-"""pybullet, an engine in which controllers can be checked that were trained in another simulator.
+"""pybullet, a second engine for checking controllers that were trained in another simulator.
 
 Every copy has a world of its own, so that copies cannot influence each other. The bodies are exactly MuJoCo's
 (``bullet_body.py``); contact, friction and stepping are Bullet's.
 
 The servo is the one of ``pd_controller.py``, in the same two parts, motor and joint damping. Its torque is renewed every
-1/960 s. In MuJoCo's steps 1/120 s is enough, for positions there move with the new velocity, as if the spring were
-renewed all the time; a torque held for 1/120 s through finer steps is a spring that lags by half of that, which takes
-h kp / 2 from the damping kd.
+1/960 s. MuJoCo needs only 1/120 s, because its positions move with the new velocity, as if the spring were renewed all
+the time. A torque that is held for h = 1/120 s through finer steps acts like a spring that lags by h / 2, which reduces
+the damping kd by h kp / 2.
 
-Bullet knows no armature, so each joint has a rotor here, which a viscous clutch couples to it: with rotor velocity w the
-joint receives -c (v - w), and A dw/dt = c (v - w). Slower than A / c = 1/240 s that is the armature A.
+Bullet has no armature, so each joint has a rotor here, coupled by a viscous clutch. With rotor velocity w the joint
+receives -c (v - w), and A dw/dt = c (v - w). For motion slower than A / c = 1/240 s this equals an armature A.
 
-Bullet's damping is explicit, and the feet are light, so that Bullet takes as many small steps between two renewals as
-keep it stable: 1/75,000 s for the humanoid, 1/240,000 s for the dog. That is too slow for training.
+Bullet's damping is explicit and the feet are light, so stability needs many small steps between two renewals: 1/75,000 s
+for the humanoid, 1/240,000 s for the dog. That is too slow for training.
 
 The same calls give the same bits. A restored snapshot continues to rounding only: it holds poses and velocities, not
 Bullet's memory of contacts.
