@@ -119,8 +119,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def add_run_options(parser: Parser, tasks: bool = False) -> None:
-    """What shapes a run, of a clip or with ``tasks`` of a Gymnasium task. An option that was not given is None."""
-    clip = "a name from `run_mimic.py clips`, or a clip file"
+    """Add the options that describe a run of a clip, or with ``tasks`` also of a Gymnasium task.
+
+    Most default to None, so that an option that was given can be recognised.
+    """
+    clip = f"a name from `{program.command('clips')}`, or a clip file"
     presets, default = "fast, feet, gpu, paper, or a YAML file", "default fast; gpu on a GPU's engine"
     if tasks:
         add_task_or_clip(parser, clip)
@@ -139,7 +142,7 @@ def add_run_options(parser: Parser, tasks: bool = False) -> None:
 
 
 def add_task_or_clip(parser: Parser, clip_help: str) -> None:
-    """What is learned: exactly one of a clip and a Gymnasium task."""
+    """Add ``--clip`` and ``--task``, of which exactly one must be given."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--clip", help=clip_help)
     what.add_argument("--task", metavar="ID", help="a Gymnasium task, as in Hopper-v5 or CartPole-v1")

@@ -50,8 +50,8 @@ def default_preset(engine: str | None, device: DeviceName | None) -> str:
     return "gpu" if simulation_device(engine or "mujoco", device or "cpu") == "cuda" else "fast"
 
 
-def take_what_is_here(args: argparse.Namespace) -> None:
-    """Replace ``args.clip`` by its fallback if the recording is not installed, so that outputs are named after that."""
+def resolve_available_clip(args: argparse.Namespace) -> None:
+    """Replace ``args.clip`` by its fallback if the recording is not installed, so that files bear the name of the clip used."""
     if not args.clip:
         return
     asked, args.clip = args.clip, available_name(args.clip)
@@ -70,7 +70,7 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
     check_settings(args.set, algorithm)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     task: str | None = getattr(args, "task", None)
-    usual = "gym" if task else usual_preset(args.engine, args.device)
+    usual = "gym" if task else default_preset(args.engine, args.device)
     preset = load_preset(args.preset or usual, (*args.set, *size))
     _check_kind(preset, args.preset or usual, task)
     engine, device = simulator(args)
@@ -93,7 +93,7 @@ def _check_kind(preset: Preset, name: str, task: str | None) -> None:
         raise InputError(f"--preset {name}: {other}")
 
 
-def asked_otherwise(args: argparse.Namespace, run: RunConfig | None = None) -> list[str]:
+def overridden_options(args: argparse.Namespace, run: RunConfig | None = None) -> list[str]:
     """Options that contradict ``run``; without a run, options that differ from the defaults."""
     usual: dict[str, object] = {
         "seed": 0,

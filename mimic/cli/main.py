@@ -75,7 +75,7 @@ def _parsed(argv: list[str], commands: Commands) -> argparse.Namespace | None:
         return None
     words = ["run", *argv] if argv[0].startswith("-") else argv
     if words[0] not in commands.names:
-        raise InputError(f"no verb '{words[0]}'; {nearest(words[0], commands.names)}")
+        raise InputError(f"no command '{words[0]}'; {nearest(words[0], commands.names)}")
     return commands.parser.parse(words)
 
 

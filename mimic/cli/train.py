@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
     job.add_argument("--seconds", type=positive, default=10.0, help="length of the video (default 10)")
     job.add_argument("--out", type=Path, help="folder of all output (default out/CLIP)")
 
-    train = commands.add("train", "train a controller, or go on training it")
+    train = commands.add("train", "train a controller, or continue its training")
     add_run_options(train, tasks=True)
     train.add_argument(
         "--minutes",
@@ -24,11 +24,9 @@ def add(commands: Commands) -> None:
         help="stop after so many more minutes (default: at --samples, else at Ctrl-C)",
     )
     train.add_argument("--samples", type=whole, default=0, help="stop at so many samples in all")
+    train.add_argument("--from", dest="initial", metavar="PATH|NAME", help="start from the policy of this controller")
     train.add_argument(
-        "--from", dest="initial", metavar="PATH|NAME", help="begin with what this controller can do already"
-    )
-    train.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out, or the last one of the clip or task"
+        "--resume", action="store_true", help="continue the run in --out, or the latest run of the clip or task"
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
 

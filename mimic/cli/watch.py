@@ -18,9 +18,13 @@ from mimic.play import PATHS
 
 
 def add(commands: Commands) -> None:
-    """``evaluate``, ``render``, ``steer``, ``play-clip``."""
-    evaluate = commands.add("evaluate", "how well a controller tracks its clip, or does in its task")
-    evaluate.add_argument("--task", metavar="ID", help="of a run of train --task: its return in this Gymnasium task")
+    """Add ``evaluate``, ``render``, ``steer`` and ``play-clip``."""
+    evaluate = commands.add(
+        "evaluate", "measure how well a controller tracks its clip, or its return in a Gymnasium task"
+    )
+    evaluate.add_argument(
+        "--task", metavar="ID", help="measure the return in this Gymnasium task; --controller is a run of train --task"
+    )
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
     evaluate.add_argument(
         "--episodes", type=whole, default=32, help="number of episodes, each with a random start (default 32)"

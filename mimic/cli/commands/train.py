@@ -15,12 +15,12 @@ _EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train until the samples, the minutes or a signal say stop."""
-    take_what_is_here(args)
+    """Train until --samples or --minutes are reached, or a signal arrives."""
+    resolve_available_clip(args)
     asked = args.task or args.clip
     default = RUNS_FOLDER / f"{short_name(asked)}-{args.algorithm or 'awr'}"
     if args.task and args.initial:
-        raise InputError("--from: begins with the controller of a clip; leave it out with --task")
+        raise InputError("--from starts from the controller of a clip; leave it out with --task")
     if args.resume:
         latest = None if args.algorithm or args.task else latest_run_of_clip(asked)
         out = args.out or latest or default
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     result = train(config, out, StopCriteria(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
     longer = f" --minutes {args.minutes:g}" if args.minutes else ""
-    say(f"go on: {program.command(f'train --{option} {title} --resume --out {out}{longer}')}")
+    say(f"continue: {program.command(f'train --{option} {title} --resume --out {out}{longer}')}")
     return _EXIT_CODES.get(result.stopped_by, 0)
 
 
@@ -42,8 +42,8 @@ def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
     config = read_run(out)
     asked = args.task or args.clip
     if config.task.title != asked:
-        raise InputError(f"{out}: is a run of '{config.task.title}', not of '{asked}'")
-    other = asked_otherwise(args, config)
+        raise InputError(f"{out}: a run of '{config.task.title}', not of '{asked}'")
+    other = overridden_options(args, config)
     if args.initial not in (None, config.init_from.controller if config.init_from else None):
         other.append("--from")
     if other:
