@@ -53,3 +53,16 @@ def test_python_md_imports_nothing_of_ours_but_the_public_face():
     code = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.M | re.S))
     ours = [line for line in code.splitlines() if re.match(r"(import|from) (mimic|mocap|retarget|characters)", line)]
     assert set(ours) == {"import mimic"}
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md")))]
+)
+def test_every_file_of_the_project_that_a_document_names_exists(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    outside_fences = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    paths = re.findall(r"\b(?:mimic|mocap|retarget|characters|bench|tests|docs)(?:/[\w.-]+)+\.\w+", outside_fences)
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    missing += [link for link in links if link and not (ROOT / document).parent.joinpath(link).exists()]
+    assert not missing, f"{document} names files that do not exist: {', '.join(missing)}"
