@@ -57,10 +57,10 @@ def algorithm_from(name: str, section: Any, where: str) -> AlgorithmConfig:
 
 
 def adopt(name: str, other: AlgorithmConfig) -> AlgorithmConfig:
-    """The algorithm ``name`` with the rollout of ``other`` and those of its update settings that both have."""
+    """The algorithm ``name`` with the rollout of ``other`` and those of its update settings that both have and may share."""
     update = ALGORITHMS.get(name)
     shared = {f.name for f in dataclasses.fields(update)} & {f.name for f in dataclasses.fields(other.update)}
-    values = {field: getattr(other.update, field) for field in shared}
+    values = {field: getattr(other.update, field) for field in shared - set(update.keeps)}
     return AlgorithmConfig(name, other.rollout, update(**values))
 
 

@@ -5,13 +5,13 @@ An algorithm is a `Learner` whose ``update`` turns the replay into better networ
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from mimic.rl.distributed import ALONE, Ranks
-from mimic.rl.optim import GuardedOptimizer, LearnerDiverged, OptimizerKind
+from mimic.rl.optim import GuardedOptimizer, LearnerDiverged, LossOf, OptimizerKind
 from mimic.rl.policy import Critic, Policy
 from mimic.rl.precision import Precision, update_dtype
 from mimic.rl.replay import Replay
@@ -25,6 +25,12 @@ _EPS = 1e-5
 _GRAINS = 32  # and more are in a minibatch, where sizes are rounded
 
 
+DataUse = Literal["refused", "begin", "offline", "required"]
+"""Recorded episodes: an on-policy algorithm refuses them; they begin the replay of a run that goes on with its own experience;
+or the run learns from them alone, because the user gave some ("offline") or always ("required").
+"""
+
+
 @dataclass(frozen=True)
 class LearnerConfig:
     """Settings that every algorithm has.
@@ -33,9 +39,13 @@ class LearnerConfig:
 
     Attributes:
         inherits: an algorithm whose settings in a preset serve this one, where the preset has none of its own.
+        keeps: settings that are not inherited.
+        data: how recorded episodes (``--data``) are used; see `DataUse`.
     """
 
     inherits: ClassVar[str] = ""
+    keeps: ClassVar[tuple[str, ...]] = ()
+    data: ClassVar["DataUse"] = "refused"
 
     gamma: float = 0.95
     td_lambda: float = 0.9
@@ -185,8 +195,11 @@ class Learner:
         returns = td_lambda_return(reward, value, following, end, self.config.gamma, lam)
         return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
 
-    def fit_critic(self, obs: Tensor, targets: Targets) -> float:
-        """Regress the critic on the returns; mean loss, in units of (value * (1 - gamma))^2."""
+    def fit_critic(self, obs: Tensor, targets: Targets, loss: LossOf | None = None) -> float:
+        """Regress the critic on the returns; mean loss, in units of (value / critic.scale)^2.
+
+        ``loss(obs, goal)`` takes the place of half the squared error.
+        """
         goal = targets.returns / self.critic.scale
         losses: list[Tensor] = []
         config = self.config
@@ -194,7 +207,7 @@ class Learner:
         pieces = self._pieces(rows, config.critic_batch)
         for index in self._minibatches(rows, pieces, config.critic_passes, config.critic_steps):
             batch = obs.index_select(0, targets.rows[index]), goal[index]
-            losses.append(self.critic_optimizer.step_over(batch, self._critic_loss))
+            losses.append(self.critic_optimizer.step_over(batch, loss or self._critic_loss))
         return float(torch.stack(losses).mean()) if losses else 0.0
 
     def _critic_loss(self, obs: Tensor, goal: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""AWR and PPO both learn to follow the moving point: .28 of the reward untrained, two thirds after 15 k steps."""
+"""Every algorithm learns to follow the moving point: .28 of the reward untrained, two thirds after 15 k steps."""
 
 import pytest
 
@@ -23,6 +23,11 @@ PAPER = {
         ("awr", 3, {}),
         ("awr", 3, {"control_variate": True, "actor_iterations": 1}),
         ("rwr", 3, {}),
+        ("pg", 1, {}),
+        ("pg-exp", 1, {"scale_returns": True}),
+        ("cacla", 1, {}),
+        ("marwil", 3, {"target_kl": 0.05}),
+        ("sil", 3, {}),
         ("awr", 4, PAPER),
     ],
 )

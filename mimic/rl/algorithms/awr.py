@@ -6,7 +6,7 @@ actions taken. No step needs the probability of an action, so that old experienc
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ from torch import Tensor
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.distributed import ALONE, Ranks
-from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets
+from mimic.rl.learner import DataUse, Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import WeightedRegression
 from mimic.rl.replay import Replay
 
@@ -23,6 +23,8 @@ from mimic.rl.replay import Replay
 @dataclass(frozen=True)
 class AWRConfig(LearnerConfig):
     """Settings of AWR beyond those every learner has."""
+
+    data: ClassVar[DataUse] = "begin"
 
     temperature: float = 1.0  # of the standardised advantage
     weight_clip: float = 20.0

@@ -1,7 +1,7 @@
 """Reward-weighted regression (Peters & Schaal 2007): AWR without a baseline.
 
-The weight is min(exp(R / temperature), weight_clip) of the standardised return R, so that an action is worth what followed
-it, however good its state was.
+The weight is min(exp(R / temperature), weight_clip) of the standardised return R, so that an action is
+worth the rewards that followed it, however good its state was.
 """
 
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class RWRConfig(AWRConfig):
     """Settings of RWR: those of AWR."""
 
     inherits = "awr"
+    data = "offline"
 
     def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
         """An `RWR`."""

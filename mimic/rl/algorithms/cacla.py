@@ -1,0 +1,39 @@
+"""CACLA, the continuous actor-critic learning automaton (van Hasselt & Wiering 2007).
+
+The loss is the mean of -w log pi(a | s) over the newest iteration, w = 1 where the TD error r + gamma V(s') - V(s) is above 0,
+else 0, over its mean. The size of the error changes nothing. For a Gaussian the loss is the squared distance between the mean
+action and the action taken. Samples with an error of 0 or less leave the policy alone.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mimic.rl import weights
+from mimic.rl.algorithms import ALGORITHMS
+from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets
+from mimic.rl.regression import OnPolicyRegression
+
+
+@ALGORITHMS.register("cacla")
+@dataclass(frozen=True)
+class CACLAConfig(LearnerConfig):
+    """Settings of CACLA: those every learner has. ``td_lambda`` is of the critic's returns."""
+
+    inherits = "ppo"
+
+    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+        """A `CACLA`."""
+        return CACLA(self, networks, generator, ranks)
+
+
+class CACLA(OnPolicyRegression):
+    """The learner of `CACLAConfig`."""
+
+    advantage_lambda = 0.0
+
+    def weights(self, targets: Targets) -> Tensor:
+        """1 where the TD error is above 0, else 0 (M,), of mean 1."""
+        return self.of_mean_one(weights.indicator(self.quantity(targets)), targets)
