@@ -74,7 +74,7 @@ class JointConfig:
 class SimulationConfig:
     """Time stepping and contact settings: physics runs at ``sim_dt`` [s], ``substeps`` of them a control step.
 
-    ``armature_s`` [s]: a joint's rotor has the inertia kd * armature_s [kg·m²], which is what keeps the servo stable
+    ``armature_s`` [s]: a joint's rotor has the inertia kd * armature_s [kg·m²], which keeps the servo stable
     at time steps up to ``armature_s`` (mimic/sim/pd_controller.py).
     """
 
@@ -100,7 +100,7 @@ class SimulationConfig:
 
 @dataclass(frozen=True)
 class KeyBody:
-    """A place on the figure that recordings have a counterpart of: ``at`` in the frame of ``body`` [m]."""
+    """A point of the character that recordings have too: ``at`` [m] in the frame of ``body``."""
 
     body: str
     at: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -150,7 +150,7 @@ class Character:
 
     @property
     def num_actuated(self) -> int:
-        """A: actuated degrees of freedom."""
+        """Number A of actuated degrees of freedom."""
         return int(self.joints[-1].dof.stop)
 
     @property
@@ -200,7 +200,7 @@ class Character:
 
 @cache
 def load_character(name: str) -> Character:
-    """Load a registered character by name, or any by the path of its YAML, which is then its name: clips keep it.
+    """Load a registered character by name, or any character by the path of its YAML, which then is its name in clips.
 
     Raises:
         InputError: no such character, or its MJCF and YAML disagree.

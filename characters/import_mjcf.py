@@ -57,7 +57,7 @@ class UserCharacter:
 
 @dataclass(frozen=True)
 class _Bone:
-    """A body of the source as it will be: place of its joint in the world, and what moves it."""
+    """A body of the source in its new form: the world position of its joint, and the joint."""
 
     id: int
     name: str
@@ -69,7 +69,7 @@ class _Bone:
 
 
 def read_user_yaml(path: Path) -> UserCharacter:
-    """The short YAML. Raises ConfigError."""
+    """Read the short YAML. Raises ConfigError."""
     return build(UserCharacter, read_yaml(path), str(path))
 
 
@@ -80,7 +80,7 @@ def body_tree(path: Path) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
 
 
 def import_mjcf(path: Path, key_bodies: Mapping[str, KeyBody], folder: Path, name: str) -> Path:
-    """Write the character into ``folder / name`` and return its YAML. Raises InputError: not a figure of this kind."""
+    """Write the character into ``folder / name`` and return its YAML. Raises InputError if the MJCF cannot be converted."""
     model, data = _load(path)
     bones = _bones(model, data, path)
     names = [b.name for b in bones]
@@ -102,7 +102,7 @@ def import_mjcf(path: Path, key_bodies: Mapping[str, KeyBody], folder: Path, nam
     except OSError as error:
         raise InputError(f"{out}: cannot be written ({error.strerror})") from None
     except ValueError as error:
-        raise InputError(f"{path}: cannot be made a character ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: cannot be converted to a character ({' '.join(str(error).split())})") from None
     return (out / f"{name}.yaml").resolve()
 
 
@@ -141,7 +141,7 @@ def _bone(model: mujoco.MjModel, data: mujoco.MjData, body: int, parent: int, pa
     if parent < 0:
         return _Bone(body, name, parent, place, "free", axis, None)
     if any(model.jnt_type[j] in (mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_FREE) for j in joints):
-        raise InputError(f"{path}: body '{name}' slides; a figure's joints only turn")
+        raise InputError(f"{path}: body '{name}' has a slide joint; a character has ball joints and hinges only")
     if not joints:
         return _Bone(body, name, parent, place, "fixed", axis, None)
     place = np.mean([data.xanchor[j] for j in joints], 0)
@@ -218,7 +218,7 @@ def _own_geoms(model: mujoco.MjModel, bones: list[_Bone]) -> list[int]:
     bodies = {bone.id for bone in bones}
     found = [g for g in range(model.ngeom) if int(model.geom_bodyid[g]) in bodies]
     if not found:
-        raise InputError("the figure has no geoms, so nothing that could touch the ground")
+        raise InputError("the model has no geoms, so nothing can touch the ground")
     return found
 
 

@@ -33,7 +33,7 @@ _JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """One clip as the YAML has it: a file, or a gait to make, at its own ``speed`` [m/s] and ``yaw_rate`` or another.
+    """One clip of the YAML: a file, or a gait with an optional ``speed`` [m/s] and ``yaw_rate``.
 
     ``download_sha256`` is the hash of the file to download, if that differs from ``sha256``.
     """
@@ -52,7 +52,7 @@ class ClipConfig:
 
     def __post_init__(self) -> None:
         if (self.gait is None) == (self.file is None) or (self.file is None) != (self.sha256 is None):
-            raise ValueError("a clip has a gait, or a file with its sha256")
+            raise ValueError("a clip needs either a gait, or a file and its sha256")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class CatalogueConfig:
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """A named clip: ``sha256`` holds every content it may have, the last one being that of the download.
+    """A named clip: ``sha256`` lists the hashes that its file may have; the last is that of the download.
 
     A clip with a ``gait`` is made by the program: it has no file, no hash and no address.
     """
@@ -199,7 +199,7 @@ def load_clips(names: str) -> tuple[Motion, ...]:
     """The motions of clips to be learned together, ``a+b+c``; of one clip, if there is no plus. Raises as ``load_clip``."""
     motions = tuple(load_clip(name) for name in names_in(names))
     if len({motion.character for motion in motions}) > 1:
-        raise InputError(f"'{names}': are clips of different characters")
+        raise InputError(f"'{names}': the clips are of different characters")
     return motions
 
 
@@ -214,7 +214,7 @@ def available_name(name: str) -> str:
 
 
 def fetch_clips(names: Sequence[str], accept_licence: bool, opener: Opener = open_https) -> list[ClipInfo]:
-    """Get named clips, or "all", onto this machine; those that are here already are left alone.
+    """Download named clips, or "all"; installed clips are skipped.
 
     The licences come first: without ``accept_licence`` nothing is downloaded. Raises InputError for an unknown name, a
     licence that was not accepted, or a clip that cannot be had.

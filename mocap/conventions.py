@@ -85,18 +85,18 @@ def metres(unit: str) -> float:
         return UNITS[unit]
     if re.fullmatch(r"[0-9]*\.?[0-9]+(e-?[0-9]{1,2})?", unit) and 1e-6 <= float(unit) <= 1e6:
         return float(unit)
-    raise InputError(f"no unit '{unit}'; {nearest(unit, UNITS)}, or how many metres a unit is")
+    raise InputError(f"no unit '{unit}'; {nearest(unit, UNITS)}, or a number of metres")
 
 
 def frame_rate(frame_time: float, options: ReadOptions, name: str) -> Assumption:
-    """The rate that a frame time [s] means: files round it, so a common rate within 0.2 % is taken for it.
+    """The frame rate for a frame time [s]. Files round it, so a common rate within 0.2 % is used instead.
 
     Raises ClipError for a time of zero or less, or beyond reason, unless the options have a rate.
     """
     if options.fps is not None:
         return Assumption(f"{options.fps!r}", "user", f"the file has a frame time of {frame_time:g} s")
     if not 1 / _FPS[1] <= frame_time <= 1 / _FPS[0]:
-        raise ClipError(f"{name}: a frame time of {frame_time:g} s says nothing; give the rate with --fps 120")
+        raise ClipError(f"{name}: a frame time of {frame_time:g} s is not usable; give the rate with --fps 120")
     rate = 1 / frame_time
     near = min(_RATES, key=lambda known: abs(known - rate))
     if abs(near - rate) > _RATE_TOLERANCE * near:
@@ -219,7 +219,7 @@ class _Figure:
         return any(re.search(r"tail|paw|hoof", plain) for plain in self.plain)
 
     def of_cmu(self) -> bool:
-        """The CMU library's bones, whatever a converter called the others."""
+        """Whether the joint names are those of the CMU library."""
         return any(re.fullmatch(r"[lr]hip_?joint", plain) for plain in self.plain)
 
     def _pairs(self) -> list[_Pair]:
@@ -344,4 +344,6 @@ def axes_quat(up: str, forward: str) -> Tensor:
 def _check_lengths(pos: Tensor, name: str, most: float = 1e9, unit: str = "units") -> None:
     odd = (~(pos.abs() <= most)).flatten(1).any(1)
     if odd.any():
-        raise ClipError(f"{name}: frame {int(odd.nonzero()[0]) + 1}: something is more than {most:g} {unit} away")
+        raise ClipError(
+            f"{name}: frame {int(odd.nonzero()[0]) + 1}: a point is more than {most:g} {unit} from the origin"
+        )

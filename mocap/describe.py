@@ -13,7 +13,7 @@ from mocap.skeleton import Assumption, Clip, KeypointMotion, SkeletonMotion, cha
 
 
 def describe(clip: Clip) -> dict[str, Any]:
-    """Kind, length, bones, what was taken for granted, and how the figure stands; every value is JSON's."""
+    """Describe a clip for JSON: kind, length, bones, assumptions, and height above the ground."""
     points = stick_figure(clip)
     lowest, highest = points.pos_w[..., 2].amin(1), points.pos_w[..., 2].amax(1)
     way = points.pos_w[:, 0, :2].diff(dim=0).norm(dim=-1).sum() if points.num_frames > 1 else torch.zeros(())

@@ -37,7 +37,7 @@ class Response(Protocol):
 
     @property
     def status(self) -> int:
-        """The HTTP status: 206 if it begins where it was asked to, 200 if at the beginning."""
+        """The HTTP status: 206 if the bytes begin at the requested offset, 200 if at the start of the file."""
 
 
 Opener = Callable[[str, float, int], AbstractContextManager[Response]]
@@ -97,13 +97,15 @@ def fetch(
 
 @cache  # once a process and licence, however many of its clips are fetched
 def show_licence(licence: str) -> None:
-    """Say on stderr under which terms a download comes."""
+    """Print the licence of a download on stderr."""
     print(f"licence of the downloaded clips: {licence}", file=sys.stderr)
 
 
 def _download(url: str, part: Path, opener: Opener) -> None:
-    """The bytes at ``url`` into ``part``, after those that are there. Raises OSError for whatever is wrong with them
-    before their content, InputError where nothing can be written."""
+    """Append the bytes at ``url`` to ``part``, from its present size on.
+
+    Raises OSError if the connection fails, InputError if the file cannot be written.
+    """
     deadline = time.monotonic() + _DEADLINE_S
     size = _size(part)
     with opener(url, _TIMEOUT_S, size) as response, _open(part, append=response.status == 206 and size > 0) as file:

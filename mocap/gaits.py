@@ -35,7 +35,7 @@ _AHEAD = {True: 0.56, False: 0.36}
 
 @dataclass(frozen=True)
 class Gait:
-    """A gait at its own speed; angles in degrees, phases as parts of a stride from the first hind foot's contact.
+    """A gait at its usual speed. Angles are in degrees; phases are fractions of a stride from the first hind foot's contact.
 
     Attributes:
         stride_s: time of a stride [s].
@@ -172,7 +172,7 @@ GAITS = {
 
 
 def gait_names() -> list[str]:
-    """The gaits there are, sorted."""
+    """Names of all gaits, sorted."""
     return sorted(GAITS)
 
 
@@ -191,7 +191,7 @@ def gait_at(name: str, speed: float | None = None, yaw_rate: float | None = None
         return gait
     if not 0.05 <= speed / gait.speed <= 2.0:
         raise InputError(
-            f"{name} at {speed:g} m/s; it can be made from {0.05 * gait.speed:.2g} to {2 * gait.speed:.2g}"
+            f"{name} at {speed:g} m/s; possible speeds are {0.05 * gait.speed:.2g} to {2 * gait.speed:.2g}"
         )
     stride = gait.stride_s * (gait.speed / speed) ** 0.4
     longest = 1.6 * gait.stride_s

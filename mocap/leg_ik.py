@@ -33,14 +33,14 @@ class Leg:
 
 @dataclass(frozen=True)
 class LegPose:
-    """World orientations (T, 3, 3) of a leg's four bodies, and how far its target was out of reach [m], (T,)."""
+    """World orientations (T, 3, 3) of a leg's four bodies, and the distance (T,) [m] of its target beyond its reach."""
 
     bodies: tuple[Array, Array, Array, Array]
     overreach: Array
 
 
 def dog_leg(character: Character, side: str, fore: bool) -> Leg:
-    """A leg of the character as its file has it. Raises InputError if it has no such bodies."""
+    """Read a leg's dimensions from the character. Raises InputError if it has no such bodies."""
     parts = ("shoulder", "forearm", "hand", "finger") if fore else ("upper_leg", "leg", "foot", "toe")
     names = [f"{side}_{part}" for part in parts]
     bodies = [character.bodies[character.body_index(name)] for name in names]

@@ -1,7 +1,7 @@
-"""Motion: one clip of one character, as rotations over time; and what follows from it alone.
+"""Motion: one clip of one character, as rotations over time, and its velocities.
 
-A Motion is checked when it is made and never changed afterwards: whoever holds one may rely on it being finite, of
-unit quaternions and of growing times. Its tensors are shared, not copied, so treat them as read-only.
+A Motion is checked when it is made and never changed afterwards. Its numbers are finite, its quaternions have unit
+length, and its times grow. Its tensors are shared, not copied, so treat them as read-only.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ def check_character(motion: Motion, character: Character) -> None:
     """Raise ClipError unless the motion is one of this character, joint by joint."""
     joint_names = tuple(joint.name for joint in character.joints)
     if motion.character != character.name or motion.joint_names != joint_names:
-        raise ClipError(f"{motion.name} moves {motion.character}, not {character.name}, or its joints differ")
+        raise ClipError(
+            f"{motion.name} is a motion of {motion.character}, not of {character.name}, or its joints differ"
+        )
 
 
 def _repeat_last(x: Tensor) -> Tensor:

@@ -84,7 +84,7 @@ class Skeleton:
     def __post_init__(self) -> None:
         bones = len(self.names)
         if not bones or len(set(self.names)) < bones:
-            raise ClipError("a skeleton needs bones, each with a name of its own")
+            raise ClipError("a skeleton needs bones with different names")
         if len(self.parents) != bones or any(not -1 <= p < b for b, p in enumerate(self.parents)):
             raise ClipError("every bone of a skeleton needs a parent that comes before it, or -1")
         if any(not 0 <= p < bones for p in self.end_site_parents):
@@ -209,7 +209,7 @@ class KeypointMotion:
     def __post_init__(self) -> None:
         frames, points = self.times.numel(), len(self.names)
         if not points or len(set(self.names)) < points:
-            raise ClipError(f"{self.name}: needs key points, each with a name of its own")
+            raise ClipError(f"{self.name}: needs key points with different names")
         if self.parents and (len(self.parents) != points or any(not -1 <= p < points for p in self.parents)):
             raise ClipError(f"{self.name}: every key point needs a parent among them, or -1")
         _check_times(self.times, self.name)
@@ -248,7 +248,7 @@ def character_skeleton(character: Character) -> Skeleton:
 
 
 def character_motion_as_skeleton(motion: Motion, character: Character) -> SkeletonMotion:
-    """A motion of one of our characters as one of a skeleton; what every writer of a foreign format takes.
+    """Convert a motion of one of our characters to a skeleton's motion, which the writers of foreign formats take.
 
     Raises ClipError if the motion is not of this character.
     """

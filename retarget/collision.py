@@ -13,7 +13,7 @@ _DEEP = 0.02  # [m] limbs may overlap: primitives are coarse
 
 
 def self_collision(tree: KinematicTree, bodies: BodyPoses) -> Tensor:
-    """(T,) bool: some two bodies that are not neighbours overlap by more than 2 cm, and did not so at the zero pose."""
+    """(T,) bool: two bodies that are not neighbours overlap by more than 2 cm, but not at the zero pose."""
     character = tree.character
     segments = [_segment(body.geom) for body in character.bodies]
     at = torch.stack([ends for ends, _ in segments])  # (B, 2, 3)

@@ -86,7 +86,7 @@ class KinematicTree:
         return BodyPoses(pos, quat, axes)
 
     def points(self, bodies: BodyPoses, body: Tensor, at: Tensor) -> Tensor:
-        """Points fixed to bodies, (T, P, 3) [m], from body indices (P,) and places in their frames (P, 3) or (T, P, 3)."""
+        """Points fixed to bodies, (T, P, 3) [m], from body indices (P,) and positions in their frames (P, 3) or (T, P, 3)."""
         return bodies.pos[:, body] + quat_rotate(bodies.quat[:, body], at.expand(len(bodies.pos), -1, -1))
 
     def retract(self, configuration: Configuration, step: Tensor) -> Configuration:
@@ -99,7 +99,7 @@ class KinematicTree:
         )
 
     def difference(self, configuration: Configuration, other: Configuration) -> Tensor:
-        """The step (T, D) from one configuration to another, shortest way round."""
+        """The step (T, D) from one configuration to another, by the shortest rotations."""
         root = quat_to_rotvec(quat_mul(other.root_quat, quat_conj(configuration.root_quat)))
         joints = quat_to_rotvec(quat_mul(quat_conj(configuration.joint_quat), other.joint_quat))
         columns = [

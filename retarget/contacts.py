@@ -66,7 +66,7 @@ def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tenso
 def find_contact(
     pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, noisy_contacts: bool = False
 ) -> Tensor:
-    """(T,) bool: the point stands, by height and speed; interruptions and contacts that are too short are removed.
+    """(T,) bool: the point stands, by height and speed. Short interruptions and short contacts are removed.
 
     Args:
         pos: (T, 3) of the point [m].
@@ -91,7 +91,7 @@ def intervals(flags: Tensor) -> list[tuple[int, int]]:
 
 
 def anchors(flags: Tensor, pos: Tensor, noisy_contacts: bool = False) -> Tensor:
-    """(T, 3): the mean place of the point during each contact, its own place elsewhere.
+    """(T, 3): the point's mean position during each contact, its own position in other frames.
 
     A foot that shuffles while it stands drags its place along, as on a leash, so that it neither jumps nor slides more
     than it must.

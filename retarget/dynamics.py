@@ -45,7 +45,7 @@ class Effort:
 
 
 def effort(motion: Motion, character: Character, span: slice = slice(None)) -> Effort:
-    """Inverse dynamics at about 30 of the frames ``span`` a second; the frames around them tell their accelerations.
+    """Inverse dynamics at about 30 frames per second of ``span``; neighbouring frames give the accelerations.
 
     ``Effort.frames`` are counted from the first frame of the span.
     """
@@ -71,7 +71,7 @@ def effort(motion: Motion, character: Character, span: slice = slice(None)) -> E
 
 
 def bodies_at(bodies: BodyPoses, frames: Tensor) -> BodyPoses:
-    """Some of the frames."""
+    """Select frames of the bodies' poses."""
     return BodyPoses(bodies.pos[frames], bodies.quat[frames], bodies.axes[frames])
 
 

@@ -56,6 +56,6 @@ def average_quat(quats: Tensor, weights: Tensor) -> Tensor:
 
 
 def fit_constant_offset(recorded: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
-    """ScaledSource rotations (T, 4) times the constant turn that brings them nearest to ``wanted`` (T, 4), on the whole."""
+    """The given rotations (T, 4) times the constant rotation that brings them nearest to ``wanted`` (T, 4) on average."""
     weights = torch.ones(len(recorded), dtype=recorded.dtype) if weights is None else weights
     return quat_mul(recorded, average_quat(quat_mul(quat_conj(recorded), wanted), weights).expand_as(recorded))

@@ -96,7 +96,7 @@ def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
 
 
 def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -> IkObjective:
-    """Everything the solver aims at. Standing soles are held at their mean place of each contact, on the ground."""
+    """Build the objective of the solver. It holds standing soles on the ground, at their mean position of each contact."""
     times = targets.times
     fade = max(2, round(_FADE_S / float(times.diff().median())))
     pos = {role: value.clone() for role, value in targets.pos.items()}
@@ -124,7 +124,7 @@ def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -
 
 
 def first_configuration(rig: RetargetRig, targets: Targets) -> Configuration:
-    """Every joint as the orientation targets have it, whatever that does to places: where the solver starts."""
+    """The configuration from which the solver starts: every joint follows the orientation targets, and positions are ignored."""
     character, frames = rig.character, len(targets)
     pelvis = rig.body_of("pelvis")
     quats: list[Tensor] = []

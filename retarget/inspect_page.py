@@ -1,4 +1,4 @@
-"""A motion file on one self-contained page: what it holds, and a strip of stick figures seen from the side."""
+"""A self-contained HTML page about a motion file: its description, and a strip of stick figures from the side."""
 
 from collections.abc import Sequence
 from html import escape
@@ -15,7 +15,7 @@ _STYLE = (
 
 
 def inspect_page(report: dict[str, Any], points: KeypointMotion) -> str:
-    """The HTML of a file's description; no script, nothing to load."""
+    """The HTML page of a file's description. It has no script and loads nothing."""
     facts = [
         ("what it is", f"{report['kind']} ({report['format']})"),
         ("length", f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} a second"),

@@ -40,7 +40,7 @@ class Tree:
 
     @property
     def smallest_bone(self) -> float:
-        """Bones shorter than this are none [m]."""
+        """Shortest length [m] that counts as a bone."""
         return _SMALLEST_BONE * max(self.reach)
 
     def upwards(self, joint: int) -> Iterator[int]:
@@ -61,12 +61,12 @@ class Tree:
         return chain
 
     def common_ancestor(self, a: int, b: int) -> int:
-        """The lowest joint that both hang from."""
+        """The lowest common ancestor of two joints."""
         above = [a, *self.upwards(a)]
         return next(j for j in (b, *self.upwards(b)) if j in above)
 
     def path(self, top: int, bottom: int) -> list[int]:
-        """Joints from ``top`` down to ``bottom``, both included; nothing if one does not hang from the other."""
+        """Joints from ``top`` down to ``bottom``, both included; empty if ``top`` is not an ancestor of ``bottom``."""
         way = [bottom, *self.upwards(bottom)]
         return way[: way.index(top) + 1][::-1] if top in way else []
 

@@ -49,7 +49,7 @@ def limb(scaled: ScaledSource, base: str, start: Tensor, trunk: Tensor) -> Parti
 
 
 def hands(scaled: ScaledSource) -> PartialTargets:
-    """Contacts of a person's hands: one stands on the ground where the wrist is low and still."""
+    """Contacts of a person's hands: a hand stands on the ground while its wrist is low and slow."""
     wrists = [f"{side}_wrist" for side in SIDES]
     return PartialTargets(contact={wrist: scaled.contact(wrist, 0.0, _HAND_REACH) for wrist in wrists})
 

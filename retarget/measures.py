@@ -40,7 +40,7 @@ class SoleTrace:
 
     @property
     def held(self) -> Tensor:
-        """(T,) bool: it stands, and did so in the frame before."""
+        """(T,) bool: the sole stands in this frame and in the previous one."""
         return self.flags & torch.cat((self.flags[:1], self.flags[:-1]))
 
     def cut(self, span: slice) -> SoleTrace:
@@ -50,7 +50,7 @@ class SoleTrace:
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """Everything that the report card judges, curves over the T frames included.
+    """All measures in the quality report, with curves over the T frames.
 
     Attributes:
         error: role -> (T,) [m] to what was aimed at; empty without a recording.

@@ -68,7 +68,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Retargeted:
-    """A motion, what it was aimed at frame by frame (None where it was taken over as it is), and notes in words."""
+    """A retargeted motion, its targets frame by frame (None if the clip was used unchanged), and notes in words."""
 
     motion: Motion
     targets: Targets | None
@@ -82,7 +82,7 @@ def retarget(
     names: MappingOf[str, str] | None = None,
     settings: SolverConfig | None = None,
 ) -> Retargeted:
-    """A clip of any skeleton as a motion of ``character``; ``names`` overrides the mapping (role -> joint).
+    """Retarget a clip of any skeleton to ``character``; ``names`` overrides the mapping (role -> joint).
 
     A clip of the same skeleton keeps every joint rotation as it is.
 
@@ -155,7 +155,7 @@ def _turn_note(cycle: Motion) -> tuple[str, ...]:
 def solve(
     rig: RetargetRig, targets: Targets, settings: SolverConfig | None = None, span: slice = slice(None)
 ) -> Configuration:
-    """Poses for the frames ``span`` of the targets, all at once; some more on each side are solved with them."""
+    """Solve the frames ``span`` of the targets together, with some more frames on each side."""
     tree = KinematicTree(rig.character)
     first, last, _ = span.indices(len(targets))
     begin, stop = max(0, first - _MARGIN), min(len(targets), last + _MARGIN)
@@ -165,7 +165,7 @@ def solve(
 
 
 def resolve_closed_loop(motion: Motion, character: Character, settings: SolverConfig | None = None) -> Motion:
-    """A looped motion of the character's own, closed and solved once between cycles of itself, out of the ground."""
+    """Close a looped motion of this character, solve it once between copies of its cycle, and lift it out of the ground."""
     return lift_penetration(
         _resolved(close_loop(motion), RetargetRig(character), settings, already_retargeted=True)[0], character
     )
@@ -189,7 +189,7 @@ def _resolved(
 
 
 def own_keypoints(motion: Motion, rig: RetargetRig) -> Tensor:
-    """Places of the rig's key bodies in a motion of its own, (T, K, 3) [m]."""
+    """Positions of the rig's key bodies in a motion of this character, (T, K, 3) [m]."""
     tree = KinematicTree(rig.character)
     return tree.points(tree.forward(Configuration.of(motion)), rig.body, rig.at)
 

@@ -1,4 +1,4 @@
-"""The report card: whether a motion is fit to train on, figure by figure, and what to do where it is not."""
+"""The quality report: says for each measure whether a motion is fit for training, and names a remedy if it is not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNSUPPORTED = 0.5  # body weights
 
 @dataclass(frozen=True)
 class Threshold:
-    """Up to ``good`` a figure passes, up to ``fair`` it is a warning; ``remedy`` is one line for whoever made the clip."""
+    """A value up to ``good`` passes, a value up to ``fair`` is a warning; ``remedy`` tells the user how to correct the clip."""
 
     label: str
     unit: str
@@ -112,7 +112,7 @@ THRESHOLDS: dict[str, Threshold] = {
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the card."""
+    """One line of the report."""
 
     name: str
     label: str
@@ -125,7 +125,7 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class QualityReport:
-    """A motion's report card: its checks, the measures they come from, and notes in words."""
+    """A motion's quality report: its checks, the measures behind them, and notes in words."""
 
     motion: Motion
     character: Character
@@ -180,7 +180,7 @@ class QualityReport:
 def make_quality_report(
     motion: Motion, character: Character, targets: Targets | None = None, notes: Sequence[str] = ()
 ) -> QualityReport:
-    """Measure a motion and judge it; with ``targets`` its distance from the recording too."""
+    """Measure a motion and make its report; with ``targets`` its distance from the recording too."""
     measures = measure(motion, character, targets)
     checks = [_judge(name, value) for name, value in _values(measures).items()]
     return QualityReport(motion, character, measures, tuple(checks), tuple(notes))

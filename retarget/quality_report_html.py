@@ -25,7 +25,7 @@ svg{display:block;width:100%;height:auto;margin:.3em 0 1em;background:#f6f8fa}
 
 
 def quality_report_html(card: QualityReport) -> str:
-    """The whole page."""
+    """The quality report as one HTML page."""
     motion, verdict = card.motion, card.verdict
     title = html.escape(f"{motion.name} on {card.character.name}")
     rows = "".join(

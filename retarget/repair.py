@@ -1,8 +1,8 @@
 """Repairs a character's own clip before training: published clips skate, sink and jump where they loop.
 
-The clip is solved once more towards itself, with its feet held where they stand and the loop closed. That, or the clip
-with its loop closed alone, is taken if its report card is better than that of the clip as it was and fails nothing new.
-While something still fails, it is solved again, towards what came out before, and then more smoothly.
+The clip is retargeted to itself, with standing feet held and the loop closed. A second candidate only has its loop closed.
+A candidate replaces the clip if its quality report is better and no further check fails. While a check still fails, the
+result is retargeted to itself again, and then more smoothly.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _repaired: dict[str, Motion] = {}  # training, evaluation and film of one proces
 
 
 def repair(motion: Motion, character: Character) -> Motion:
-    """The motion out of the ground and, where its report card does not pass and becomes better, with feet that stand.
+    """Lift a motion out of the ground; if its quality report does not pass, also hold its standing feet and close its loop.
 
     Every frame keeps its time; only how the body gets there differs. Raises ClipError if the motion is not of this
     character.

@@ -21,7 +21,7 @@ from retarget.user_character import user_character
 
 @dataclass(frozen=True, eq=False)
 class RetargetResult:
-    """A retargeted motion with its character and report card."""
+    """A retargeted motion with its character and quality report."""
 
     motion: Motion
     character: Character
@@ -64,7 +64,7 @@ def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
 
 
 def quality_report_of(clip: Clip) -> QualityReport | None:
-    """The report card of a clip that is a motion of one of our characters, with a note on what training makes of it."""
+    """The quality report of a clip of one of our characters, with a note on its repair for training."""
     if not isinstance(clip, Motion):
         return None
     character = load_character(clip.character)
@@ -76,7 +76,7 @@ def _check_out(file: Path, out: Path) -> None:
     if out.suffix.lower() != ".npz":
         raise InputError(f"{out}: a retargeted clip is an .npz file: --out {out.with_suffix('.npz')}")
     if out.exists() and file.exists() and out.samefile(file):
-        raise InputError(f"{out}: is the file that is read, which would be lost; give another --out")
+        raise InputError(f"{out}: is the input file, which would be overwritten; choose another --out")
 
 
 def _when_trained(clip: Motion, character: Character) -> str:

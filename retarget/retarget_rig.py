@@ -45,14 +45,14 @@ class CollisionSpheres:
 
 
 class RetargetRig:
-    """A character with key bodies, at its zero pose. Raises InputError where a needed role is missing."""
+    """A character with key bodies, at its zero pose. Raises InputError if a needed role is missing."""
 
     def __init__(self, character: Character):
         self.character = character
         keys = character.config.key_bodies
         missing = [role for role in NEEDED if role not in keys]
         if missing:
-            raise InputError(f"{character.name}: key_bodies lacks {', '.join(missing)}; retargeting cannot do without")
+            raise InputError(f"{character.name}: key_bodies lacks {', '.join(missing)}; retargeting needs them")
         self.roles = tuple(keys)
         self.body = torch.tensor([character.body_index(key.body) for key in keys.values()])
         self.at = torch.tensor([key.at for key in keys.values()], dtype=torch.float64)
@@ -81,12 +81,12 @@ class RetargetRig:
 
     @cached_property
     def digitigrade(self) -> bool:
-        """Whether it walks on its toes, as a dog does: its ankles stand high."""
+        """Whether the character walks on its toes, like a dog: its ankles are high above the ground."""
         ankle = float(self.rest("left_ankle")[2] - self._lowest())
         return ankle > _HIGH_ANKLE * float(self.middle("hip")[2] - self._lowest())
 
     def length(self, a: str, b: str) -> float:
-        """Between two roles at the zero pose [m]."""
+        """Distance between two roles at the zero pose [m]."""
         return float((self.rest(b) - self.rest(a)).norm())
 
     def bend_axis(self, role: str) -> Tensor | None:
@@ -145,7 +145,7 @@ class RetargetRig:
 
 
 def has_needed_roles(character: Character) -> bool:
-    """Whether the character has the key bodies without which nothing can be retargeted to it."""
+    """Whether the character has the key bodies that retargeting needs."""
     return all(role in character.config.key_bodies for role in NEEDED)
 
 

@@ -20,7 +20,7 @@ from retarget.source import Source
 
 
 class ScaledSource:
-    """The recording's T frames by role. Raises ClipError where the recording has no size.
+    """The recording's T frames by role. Raises ClipError if the recording's legs have no length.
 
     Attributes:
         rig: whose size it has.
@@ -36,7 +36,7 @@ class ScaledSource:
         legs = [self.recorded_length(f"{side}_hip") for side in SIDES]
         own = [self.own_length(f"{side}_hip") for side in SIDES]
         if min(legs) <= 0:
-            raise ClipError(f"{source.name}: legs of no length; is --unit right?")
+            raise ClipError(f"{source.name}: the legs have no length; check --unit")
         self.scale = sum(own) / sum(legs)
         self.points = source.pos_w * self.scale
         self.points[..., 2] -= self._slope()
@@ -48,11 +48,11 @@ class ScaledSource:
         return role in self.mapping.joints
 
     def pos(self, role: str) -> Tensor:
-        """(T, 3) [m]."""
+        """Position of a role over time, (T, 3) [m]."""
         return self.points[:, self.mapping.joints[role]]
 
     def rotation(self, role: str) -> Tensor | None:
-        """The joint's own orientation (T, 4) wxyz; None where there is none."""
+        """The joint's recorded orientation (T, 4) wxyz; None if the recording has no rotations."""
         quat = self._source.quat_w
         return None if quat is None or not self.has(role) else quat[:, self.mapping.joints[role]]
 
@@ -69,13 +69,13 @@ class ScaledSource:
         return tuple(role for role in self.rig.limb(base) if self.has(role))
 
     def recorded_length(self, base: str) -> float:
-        """A limb's bones together as they were recorded, before scaling [m]."""
+        """Sum of a limb's bone lengths in the recording, before scaling [m]."""
         joints = [self.mapping.joints[role] for role in self.limb_roles(base)]
         pos = self._source.pos_w
         return sum(float((pos[:, a] - pos[:, b]).norm(dim=-1).median()) for a, b in itertools.pairwise(joints))
 
     def own_length(self, base: str) -> float:
-        """The same bones of the character [m]."""
+        """Sum of the same bones' lengths of the character [m]."""
         roles = self.limb_roles(base)
         return sum(self.rig.length(a, b) for a, b in itertools.pairwise(roles))
 

@@ -9,7 +9,7 @@ from retarget.joint_tree import Tree
 
 
 def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
-    """Ankles and wrists by role, or nothing where the skeleton does not look like a body with four limbs.
+    """Ankles and wrists by role, empty if the skeleton does not look like a body with four limbs.
 
     The legs are the two longest chains that end lowest; the arms are the two most alike chains that leave the trunk above
     them. A limb's two longest bones in a row are its upper and lower part. Left is left of the way the toes point.

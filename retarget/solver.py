@@ -60,7 +60,7 @@ class SolverConfig:
 
 
 class Solver:
-    """Brings the rig's points to their objective."""
+    """Solves for the configurations that bring the rig's points nearest to the objective."""
 
     def __init__(self, rig: RetargetRig, tree: KinematicTree, config: SolverConfig | None = None):
         self.rig, self.tree = rig, tree
@@ -242,7 +242,7 @@ class Solver:
 
 
 class _Limits:
-    """The hinges' ranges: a step ends at their ends, and what rounding leaves beyond is clamped."""
+    """Limits of the hinges: a step stops at the end of a range, and excess by rounding is clamped."""
 
     def __init__(self, tree: KinematicTree):
         joints = tree.character.joints
@@ -250,7 +250,7 @@ class _Limits:
         self.tree = tree
 
     def clamp(self, configuration: Configuration) -> Configuration:
-        """The configuration with every hinge inside its range, a hair away from its ends."""
+        """The configuration with every hinge clamped to its range, just inside the ends."""
         joint_quat = configuration.joint_quat.clone()
         for j, joint in self.rows:
             axis = joint_quat.new_tensor(joint.axis)
@@ -268,7 +268,7 @@ class _Limits:
         return torch.stack(columns, 1) if columns else torch.zeros(len(step), 0, dtype=torch.bool)
 
     def clamp_to_limit(self, configuration: Configuration, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
-        """The step anew, with the hinges that ``step`` would take out of their range going to its end and no further."""
+        """Solve the step again, with the hinges that would leave their range moved exactly to its end."""
         hessian, gradient = hessian.clone(), gradient.clone()
         for j, joint in self.rows:
             column = 6 + joint.dof.start

@@ -37,13 +37,13 @@ class Source:
 
     @staticmethod
     def of(clip: SkeletonMotion | KeypointMotion) -> Source:
-        """From a clip that a reader made; end sites become joints. Raises ClipError: gaps, or a single frame."""
+        """Make a source from a clip; end sites become joints. Raises ClipError if points are missing or there is one frame only."""
         if clip.num_frames < 2:
-            raise ClipError(f"{clip.name}: {clip.num_frames} frame; a movement has at least two")
+            raise ClipError(f"{clip.name}: {clip.num_frames} frame; a motion needs at least two")
         if isinstance(clip, KeypointMotion):
             if not clip.seen.all():
                 lost = [name for name, seen in zip(clip.names, clip.seen.all(0).tolist(), strict=True) if not seen]
-                raise ClipError(f"{clip.name}: points are out of sight in some frames: {', '.join(lost[:8])}")
+                raise ClipError(f"{clip.name}: these points are missing in some frames: {', '.join(lost[:8])}")
             parents = clip.parents or (-1,) * len(clip.names)
             return Source(clip.name, clip.names, parents, clip.times, clip.pos_w, None, clip.source, clip.license)
         skeleton = clip.skeleton
@@ -69,7 +69,7 @@ class Source:
         return replace(self, times=self.times[span] - self.times[first], pos_w=self.pos_w[span], quat_w=quat)
 
     def resampled(self, fps: float) -> Source:
-        """At ``fps`` [1/s]: positions lerped, rotations slerped; up to a frame shorter at the end."""
+        """Resample at ``fps`` [1/s], positions by lerp and rotations by slerp. The end may be up to a frame shorter."""
         count = int(float(self.times[-1]) * fps + 1e-6) + 1
         times = torch.arange(max(count, 2), dtype=torch.float64) / fps
         times = times.clamp(max=float(self.times[-1]))

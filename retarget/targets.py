@@ -60,7 +60,7 @@ class Targets:
 
 
 def make_targets(rig: RetargetRig, source: Source, mapping: Mapping, already_retargeted: bool = False) -> Targets:
-    """Targets for the whole recording. Raises ClipError where the recording has no size.
+    """Targets for the whole recording. Raises ClipError if the recording's legs have no length.
 
     ``already_retargeted``: the clip was retargeted once before, so that a dog's paws drift while they should stand.
     """

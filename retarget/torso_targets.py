@@ -41,7 +41,7 @@ class _Back(NamedTuple):
 
 
 def trunk(scaled: ScaledSource) -> PartialTargets:
-    """Places of the trunk, the head and the tail and of the limbs' first joints; orientations of their bodies."""
+    """Positions of the trunk, head and tail and of the limbs' first joints, and the orientations of their bodies."""
     rig = scaled.rig
     hips, top = _Place(scaled.middle("hip"), rig.middle("hip")), _top(scaled)
     targets = _pelvis(scaled, hips, top)

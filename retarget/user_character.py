@@ -1,4 +1,4 @@
-"""A character of the user's own, from an MJCF: its key bodies from a short YAML, or guessed from its bodies' names."""
+"""Makes a character from a user's MJCF. A short YAML names its key bodies, or the names of bodies determine them."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _YAML = (".yaml", ".yml")
 def user_character(path: Path, folder: Path) -> Character:
     """The character of an MJCF, of a short YAML beside one, or of a whole character YAML.
 
-    What is made of an MJCF is written into a folder of its own below ``folder``, where clips will look for it.
+    The converted character is written into its own folder below ``folder``, where clips look for it.
 
     Raises:
         InputError: not a rig that can be used.

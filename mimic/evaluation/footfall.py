@@ -1,4 +1,4 @@
-"""Which foot is on the ground at what time, in the simulation and in its reference, and how far the two differ.
+"""The times at which each foot is on the ground, in the simulation and in its reference, and their differences.
 
 A foot is on the ground if its lowest point touches the ground. It also is if that point hardly slides and is no higher
 than in the clip while the foot stands. Height alone is not enough: the feet of a recording hover and sink by centimetres, and a
@@ -67,7 +67,7 @@ class FootfallMetric(Metric):
         """The contacts of all feet. Raises ValueError before the first step."""
         env, start = self._env, self._start
         if start is None:
-            raise ValueError("nothing has been recorded")
+            raise ValueError("no contacts have been recorded")
         signals = torch.stack(self._signals).double().cpu().numpy()  # (T, 2, N, F)
         lasted = torch.stack(self._up).sum(0).cpu().tolist()
         sides: list[list[list[FootContacts]]] = [[], []]

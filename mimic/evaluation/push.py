@@ -112,7 +112,7 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushRepo
     Raises ValueError if the number of environments is no multiple of the number of ``impulses``.
     """
     if env.num_envs % len(impulses):
-        raise ValueError(f"{env.num_envs} environments cannot be shared out over {len(impulses)} sizes")
+        raise ValueError(f"{env.num_envs} environments cannot be divided equally among {len(impulses)} sizes")
     plan = make_plan(env, impulses)
     watch = round(WATCHED_S / env.control_dt)
     obs = env.reset(plan.start)

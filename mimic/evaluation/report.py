@@ -64,7 +64,7 @@ class EvaluationReport:
 
     @classmethod
     def from_json(cls, data: dict[str, Any], where: str) -> "EvaluationReport":
-        """Read what ``to_json`` gave; keys that are not fields are metrics. Raises ConfigError, which names ``where``."""
+        """Read the result of ``to_json``; keys that are not fields are metrics. Raises ConfigError, which names ``where``."""
         names = {field.name for field in fields(cls)} - {"metrics"}
         known = {key: value for key, value in data.items() if key in names}
         return build(cls, {**known, "metrics": {k: v for k, v in data.items() if k not in names}}, where)

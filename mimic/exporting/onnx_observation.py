@@ -14,7 +14,7 @@ from mimic.tracking import TrackingEnv
 
 
 class ObservationValues:
-    """What the fields read: the graph, the simulation state, the bodies, and the reference.
+    """Inputs of the fields: the graph, the simulation state, the bodies, and the reference.
 
     Attributes:
         turn: (3, 3) rotation of the reference's frame, the frame of the root.

@@ -149,7 +149,7 @@ def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: in
         raise BundleError(f"weights.json or reference.json: {error}") from None
     for name, arrays in (("weights.bin", weights), ("reference.bin", table)):
         if not all(bool(np.isfinite(array).all()) for array in arrays.values()):
-            raise BundleError(f"{name}: holds what is not a number")
+            raise BundleError(f"{name}: holds a value that is not a number")
 
 
 def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, dict[str, float]]:
@@ -246,9 +246,9 @@ def _check_graph(model: Any, name: str) -> None:
     if strange := sorted(operators - _OPERATORS):
         raise BundleError(f"{name}: operator {strange[0]!r} is none that a bundle's network has")
     if model.functions or any(opset.domain for opset in model.opset_import):
-        raise BundleError(f"{name}: has operators of its own")
+        raise BundleError(f"{name}: defines its own operators")
     if any(tensor.data_location or tensor.external_data for tensor in model.graph.initializer):
-        raise BundleError(f"{name}: keeps numbers outside its file")
+        raise BundleError(f"{name}: stores numbers outside its file")
     _check_shapes(onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph, name)
     if name == "policy.onnx" and len(operators) > 10:
         raise BundleError(f"{name}: {len(operators)} kinds of operator, at most ten are allowed")

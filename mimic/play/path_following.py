@@ -151,7 +151,7 @@ def steer(controller: Controller, path: str, radius: float, seconds: float) -> P
     """
     if len(names_in(controller.clip)) == 1:
         raise InputError(
-            f"{controller.path}: knows one clip, '{controller.clip}'; steering needs several: train --clip A+B+C"
+            f"{controller.path}: was trained on one clip, '{controller.clip}'; steering needs several: train --clip A+B+C"
         )
     if path not in PATHS:
         raise InputError(f"no path '{path}'; {nearest(path, PATHS)}")

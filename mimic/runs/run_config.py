@@ -76,7 +76,7 @@ def run_to_dict(run: RunConfig) -> dict[str, Any]:
 
 
 def run_from(data: Any, where: str) -> RunConfig:
-    """Read what ``config.json`` holds. Raises ConfigError or InputError; the message begins with ``where``."""
+    """Read the content of ``config.json``. Raises ConfigError or InputError; the message begins with ``where``."""
     if not isinstance(data, dict):
         raise ConfigError(f"{where}: expected an object with a task, an algorithm and an engine")
     data = _upgraded(data, where) if "preset" in data else data

@@ -94,7 +94,7 @@ class Observation:
 
     def __init__(self, config: ObservationConfig, character: Character, device: torch.device | str = "cpu"):
         if not config.fields or len(set(config.fields)) < len(config.fields):
-            raise ConfigError("observation: fields must be at least one, and each named once")
+            raise ConfigError("observation: name at least one field, and each once")
         self.config = config
         self.fields = {name: _field(name) for name in config.fields}
         self.layout: dict[str, slice] = {}

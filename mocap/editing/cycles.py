@@ -70,7 +70,7 @@ def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
     if count < 1:
         raise InputError(
             f"{motion.name}: {motion.duration:.2f} s of simulation hold no cycle of {cycle_s:.2f} s; "
-            "--seconds exports what there is"
+            "--seconds exports the motion without closing it"
         )
     frames = max(2, int(torch.tensor(cycle_s * _FRAMES_PER_S).round()))
     share = torch.linspace(0, cycle_s, frames + 1, dtype=torch.float64)

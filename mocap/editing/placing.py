@@ -16,7 +16,7 @@ def from_origin(motion: Motion) -> Motion:
 
 
 def in_place(motion: Motion) -> Motion:
-    """The motion without its travel over the ground: a cycle loses its mean velocity, any other all horizontal movement."""
+    """The motion without its travel over the ground: a cycle loses its mean velocity, any other motion all horizontal movement."""
     pos = motion.root_pos_w
     if motion.loop:
         travel = (pos[-1] - pos[0]) * FLAT * (motion.times / motion.duration)[:, None]

@@ -44,7 +44,7 @@ def _read_npz(data: bytes, path: Path, options: ReadOptions) -> Clip:
         return keypoints.from_arrays(arrays, path.stem, options)
     found = ", ".join(sorted(arrays)[:8]) or "nothing"
     raise ClipError(
-        f"{path.stem}: no motion that is known: it holds {found}; SMPL has poses, recordings have positions"
+        f"{path.stem}: unknown kind of motion: it holds {found}; SMPL needs poses, recordings need positions"
     )
 
 
@@ -81,7 +81,7 @@ def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
         raise ClipError(f"{path}: is a folder; name a file in it")
     if not suffix:
         raise ClipError(
-            f"{path}: no such clip, and no motion file, for it has no suffix ({', '.join(sorted(READERS))})"
+            f"{path}: no such clip, and not a motion file, because it has no suffix ({', '.join(sorted(READERS))})"
         )
     if suffix in _ELSEWHERE:
         raise ClipError(f"{path}: '{suffix}' files are not read; {_ELSEWHERE[suffix]}")
@@ -99,12 +99,12 @@ def read_motion(path: Path | str) -> Motion:
     clip = read_clip(path)
     if not isinstance(clip, Motion):
         advice = f"first: {retarget_command(clip, path)}"
-        raise ClipError(f"{path}: moves a skeleton of its own ({clip.conventions.format}); {advice}")
+        raise ClipError(f"{path}: is of another skeleton ({clip.conventions.format}); {advice}")
     return clip
 
 
 def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """The whole file, if it is a plain one of a size a clip may have. Raises ClipError."""
+    """Read a regular file of at most the size allowed for clips. Raises ClipError."""
     try:
         if not path.is_file():
             raise ClipError(f"{path}: no such file")

@@ -41,7 +41,7 @@ class AsfBone:
 
 @dataclass
 class AsfTable:
-    """An ASF file: ``bones`` by name with the root first, and what its units are."""
+    """An ASF file: ``bones`` by name with the root first, and its units."""
 
     bones: dict[str, AsfBone] = field(default_factory=dict)
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -122,7 +122,7 @@ def read_asf(data: bytes, name: str) -> AsfTable:
                 bone = AsfBone("")
             elif key == "end":
                 if bone is None or not bone.name or bone.name in table.bones:
-                    raise ClipError(f"{where}: a bone without a name, or with one that is taken")
+                    raise ClipError(f"{where}: a bone without a name, or two bones with one name")
                 table.bones[bone.name], bone = bone, None
                 if len(table.bones) > _MAX_BONES:
                     raise ClipError(f"{where}: more than {_MAX_BONES} bones")
@@ -132,7 +132,7 @@ def read_asf(data: bytes, name: str) -> AsfTable:
             parent, *children = line.split()
             for child in children:
                 if {parent, child} - table.bones.keys() or table.bones[child].parent or child == "root":
-                    raise ClipError(f"{where}: {short(child)} or its parent is no bone, or it hangs on two")
+                    raise ClipError(f"{where}: {short(child)} or its parent is not a bone, or it has two parents")
                 table.bones[child].parent = parent
     if len(table.bones) == 1:
         raise ClipError(f"{name}: no bones; an ASF file has :bonedata and :hierarchy")
@@ -189,14 +189,14 @@ def _check_dof(dof: tuple[str, ...], where: str) -> None:
 def _axis_order(text: str, where: str) -> str:
     order = text.strip().upper()
     if sorted(order) != ["X", "Y", "Z"]:
-        raise ClipError(f"{where}: {short(text.strip())} is no order of axes, such as XYZ")
+        raise ClipError(f"{where}: {short(text.strip())} is not an order of axes, such as XYZ")
     return order
 
 
 def _three(text: str, where: str, scale: float = 1.0) -> tuple[float, ...]:
     values = number_row(text, where)
     if len(values) != 3:
-        raise ClipError(f"{where}: {len(values)} numbers where three belong")
+        raise ClipError(f"{where}: {len(values)} numbers, expected three")
     return tuple(value * scale for value in values)
 
 
@@ -231,7 +231,7 @@ def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
     def check_complete(where: str) -> None:
         missing = [bone for bone, values in rows.items() if 0 < len(values) < frames]
         if missing:
-            raise ClipError(f"{where}: frame {frames} has nothing for {short(missing[0])}")
+            raise ClipError(f"{where}: frame {frames} has no numbers for {short(missing[0])}")
 
     for line_number, line in enumerate(text.split("\n"), 1):
         line = line.strip()
@@ -253,7 +253,7 @@ def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
             if len(row) != moving[bone]:
                 raise ClipError(f"{where}: {len(row)} numbers; {short(bone)} has {moving[bone]} degrees of freedom")
             if len(rows[bone]) + 1 != frames:
-                raise ClipError(f"{where}: {short(bone)} is not there once in every frame")
+                raise ClipError(f"{where}: {short(bone)} must be in every frame exactly once")
             rows[bone].append(row)
             total += len(row)
             if total > MAX_NUMBERS:

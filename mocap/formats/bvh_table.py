@@ -1,6 +1,7 @@
-"""A BVH file number for number, before any meaning: the tree of joints with their channels, and the rows of numbers.
+"""A BVH file as numbers, without interpretation: the tree of joints with their channels, and the rows.
 
-Rows may be wrapped, cut short at the end, or more or fewer than ``Frames:`` says. What is written reads back as the same.
+Rows may be wrapped, cut short at the end, or more or fewer than ``Frames:`` states. Writing and reading a table gives
+the same table.
 """
 
 import re
@@ -34,7 +35,7 @@ class BvhJoint:
 
 @dataclass(frozen=True)
 class BvhTable:
-    """A file's content before any meaning: rows (T, C) float64, one column a channel, joint by joint."""
+    """A file's content without interpretation: rows (T, C) float64, one column per channel, joint by joint."""
 
     joints: tuple[BvhJoint, ...]
     frame_time: float
@@ -43,7 +44,7 @@ class BvhTable:
 
 
 def read_table(data: bytes, name: str) -> BvhTable:
-    """Parse the file without asking what its numbers mean. Raises ClipError."""
+    """Parse the file without interpreting its numbers. Raises ClipError."""
     text = points_for_commas(decode(data, name))
     motion = _MOTION.search(text)
     if not motion:
@@ -55,7 +56,7 @@ def read_table(data: bytes, name: str) -> BvhTable:
         raise ClipError(f"{where}: expected 'Frames: N' after MOTION")
     declared = number(counts[1], where)
     if not (0 <= declared <= _MAX_FRAMES and declared == int(declared)):
-        raise ClipError(f"{where}: {short(counts[1])} is no number of frames")
+        raise ClipError(f"{where}: {short(counts[1])} is not a number of frames")
     width = sum(len(joint.channels) for joint in joints)
     if not width:
         raise ClipError(f"{name}: no joint has a channel, so nothing moves")
@@ -191,7 +192,7 @@ class _Joint:
 
 
 def _read_rows(text: str, first_line: int, width: int, declared: int, name: str) -> tuple[Tensor, tuple[str, ...]]:
-    """(T, width) numbers after the header, and what was odd about their count. Raises ClipError."""
+    """(T, width) numbers after the header, and a warning if their count is odd. Raises ClipError."""
     values, warnings = array("d"), []
     odd: tuple[int, int] | None = None  # line and count of the first row that is not ``width`` wide
     wide, last = 0, 0

@@ -1,9 +1,9 @@
-"""C3D: labelled markers of an optical system. Written against the public format description, for files of strangers.
+"""C3D: labelled markers of an optical system. Written from the public format description; files are not trusted.
 
 A file is 512-byte blocks: a header, a section of parameters, then frames of points and analog samples. Byte 4 of the
-parameters says how numbers are stored (84 Intel, 85 DEC, 86 MIPS); a negative scale means that points are floats. What
-is skipped: analog channels, unlabelled markers (``*12``), and computed angles, forces and the like, which are not places.
-A residual below zero means that the marker was not seen.
+parameters states how numbers are stored (84 Intel, 85 DEC, 86 MIPS). A negative scale means that points are floats. The
+reader skips analog channels, unlabelled markers (``*12``), and computed angles, forces and the like, which are not
+positions. A residual below zero means that the marker was occluded.
 """
 
 import math
@@ -31,7 +31,7 @@ _COMPUTED_NAME = re.compile(r"(angles?|force|moment|power|grf|cop|absangle\w*|pr
 
 @dataclass(frozen=True)
 class C3dTable:
-    """A file's content before any meaning.
+    """A file's content without interpretation.
 
     Attributes:
         labels: of the N points, "" where there is none.
@@ -82,12 +82,12 @@ def read_c3d(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Keypo
 
 
 def read_table(data: bytes, name: str) -> C3dTable:
-    """Parse the file without asking what its points are. Raises ClipError."""
+    """Parse the file without interpreting its points. Raises ClipError."""
     if len(data) < 2 * _BLOCK or data[1] != 80:
         raise ClipError(f"{name}: not a C3D file (its second byte is not 80)")
     start = (data[0] - 1) * _BLOCK
     if start < 0 or start + 4 > len(data) or data[start + 3] not in _PROCESSORS:
-        raise ClipError(f"{name}: no parameters where the first byte says, or of an unknown processor")
+        raise ClipError(f"{name}: its parameters are missing, or their processor is unknown")
     processor = data[start + 3]
     try:
         parameters = _parameters(data, start, processor)

@@ -1,7 +1,6 @@
 """Our own clip files: a Motion, bit for bit, in a NumPy archive without pickle.
 
-``format`` and ``version`` say what it is; a reader of another version refuses it by name rather than guess. Written
-twice, the bytes are the same.
+A reader refuses another ``format`` or ``version`` and names it. Writing the same motion twice gives the same bytes.
 """
 
 import io
@@ -65,6 +64,6 @@ def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Motion:
 
 
 def is_ours(arrays: dict[str, np.ndarray[Any, Any]]) -> bool:
-    """Whether an archive says that it is one of our clips."""
+    """Whether an archive is labelled as one of our clips."""
     kind = arrays.get("format")
     return kind is not None and kind.ndim == 0 and kind.dtype.kind == "U" and kind.item() == FORMAT

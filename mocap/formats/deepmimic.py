@@ -33,7 +33,7 @@ _MAX_ANGLE = 2 * torch.pi  # [rad] of a hinge
 
 @dataclass(frozen=True)
 class ClipTable:
-    """A file's content before any meaning: whether it loops, and its rows, (T, W) float64, all finite."""
+    """A file's content without interpretation: whether it loops, and its rows, (T, W) float64, all finite."""
 
     loop: bool
     rows: Tensor
@@ -94,7 +94,7 @@ def row_width(character: Character) -> int:
 
 
 def read_table(data: bytes, name: str) -> ClipTable:
-    """Parse the file without asking whose clip it is. Raises ClipError."""
+    """Parse the file without a character. Raises ClipError."""
     document = parse_json(data, name)
     if not isinstance(document, dict) or not {"Loop", "Frames"} <= document.keys():
         found = ", ".join(map(describe, list(document)[:8])) if isinstance(document, dict) else describe(document)
@@ -159,7 +159,7 @@ def _character_of(table: ClipTable, name: str) -> Character:
         if row_width(character) == table.rows.shape[1]:
             return character
     widths = ", ".join(f"{character.name} {row_width(character)}" for character in characters)
-    raise ClipError(f"{name}: row 1 has {table.rows.shape[1]} numbers, as no character's rows have ({widths})")
+    raise ClipError(f"{name}: row 1 has {table.rows.shape[1]} numbers, which fits no character ({widths})")
 
 
 def _columns(character: Character) -> list[tuple[Joint, slice]]:

@@ -105,14 +105,14 @@ def _nodes(file: GltfFile) -> list[_Node]:
         for child in children if isinstance(children, list) else [children]:
             i = file.index(child, len(entries), "nodes")
             if parents[i] >= 0 or i == parent:
-                raise ClipError(f"{file.name}: node {i} hangs on two nodes")
+                raise ClipError(f"{file.name}: node {i} has two parents")
             parents[i] = parent
     for node in range(len(entries)):
         above, steps = parents[node], 0
         while above >= 0:
             above, steps = parents[above], steps + 1
             if steps > len(entries):
-                raise ClipError(f"{file.name}: nodes hang on one another in a circle")
+                raise ClipError(f"{file.name}: the tree of nodes has a cycle")
     names: list[str] = []
     taken: set[str] = set()
     for i, entry in enumerate(entries):
@@ -120,7 +120,7 @@ def _nodes(file: GltfFile) -> list[_Node]:
         names.append(title if title not in taken else f"{title}#{i}")
         taken.add(names[-1])
     if len(taken) < len(names):
-        raise ClipError(f"{file.name}: nodes' names cannot be told apart")
+        raise ClipError(f"{file.name}: names of nodes are ambiguous")
     return [_Node(names[i], parents[i], *_rest(file, entry)) for i, entry in enumerate(entries)]
 
 
@@ -183,7 +183,7 @@ def _sampler(file: GltfFile, sampler: dict[str, Any], path: str) -> _Sampler:
     values = torch.from_numpy(file.accessor(sampler.get("output"), f"VEC{_WIDTH[path]}"))
     per_key = 3 if method == "CUBICSPLINE" else 1
     if not len(times) or len(values) != per_key * len(times) or (times.diff() <= 0).any():
-        raise ClipError(f"{file.name}: {len(times)} keys and {len(values)} values do not go together, or times fall")
+        raise ClipError(f"{file.name}: {len(times)} keys and {len(values)} values do not match, or times decrease")
     if times[0] < -_MAX_SECONDS or times[-1] > _MAX_SECONDS:
         raise ClipError(f"{file.name}: keys beyond {_MAX_SECONDS:g} s")
     if path == "rotation":

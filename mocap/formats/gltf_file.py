@@ -1,4 +1,4 @@
-"""What a glTF file is made of, before any meaning: its JSON, its buffers, its accessors as arrays.
+"""The parts of a glTF file without interpretation: its JSON, its buffers, and its accessors as arrays.
 
 Sizes and indices come from a stranger: each is checked before it is used, and all accessors together may unpack to no
 more than ``MAX_NUMBERS``.
@@ -29,7 +29,7 @@ _COMPRESSED = {
 
 
 class GltfFile:
-    """A parsed file; ``folder`` is where buffers in files of their own are looked for (None: they are refused)."""
+    """A parsed file; ``folder`` contains buffers in separate files (None: they are refused)."""
 
     def __init__(self, data: bytes, name: str, folder: Path | None = None):
         self.name, self._folder = name, folder
@@ -68,7 +68,7 @@ class GltfFile:
     def index(self, value: object, count: int, what: str) -> int:
         """A whole number below ``count``. Raises ClipError."""
         if type(value) is not float or not 0 <= value < count or value != int(value):
-            raise ClipError(f"{self.name}: {describe(value)} is no index into {count} {what}")
+            raise ClipError(f"{self.name}: {describe(value)} is not the index of one of {count} {what}")
         return int(value)
 
     def whole(self, entry: dict[str, Any], key: str, default: int | None = None) -> int:
@@ -188,7 +188,7 @@ class GltfFile:
         path = self._folder / uri
         try:
             if not path.is_file() or path.stat().st_size > MAX_BYTES:
-                raise ClipError(f"{self.name}: {uri}, its buffer {index}, is not there or too large")
+                raise ClipError(f"{self.name}: {uri}, its buffer {index}, is missing or too large")
             return path.read_bytes()
         except (OSError, ValueError) as error:
             raise ClipError(f"{self.name}: {describe(uri)} cannot be read ({error})") from None
@@ -199,7 +199,9 @@ class GltfFile:
             raise ClipError(f"{self.name}: a GLB file of {len(data)} bytes is cut short")
         version, total = struct.unpack_from("<II", data, 4)
         if version != 2 or total > len(data):
-            raise ClipError(f"{self.name}: GLB version {version} of {total} bytes, of which {len(data)} are there")
+            raise ClipError(
+                f"{self.name}: needs GLB version 2 and {total} bytes; it has version {version} and {len(data)} bytes"
+            )
         text, at = b"", 12
         while at + 8 <= total:
             length, kind = struct.unpack_from("<I4s", data, at)

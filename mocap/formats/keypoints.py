@@ -138,12 +138,12 @@ def _parents(arrays: dict[str, np.ndarray[Any, Any]], names: tuple[str, ...], na
         raise ClipError(f"{name}: has no parent_indices")
     indices = numbers(arrays["parent_indices"], (len(names),), f"{name}: parent_indices").tolist()
     if any(p != int(p) or not -1 <= p < b for b, p in enumerate(indices)):
-        raise ClipError(f"{name}: parent_indices must name a bone before each, or -1")
+        raise ClipError(f"{name}: each of parent_indices must be -1 or the index of an earlier bone")
     return tuple(int(p) for p in indices)
 
 
 def _cell(cell: str, where: str) -> list[float]:
     values = number_row(cell, where)
     if not values:
-        raise ClipError(f"{where}: nothing between two commas")
+        raise ClipError(f"{where}: a value between two commas is missing")
     return values

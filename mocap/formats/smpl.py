@@ -93,7 +93,7 @@ def from_arrays(
     frames, width = poses.shape
     if width not in MEAN_JOINTS:
         known = ", ".join(f"{family} {numbers_}" for numbers_, family in _FAMILY.items())
-        raise ClipError(f"{name}: poses have {width} numbers a frame, as no known model has ({known})")
+        raise ClipError(f"{name}: poses have {width} numbers a frame, which fits no known model ({known})")
     if not 1 <= frames <= _MAX_FRAMES:
         raise ClipError(f"{name}: {frames} frames; 1 to {_MAX_FRAMES} can be read")
     trans = numbers(arrays["trans"], (frames, 3), f"{name}: trans")

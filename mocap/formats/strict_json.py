@@ -1,7 +1,7 @@
-"""JSON as its standard has it, within limits: what a stranger's clip file is parsed with.
+"""Parses a stranger's clip file as standard JSON, within limits of size.
 
-Python's own parser lets NaN and Infinity through, keeps the last of two equal keys, and raises whatever comes up.
-Numbers arrive as float, and may still be infinite (1e999): the reader knows which row to blame.
+Python's own parser accepts NaN and Infinity, keeps the last of two equal keys, and raises many kinds of errors. Numbers
+become floats and may still be infinite (1e999); the reader of the format reports these with their row.
 """
 
 import json

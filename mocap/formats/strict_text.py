@@ -1,4 +1,4 @@
-"""Text and numbers as motion files have them, within limits: what a stranger's BVH, AMC or table is parsed with.
+"""Parses text and numbers of a stranger's BVH, AMC or table, within limits of size.
 
 A number is digits, one point (or a comma where the file has no points), a sign and an exponent. Python's float would
 also take ``1_0``, ``nan``, ``infinity`` and digits of other scripts; here they, and numbers too large for a float, are
@@ -18,7 +18,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 
 
 def decode(data: bytes, where: str) -> str:
-    """The text of a file, byte order mark and carriage returns removed. Raises ClipError for what is not text.
+    """The text of a file, byte order mark and carriage returns removed. Raises ClipError if the data is not text.
 
     Names may have any letters (UTF-8, else Latin-1, which never fails); control characters mean a binary file.
     """

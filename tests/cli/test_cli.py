@@ -76,11 +76,11 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("--clip none.txt", "none.txt: no such file"),
         ("--clip walk.bvhh", "no reader for '.bvhh' files; did you mean '.bvh'"),
         ("--clip empty/", "is a folder; name a file in it"),
-        ("inspect wlak", "wlak: no such clip, and no motion file, for it has no suffix"),
+        ("inspect wlak", "wlak: no such clip, and not a motion file, because it has no suffix"),
         ("retarget broken.txt --character humanoid --out broken.txt", "an .npz file: --out broken.npz"),
         (
             "retarget broken.npz --character humanoid --out ./broken.npz",
-            "is the file that is read, which would be lost",
+            "is the input file, which would be overwritten",
         ),
         ("train --clip walk --set ppo.update.gamma=0.9", "this run learns by awr, whose settings are awr.*"),
         ("--clip walk --algorithm ppo --set awr.update.gamma=0.9", "add --algorithm awr"),

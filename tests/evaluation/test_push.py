@@ -88,7 +88,7 @@ def test_episodes_that_fall_before_their_push_are_left_out():
 
 def test_environments_that_cannot_be_shared_out_are_refused():
     env = make(gentle_motion("humanoid"), 5)
-    with pytest.raises(ValueError, match="shared out"):
+    with pytest.raises(ValueError, match="divided equally"):
         push_test(env, lambda obs: torch.zeros(5, env.act_dim), (0.0, 10.0))
 
 

@@ -204,7 +204,7 @@ def test_nan_in_the_weights_is_refused(bundle):
     data = bytearray((bundle / "weights.bin").read_bytes())
     data[4000:4004] = b"\xff\xff\xff\x7f"
     reseal(bundle, "weights.bin", bytes(data))
-    with pytest.raises(BundleError, match=r"weights\.bin: holds what is not a number"):
+    with pytest.raises(BundleError, match=r"weights\.bin: holds a value that is not a number"):
         verify(bundle)
 
 

@@ -90,7 +90,7 @@ def test_points_without_names_of_limbs_are_taken_as_most_files_are():
     assert "no feet found" in points.conventions.up.why and "no left and right" in points.conventions.forward.why
     assert torch.allclose(points.pos_w[0], pos[0][:, [2, 0, 1]] * 0.01)
     assert points.pos_w[2, 1].tolist() == [0, 0, 0]
-    with pytest.raises(ClipError, match="frame 1: something is more than"):
+    with pytest.raises(ClipError, match="frame 1: a point is more than"):
         keypoints_to_canonical("clip", "test", ("a", "b", "c"), pos * 1e12, seen, FPS)
 
 

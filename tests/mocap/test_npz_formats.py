@@ -73,7 +73,7 @@ def test_broken_clips_of_ours(data, complaint):
 
 def test_archives_of_nothing_known(tmp_path):
     (tmp_path / "x.npz").write_bytes(npz({"weights": np.zeros(3), "pickled": np.array([None])}))
-    with pytest.raises(ClipError, match="no motion that is known: it holds weights"):
+    with pytest.raises(ClipError, match="unknown kind of motion: it holds weights"):
         read_clip(tmp_path / "x.npz")
 
 
@@ -152,7 +152,7 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"poses": np.zeros((2, 99))}, "99 numbers a frame, as no known model has"),
+        ({"poses": np.zeros((2, 99))}, "99 numbers a frame, which fits no known model"),
         ({"poses": np.full((4, 156), np.inf)}, "poses is not finite"),
         ({"poses": np.full((4, 156), 1e6)}, "turn by more than 100 rad"),
         ({"trans": np.zeros((3, 3))}, "trans is 3x3 float64, expected 4x3 numbers"),
@@ -205,10 +205,10 @@ def test_world_poses_are_kept_and_the_pickled_array_is_never_opened():
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"parent_indices": np.array([-1, 2, 0])}, "must name a bone before each"),
+        ({"parent_indices": np.array([-1, 2, 0])}, "the index of an earlier bone"),
         ({"parent_indices": np.array([-1, 0])}, "parent_indices is 2"),
         ({"quaternions": np.zeros((4, 3, 4))}, "not of unit length"),
-        ({"bone_names": np.array(["a", "b", "a"])}, "a name of its own"),
+        ({"bone_names": np.array(["a", "b", "a"])}, "different names"),
         ({"framerate": np.array([30.0, 60.0])}, "expected one number"),
         ({"framerate": -1.0}, "give the rate"),
     ],
@@ -237,7 +237,7 @@ def test_key_points_as_text(between, tmp_path):
         (",".join(ROW[:-1]), "line 1 has 80 numbers; the 27 key points of a dog have three each"),
         (",".join(ROW) + "\n" + ",".join([*ROW[:-1], "nan"]), "line 2: 'nan' is not a number"),
         (",".join([*ROW[:-1], "1e999"]), "line 1: '1e999' is not finite"),
-        (",,".join(ROW), "nothing between two commas"),
+        (",,".join(ROW), "a value between two commas is missing"),
         ("", "has no rows of numbers"),
     ],
 )
@@ -308,6 +308,6 @@ def test_real_archives_of_world_poses():
 
 def test_a_foreign_motion_is_no_clip_of_ours_and_says_what_to_do(tmp_path):
     (tmp_path / "walk.npz").write_bytes(npz(smpl()))
-    with pytest.raises(ClipError, match=r"moves a skeleton of its own \(SMPL-H\); first: run_mimic.py retarget"):
+    with pytest.raises(ClipError, match=r"is of another skeleton \(SMPL-H\); first: run_mimic.py retarget"):
         read_motion(tmp_path / "walk.npz")
     assert isinstance(random_motion("dog"), Motion)

@@ -1,4 +1,4 @@
-"""Say what this machine can do, and what would help."""
+"""Check this machine and print a remedy for every fault."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Say what a motion file holds."""
+"""Describe a motion file and the conventions assumed for it."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""Check a controller bundle; with --json the verdict is written whatever it is."""
+"""Check a controller bundle; --json writes the verdict, good or bad."""
 
 import argparse
 

@@ -35,7 +35,7 @@ Array = np.ndarray
 
 
 def read_bundle(folder: Path) -> dict[str, bytes]:
-    """Every file of the bundle, verified, and the manifest. Raises ValueError that names what is wrong."""
+    """Every file of the bundle, verified, and the manifest. Raises ValueError that names the fault."""
     files = {}
     try:
         files["manifest.json"] = (folder / "manifest.json").read_bytes()
@@ -182,7 +182,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--view", action="store_true", help="show it in a window")
+    parser.add_argument("--view", action="store_true", help="show the character in a window")
     args = parser.parse_args()
     try:
         files = read_bundle(args.bundle)

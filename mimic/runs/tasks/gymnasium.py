@@ -80,7 +80,7 @@ class GymnasiumTask:
         return {"format": FORMAT, "task": task, "algorithm": algorithm, "seed": seed}
 
     def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
-        """A controller of a clip has nothing in common with this task but the name of what was learned."""
+        """A controller of a clip has only the name of its task in common with this one."""
         return {"task": (controller.clip, self.id)}
 
     def _make(self, num_envs: int, seed: int, threads: int) -> "TaskVecEnv":

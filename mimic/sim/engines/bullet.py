@@ -96,7 +96,7 @@ class BulletEngine(Engine):
         return cls(character, num_envs)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Put copies ``ids`` into ``state``, with no trace of the past."""
+        """Set the copies ``ids`` to ``state``; no earlier state influences them."""
         self._coordinates.write(self._qpos, self._qvel, ids, state)
         assign_rows(self._failed, ids, False)
         for i in torch.arange(self.num_envs)[ids].tolist():
