@@ -71,7 +71,7 @@ class RetargetRig:
         return self._rest[int(self.body[k])] + self.at[k]
 
     def middle(self, part: str) -> Tensor:
-        """Between the left and the right of a part, at the zero pose, (3,) [m]."""
+        """Midpoint between the left and the right joint of a part at the zero pose, (3,) [m]."""
         return (self.rest(f"left_{part}") + self.rest(f"right_{part}")) / 2
 
     def limb(self, base: str) -> tuple[str, ...]:

@@ -57,11 +57,11 @@ class ScaledSource:
         return None if quat is None or not self.has(role) else quat[:, self.mapping.joints[role]]
 
     def middle(self, part: str) -> Tensor:
-        """Between the left and the right of a part, (T, 3) [m]."""
+        """Midpoint between the left and the right joint of a part, (T, 3) [m]."""
         return (self.pos(f"left_{part}") + self.pos(f"right_{part}")) / 2
 
     def lateral(self, part: str) -> Tensor:
-        """From the right of a part to the left, (T, 3) [m]."""
+        """Vector from the right joint of a part to the left one, (T, 3) [m]."""
         return self.pos(f"left_{part}") - self.pos(f"right_{part}")
 
     def limb_roles(self, base: str) -> tuple[str, ...]:

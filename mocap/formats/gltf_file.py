@@ -89,7 +89,7 @@ class GltfFile:
         return tuple(value)
 
     def accessor(self, index: object, kind: str) -> np.ndarray[Any, Any]:
-        """(count, components) float64, normalised integers as fractions; ``kind`` is VEC3 or the like. Raises
+        """An accessor's numbers (count, components) as float64. Normalised integers become fractions; ``kind`` is VEC3 or the like. Raises
         ClipError for another kind, for numbers that are not finite, and for data outside its buffer."""
         entry = self.item("accessors", index)
         if entry.get("type") != kind:
