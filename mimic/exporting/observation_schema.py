@@ -55,6 +55,10 @@ def observation(env: TrackingEnv) -> dict[str, Any]:
                 f"observation field '{name}' cannot be exported, because no player computes it; these can be: "
                 f"{', '.join(EXPORTED_FIELDS)}. --animation and --replay export the motion with any fields"
             )
+    if config.frame == "reference_heading":
+        raise InputError(
+            "the observation frame 'reference_heading' cannot be exported yet; --animation and --replay can"
+        )
     layout = env.observation.layout
     return {
         "dim": env.obs_dim,

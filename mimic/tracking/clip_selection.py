@@ -1,5 +1,7 @@
 """Which of several clips an episode starts with, and which one follows when a cycle is over."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -14,16 +16,22 @@ class ClipSelection:
 
     Attributes:
         num_clips: how many there are.
-        first_clip: the clip that episodes start with; None: a random one.
+        first_clip: the clip that episodes start with, one for all or (N,) int64; None: a random one.
+        sampler: gives the clips (K,) with which the environments ``rows`` (K,) start, instead of random ones.
     """
 
     def __init__(self, num_clips: int, episodes: Episodes):
         self.num_clips = num_clips
-        self.first_clip: int | None = None
+        self.first_clip: int | Tensor | None = None
+        self.sampler: Callable[[Tensor | slice], Tensor] | None = None
         self._episodes = episodes
 
     def first(self, rows: Tensor | slice) -> Tensor:
         """The clip with which the next episode of the environments ``rows`` starts, (K,) int64."""
+        if self.sampler is not None:
+            return self.sampler(rows)
+        if isinstance(self.first_clip, Tensor):
+            return self.first_clip[rows]
         clip = (self._episodes.uniform_of_episode(rows, _CLIP_STREAM) * self.num_clips).long()
         return clip if self.first_clip is None else torch.full_like(clip, self.first_clip)
 

@@ -33,12 +33,15 @@ class ActionConfig:
 class ObservationConfig:
     """Which named fields are observed (mimic/tracking/observation.py), in which frame, and how many control steps ahead.
 
-    ``reference`` frame: the world turned with the reference; ``heading``: turned with the simulated root (DeepMimic).
+    ``reference`` frame: the world turned with the reference; ``heading``: turned with the simulated root (DeepMimic);
+    ``reference_heading``: turned to where the reference faces, smoothed over time, so that no clip has axes of its own.
+    ``clip_id``: of several clips, the observation ends with the current one, one-hot.
     """
 
     fields: tuple[str, ...]
-    frame: Literal["reference", "heading"] = "reference"
+    frame: Literal["reference", "heading", "reference_heading"] = "reference"
     target_steps: tuple[int, ...] = (1,)
+    clip_id: bool = True
 
     def __post_init__(self) -> None:
         targets = [name for name in self.fields if name.startswith("target_")]
@@ -100,6 +103,9 @@ class EnvConfig:
 
     ``reward`` is the reward of evaluations, and of training unless ``training_reward`` is given.
 
+    ``change_clips``: whether, of several clips, another may follow at the end of a cycle. If not, an episode keeps its
+    clip, and each clip has its own rules.
+
     ``adaptive_starts``: share of training episodes whose start phase is drawn by failure rate (mimic/tracking/adaptive_sampling.py).
 
     ``lift_penetration`` lifts the clip out of the ground. ``repair`` does so too, and repairs feet that slide and loops
@@ -113,6 +119,7 @@ class EnvConfig:
     termination: TerminationConfig = field(default_factory=TerminationConfig)
     time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)
     pushes: PushConfig = field(default_factory=PushConfig)
+    change_clips: bool = True
     adaptive_starts: float = 0.0
     evaluation_s: float = 20.0
     lift_penetration: bool = True

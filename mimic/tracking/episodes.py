@@ -40,7 +40,7 @@ class Episodes:
         self.episode.zero_()
 
     def begin(self, rows: Tensor, start_phase: Tensor, step_limit: Tensor) -> None:
-        """Count a new episode of the environments ``rows`` (indices or mask); start phases (K,) or (N,), limit ()."""
+        """Count a new episode of the environments ``rows`` (indices or mask); start phases and limits (K,) or (N,)."""
         assign_rows(self.episode, rows, self.episode[select_rows(rows)] + 1)
         assign_rows(self.steps, rows, 0)
         assign_rows(self.start_phase, rows, start_phase)

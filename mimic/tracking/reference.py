@@ -5,6 +5,7 @@ velocities are forward differences, lerped. A row of the table also holds the re
 is then one gather and one lerp, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,34 +39,24 @@ class ReferenceSample:
 
 
 class Reference:
-    """A motion, or several of one length, as a table on one device, in the clip's own frame (origin under the first root).
+    """A library of K clips as one ragged table on one device: the clips lie in it one after another.
+
+    Each clip has its own length, and wraps or not. It is in its own frame (origin under the first root).
 
     Attributes:
         num_clips: K.
-        duration: [s], of one cycle.
-        loop: whether the clip wraps.
-        num_rows, rate: rows of a clip's table, and how many a second.
+        durations: (K,) float64 [s], of one cycle.
+        loops: (K,) bool, whether the clip wraps.
+        any_loop, all_loop: the same, for some or all clips.
+        shortest_loop: [s], the shortest cycle of the clips that wrap.
         cycle_displacement: (K, 3) root translation of one cycle [m], height zero.
-
-    Raises:
-        InputError: several clips that are not equally long, or do not all loop.
     """
 
     def __init__(self, motions: Sequence[Motion], character: Character, device: torch.device | str = "cpu"):
-        motion = motions[0]
-        for other in motions[1:]:
-            if not (motion.loop and other.loop) or abs(other.duration - motion.duration) > 1e-6:
-                raise InputError(
-                    f"clips learned together must loop and be equally long: '{motion.name}' has {motion.duration:.4f} s"
-                    f"{'' if motion.loop else ', once'}, '{other.name}' {other.duration:.4f} s{'' if other.loop else ', once'}"
-                )
         self.character = character
         self.num_clips = len(motions)
-        self.duration = motion.duration
-        self.loop = motion.loop
-        self.num_rows = int(torch.tensor(motion.duration * TABLE_HZ).ceil()) + 1
-        self.rate = (self.num_rows - 1) / motion.duration
-        tables = [_columns(motion, character, self.num_rows) for motion in motions]
+        self._build_clips(motions, device)
+        tables = [_columns(motion, character, rows) for motion, rows in zip(motions, self._rows.tolist(), strict=True)]
         self._shapes = {name: column.shape[1:] for name, column in tables[0].items()}
         widths = [shape.numel() for shape in self._shapes.values()]
         ends = [sum(widths[: i + 1]) for i in range(len(widths))]
@@ -76,6 +67,42 @@ class Reference:
         self._effectors = torch.tensor(effectors, device=device)
         displacement = torch.stack([motion.root_pos_w[-1] - motion.root_pos_w[0] for motion in motions])
         self.cycle_displacement = (displacement * torch.tensor([1.0, 1.0, 0.0])).float().to(device)
+
+    def _build_clips(self, motions: Sequence[Motion], device: torch.device | str) -> None:
+        """Lengths of the clips, and where each lies in the table."""
+        durations = torch.tensor([motion.duration for motion in motions], dtype=torch.float64)
+        self._rows = torch.tensor([int(torch.tensor(m.duration * TABLE_HZ).ceil()) + 1 for m in motions])
+        self.durations = durations.to(device)
+        self.loops = torch.tensor([motion.loop for motion in motions], device=device)
+        self.any_loop, self.all_loop = any(m.loop for m in motions), all(m.loop for m in motions)
+        self.shortest_loop = min((m.duration for m in motions if m.loop), default=math.inf)
+        self._rates = ((self._rows - 1) / durations).to(device)
+        self._last = (self._rows - 2).double().to(device)
+        self._first = (self._rows.cumsum(0) - self._rows).to(device)
+
+    @property
+    def duration(self) -> float:
+        """Length of a cycle [s]. Raises InputError unless all clips are equally long."""
+        if float(self.durations.max() - self.durations.min()) > 1e-6:
+            raise InputError("the clips are not equally long; this works with one clip, or with clips of one length")
+        return float(self.durations[0])
+
+    @property
+    def loop(self) -> bool:
+        """Whether the clip wraps. Raises InputError unless all clips do, or none does."""
+        if self.any_loop != self.all_loop:
+            raise InputError("some clips loop and some do not; this works with one clip, or with clips that all loop")
+        return self.all_loop
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the first clip's table."""
+        return int(self._rows[0])
+
+    @property
+    def rate(self) -> float:
+        """Rows a second of the first clip's table."""
+        return float(self._rates[0])
 
     def sample(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None) -> ReferenceSample:
         """The whole reference at ``clip_time`` (N,) [s] in [0, duration].
@@ -122,19 +149,40 @@ class Reference:
         row, turn = self._look_up(slice(first.start, last.stop), clip_time, clip), Yaw(yaw)
         return turn.rotate(row[:, :3]) + origin_w, turn.mul(quat_normalize(row[:, 3:]))
 
+    def build_headings(self, motions: Sequence[Motion]) -> None:
+        """Make ``heading`` work, for the same motions as the table."""
+        from mimic.tracking.reference_heading import smoothed_heading
+
+        each = zip(motions, self._rows.tolist(), strict=True)
+        headings = torch.cat([smoothed_heading(motion, self.character, rows) for motion, rows in each])
+        self._headings = headings.to(self._table.device)
+
+    def heading(self, clip_time: Tensor, yaw: Tensor, clip: Tensor | None = None) -> Tensor:
+        """Where the reference faces in the world, smoothed over time, (N,) [rad]; needs ``build_headings``."""
+        cosine, sine = self._gather(self._headings, clip_time, clip).unbind(1)
+        return torch.atan2(sine, cosine) + yaw
+
     def table(self, name: str) -> Tensor:
-        """One quantity of the table, (num_clips * num_rows, ...) float32, in the clip's frame."""
+        """One quantity of the table, (rows of all clips, ...) float32, in the clip's frame."""
         return self._table[:, self._at[name]].view(-1, *self._shapes[name])
 
     def _look_up(self, columns: slice, clip_time: Tensor, clip: Tensor | None) -> Tensor:
         """Columns of the table at each time, (N, W); a time that is NaN gives NaN."""
-        x = clip_time * self.rate
-        row = x.floor().nan_to_num(0.0).clamp(0, self.num_rows - 2)
+        return self._gather(self._table[:, columns], clip_time, clip)
+
+    def _gather(self, table: Tensor, clip_time: Tensor, clip: Tensor | None) -> Tensor:
+        """Rows of ``table`` (rows of all clips, W) at each time, (N, W)."""
+        x = clip_time * of_clip(self._rates, clip)
+        row = x.floor().nan_to_num(0.0).clamp_min(0.0).minimum(of_clip(self._last, clip))
         fraction = (x - row).float()
-        index = row.long() if clip is None else row.long() + clip * self.num_rows
-        table = self._table[:, columns]
+        index = row.long() + of_clip(self._first, clip)
         # on a CPU four times as fast as table[index]
         return torch.lerp(table.index_select(0, index), table.index_select(0, index + 1), fraction[:, None])
+
+
+def of_clip(values: Tensor, clip: Tensor | None) -> Tensor:
+    """The row of ``values`` (K, ...) of each environment's clip (N,): (N, ...), or (1, ...) if all have the first."""
+    return values[:1] if clip is None or len(values) == 1 else values.index_select(0, clip)
 
 
 def sample_motion(motion: Motion, character: Character, times: Tensor) -> CharacterState:

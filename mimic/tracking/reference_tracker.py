@@ -10,7 +10,7 @@ therefore not forgiven at a change of clips.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ from characters import CharacterState
 from mimic.core.rotations import Yaw, heading_angle
 from mimic.sim.masking import assign_rows
 from mimic.tracking.clip_rules import ClipRules
-from mimic.tracking.reference import Reference, ReferenceSample
+from mimic.tracking.reference import Reference, ReferenceSample, of_clip
 
 ROUNDING_S = 1e-9  # sums of time steps miss the end of a clip by less
 
@@ -46,6 +46,10 @@ class ReferencePlacement:
 class ReferenceTracker:
     """Clip time and placement of N environments.
 
+    Args:
+        reference: the clips.
+        rules: one for all clips, of which one may then follow another; or one for each clip.
+
     Attributes:
         current: the placement of each environment, updated in place.
         may_sync_host: whether to read values back from the device in order to skip work; false on a GPU.
@@ -54,8 +58,22 @@ class ReferenceTracker:
         clip_selector: gives the clips (N,) that follow the current ones (N,) when a cycle is over; None: the same clips.
     """
 
-    def __init__(self, reference: Reference, rules: ClipRules, num_envs: int, device: torch.device | str = "cpu"):
-        self.reference, self.rules = reference, rules
+    def __init__(
+        self,
+        reference: Reference,
+        rules: ClipRules | Sequence[ClipRules],
+        num_envs: int,
+        device: torch.device | str = "cpu",
+    ):
+        self.reference = reference
+        each = [rules] * reference.num_clips if isinstance(rules, ClipRules) else list(rules)
+        follow_another = isinstance(rules, ClipRules) and reference.num_clips > 1
+        self._syncs_pos, self._syncs_yaw = (
+            any(one.sync_root_pos for one in each),
+            any(one.sync_root_yaw for one in each),
+        )
+        self._sync_pos = torch.tensor([one.sync_root_pos for one in each], device=device)
+        self._sync_yaw = torch.tensor([one.sync_root_yaw for one in each], device=device)
         self.may_sync_host = torch.device(device).type == "cpu"
         self.current = ReferencePlacement(
             torch.zeros(num_envs, dtype=torch.float64, device=device),
@@ -65,14 +83,13 @@ class ReferenceTracker:
         )
         self.clip_selector: Callable[[Tensor], Tensor] | None = None
         clips = torch.arange(reference.num_clips, device=device)
-        ends = torch.tensor([0.0, reference.duration], dtype=torch.float64, device=device).repeat_interleave(len(clips))
+        ends = torch.cat([torch.zeros_like(reference.durations), reference.durations])
         nowhere = torch.zeros(len(ends), 3, device=device)
         pos, quat = reference.root(ends, nowhere, nowhere[:, 0], clips.repeat(2))
         self._ground = torch.tensor([1.0, 1.0, 0.0], device=device)
         self.first_pos = pos[: len(clips)] * self._ground
         start, end = heading_angle(quat).view(2, -1)
-        turns_on = rules.sync_root_yaw or reference.num_clips > 1
-        self.cycle_yaw = end - start if turns_on else torch.zeros_like(end)
+        self.cycle_yaw = torch.where(self._sync_yaw | follow_another, end - start, torch.zeros_like(end))
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that the future depends on, not copied."""
@@ -81,7 +98,12 @@ class ReferenceTracker:
     @property
     def phase(self) -> Tensor:
         """Share of the cycle that has passed, (N,) float32 in [0, 1]."""
-        return (self.current.clip_time / self.reference.duration).float()
+        return (self.current.clip_time / self.durations).float()
+
+    @property
+    def durations(self) -> Tensor:
+        """Length of each environment's clip [s], (N,) or (1,) float64."""
+        return of_clip(self.reference.durations, self.current.clip)
 
     def reset(self, rows: Tensor, clip_time: Tensor, clip: Tensor | int = 0) -> None:
         """Start the environments ``rows`` (indices or mask) at ``clip_time`` [s], with the clip at the world's origin."""
@@ -92,24 +114,33 @@ class ReferenceTracker:
 
     def advance(self, dt: float, sim: CharacterState) -> Tensor:
         """Move on by dt [s] and close cycles as the rules say; (N,) bool: a clip that does not loop is over."""
-        current = self.current
+        current, reference = self.current, self.reference
         current.clip_time.add_(dt)
-        if not self.reference.loop:
-            current.clip_time.clamp_(max=self.reference.duration)
-            return current.clip_time >= self.reference.duration - ROUNDING_S
-        over = current.clip_time >= self.reference.duration
-        closed = self._next_cycle(current)
+        duration, loops = self.durations, of_clip(reference.loops, current.clip)
+        clip_over = ~loops & (current.clip_time >= duration - ROUNDING_S)
+        if not reference.all_loop:
+            within = torch.where(loops, current.clip_time, current.clip_time.minimum(duration))
+            current.clip_time.copy_(within)
+        if reference.any_loop:
+            cycle_over = loops & (current.clip_time >= duration)
+            for name, value in self._closed(sim).tensors().items():
+                assign_rows(getattr(current, name), cycle_over, value)
+        return clip_over
+
+    def _closed(self, sim: CharacterState) -> ReferencePlacement:
+        """Where the next cycle begins, as the rules say."""
+        closed = self._next_cycle(self.current)
         if self.clip_selector is not None:
-            closed.clip = self.clip_selector(current.clip)
-        if self.rules.sync_root_yaw:
+            closed.clip = self.clip_selector(self.current.clip)
+        if self._syncs_yaw:
             _, quat = self.reference.root(closed.clip_time, closed.origin_w, torch.zeros_like(closed.yaw), closed.clip)
-            closed.yaw = heading_angle(sim.root_quat_w) - heading_angle(quat)
-        if self.rules.sync_root_pos:
+            yaw = heading_angle(sim.root_quat_w) - heading_angle(quat)
+            closed.yaw = torch.where(of_clip(self._sync_yaw, closed.clip), yaw, closed.yaw)
+        if self._syncs_pos:
             pos, _ = self.reference.root(closed.clip_time, torch.zeros_like(closed.origin_w), closed.yaw, closed.clip)
-            closed.origin_w = (sim.root_pos_w - pos) * self._ground
-        for name, value in closed.tensors().items():
-            assign_rows(getattr(current, name), over, value)
-        return torch.zeros_like(over)
+            origin_w = (sim.root_pos_w - pos) * self._ground
+            closed.origin_w = torch.where(of_clip(self._sync_pos, closed.clip)[:, None], origin_w, closed.origin_w)
+        return closed
 
     def ahead(self, seconds: float) -> ReferencePlacement:
         """The placement ``seconds`` from now, without the re-synchronisation that cannot be foreseen."""
@@ -118,12 +149,14 @@ class ReferenceTracker:
     def later(self, at: ReferencePlacement, seconds: float) -> ReferencePlacement:
         """The placement ``seconds`` after ``at``, without re-synchronisation. It may share tensors with ``at``."""
         later = ReferencePlacement(at.clip_time + seconds, at.origin_w, at.yaw, at.clip)
-        if not self.reference.loop:
-            later.clip_time = later.clip_time.clamp(max=self.reference.duration)
+        duration, loops = of_clip(self.reference.durations, at.clip), of_clip(self.reference.loops, at.clip)
+        if not self.reference.all_loop:
+            later.clip_time = torch.where(loops, later.clip_time, later.clip_time.minimum(duration))
+        if not self.reference.any_loop:
             return later
         # a fixed number of cycles, because a clip time that is NaN never comes below the duration
-        for _ in range(math.ceil(seconds / self.reference.duration) + 1):
-            over = later.clip_time >= self.reference.duration
+        for _ in range(math.ceil(seconds / self.reference.shortest_loop) + 1):
+            over = loops & (later.clip_time >= duration)
             if self.may_sync_host and not bool(over.any()):
                 break
             later = _where(over, self._next_cycle(later), later)
@@ -132,7 +165,7 @@ class ReferenceTracker:
     def within(self, limit: float) -> Tensor:
         """(N,) bool: the time lies within the clip, and origin [m] and yaw [rad] are below ``limit``; false for NaN."""
         current = self.current
-        within = (current.clip_time >= 0) & (current.clip_time <= self.reference.duration)
+        within = (current.clip_time >= 0) & (current.clip_time <= self.durations)
         return within & (current.origin_w.abs().amax(1) <= limit) & (current.yaw.abs() <= limit)
 
     def sample(self) -> ReferenceSample:
@@ -146,7 +179,7 @@ class ReferenceTracker:
         first = self.first_pos[at.clip]
         end_w = Yaw(at.yaw).rotate(first + self.reference.cycle_displacement[at.clip]) + at.origin_w
         origin_w = end_w - Yaw(yaw).rotate(first)
-        return ReferencePlacement(at.clip_time - self.reference.duration, origin_w, yaw, at.clip)
+        return ReferencePlacement(at.clip_time - of_clip(self.reference.durations, at.clip), origin_w, yaw, at.clip)
 
 
 def _where(mask: Tensor, a: ReferencePlacement, b: ReferencePlacement) -> ReferencePlacement:

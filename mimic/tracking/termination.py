@@ -1,6 +1,7 @@
 """Failure: the rules by which an episode is terminated early."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -8,27 +9,40 @@ from torch import Tensor
 from characters import BodyState, Character, CharacterState, Kinematics
 from mimic.tracking.clip_rules import ClipRules
 from mimic.tracking.config import TerminationConfig
-from mimic.tracking.reference import ReferenceSample
+from mimic.tracking.reference import ReferenceSample, of_clip
 
 
 class Termination:
-    """Failure by forbidden ground contact; in training also by tilt and distance from the reference."""
+    """Failure by forbidden ground contact; in training also by tilt and distance from the reference.
+
+    ``rules`` are those of each clip.
+    """
 
     def __init__(
-        self, config: TerminationConfig, rules: ClipRules, kinematics: Kinematics, training: bool, device: torch.device
+        self,
+        config: TerminationConfig,
+        rules: Sequence[ClipRules],
+        kinematics: Kinematics,
+        training: bool,
+        device: torch.device,
     ):
         self.config, self._kinematics = config, kinematics
-        forbidden = forbidden_bodies(kinematics.character, rules)
-        self._forbidden = torch.tensor([kinematics.character.body_index(name) for name in forbidden], device=device)
+        character = kinematics.character
+        forbidden = [forbidden_bodies(character, one) for one in rules]
+        names = [body.name for body in character.bodies if any(body.name in one for one in forbidden)]
+        self._bodies = torch.tensor([character.body_index(name) for name in names], device=device)
+        self._forbidden = torch.tensor([[name in one for name in names] for one in forbidden], device=device)
         self._root_tilt = config.root_tilt if training else None
         self._body_distance = config.body_distance if training else None
 
-    def failed(self, sim: CharacterState, bodies: BodyState, reference: ReferenceSample) -> Tensor:
-        """(N,) bool: episodes that fail in this state."""
+    def failed(
+        self, sim: CharacterState, bodies: BodyState, reference: ReferenceSample, clip: Tensor | None = None
+    ) -> Tensor:
+        """(N,) bool: episodes that fail in this state; ``clip`` (N,) int64, the first if left out."""
         failed = torch.zeros(len(sim), dtype=torch.bool, device=sim.root_pos_w.device)
-        if len(self._forbidden):
-            lowest = self._kinematics.lowest_points(bodies)[:, self._forbidden]
-            failed |= lowest.amin(1) < self.config.contact_height
+        if len(self._bodies):
+            touching = self._kinematics.lowest_points(bodies)[:, self._bodies] < self.config.contact_height
+            failed |= (touching & of_clip(self._forbidden, clip)).any(1)
         if self._root_tilt is not None:
             cosine = (
                 (sim.root_quat_w * reference.state.root_quat_w).sum(-1).abs()

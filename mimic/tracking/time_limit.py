@@ -1,5 +1,7 @@
 """How long an episode may last."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,13 +12,20 @@ class TimeLimit:
     """The time limit of new episodes: in training it grows with the samples seen, in evaluation it is constant.
 
     Attributes:
-        steps: () int64, control steps; updated in place.
+        steps: (K,) int64, control steps for each clip; updated in place.
     """
 
-    def __init__(self, config: EnvConfig, training: bool, cap_s: float | None, control_dt: float, device: torch.device):
-        """``cap_s``: the longest an episode of this clip may last [s]; None is no cap."""
+    def __init__(
+        self,
+        config: EnvConfig,
+        training: bool,
+        cap_s: Sequence[float | None],
+        control_dt: float,
+        device: torch.device,
+    ):
+        """``cap_s``: the longest an episode of each clip may last [s]; None is no cap."""
         self._config, self._training, self._cap_s, self._control_dt = config, training, cap_s, control_dt
-        self.steps: Tensor = torch.zeros((), dtype=torch.int64, device=device)
+        self.steps: Tensor = torch.zeros(len(cap_s), dtype=torch.int64, device=device)
         self.set_progress(0)
 
     def set_progress(self, samples: int) -> None:
@@ -24,11 +33,10 @@ class TimeLimit:
         limit = self._config.time_limit
         ramp = min(1.0, samples / limit.ramp_samples) ** limit.power
         seconds = limit.start_s + (limit.end_s - limit.start_s) * ramp if self._training else self._config.evaluation_s
-        if self._cap_s is not None:
-            seconds = min(seconds, self._cap_s)
-        self.steps.fill_(round(seconds / self._control_dt))
+        capped = [seconds if cap is None else min(seconds, cap) for cap in self._cap_s]
+        self.steps.copy_(torch.tensor([round(one / self._control_dt) for one in capped]))
 
     @property
     def seconds(self) -> float:
-        """The limit of episodes that start now [s]."""
-        return int(self.steps) * self._control_dt
+        """The limit of episodes that start now [s]; the longest of all clips."""
+        return int(self.steps.max()) * self._control_dt

@@ -28,7 +28,7 @@ from mimic.tracking.config import EnvConfig
 from mimic.tracking.episodes import Episodes
 from mimic.tracking.observation import Observation, ObservationInputs, Target
 from mimic.tracking.pushes import random_pushes
-from mimic.tracking.reference import Reference, end_effectors_h
+from mimic.tracking.reference import Reference, end_effectors_h, of_clip
 from mimic.tracking.reference_tracker import ReferenceTracker
 from mimic.tracking.reward import JointWeights, Reward, RewardInputs
 from mimic.tracking.termination import Termination
@@ -44,8 +44,9 @@ _START_STREAM = 0  # of random numbers; ClipSelection has 1 and 2, pushes 3 to 5
 class TrackingEnv:
     """See the module's docstring; implements :class:`mimic.rl.vec_env.VecEnv`.
 
-    Several clips are several ways to move: they must be equally long, and at the end of a cycle another may follow, by
-    chance or as ``tracker.clip_selector`` says. The observation then ends with the current clip, one-hot.
+    Several clips are several ways to move. At the end of a cycle another may follow, by chance or as
+    ``tracker.clip_selector`` says; the observation then ends with the current clip, one-hot. With ``change_clips`` false
+    they are a library: every episode keeps its clip, under that clip's own rules.
 
     Args:
         motions: the clip, or several.
@@ -73,7 +74,7 @@ class TrackingEnv:
         motions = (motions,) if isinstance(motions, Motion) else motions
         self.motions = tuple(preprocess_motion(motion, character, config) for motion in motions)
         self.motion, self.num_clips = self.motions[0], len(motions)
-        self.rules = rules = rules or rules_of(self.motions, character)
+        self.rules, each = self._rules(rules, character, config)
         self.character, self.engine, self.config, self.training = character, engine, config, training
         self.num_envs, self.device = engine.num_envs, device
         self.control_dt = character.simulation.control_dt
@@ -81,28 +82,47 @@ class TrackingEnv:
         self.masked_reset = device.type != "cpu"
 
         self.episodes = Episodes(self.num_envs, seed, first_env, device)
-        self.tracker = ReferenceTracker(Reference(self.motions, character, device), rules, self.num_envs, device)
+        reference = Reference(self.motions, character, device)
+        if config.observation.frame == "reference_heading":
+            reference.build_headings(self.motions)
+        shared = self.rules if config.change_clips else each
+        self.tracker = ReferenceTracker(reference, shared, self.num_envs, device)
         self.clips = ClipSelection(self.num_clips, self.episodes)
-        if self.num_clips > 1:
+        if self.num_clips > 1 and config.change_clips:
             self.tracker.clip_selector = self.clips.next
-        self.time_limit = TimeLimit(config, training, rules.episode_s, self.control_dt, device)
+        self.time_limit = TimeLimit(config, training, [one.episode_s for one in each], self.control_dt, device)
         self.sampling = AdaptiveSampling(config.adaptive_starts if training else 0.0, device)
-        self.termination = Termination(config.termination, rules, self.kinematics, training, device)
+        self.termination = Termination(config.termination, each, self.kinematics, training, device)
         self.reward = Reward((training and config.training_reward) or config.reward)
         self.action = Action(config.action, character, device)
         self.observation = Observation(config.observation, character, device)
-        self._build_reward_inputs(rules)
+        self._build_reward_inputs(each)
         self._build_spaces()
 
-    def _build_reward_inputs(self, rules: ClipRules) -> None:
+    def _rules(
+        self, rules: ClipRules | None, character: Character, config: EnvConfig
+    ) -> tuple[ClipRules, list[ClipRules]]:
+        """The rules of the first clip, and those of each."""
+        if rules is None and not config.change_clips:
+            each = [rules_of((motion,), character) for motion in self.motions]
+            return each[0], each
+        shared = rules or rules_of(self.motions, character)
+        return shared, [shared] * self.num_clips
+
+    def _build_reward_inputs(self, rules: Sequence[ClipRules]) -> None:
+        """Constants of the reward. In a library, feet are the bodies that every clip lets touch the ground."""
         character, device = self.character, self.device
+        all_feet = [foot_bodies(character, one) for one in rules]
+        feet = [name for name in all_feet[0] if all(name in one for one in all_feet)]
         self._joint_weights = JointWeights.of(character, device)
         self._servo = Servo(character, device)
         self._effectors = torch.tensor([character.body_index(n) for n in character.end_effectors], device=device)
-        self._feet = torch.tensor([character.body_index(n) for n in foot_bodies(character, rules)], device=device)
+        self._feet = torch.tensor([character.body_index(name) for name in feet], device=device)
 
     def _build_spaces(self) -> None:
-        device, clip_columns = self.device, self.num_clips if self.num_clips > 1 else 0
+        device = self.device
+        self._clip_id = self.num_clips > 1 and self.config.observation.clip_id
+        clip_columns = self.num_clips if self._clip_id else 0
         self.obs_dim, self.act_dim = self.observation.dim + clip_columns, self.action.dim
         one_hot = torch.ones(clip_columns, dtype=torch.bool, device=device)
         self.unnormalized_obs = torch.cat([self.observation.unnormalized, one_hot])
@@ -180,6 +200,13 @@ class TrackingEnv:
         """Observations (N, D) of the engine's current state at the current clip time."""
         return self._observe(slice(None), self.engine.read())
 
+    def observe_as(self, observation: Observation) -> Tensor:
+        """The same moment as another observation (N, D) sees it, without a clip's number."""
+        sim = self.engine.read()
+        return observation.observe(
+            self._observation_inputs(observation, slice(None), sim, self.kinematics.forward(sim))
+        )
+
     def push(self, rows: Tensor, delta_linvel_w: Tensor) -> None:
         """Change the velocity of whole characters; pose and clip time stay.
 
@@ -251,10 +278,11 @@ class TrackingEnv:
 
     def _end(self, clip_over: Tensor, diverged: Tensor) -> Tensor:
         """How episodes end with this step, (N,) int8; the later rules outrank the earlier."""
+        failed = self.termination.failed(self.sim, self.bodies, self.reference, self.tracker.current.clip)
         end = torch.zeros(self.num_envs, dtype=torch.int8, device=self.device)
         end.masked_fill_(self.episodes.steps >= self.episodes.step_limit, End.TIMEOUT)
         end.masked_fill_(clip_over, End.CLIP_END)
-        end.masked_fill_(self.termination.failed(self.sim, self.bodies, self.reference), End.FAIL)
+        end.masked_fill_(failed, End.FAIL)
         end.masked_fill_(diverged, End.DIVERGED)
         return end
 
@@ -281,11 +309,12 @@ class TrackingEnv:
             rows: which environments, as indices or a mask (mimic/sim/masking.py).
             start_times: [s] of those, if not random.
         """
-        some, duration = select_rows(rows), self.tracker.reference.duration
+        some = select_rows(rows)
+        clip = self.clips.first(some)
+        duration = of_clip(self.tracker.reference.durations, clip)
         if start_times is None:
             start_times = self.sampling.phases(self.episodes.uniform_of_episode(some, _START_STREAM)) * duration
-        clip = self.clips.first(some)
-        self.episodes.begin(rows, start_times / duration, self.time_limit.steps)
+        self.episodes.begin(rows, start_times / duration, of_clip(self.time_limit.steps, clip))
         self.tracker.reset(rows, start_times, clip)
         at = self.tracker.current
         start = self.tracker.reference.sample(at.clip_time[some], at.origin_w[some], at.yaw[some], at.clip[some])
@@ -295,21 +324,30 @@ class TrackingEnv:
     def _observe(self, ids: Tensor | slice, sim: CharacterState, bodies: BodyState | None = None) -> Tensor:
         """Observations (K, D) of the environments ``ids`` whose state is ``sim``."""
         bodies = self.kinematics.forward(sim) if bodies is None else bodies
-        reference_frame = Yaw(self.tracker.current.yaw[ids])
-        inputs = ObservationInputs(
+        obs = self.observation.observe(self._observation_inputs(self.observation, ids, sim, bodies))
+        if not self._clip_id:
+            return obs
+        one_hot = self.tracker.current.clip[ids, None] == torch.arange(self.num_clips, device=self.device)
+        return torch.cat([obs, one_hot.to(obs.dtype)], 1)
+
+    def _observation_inputs(
+        self, observation: Observation, ids: Tensor | slice, sim: CharacterState, bodies: BodyState
+    ) -> ObservationInputs:
+        """What the fields of ``observation`` read, of the environments ``ids``."""
+        at = self.tracker.current
+        yaw = at.yaw[ids]
+        if observation.config.frame == "reference_heading":
+            yaw = self.tracker.reference.heading(at.clip_time[ids], yaw, at.clip[ids])
+        reference_frame = Yaw(yaw)
+        return ObservationInputs(
             sim=sim,
             bodies=bodies,
             com_pos_w=lambda: self.kinematics.com_positions(bodies),
             phase=self.tracker.phase[ids],
-            targets=[self._target(steps, ids) for steps in self.config.observation.target_steps],
-            frame=self.observation.frame(sim, reference_frame),
+            targets=[self._target(steps, ids) for steps in observation.config.target_steps],
+            frame=observation.frame(sim, reference_frame),
             reference_frame=reference_frame,
         )
-        obs = self.observation.observe(inputs)
-        if self.num_clips == 1:
-            return obs
-        one_hot = self.tracker.current.clip[ids, None] == torch.arange(self.num_clips, device=self.device)
-        return torch.cat([obs, one_hot.to(obs.dtype)], 1)
 
     def _target(self, steps: int, ids: Tensor | slice) -> Target:
         """The reference ``steps`` control steps from now, of the environments ``ids``."""

@@ -23,7 +23,7 @@ def failed(character, task, sim, reference=None, settings=None, training=True):
     if reference is not None:
         bodies = kinematics.forward(reference)
         sample = replace(sample, state=reference, body_offset_w=bodies.pos_w - bodies.pos_w[:, :1])
-    rules = Termination(settings or TerminationConfig(), task, kinematics, training, CPU)
+    rules = Termination(settings or TerminationConfig(), [task], kinematics, training, CPU)
     return rules.failed(sim, kinematics.forward(sim), sample).tolist()
 
 
