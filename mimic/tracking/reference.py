@@ -22,6 +22,7 @@ from mimic.core.rotations import (
     quat_slerp,
     quat_to_rotvec,
 )
+from mimic.tracking.reference_heading import HEADING_HZ, smoothed_heading
 from mocap.motion import Motion, velocities
 
 TABLE_HZ = 1920.0
@@ -151,11 +152,13 @@ class Reference:
 
     def build_headings(self, motions: Sequence[Motion]) -> None:
         """Make ``heading`` work, for the same motions as the table."""
-        from mimic.tracking.reference_heading import smoothed_heading
-
-        each = zip(motions, self._rows.tolist(), strict=True)
-        headings = torch.cat([smoothed_heading(motion, self.character, rows) for motion, rows in each])
-        self._headings = headings.to(self._table.device)
+        headings = []
+        for motion, rows in zip(motions, self._rows.tolist(), strict=True):
+            samples = int(torch.tensor(motion.duration * HEADING_HZ).ceil()) + 1
+            times = torch.linspace(0, motion.duration, samples, dtype=torch.float64)
+            root_quat_w = sample_motion(motion, self.character, times).root_quat_w
+            headings.append(smoothed_heading(root_quat_w, motion.duration, motion.loop, rows))
+        self._headings = torch.cat(headings).to(self._table.device)
 
     def heading(self, clip_time: Tensor, yaw: Tensor, clip: Tensor | None = None) -> Tensor:
         """Where the reference faces in the world, smoothed over time, (N,) [rad]; needs ``build_headings``."""
