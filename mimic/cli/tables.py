@@ -12,6 +12,7 @@ from mimic.evaluation.footfall_compare import FootComparison, FootfallComparison
 from mimic.evaluation.push import PushReport
 from mimic.evaluation.report import EvaluationReport, TimeWindow
 from mimic.runs.evaluate_controller import ControllerEvaluation
+from mimic.runs.evaluate_library import LibraryEvaluation
 from mimic.tracking.reward import term_label
 
 Row = tuple[str, str, str]
@@ -53,6 +54,19 @@ def print_evaluation(evaluation: ControllerEvaluation, paths: Mapping[str, objec
         _print_pushes(evaluation.push)
     for name, path in paths.items():
         print(f"{name + ':':<12} {path}")
+
+
+def print_library(evaluation: LibraryEvaluation) -> None:
+    """Print the results of a library's evaluation, the clip with the smallest return first."""
+    rows = []
+    for name, one in sorted(evaluation.clips.items(), key=lambda item: item[1].normalized_return):
+        expert = "" if one.expert_return is None else f"{one.expert_return:.3f}"
+        survival, error = f"{100 * one.survival:.0f} %", f"{100 * one.mpjpe_m:.1f} cm"
+        rows.append((name, f"{one.normalized_return:.3f}", expert, survival, error))
+    all_survival = f"{100 * evaluation.survival:.0f} %"
+    rows.append(("mean of clips", f"{evaluation.mean_return:.3f}", "", all_survival, ""))
+    header = ("clip", "return", "its own controller", "survival", "position error")
+    print_table(str(evaluation.controller), header, rows, numeric=(1, 2, 3, 4))
 
 
 # metrics with a row of their own; others, such as those of a plugin, are printed by their key

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from mimic.cli.arguments import Commands, add_run_options, add_threads, diagram, positive, whole
+from mimic.cli.arguments import Commands, add_run_options, add_threads, diagram, positive, seed, whole
 
 
 def add(commands: Commands) -> None:
-    """Add ``run``, ``train``, ``diagnose``, ``curves`` and ``pack``."""
+    """Add ``run``, ``train``, ``distill``, ``diagnose``, ``curves`` and ``pack``."""
     job = commands.add("run", "controller, evaluation and video of one clip (the default command)")
     add_run_options(job)
     job.add_argument(
@@ -29,6 +29,20 @@ def add(commands: Commands) -> None:
         "--resume", action="store_true", help="continue the run in --out, or the latest run of the clip or task"
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
+
+    distill = commands.add("distill", "teach one controller the clips of many others, which stay as they are")
+    distill.add_argument(
+        "--from",
+        dest="teachers",
+        required=True,
+        metavar="A,B,...|all",
+        help="the teachers: controllers of one clip each",
+    )
+    distill.add_argument("--character", help="whose controllers `all` means (default humanoid)")
+    distill.add_argument("--minutes", type=positive, default=20.0, help="how long it may take (default 20)")
+    distill.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+    distill.add_argument("--seed", type=seed, help="default 0")
+    add_threads(distill)
 
     diagnose = commands.add("diagnose", "say why a run does not learn: where it falls, likely causes, remedies")
     diagnose.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")

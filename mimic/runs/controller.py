@@ -16,7 +16,7 @@ from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
-from mocap.catalogue import available_name, clip_names, load_clips
+from mocap.catalogue import available_name, clip_names, load_clips, names_in
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
@@ -40,6 +40,25 @@ class Controller:
     def env_config(self) -> EnvConfig:
         """The task that the policy was trained for."""
         return self.spec.env
+
+    @property
+    def clips(self) -> tuple[str, ...]:
+        """Names or paths of the clips."""
+        return tuple(names_in(self.clip))
+
+    @property
+    def has_library(self) -> bool:
+        """Whether it does any one of several clips, each as if it were the only one."""
+        observed = self.env_config.observation
+        return len(self.clips) > 1 and not self.env_config.change_clips and not observed.clip_id
+
+    def of_clip(self, clip: str) -> "Controller":
+        """The controller of one clip of its library. Raises InputError, which names the nearest."""
+        if clip not in self.clips:
+            raise InputError(f"{self.path}: does not have the clip '{clip}'; {nearest(clip, self.clips)}")
+        if len(self.clips) > 1 and not self.has_library:
+            raise InputError(f"{self.path}: its clips follow one another; `evaluate` and `steer` take them together")
+        return replace(self, spec=replace(self.spec, clip=clip))
 
     def with_episodes_of(self, seconds: float) -> "Controller":
         """The same controller with evaluation episodes of ``seconds``."""

@@ -3,13 +3,14 @@
 import argparse
 from dataclasses import replace
 
-from mimic.cli.common import simulator
+from mimic.cli.common import say, simulator
 from mimic.cli.run_clip import draw_evaluation
-from mimic.cli.tables import print_evaluation
+from mimic.cli.tables import print_evaluation, print_library
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
-from mimic.runs.controller import load_controller
+from mimic.runs.controller import Controller, load_controller
 from mimic.runs.evaluate_controller import EVALUATION_SEED, EvaluationSetup, evaluate_controller, push_controller
+from mimic.runs.evaluate_library import evaluate_library
 
 
 def run(args: argparse.Namespace) -> int:
@@ -17,9 +18,13 @@ def run(args: argparse.Namespace) -> int:
     if args.task:
         return _evaluate_task(args)
     controller = load_controller(args.controller)
+    if args.clip:
+        controller = controller.of_clip(args.clip)
     engine, device = simulator(args)
     seed = EVALUATION_SEED if args.seed is None else args.seed
     setup = EvaluationSetup(args.episodes, args.seconds, args.threads, engine, device, seed)
+    if controller.has_library:
+        return _evaluate_library(controller, setup, args)
     evaluation = evaluate_controller(controller, setup, footfalls=bool(args.footfall))
     if args.push is not None or args.push_plot:
         evaluation = replace(evaluation, push=push_controller(controller, setup, args.push or ()))
@@ -57,3 +62,14 @@ def _refuse_clip_options(args: argparse.Namespace) -> None:
     for option, asked in given.items():
         if asked:
             raise InputError(f"{option}: is for clips; leave it out with --task")
+
+
+def _evaluate_library(controller: Controller, setup: EvaluationSetup, args: argparse.Namespace) -> int:
+    """Evaluate each clip of a library. Raises InputError for options that are about one clip."""
+    if args.push is not None or args.push_plot or args.footfall:
+        raise InputError("--push and --footfall are about one clip; say which with --clip")
+    evaluation = evaluate_library(controller, setup, say)
+    if args.json:
+        write_json(args.json, evaluation.to_json())
+    print_library(evaluation)
+    return 0

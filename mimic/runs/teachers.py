@@ -1,0 +1,71 @@
+"""Controllers as teachers: each says what it would do in its clip, whatever observation it has itself."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mimic.core.errors import InputError
+from mimic.runs.controller import Controller, load_controller, shipped_controllers
+from mimic.tracking import TrackingEnv
+from mimic.tracking.observation import Observation
+from mocap.catalogue import available_name, names_in
+
+
+class Teachers:
+    """The controllers of a library's clips, in the order of the clips."""
+
+    def __init__(self, controllers: Sequence[Controller], env: TrackingEnv):
+        self._policies = [controller.policy.eval() for controller in controllers]
+        kinds = list(dict.fromkeys(controller.env_config.observation for controller in controllers))
+        self._observations = [Observation(kind, env.character, env.device) for kind in kinds]
+        self._kind = [kinds.index(controller.env_config.observation) for controller in controllers]
+        self._env = env
+
+    @torch.no_grad()
+    def actions(self) -> Tensor:
+        """Mean action (N, A) of each environment's teacher now."""
+        seen = [self._env.observe_as(observation) for observation in self._observations]
+        clip = self._env.tracker.current.clip
+        actions = torch.empty(self._env.num_envs, self._env.act_dim)
+        for k, policy in enumerate(self._policies):
+            rows = (clip == k).nonzero().squeeze(1)
+            if len(rows):
+                actions[rows] = policy.mean(seen[self._kind[k]][rows])
+        return actions
+
+
+def load_teachers(names: str, character: str | None = None) -> list[Controller]:
+    """The controllers ``a,b,c``; ``all`` means those of one clip that ship for ``character`` and whose clip is here.
+
+    Raises:
+        InputError: there are none, two have one clip, or they differ in character, action or reward.
+    """
+    if names == "all":
+        shipped = [load_controller(name) for name in shipped_controllers()]
+        of_it = [one for one in shipped if one.spec.character == (character or "humanoid")]
+        found = [one for one in of_it if len(names_in(one.clip)) == 1 and available_name(one.clip) == one.clip]
+        if not found:
+            raise InputError(f"--from all: no controller that ships is for character '{character}'")
+    else:
+        found = [load_controller(name) for name in names.split(",")]
+    _check(found, character)
+    return found
+
+
+def _check(teachers: Sequence[Controller], character: str | None) -> None:
+    """Raise InputError unless the teachers can teach one student."""
+    first, clips = teachers[0], [one.clip for one in teachers]
+    for one in teachers:
+        if len(names_in(one.clip)) > 1:
+            raise InputError(f"{one.path}: was trained on several clips; a teacher has one")
+        if clips.count(one.clip) > 1:
+            raise InputError(f"--from: two teachers have the clip '{one.clip}'")
+        if one.spec.character != (character or first.spec.character):
+            raise InputError(
+                f"{one.path}: is for character '{one.spec.character}', not '{character or first.spec.character}'"
+            )
+        if one.env_config.action != first.env_config.action or one.env_config.reward != first.env_config.reward:
+            raise InputError(f"{one.path}: has another action or reward than {first.path}; a student has one")
+        if one.env_config.repair != first.env_config.repair:
+            raise InputError(f"{one.path}: has its clip repaired differently from {first.path}; a student has one")
