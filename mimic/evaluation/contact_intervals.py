@@ -1,4 +1,4 @@
-"""Contact intervals: from when to when a foot is on the ground, found in a signal over time."""
+"""Contact intervals: the times of touchdown and lift-off of a foot, found in a signal over time."""
 
 from dataclasses import dataclass
 

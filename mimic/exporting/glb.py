@@ -136,7 +136,7 @@ class _File:
         return len(self.document.accessors) - 1
 
     def to_bytes(self) -> bytes:
-        """The GLB."""
+        """The bytes of the GLB file."""
         self.document.buffers = [gltf.Buffer(byteLength=self._size)]
         self.document.set_binary_blob(b"".join(self._parts))
         return b"".join(self.document.save_to_bytes())

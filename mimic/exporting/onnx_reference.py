@@ -20,7 +20,7 @@ class ClockValues:
 
 @dataclass(frozen=True)
 class TableRow:
-    """Where a time lies in the table: names of the row (1,) int64 and of the share (1, 1) of the way to the next."""
+    """Position of a time in the table: names of the row (1,) int64 and of the share (1, 1) of the step to the next row."""
 
     row: str
     fraction: str

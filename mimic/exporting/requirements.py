@@ -8,7 +8,7 @@ from mocap.catalogue import names_in
 
 
 def require_package(package: str, extra: str) -> None:
-    """Raise InputError, which names the command that installs it, unless an optional package is installed."""
+    """Raise InputError unless an optional package is installed; the message names the command that installs it."""
     if importlib.util.find_spec(package) is None:
         raise InputError(f"the package '{package}' is missing; install it: pip install 'mimic-animation[{extra}]'")
 

@@ -1,6 +1,6 @@
-"""Characters that are told where to go.
+"""Steering: a controller of several clips follows a path.
 
-``PATHS`` are the paths that a controller of several clips can be led along; see `mimic.play.path_following`.
+``PATHS`` names the paths; see `mimic.play.path_following`.
 """
 
 PATHS = ("eight", "left", "right")

@@ -44,7 +44,7 @@ def simulation_device(engine: str, device: DeviceName) -> DeviceName:
 
 
 def check_engine(engine: str, device: str, learning: bool = False) -> None:
-    """Raise InputError if an engine cannot run on a device; the message says what can.
+    """Raise InputError if an engine cannot run on a device; the message names a device or engine that can.
 
     ``learning``: the device is the learner's. An engine that runs on the CPU only then simulates on the CPU.
     """

@@ -1,4 +1,4 @@
-"""A character as a pybullet multibody, built link by link from the Character itself: no file, no importer.
+"""A character as a pybullet multibody, built link by link from the Character, without a file.
 
 Frames, masses, inertias, joint axes and limits are exactly MuJoCo's: accelerations agree to 1e-9 (tests/sim). Contact and
 stepping are Bullet's own. Two traps of pybullet 3.2.7 shape the code. A ball joint turns in the frame

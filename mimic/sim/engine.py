@@ -1,4 +1,4 @@
-"""The narrow waist between simulators and everything else.
+"""The interface of simulators: the rest of the program uses engines only through it.
 
 An engine simulates N independent copies of one character on the ground. Nothing of a simulator leaks past this
 interface: poses go in and out as :class:`CharacterState`, targets as joint rotations.
@@ -53,7 +53,7 @@ class Engine(Protocol):
         """``num_envs`` copies of a character on ``device``; ``threads`` 0 means all cores, and may be ignored."""
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Put the copies ``ids`` into ``state`` and forget their past (warm start, controls, failure).
+        """Set the copies ``ids`` to ``state`` and clear their warm start, controls and failure flags.
 
         ``ids`` are indices (K,), with K rows of state; or a mask (N,) bool, with N rows of which the masked ones count.
         """
@@ -71,7 +71,7 @@ class Engine(Protocol):
         """(N,) bool: copies whose simulation has broken since their last reset."""
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Everything that the future depends on."""
+        """Copies of all tensors that determine later steps."""
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot. The engine's docstring says whether the continuation is the same to the bit."""

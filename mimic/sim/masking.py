@@ -26,7 +26,7 @@ def assign_rows(target: Tensor, rows: Tensor, value: Tensor | float) -> None:
 
 
 def select_rows(rows: Tensor) -> Tensor | slice:
-    """An index that gives the ``value`` of :func:`assign_rows` out of a tensor (N, ...).
+    """An index that selects from a tensor (N, ...) the rows that :func:`assign_rows` writes.
 
     For indices these are the indices; for a mask it is every row.
     """

@@ -26,7 +26,7 @@ from mimic.core.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_to_
 
 
 class Servo:
-    """Targets and joint state to motor torques, for N copies of one character."""
+    """Computes motor torques from targets and joint state, for N copies of one character."""
 
     def __init__(self, character: Character, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
         joints = character.joints

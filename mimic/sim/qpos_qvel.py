@@ -46,7 +46,7 @@ class Coordinates:
         assign_rows(qvel, rows, vel)
 
     def read(self, qpos: Tensor, qvel: Tensor) -> CharacterState:
-        """Pose and velocity of every copy, float32, in tensors of their own."""
+        """Pose and velocity of every copy, float32, in new tensors."""
         joint_quat = torch.empty(4, len(qpos), self._num_joints, device=qpos.device).movedim(0, -1)
         joint_quat[:, self._ball_joints] = self.ball_quat(qpos)
         angles = qpos.index_select(1, self._hinge_columns).float()

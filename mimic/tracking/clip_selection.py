@@ -1,4 +1,4 @@
-"""Which of several clips an episode starts with, and which one follows when a cycle is over."""
+"""Choice among several clips: the clip of an episode's start, and the clip after each cycle."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class ClipSelection:
         return clip if self.first_clip is None else torch.full_like(clip, self.first_clip)
 
     def next(self, current: Tensor) -> Tensor:
-        """The clip (N,) int64 of each environment's next cycle: ``current`` (N,), or now and then another."""
+        """The clip (N,) int64 of each environment's next cycle: ``current`` (N,), or with some probability another."""
         switch = self._episodes.uniform_of_step(_SWITCH_STREAM) < _SWITCH
         other = (self._episodes.uniform_of_step(_CLIP_STREAM) * self.num_clips).long()
         return torch.where(switch, other, current)

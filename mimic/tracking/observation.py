@@ -111,7 +111,7 @@ class Observation:
         return Yaw(heading_angle(sim.root_quat_w)) if self.config.frame == "heading" else reference_frame
 
     def observe(self, inputs: ObservationInputs) -> Tensor:
-        """The observation, (N, dim) float32. Raises ConfigError if a field gives another number of values than it says."""
+        """The observation, (N, dim) float32. Raises ConfigError if a field returns another number of values than it declares."""
         out = inputs.phase.new_empty(len(inputs.sim), self.dim, dtype=torch.float32)
         for name, columns in self.layout.items():
             values = self.fields[name].compute(inputs).flatten(1)

@@ -1,4 +1,4 @@
-"""Where each environment is in the clip, and where the clip lies in the world.
+"""The time of each environment in the clip, and the clip's position and heading in the world.
 
 ``clip_time`` runs from the start of the cycle; ``origin_w`` and ``yaw`` place the clip's frame in the world. When a
 cycle closes, the clip continues from where it ended. If the clip's rules say so, it starts instead at the simulated
@@ -143,7 +143,7 @@ class ReferenceTracker:
         return closed
 
     def ahead(self, seconds: float) -> ReferencePlacement:
-        """The placement ``seconds`` from now, without the re-synchronisation that cannot be foreseen."""
+        """The placement ``seconds`` from now, without re-synchronisation, which depends on the simulation."""
         return self.later(self.current, seconds)
 
     def later(self, at: ReferencePlacement, seconds: float) -> ReferencePlacement:

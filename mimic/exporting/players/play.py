@@ -63,7 +63,7 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
 
 
 class Player:
-    """The controller at work in MuJoCo, one control step at a time."""
+    """Runs the controller in MuJoCo, one control step at a time."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.control, self.reference, skeleton = (
@@ -115,7 +115,7 @@ class Player:
         return motors
 
     def advance(self) -> None:
-        """Move the clip on; at the end of a cycle it goes on from where the character is, if the task says so."""
+        """Advance the clip; at the end of a cycle it continues from the character's position, if the task says so."""
         duration, cycle, task = self.reference["duration"], self.reference["cycle"], self.control["task"]
         self.clip_time += self.control["control_dt"]
         if not self.reference["loop"]:
@@ -166,7 +166,7 @@ def follow(player: Player, rows: list[dict[str, Any]]) -> float:
 
 
 def view(player: Player, row: dict[str, Any]) -> None:
-    """Show it, in real time, from the start of the recording on."""
+    """Show the simulation in real time, from the start of the recording."""
     import mujoco.viewer
 
     player.start(*(row[name] for name in CLOCK))
@@ -179,7 +179,7 @@ def view(player: Player, row: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--view", action="store_true", help="show the character in a window")

@@ -48,7 +48,7 @@ class MujocoEngine(Engine):
         return cls(character, num_envs, threads)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
+        """Set the copies ``ids`` to ``state``, with warm start, controls and clock at zero."""
         assign_rows(self._state, ids, self._fresh_row)
         self._coordinates.write(self._qpos, self._qvel, ids, state)
         assign_rows(self._failed, ids, False)

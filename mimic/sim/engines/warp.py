@@ -99,7 +99,7 @@ class WarpEngine(Engine):
         return cls(character, num_envs, device)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Put copies ``ids`` into ``state``, with no trace of the past: warm start, controls and clock at zero."""
+        """Set the copies ``ids`` to ``state``, with warm start, controls and clock at zero."""
         for name in ("ctrl", "qacc", "qacc_warmstart", "time"):
             assign_rows(self._carried[name], ids, 0.0)
         self._coordinates.write(self._qpos, self._qvel, ids, state)
@@ -127,7 +127,7 @@ class WarpEngine(Engine):
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """All that one step leaves for the next, and the failure flags."""
+        """Copies of all arrays that a step reads from the one before, and the failure flags."""
         return {name: value.clone() for name, value in self._carried.items()} | {"failed": self._failed.clone()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
@@ -142,7 +142,7 @@ class WarpEngine(Engine):
         self._run("raw", self._raw)
 
     def details(self) -> dict[str, int]:
-        """Substeps, and how often worlds have lost contacts or constraints for want of room."""
+        """Substeps, and the number of times that worlds lost contacts or constraints because buffers were full."""
         return {"substeps": self.substeps, "overflows": int(self.overflows)}
 
     def _within_bounds(self) -> Tensor:

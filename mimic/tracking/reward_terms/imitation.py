@@ -21,7 +21,7 @@ class Pose(TrackingTerm):
     label = "pose"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         weights, root = inputs.weights, inputs.root_angle.square()
         joints = quat_angle(inputs.sim.joint_quat, inputs.reference.joint_quat).square() @ weights.joint
         return weights.body_count_factor * (weights.root * root + joints)
@@ -35,7 +35,7 @@ class Velocity(TrackingTerm):
     label = "speed of the joints"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         weights, sim, reference = inputs.weights, inputs.sim, inputs.reference
         root = (sim.root_angvel_w - reference.root_angvel_w).square().sum(-1)
         joints = (sim.joint_vel - reference.joint_vel).square() @ weights.dof
@@ -53,7 +53,7 @@ class EndEffector(TrackingTerm):
     label = "hands and feet"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         return (inputs.sim_end_effector_h - inputs.reference_end_effector_h).square().sum((-1, -2))
 
 
@@ -65,7 +65,7 @@ class Root(TrackingTerm):
     label = "root"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         sim, reference = inputs.sim, inputs.reference
         position = (sim.root_pos_w - reference.root_pos_w).square().sum(-1)
         rotation = inputs.root_angle.square()
@@ -82,7 +82,7 @@ class CenterOfMass(TrackingTerm):
     label = "centre of mass"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         return 0.1 * (inputs.sim_com_vel_w - inputs.reference_com_vel_w).square().sum(-1)
 
 
@@ -94,7 +94,7 @@ class FootHeight(TrackingTerm):
     label = "height of the feet"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         sim, reference = inputs.foot_height()
         return (sim - reference).square().sum(-1)
 
@@ -107,5 +107,5 @@ class ActionRate(TrackingTerm):
     label = "steadiness of the action"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The error of each environment, (N,)."""
         return (inputs.action - inputs.previous_action()).square().mean(-1)
