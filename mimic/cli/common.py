@@ -112,6 +112,6 @@ def overridden_options(args: argparse.Namespace, run: RunConfig | None = None) -
 
 
 def reading_options(args: argparse.Namespace) -> ReadOptions:
-    """What the user declared about a motion file. Raises InputError for an unknown unit or axis."""
+    """The options that the user declared for a motion file. Raises InputError for an unknown unit or axis."""
     keys = ("unit", "up", "forward", "root", "take", "skeleton")
     return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})

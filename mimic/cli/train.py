@@ -38,8 +38,8 @@ def add(commands: Commands) -> None:
         metavar="A,B,...|all",
         help="the teachers: controllers of one clip each",
     )
-    distill.add_argument("--character", help="whose controllers `all` means (default humanoid)")
-    distill.add_argument("--minutes", type=positive, default=20.0, help="how long it may take (default 20)")
+    distill.add_argument("--character", help="character whose controllers `all` means (default humanoid)")
+    distill.add_argument("--minutes", type=positive, default=20.0, help="limit of the training time (default 20)")
     distill.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
     distill.add_argument("--seed", type=seed, help="default 0")
     add_threads(distill)

@@ -1,8 +1,8 @@
 """Distillation: one student learns the clips of many controllers by DAgger (Ross, Gordon & Bagnell 2011).
 
-The student acts more and more, the teachers say what they would have done, and the student learns that by regression. Its
-observation knows no clip: where the reference goes next, seen from where it faces. A state counts by the reward it has, for
-far from its clip a teacher does not know what to do.
+The student acts in a growing share of the steps. The teachers label every state with their actions, and the student learns
+these by regression. Its observation has no clip's number, only the reference's next poses in the reference's heading frame.
+The reward of a state is its weight, because a teacher's action far from its clip is unreliable.
 """
 
 import time
@@ -82,7 +82,7 @@ class DistillConfig:
 
 @dataclass(frozen=True)
 class DistillResult:
-    """Where the controller is, and what it took."""
+    """The folder of the student's controller, and the samples and minutes of its training."""
 
     controller: Path
     samples: int
@@ -90,7 +90,7 @@ class DistillResult:
 
 
 class _Collector:
-    """Steps the environments, with teachers and student acting side by side, and keeps what the teachers say."""
+    """Steps the environments, in which teachers and student act side by side, and returns the teachers' labels."""
 
     def __init__(self, env: TrackingEnv, teachers: Teachers, shares: ClipShares, seed: int):
         self.env, self.teachers, self.shares = env, teachers, shares
@@ -99,7 +99,7 @@ class _Collector:
         self.weight = torch.ones(env.num_envs)  # of the current states
 
     def step(self, action: Tensor, label: Tensor, noise: Tensor, student: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One control step of ``action`` (N, A) with ``noise`` (N, 1); what was seen, ``label``, and its weight."""
+        """One control step of ``action`` (N, A) with ``noise`` (N, 1). Returns the earlier observation, ``label``, and its weight."""
         seen, clip = (self.obs, label, self.weight), self.env.tracker.current.clip.clone()
         step = self.env.step(action + noise * torch.randn(action.shape, generator=self.random))
         failed = (step.end == End.FAIL) | (step.end == End.DIVERGED)
@@ -122,9 +122,9 @@ def distill(
     threads: int = 0,
     say: Say = print,
 ) -> DistillResult:
-    """Teach one student what ``controllers`` can do, and save it as a controller in the folder ``out``.
+    """Train one student to imitate ``controllers``, and save it as a controller in the folder ``out``.
 
-    A distillation that was stopped cannot be resumed; its last checkpoint is a controller all the same.
+    A distillation that was stopped cannot be resumed; its last checkpoint is a controller nevertheless.
 
     Args:
         controllers: the teachers, as ``load_teachers`` gives them.
@@ -187,7 +187,7 @@ class _Distillation:
         self._begin()
 
     def write_config(self, out: Path) -> None:
-        """What was asked for, for the record."""
+        """Write clips, settings and teachers to the run's folder."""
         teachers = [str(one.path) for one in self.controllers]
         write_json(out / CONFIG_FILE, {"clip": self.clips, "distill": to_dict(self.config), "teachers": teachers})
 
@@ -210,7 +210,7 @@ class _Distillation:
         return DistillResult(saved, self.samples, (time.monotonic() - started) / 60.0)
 
     def _warm(self, steps: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """What noisy teachers see in ``steps`` control steps, and what they do."""
+        """Observations, actions and weights of noisy teachers in ``steps`` control steps."""
         collector, seen = self.collector, []
         nobody = torch.zeros(self.env.num_envs, dtype=torch.bool)
         for index in range(steps):

@@ -1,4 +1,4 @@
-"""Controllers as teachers: each says what it would do in its clip, whatever observation it has itself."""
+"""Controllers as teachers: each computes its action for states of its clip, from its own kind of observation."""
 
 from collections.abc import Sequence
 

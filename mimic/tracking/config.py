@@ -33,9 +33,9 @@ class ActionConfig:
 class ObservationConfig:
     """Which named fields are observed (mimic/tracking/observation.py), in which frame, and how many control steps ahead.
 
-    ``reference`` frame: the world turned with the reference; ``heading``: turned with the simulated root (DeepMimic);
-    ``reference_heading``: turned to where the reference faces, smoothed over time, so that no clip has axes of its own.
-    ``clip_id``: of several clips, the observation ends with the current one, one-hot.
+    The ``reference`` frame is the world turned with the reference's clip. The ``heading`` frame turns with the simulated root
+    (DeepMimic). The ``reference_heading`` frame turns to the reference's heading, smoothed over time, so that it does not
+    depend on a clip's axes. With ``clip_id`` and several clips, the observation ends with the current clip, one-hot.
     """
 
     fields: tuple[str, ...]

@@ -333,7 +333,7 @@ class TrackingEnv:
     def _observation_inputs(
         self, observation: Observation, ids: Tensor | slice, sim: CharacterState, bodies: BodyState
     ) -> ObservationInputs:
-        """What the fields of ``observation`` read, of the environments ``ids``."""
+        """The inputs of the fields of ``observation``, for the environments ``ids``."""
         at = self.tracker.current
         yaw = at.yaw[ids]
         if observation.config.frame == "reference_heading":

@@ -1,4 +1,4 @@
-"""Teach one controller what many can do."""
+"""Distil several controllers into one."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from mimic.runs.teachers import load_teachers
 
 
 def run(args: argparse.Namespace) -> int:
-    """Teach one controller what many can do."""
+    """Distil several controllers into one."""
     teachers = load_teachers(args.teachers, args.character)
     result = distill(teachers, args.out, args.minutes, args.seed or 0, threads=args.threads, say=say)
     say(f"done in {result.minutes:.1f} minutes, {result.samples / 1e6:.2f} M samples; controller {result.controller}")

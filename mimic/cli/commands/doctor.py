@@ -7,7 +7,7 @@ from mimic.cli.doctor import doctor, print_report
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say what this machine can do, and what would help."""
+    """Check this machine and print a remedy for every fault."""
     report = doctor()
     if args.json:
         print(json.dumps(report, indent=1))

@@ -12,7 +12,7 @@ from retarget.retarget_file import load_motion, quality_report_of
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say what a motion file holds."""
+    """Describe a motion file and the conventions assumed for it."""
     clip = load_motion(args.file, reading_options(args))
     report = describe(clip)
     print_description(report)

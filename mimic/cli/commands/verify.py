@@ -9,7 +9,7 @@ from mimic.exporting.verify import verify
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check a controller bundle; with --json the verdict is written whatever it is."""
+    """Check a controller bundle; --json writes the verdict, good or bad."""
     try:
         verdict = verify(args.bundle)
     except InputError as error:
