@@ -52,7 +52,7 @@ _NOISE = (0.0, 0.0, 0.03, 0.08)
 _TEACHER_NOISE = 0.03  # added to that where a teacher acts
 _MIN_WEIGHT = 0.05
 _SAVES = 4
-_TRIAL_STEPS, _TRIAL_UPDATES = 6, 6
+_TRIAL_STEPS = 6
 _WARM_SHARE = 0.2  # of the time at most
 
 
@@ -144,10 +144,7 @@ def distill(
     started = time.monotonic()
     job = _Distillation(controllers, config or DistillConfig(seed), threads, say)
     with torch_threads(learner_threads(torch.device("cpu"), overlap=False)):
-        if config is None:
-            job.fit_into(60.0 * minutes - (time.monotonic() - started))
-        job.write_config(out)
-        return job.run(out, started)
+        return job.run(out, started, 60.0 * minutes if config is None else None)
 
 
 class _Distillation:
@@ -159,47 +156,25 @@ class _Distillation:
         self.clips = "+".join(one.clip for one in controllers)
         self.motions = load_clips(self.clips)
         self.env = make_env(self.motions, self.task, config.num_envs, True, config.seed, threads)
-        self._begin()
-
-    def _begin(self) -> None:
-        """Everything but the environment at its beginning."""
-        seed = self.config.seed
-        self.env.reseed(seed)
-        self.collector = _Collector(self.env, Teachers(self.controllers, self.env), ClipShares(self.env), seed)
-        first = torch.Generator().manual_seed(seed)
-        self.cloner = Cloner(Policy(self.env.obs_dim, self.env.act_dim, self.config.policy, first), self.config.cloning)
+        self.collector = _Collector(self.env, Teachers(controllers, self.env), ClipShares(self.env), config.seed)
+        first = torch.Generator().manual_seed(config.seed)
+        self.cloner = Cloner(Policy(self.env.obs_dim, self.env.act_dim, config.policy, first), config.cloning)
         self.samples = 0
-
-    def fit_into(self, seconds: float) -> None:
-        """Choose warm steps and rounds so that they take ``seconds`` on this machine, after a short trial; begin anew."""
-        start = time.monotonic()
-        seen = self._warm(_TRIAL_STEPS)
-        stepped = time.monotonic()
-        self._learn_from(seen, _TRIAL_UPDATES)
-        step, update = (stepped - start) / _TRIAL_STEPS, (time.monotonic() - stepped) / _TRIAL_UPDATES
-        config = self.config
-        seconds -= time.monotonic() - start
-        warm_steps = max(1, min(config.warm_steps, int(_WARM_SHARE * seconds / step)))
-        warm_updates = max(1, min(config.warm_updates, int(0.5 * _WARM_SHARE * seconds / update)))
-        left = seconds - warm_steps * step - warm_updates * update
-        rounds = max(1, int(left / (config.steps * step + config.updates * update)))
-        self.config = replace(config, warm_steps=warm_steps, warm_updates=warm_updates, rounds=rounds)
-        self._begin()
 
     def write_config(self, out: Path) -> None:
         """Write clips, settings and teachers to the run's folder."""
         teachers = [str(one.path) for one in self.controllers]
         write_json(out / CONFIG_FILE, {"clip": self.clips, "distill": to_dict(self.config), "teachers": teachers})
 
-    def run(self, out: Path, started: float) -> DistillResult:
-        """The whole distillation."""
-        config = self.config
+    def run(self, out: Path, started: float, seconds: float | None) -> DistillResult:
+        """The whole distillation, of a length of ``seconds`` from ``started`` if they are given."""
+        data = self._begin(started, seconds)
+        self.write_config(out)
+        config, saved = self.config, out
         self.say(
-            f"{len(self.controllers)} clips, {config.num_envs} environments, {config.warm_steps} steps of the teachers and "
-            f"{config.rounds} rounds; it cannot be resumed"
+            f"{len(self.controllers)} clips, {config.num_envs} environments: {config.warm_steps} steps of the teachers are "
+            f"learned, {config.rounds} rounds follow; they cannot be resumed"
         )
-        data = self._learn_from(self._warm(config.warm_steps), config.warm_updates)
-        saved = out
         for index in range(config.rounds):
             loss = self._round(data, index / config.rounds)
             last = index + 1 == config.rounds
@@ -208,6 +183,26 @@ class _Distillation:
             if last or index % 10 == 9:
                 self._report(index + 1, loss, (time.monotonic() - started) / 60.0)
         return DistillResult(saved, self.samples, (time.monotonic() - started) / 60.0)
+
+    def _begin(self, started: float, seconds: float | None) -> Demonstrations:
+        """Learn what the teachers do, and choose from the time it took how many rounds fit into ``seconds``."""
+        config, start = self.config, time.monotonic()
+        seen = self._warm(min(_TRIAL_STEPS, config.warm_steps))
+        if seconds is not None:
+            step_s = (time.monotonic() - start) / len(seen)
+            steps = min(config.warm_steps, max(len(seen), int(_WARM_SHARE * (started + seconds - start) / step_s)))
+            updates = max(1, config.warm_updates * steps // config.warm_steps)
+            config = self.config = replace(config, warm_steps=steps, warm_updates=updates)
+        seen += self._warm(config.warm_steps - len(seen))
+        step_s = (time.monotonic() - start) / len(seen)
+        data = self._keep(seen)
+        start = time.monotonic()
+        self.cloner.learn(data, config.warm_updates, data.size, 1.0, self.collector.random)
+        now = time.monotonic()
+        if seconds is not None:
+            round_s = config.steps * step_s + config.updates * (now - start) / config.warm_updates
+            self.config = replace(config, rounds=max(1, round((started + seconds - now) / round_s)))
+        return data
 
     def _warm(self, steps: int) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Observations, actions and weights of noisy teachers in ``steps`` control steps."""
@@ -222,8 +217,8 @@ class _Distillation:
         self.samples += steps * self.env.num_envs
         return seen
 
-    def _learn_from(self, seen: list[tuple[Tensor, Tensor, Tensor]], updates: int) -> Demonstrations:
-        """Set the normaliser by the first demonstrations, and learn them."""
+    def _keep(self, seen: list[tuple[Tensor, Tensor, Tensor]]) -> Demonstrations:
+        """Set the normaliser by the first demonstrations, and keep them."""
         for policy in (self.cloner.student, self.cloner.actor):
             for obs, _, _ in seen:
                 policy.normalizer.update(obs.float())
@@ -231,7 +226,6 @@ class _Distillation:
         data = Demonstrations(self.config.capacity, self.env.act_dim, self.cloner.actor.normalizer)
         for obs, action, weight in seen:
             data.add(obs.float(), action, weight)
-        self.cloner.learn(data, updates, data.size, 1.0, self.collector.random)
         return data
 
     def _round(self, data: Demonstrations, progress: float) -> float:
