@@ -1,4 +1,4 @@
-"""character.xml: the character as one MuJoCo file that needs no other, motors, damping, armature and settings inside.
+"""character.xml: the character as one self-contained MuJoCo file, with motors, damping, armature and settings.
 
 It is made from the character's own XML text, so no number is rounded. It compiles to the model of
 ``mj_model``.

@@ -20,7 +20,7 @@ class ClockValues:
 
 @dataclass(frozen=True)
 class TableRow:
-    """Position of a time in the table: names of the row (1,) int64 and of the share (1, 1) of the step to the next row."""
+    """A time between two rows of the table: names of the earlier row (1,) int64 and of the interpolation share (1, 1)."""
 
     row: str
     fraction: str

@@ -21,7 +21,7 @@ class Energy(RewardTerm):
     label = "power of the joints"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """(N,) [W]."""
+        """The power of each environment, (N,) [W]."""
         return (inputs.joint_torque() * inputs.sim.joint_vel).abs().sum(-1)
 
 
@@ -33,7 +33,7 @@ class JointTorquesL2(RewardTerm):
     label = "torque of the joints"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The value of each environment, (N,)."""
         return inputs.joint_torque().square().sum(-1)
 
 
@@ -45,7 +45,7 @@ class JointVelL2(RewardTerm):
     label = "speed of the joints"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The value of each environment, (N,)."""
         return inputs.sim.joint_vel.square().sum(-1)
 
 
@@ -57,7 +57,7 @@ class ActionRateL2(RewardTerm):
     label = "change of the action"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """(N,)."""
+        """The value of each environment, (N,)."""
         return (inputs.action - inputs.previous_action()).square().sum(-1)
 
 
@@ -70,5 +70,5 @@ class Alive(RewardTerm):
     bounded: ClassVar[bool] = True
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """(N,), all 1; the environment itself gives no reward to a failed step."""
+        """The value of each environment, (N,), all 1; the environment itself gives no reward to a failed step."""
         return torch.ones_like(inputs.sim.root_pos_w[:, 0])
