@@ -13,6 +13,7 @@ from torch import Tensor
 from mimic.evaluation.metric import Means, Metric, make_metrics
 from mimic.evaluation.report import EvaluationReport, NormalizedReturn, TimeWindow
 from mimic.tracking import End, TrackingEnv
+from mimic.tracking.reference import of_clip
 from mimic.tracking.reference_tracker import ROUNDING_S
 
 Act = Callable[[Tensor], Tensor]  # observations (N, D) to actions (N, A)
@@ -92,18 +93,20 @@ def random_starts(env: TrackingEnv) -> Tensor:
     Uniform over a looping clip. For a one-shot clip, uniform over the part that leaves room for a whole episode, and at
     least over its first 10 %: a start near the end is trivially easy.
     """
-    latest = 1.0 if env.motion.loop else max(_FIRST_SHARE, 1.0 - env.episode_s / env.motion.duration)
+    duration = min(motion.duration for motion in env.motions)
+    latest = 1.0 if env.tracker.reference.all_loop else max(_FIRST_SHARE, 1.0 - env.episode_s / duration)
     share = torch.rand(env.num_envs, dtype=torch.float64, generator=torch.Generator().manual_seed(env.seed))
-    return (share * env.motion.duration * latest).to(env.device)
+    return (share * duration * latest).to(env.device)
 
 
 def _possible_steps(env: TrackingEnv) -> Tensor:
     """Control steps each episode could last, (N,)."""
     limit = env.state_dict()["step_limit"].double()
-    if env.motion.loop:
+    at, reference = env.tracker.current, env.tracker.reference
+    if reference.all_loop:
         return limit
-    left = (env.motion.duration - ROUNDING_S - env.tracker.current.clip_time) / env.control_dt
-    return torch.minimum(limit, left.ceil().clamp_min(1))
+    left = (env.tracker.durations - ROUNDING_S - at.clip_time) / env.control_dt
+    return torch.where(of_clip(reference.loops, at.clip), limit, torch.minimum(limit, left.ceil().clamp_min(1)))
 
 
 def _report(env: TrackingEnv, scores: _Scores, metrics: dict[str, Any]) -> EvaluationReport:

@@ -85,6 +85,9 @@ class TrackingEnv:
         reference = Reference(self.motions, character, device)
         if config.observation.frame == "reference_heading":
             reference.build_headings(self.motions)
+        if config.change_clips and len(motions) > 1 and not reference.all_loop:
+            once = next(motion.name for motion in self.motions if not motion.loop)
+            raise InputError(f"clips that follow one another must loop; '{once}' does not")
         shared = self.rules if config.change_clips else each
         self.tracker = ReferenceTracker(reference, shared, self.num_envs, device)
         self.clips = ClipSelection(self.num_clips, self.episodes)

@@ -1,5 +1,7 @@
 """One controller for several clips: which one it is, when another comes, and that one clip alone is as before."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -108,3 +110,18 @@ def test_clips_of_two_characters_are_refused(tmp_path):
     (tmp_path / "sway.npz").write_bytes(write_clip_npz(gentle_motion("humanoid")))
     with pytest.raises(InputError, match="different characters"):
         load_clips(f"{tmp_path / 'sway.npz'}+trot-slow-authored")
+
+
+def test_clips_that_follow_one_another_may_differ_in_length_but_must_loop():
+    short, long = load_clips("trot-authored+walk-authored")
+    assert short.duration < long.duration
+    env = make_env([short, long], config(), 16)
+    obs = env.reset()
+    seen = set()
+    for _ in range(60):
+        step = env.step(torch.zeros(16, env.act_dim))
+        assert bool(env.tracker.within(1e6).all()) and bool(step.obs.isfinite().all())
+        seen |= set(env.tracker.current.clip.tolist())
+    assert seen == {0, 1} and obs.shape == (16, env.obs_dim)
+    with pytest.raises(InputError, match="must loop; 'walk-authored' does not"):
+        make_env([short, replace(long, loop=False)], config(), 2)
