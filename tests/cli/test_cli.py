@@ -65,7 +65,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("train --clip walk --algorithm apo", "invalid choice: 'apo' (choose from 'awr'"),
         ("bench sim --device cuda", "the mujoco engine runs on the CPU only; add --engine warp, or use --device cpu"),
         ("evaluate --controller trot-authored --engine bullet --device cuda", "the bullet engine runs on the CPU only"),
-        ("bench sim --engine physx", "choose from 'mujoco', 'warp', 'bullet'"),
+        ("bench sim --engine physx", "choose from 'bullet', 'mujoco', 'warp'"),
         ("train --clip walk --preset fats", "did you mean 'fast'"),
         ("train --clip trot-authored --preset broken.yaml", "broken.yaml: line 1: not valid YAML"),
         ("train --clip walk --set awr.update.temprature=1", "did you mean 'temperature'"),
