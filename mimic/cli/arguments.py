@@ -192,6 +192,13 @@ def positive(text: str) -> float:
     return value
 
 
+def number(text: str) -> float:
+    """A number that is not negative."""
+    if not 0.0 <= (value := _number(text)) < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number, and not below 0")
+    return value
+
+
 def whole(text: str) -> int:
     """Parse a whole number above zero; 1e6 and 1_000_000 are valid too."""
     value = _number(text)

@@ -2,11 +2,21 @@
 
 from pathlib import Path
 
-from mimic.cli.arguments import Commands, add_run_options, add_threads, diagram, positive, seed, whole
+from mimic.cli.arguments import (
+    Commands,
+    add_run_options,
+    add_task_or_clip,
+    add_threads,
+    diagram,
+    number,
+    positive,
+    seed,
+    whole,
+)
 
 
 def add(commands: Commands) -> None:
-    """Add ``run``, ``train``, ``distill``, ``diagnose``, ``curves`` and ``pack``."""
+    """Add ``run``, ``train``, ``collect``, ``distill``, ``diagnose``, ``curves`` and ``pack``."""
     job = commands.add("run", "controller, evaluation and video of one clip (the default command)")
     add_run_options(job)
     job.add_argument(
@@ -26,6 +36,9 @@ def add(commands: Commands) -> None:
     train.add_argument("--samples", type=whole, default=0, help="stop at so many samples in all")
     train.add_argument("--from", dest="initial", metavar="PATH|NAME", help="start from the policy of this controller")
     train.add_argument(
+        "--data", nargs="+", type=Path, default=[], metavar="FILE", help="recorded episodes, which `collect` wrote"
+    )
+    train.add_argument(
         "--resume", action="store_true", help="continue the run in --out, or the latest run of the clip or task"
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
@@ -43,6 +56,15 @@ def add(commands: Commands) -> None:
     distill.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
     distill.add_argument("--seed", type=seed, help="default 0")
     add_threads(distill)
+
+    collect = commands.add("collect", "record a controller's episodes in a file, for train --data")
+    add_task_or_clip(collect, "the clip of the controller")
+    collect.add_argument("--controller", required=True, metavar="PATH|NAME")
+    collect.add_argument("--transitions", type=whole, default=100_000, help="at least so many (default 100000)")
+    collect.add_argument("--std", type=number, help="of exploration, 0 for none (default: as it was trained)")
+    collect.add_argument("--seed", type=seed, help="default 0")
+    collect.add_argument("--out", type=Path, required=True, metavar="OUT.npz")
+    add_threads(collect)
 
     diagnose = commands.add("diagnose", "say why a run does not learn: where it falls, likely causes, remedies")
     diagnose.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")

@@ -130,6 +130,11 @@ class Learner:
             critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm, ranks
         )
 
+    @property
+    def finished(self) -> bool:
+        """Whether more updates are of no use."""
+        return False
+
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
         """Improve the networks with what ``replay`` holds; metrics for the log, without those of the policy if
         ``critic_only``. Raises LearnerDiverged.

@@ -108,6 +108,15 @@ class Replay:
             self._finals[slot] = (torch.cat([stopped, env]), torch.cat([final, self.last_obs[env]]))
         self.last_obs.copy_(obs)
 
+    def set_finals(self, slot: Tensor, env: Tensor, obs: Tensor) -> None:
+        """Replace the observations (M, D) in which episodes stopped, by time slot (M,) and environment (M,)."""
+        device = self.obs.device
+        slot, env, obs = slot.to(device), env.to(device), obs.to(device)
+        order = slot.argsort(stable=True)
+        found, counts = torch.unique_consecutive(slot[order], return_counts=True)
+        pieces = zip(*(torch.split(x[order], counts.tolist()) for x in (env, obs)), strict=True)
+        self._finals = {int(s): (e, o) for s, (e, o) in zip(found, pieces, strict=True)}
+
     def extend(self, other: "Replay") -> None:
         """Take over the time slots of ``other``, oldest first, as if they had been added here one by one.
 

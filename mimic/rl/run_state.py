@@ -49,6 +49,7 @@ class RunState:
     explore: torch.Generator
     average: PolicyAverage | None
     learn_threads: int = 1
+    offline: bool = False  # the replay holds recorded episodes alone, which are in files of their own
     counters: Counters = field(default_factory=Counters)
 
     @property
@@ -61,7 +62,9 @@ class RunState:
         groups = self.learner.state_tensors()
         if self.average:
             groups["actor"], groups["policy"] = groups["policy"], dict(self.average.policy.state_dict())
-        groups |= {"replay": self.replay.state_dict(), "tracker": self.tracker.state_dict()}
+        groups["tracker"] = self.tracker.state_dict()
+        if not self.offline:
+            groups["replay"] = self.replay.state_dict()
         return groups | {"env": dict(self.env.state_dict()), "explore": {"rng": self.explore.get_state()}}
 
     def meta(self) -> dict[str, Any]:
@@ -75,7 +78,8 @@ class RunState:
             if self.average:
                 self.average.policy.load_state_dict(groups["policy"])
             self.learner.load_state_tensors({**groups, "policy": groups.get("actor", groups["policy"])})
-            self.replay.load_state_dict(groups["replay"])
+            if not self.offline:
+                self.replay.load_state_dict(groups["replay"])
             self.tracker.load_state_dict(groups["tracker"])
             self.explore.set_state(groups["explore"]["rng"])
             self.env.load_state_dict(groups["env"])
@@ -88,7 +92,7 @@ class RunState:
 
     def _begin_anew(self) -> list[str]:
         """Cut the episodes under way if the environment could not resume them; a line that says so."""
-        if is_resumable(self.env):
+        if self.offline or is_resumable(self.env):
             return []
         env: Any = self.env
         self.replay.cut(env.observation().to(self.replay.obs.device))

@@ -13,6 +13,8 @@ from typing import Any
 
 from mimic.core import checkpoint
 from mimic.core.errors import CheckpointError, ConfigError, nearest
+from mimic.rl.demonstrations import fill, time_slots
+from mimic.rl.episodes import Episodes
 from mimic.rl.learner import Learner
 from mimic.rl.metrics_log import LAST_ROW, METRICS_FILE, MetricsLog
 from mimic.rl.policy import Policy
@@ -28,7 +30,7 @@ from mimic.rl.vec_env import VecEnv
 
 CHECKPOINTS = "ckpt"
 CURVE_FILE = "learning_curve.png"
-_REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM")
+_REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM", "held-out loss")
 
 Evaluate = Callable[[Policy], Mapping[str, float]]
 
@@ -58,7 +60,7 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a call of ``train`` ended: ``stopped_by`` is ``samples``, ``minutes``, ``SIGINT`` or ``SIGTERM``."""
+    """How a call of ``train`` ended: ``stopped_by`` is one of ``_REASONS``."""
 
     samples: int
     iterations: int
@@ -74,6 +76,9 @@ class Trainer:
     ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
     For ``critic_warmup`` iterations only the critic learns: a policy that is good already must not follow a critic that
     knows nothing.
+
+    Recorded ``episodes`` begin the replay, which grows to hold them. If the trainer is ``offline``, they are all it learns
+    from: an iteration is then an update, and its samples are the transitions of the episodes.
     """
 
     def __init__(
@@ -90,22 +95,30 @@ class Trainer:
         progress: Progress | None = None,
         critic_warmup: int = 0,
         learn_threads: int = 1,
+        episodes: Episodes | None = None,
+        offline: bool = False,
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
         average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
         device = learner.device
-        sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
+        needed = time_slots(episodes, env.num_envs) if episodes else 0
+        iterations = max(rollout.replay_iterations, math.ceil(needed / rollout.steps))
+        sizes = iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
         replay = Replay(*sizes, device, learner.policy.head.width)
+        if episodes:
+            fill(replay, episodes, learner.policy.head)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
-        self.state = RunState(env, learner, rollout, replay, tracker, explore, average, learn_threads)
+        self.state = RunState(env, learner, rollout, replay, tracker, explore, average, learn_threads, offline)
         self.ranks = learner.ranks
-        apart = rollout.overlap or device.type != env.device.type
+        apart = not offline and (rollout.overlap or device.type != env.device.type)
         self._learn_threads = learn_threads
         self._collector = (
             Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks, learn_threads) if apart else None
         )
-        self._samples_an_iteration = rollout.steps * env.num_envs * self.ranks.size
+        self._offline = offline
+        share = int(replay.valid.sum()) if offline else rollout.steps * env.num_envs
+        self._samples_an_iteration = share * self.ranks.size
         self.progress = progress or make_progress()
         self._critic_warmup = critic_warmup
         self._judged = -1  # samples at the last evaluation
@@ -121,7 +134,7 @@ class Trainer:
                     env.set_progress(counters.samples)
                     policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
                     begin = time.monotonic()
-                    metrics = self._collect_and_learn() | self.state.tracker.metrics()
+                    metrics = self._collect_and_learn()
                     counters.follow_episodes(self.ranks.total(self.state.tracker.finished))
                     counters.iteration += 1
                     counters.samples += self._samples_an_iteration
@@ -129,7 +142,7 @@ class Trainer:
                     self._record(log, metrics)
                     self._save_if_due(log, self._new_best(metrics))
                 path = self._save(log, None)
-                if reason in ("samples", "minutes") and (score := self._judge_last(log)) is not None:
+                if reason in ("samples", "minutes", "held-out loss") and (score := self._judge_last(log)) is not None:
                     path = self._save(log, score)
             finally:
                 log.close()
@@ -175,6 +188,8 @@ class Trainer:
             self._started = True
             self.env.set_progress(0)
             self.state.replay.last_obs.copy_(self.env.reset())
+            if self.state.replay.size:
+                self.learner.observe(self.state.replay, self.state.replay.slots())
             if evaluation := self._evaluate_if_due():
                 self._record(log, evaluation)
                 self._new_best(evaluation)
@@ -187,6 +202,8 @@ class Trainer:
             reason = _REASONS.index("minutes")
         if self.config.samples and self.state.counters.samples >= self.config.samples:
             reason = _REASONS.index("samples")
+        if self.learner.finished:
+            reason = _REASONS.index("held-out loss")
         if stop.received is not None:
             reason = _REASONS.index(stop.received.name)
         return _REASONS[self.ranks.agreed(reason)]
@@ -195,10 +212,13 @@ class Trainer:
         """An iteration of experience and an update: in turns, or side by side if the rollout says so."""
         state, policy = self.state, self.learner.policy
         if self._collector:
-            return self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
-        collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
+            metrics = self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
+            return metrics | state.tracker.metrics()
+        if not self._offline:
+            collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
         with torch_threads(self._learn_threads):
-            return self._learn()
+            metrics = self._learn()
+        return metrics if self._offline else metrics | state.tracker.metrics()
 
     def _learn(self) -> dict[str, float]:
         """Update the networks, then the normaliser: its change must not look like a step of the policy."""
@@ -210,7 +230,8 @@ class Trainer:
         critic_only = self.state.counters.iteration < self._critic_warmup
         measured = float(self.learner.policy.normalizer.count) > 0.0
         metrics = self.learner.update(replay, critic_only) if measured else {}
-        self.learner.observe(replay, replay.slots(self.rollout.steps))
+        if not self._offline:
+            self.learner.observe(replay, replay.slots(self.rollout.steps))
         if self.state.average:
             self.state.average.update(self.learner.policy)
         return metrics | {"update_s": time.monotonic() - begin}

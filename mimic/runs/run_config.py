@@ -38,6 +38,7 @@ class RunConfig:
         device: the learner's, and the simulation's if the engine runs on it.
         init_from: the controller whose policy the run begins with.
         learn_threads: threads of an update; 0 lets the machine on which the run begins decide, and the number is saved.
+        data: files of recorded episodes.
     """
 
     task: Task
@@ -50,6 +51,7 @@ class RunConfig:
     device: DeviceName = "cpu"
     init_from: InitialController | None = None
     learn_threads: int = 0
+    data: tuple[str, ...] = ()
 
 
 def run_of(task: Task, preset: Preset, algorithm: str = "awr", seed: int = 0, **where: Any) -> RunConfig:
@@ -114,6 +116,7 @@ class _Plain:
     device: DeviceName = "cpu"
     init_from: InitialController | None = None
     learn_threads: int = 0
+    data: tuple[str, ...] = ()
 
 
 def _typed(section: Any, where: str) -> dict[str, Any]:

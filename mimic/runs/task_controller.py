@@ -8,6 +8,7 @@ from typing import Any
 from mimic.core import checkpoint
 from mimic.core.errors import CheckpointError, InputError
 from mimic.gym_tasks.batched.vec_env import make_task_env
+from mimic.gym_tasks.task_env import TaskVecEnv
 from mimic.gym_tasks.task_return import TaskReturn, task_return
 from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller import RUNS_FOLDER
@@ -53,13 +54,18 @@ def evaluate_task(
     Raises InputError if there is no such task, or one of other sizes than the policy's.
     """
     env = make_task_env(task, episodes, seed, threads)
+    check_fits(controller, env)
+    return task_return(env, controller.policy.mean)
+
+
+def check_fits(controller: TaskController, env: TaskVecEnv) -> None:
+    """Raise InputError if the policy has other sizes than the task."""
     policy = controller.policy
     mine, its = (policy.obs_dim, policy.act_dim, policy.choices), (env.obs_dim, env.act_dim, env.choices)
     if mine != its:
         raise InputError(
-            f"{controller.path}: trained on '{controller.task}' with {_sizes(*mine)}; '{task}' has {_sizes(*its)}"
+            f"{controller.path}: trained on '{controller.task}' with {_sizes(*mine)}; '{env.name}' has {_sizes(*its)}"
         )
-    return task_return(env, policy.mean)
 
 
 def _sizes(obs_dim: int, act_dim: int, choices: int) -> str:

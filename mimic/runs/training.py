@@ -7,7 +7,7 @@ first checkpoint starts from scratch.
 
 import dataclasses
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ from mimic.core.files import make_folder, write_json
 from mimic.gpu.graphed_env import StagedEnv, with_graphs
 from mimic.rl.algorithm import make_learner
 from mimic.rl.distributed import ALONE, Ranks, join
+from mimic.rl.episode_file import check_sizes, read_episodes
+from mimic.rl.episodes import Episodes, concatenate
+from mimic.rl.learner import DataUse
 from mimic.rl.progress import Progress, Silent
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
@@ -113,6 +116,26 @@ def rollout_of(run: RunConfig) -> RolloutConfig:
     return dataclasses.replace(rollout, overlap=rollout.overlap and not one_gpu)
 
 
+def read_data(run: RunConfig, env: VecEnv) -> Episodes | None:
+    """The recorded episodes of a run; None if it has none. Raises InputError if they do not fit the run."""
+    check_data(run.algorithm.name, run.algorithm.update.data, run.data)
+    parts = []
+    for file in run.data:
+        parts.append(read_episodes(Path(file)))
+        check_sizes(parts[-1], env.obs_dim, env.act_dim, f"'{run.task.title}'", file)
+    return concatenate(parts) if parts else None
+
+
+def check_data(algorithm: str, use: DataUse, files: Sequence[object]) -> None:
+    """Raise InputError if an algorithm needs recorded episodes and has none, or has some and uses none."""
+    if use == "required" and not files:
+        raise InputError(f"{algorithm}: learns from recorded episodes alone; add --data FILE, which `collect` writes")
+    if use == "refused" and files:
+        raise InputError(
+            f"--data: {algorithm} learns from its newest experience alone; leave it out, or choose awr or bc"
+        )
+
+
 def _with_learn_threads(run: RunConfig, ranks: Ranks, resume: bool) -> RunConfig:
     """The run with a number of learner threads that all processes share.
 
@@ -156,6 +179,7 @@ def _make_trainer(
     run: RunConfig, out: Path, until: StopCriteria, threads: int, progress: Progress | None, ranks: Ranks
 ) -> Trainer:
     simulated = make_run_env(run, threads, ranks)
+    episodes = read_data(run, simulated)
     env: VecEnv = with_graphs(simulated) if isinstance(simulated, StagedEnv) else simulated
     return Trainer(
         env,
@@ -169,6 +193,8 @@ def _make_trainer(
         progress=progress,
         critic_warmup=run.trainer.critic_warmup_iterations if run.init_from else 0,
         learn_threads=run.learn_threads,
+        episodes=episodes,
+        offline=episodes is not None and run.algorithm.update.data in ("offline", "required"),
     )
 
 

@@ -46,6 +46,8 @@ def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
     other = overridden_options(args, config)
     if args.initial not in (None, config.init_from.controller if config.init_from else None):
         other.append("--from")
+    if args.data:
+        other.append("--data")
     if other:
         raise InputError(f"{out}: a resumed run keeps its settings: leave out {', '.join(other)}")
     check_engine(config.engine, config.device, learning=True)

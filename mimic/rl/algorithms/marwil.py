@@ -6,6 +6,7 @@ V(s), and c^2 a running mean of A^2, so that one beta serves rewards of any scal
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.distributed import ALONE, Ranks
-from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets
+from mimic.rl.learner import DataUse, Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import WeightedRegression
 
 _FOLLOW = 0.1  # share an update with which c^2 follows the mean of A^2
@@ -25,7 +26,7 @@ class MARWILConfig(LearnerConfig):
     """Settings of MARWIL beyond those every learner has; the KL leads no step size, because the data stays."""
 
     inherits = "awr"
-    data = "required"
+    data: ClassVar[DataUse] = "required"
     keeps = ("target_kl", "actor_lr", "optimizer", "precision")
 
     beta: float = 1.0
