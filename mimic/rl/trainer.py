@@ -46,7 +46,7 @@ class TrainerConfig:
     keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
     best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
     critic_warmup_iterations: int = 20  # only the critic learns at first, in a run that begins with a controller
-    ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0: the policy itself
+    ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0, and offline: the policy itself
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
@@ -100,7 +100,7 @@ class Trainer:
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
-        average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay else None
+        average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay and not offline else None
         device = learner.device
         needed = time_slots(episodes, env.num_envs) if episodes else 0
         iterations = max(rollout.replay_iterations, math.ceil(needed / rollout.steps))
