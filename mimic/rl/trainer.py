@@ -46,7 +46,9 @@ class TrainerConfig:
     keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
     best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
     critic_warmup_iterations: int = 20  # only the critic learns at first, in a run that begins with a controller
-    ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0, and offline: the policy itself
+    ema_decay: float = (
+        0.0  # an iteration, of the policy that is evaluated and shipped; 0, and offline: the policy itself
+    )
     tensorboard: bool = True
 
     def __post_init__(self) -> None:

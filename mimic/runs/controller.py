@@ -174,7 +174,8 @@ def total_training_cost(controller: Controller) -> TrainingCost:
 def _clip_of(run: Path) -> str:
     """The clip in the configuration of a run; "" if it cannot be read."""
     try:
-        return str(json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))["clip"])
+        data = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+        return str(data["clip"]) if "clip" in data else "+".join(data["task"]["clips"])  # "clip": of an earlier version
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

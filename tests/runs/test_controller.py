@@ -163,3 +163,14 @@ def test_a_controller_of_a_recording_does_not_run_on_the_fallback_clip(tmp_path,
     found = load_controller(str(controller(tmp_path / "c", clip="trot", character="dog")))
     with pytest.raises(InputError, match=r"'trot', which is not installed; run_mimic\.py fetch trot downloads it"):
         found.make_env(2)
+
+
+def test_the_clips_of_a_run_are_found_in_the_configuration_of_today_and_of_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, content in (("new", {"task": {"type": "tracking", "clips": ["walk", "jog"]}}), ("old", {"clip": "kick"})):
+        (tmp_path / "runs" / name / "ckpt" / "000000001").mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").write_text(json.dumps(content))
+    assert (latest_run_of_clip("walk+jog"), latest_run_of_clip("kick")) == (
+        tmp_path.joinpath("runs/new").relative_to(tmp_path),
+        tmp_path.joinpath("runs/old").relative_to(tmp_path),
+    )
