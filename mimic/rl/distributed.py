@@ -1,8 +1,8 @@
 """Processes that train one policy together, each with environments and a replay of its own (``torchrun``).
 
-Gradients are averaged and moments summed over all of them, so that every process holds the same networks at all times
-and the result is that of one process with all the environments, up to the order of sums. A `Ranks` of one process does
-nothing at no cost, and is what everything has by default.
+Gradients are averaged over all processes and moments are summed, so that all of them always hold the same networks. The result
+is that of one process with all the environments, up to the order of sums. The default is a `Ranks` of one process, whose
+methods return their arguments.
 """
 
 import os

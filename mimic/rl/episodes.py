@@ -1,8 +1,8 @@
-"""Episodes of unequal length in flat arrays: what offline learning and demonstrations are made of.
+"""Episodes of unequal length in flat arrays: the data of offline learning and of demonstrations.
 
-M transitions lie one after another, E episodes one after another, each with its length and the reason for its end. An episode
-that was cut, at the newest edge of a replay or before a simulation that diverged, ends in ``End.TIMEOUT`` with the
-observation that it led to: the state went on, unwatched.
+The M transitions of E episodes lie one after another; every episode has its length and the reason for its end. An episode may
+be cut at the newest edge of a replay, or before a simulation that diverged. It then ends in ``End.TIMEOUT`` with its next
+observation, because the state continued.
 """
 
 import dataclasses

@@ -1,12 +1,12 @@
-"""Distributions over actions: what a policy does with its network's output.
+"""Distributions over actions, made from the output of a policy's network.
 
-A head turns the output (N, O) of a network into the parameters (N, P) of a distribution, and everything else is a function
-of those: what is stored with an action is enough to know later how probable it was.
+A head turns the output (N, O) of a network into the parameters (N, P) of a distribution. Everything else is a function of the
+parameters, so parameters stored with an action give its probability later.
 
-Both heads are exponential families. With T(a) the sufficient statistic, minus log pi(a) is linear in T(a), so that one
-regression serves all of them: on T(a) of the action taken, or on a goal that a control variate has shifted
-(:func:`shifted_goal`). T(a) is the action for a Gaussian of given width, the action and its square where the width is
-learned, and the one-hot vector of a choice.
+Both heads are exponential families: minus log pi(a) is linear in the sufficient statistic T(a). One regression therefore serves
+all heads. Its goal is T(a) of the action taken, or that goal shifted by a control variate (:func:`shifted_goal`). For a
+Gaussian of given width T(a) is the action; if the width is learned, the action and its square. For a choice it is the one-hot
+vector.
 """
 
 import math
@@ -269,7 +269,7 @@ def shifted_goal(statistic: Tensor, anchor: Tensor, weight: Tensor, average: Ten
     """The goal (N, G) of a regression with a control variate: anchor + (1 - w_bar / w) (T(a) - anchor).
 
     The loss (w - w_bar) L(T(a)) + w_bar L(anchor), L being minus log pi, is w L(goal), because L is linear in the statistic.
-    With ``anchor`` (N, G) the expected statistic of the policy that acted, E[T(a) - anchor] = 0: the expected gradient is
-    that of weight w alone, for any ``average`` w_bar, without the noise that a constant weight multiplies.
+    If ``anchor`` (N, G) is the expected statistic of the policy that acted, E[T(a) - anchor] = 0. The expected gradient is
+    then that of weight w alone, for any ``average`` w_bar, without the noise of a constant weight.
     """
     return torch.addcmul(anchor, (1.0 - average / weight).unsqueeze(-1), statistic - anchor)

@@ -225,8 +225,8 @@ class Learner:
     ) -> tuple[dict[str, float], list[float]]:
         """Minimise the algorithm's ``loss`` of ``samples`` plus the bound loss over ``rows``, indices into ``targets``.
 
-        With a target KL the passes stop once it is passed twofold, and the step size moves by a factor 1.5 when the
-        update's KL is outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
+        With a target KL, the passes stop at twice the target. The step size changes by a factor of 1.5 if the update's KL is
+        outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
 
         Args:
             samples: tensors (M, ...), an entry for each of ``targets``.
@@ -250,7 +250,7 @@ class Learner:
         return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}, beside
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
-        """The algorithm's loss of a minibatch and the metrics beside it, (K,); ``params`` (B, P) are the policy's."""
+        """Loss of a minibatch for the policy's parameters ``params`` (B, P). Returns (K,): the loss, then values for the log."""
         raise NotImplementedError
 
     def _actor_loss(self, obs: Tensor, *samples: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The record of a run: ``metrics.jsonl``, one row an iteration, and TensorBoard beside it if it is installed.
 
-After a crash the file may hold rows newer than the checkpoint, or half a line; opening it again with the checkpoint's
-iteration cuts them off, and the row that marks the end of a run, so that a resumed run has no row twice and none missing.
+After a crash the file may hold rows newer than the checkpoint, or half a line. Opening it with the checkpoint's iteration
+deletes these, and the row that marks the end of a run. A resumed run therefore has every row exactly once.
 """
 
 import json

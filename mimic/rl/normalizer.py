@@ -1,7 +1,7 @@
-"""Running mean and standard deviation of observations, exact over everything seen.
+"""Running mean and standard deviation of all observations, without forgetting.
 
-Moments are float64 and merged batch by batch (Chan, Golub & LeVeque 1979), so that the result does not depend on
-how the samples were cut into batches beyond float64 rounding; ``forward`` uses float32 copies made at each update.
+Moments are float64 and merged batch by batch (Chan, Golub & LeVeque 1979). The result depends on the batches only by float64
+rounding. ``forward`` uses float32 copies, which each update renews.
 """
 
 import torch

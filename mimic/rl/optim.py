@@ -1,4 +1,4 @@
-"""An optimiser that refuses to take a step into nonsense."""
+"""An optimiser that refuses a step whose loss or gradients are not finite."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -94,8 +94,9 @@ class GuardedOptimizer:
 
         Args:
             batch: tensors (B, ...), a row for each sample.
-            loss_of: ``loss_of(*part of batch)`` is the mean loss, and after it what else is worth a mean, (K,). It must be the
-                same object every time and read nothing else that is not kept in place (mimic/gpu/cuda_graph.py).
+            loss_of: ``loss_of(*part of batch)`` returns (K,): the mean loss, then other means for the log. It may be captured in a CUDA
+                graph (mimic/gpu/cuda_graph.py): pass the same callable at every call. It may read only its arguments and
+                tensors that are updated in place.
 
         Returns:
             ``loss_of`` of the whole minibatch (K,), detached.

@@ -179,7 +179,7 @@ def _find_std(policy: nn.Module, state: dict[str, Any], prefix: str, *_: Any) ->
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], inputs: int, sizes: tuple[int, ...], outputs: int) -> None:
-    """Compare the description with the tensors at hand before memory is taken on its word."""
+    """Check tensor shapes against the description before networks of the described size are allocated."""
     for index, size in enumerate((*sizes, outputs)):
         shape = tuple(tensors[f"net.{2 * index}.weight"].shape)
         if shape != (size, inputs):

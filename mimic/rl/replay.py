@@ -1,8 +1,8 @@
 """The last K iterations of experience, time-major, in one ring.
 
-Every environment's time runs on without a gap through consecutive iterations, so a backward pass from the newest edge
-sees each path whole, up to its end or up to now. Evicting the oldest iteration leaves suffixes of paths; a TD(lambda)
-return looks only forward in time, so what remains has exactly the returns it had before.
+Consecutive iterations of an environment have no gap in time. A backward pass from the newest edge therefore covers each path
+up to its end or up to now. Evicting the oldest iteration leaves suffixes of paths. Their TD(lambda) returns stay exactly the
+same, because a return depends only on later steps.
 
 Storage is a ring over time slots; ``slots()`` lists them oldest first. Row ``slot * N + env`` of the flat views is one
 transition. The tensors are live: the next ``add`` overwrites the oldest slot.

@@ -1,8 +1,8 @@
-"""How many cores an update may use.
+"""The number of cores that an update may use.
 
-Simulation has all of them, and torch one thread: its small tensors are not worth sharing. An update is. In turns with the
-rollout it finds all cores idle; beside one it gets half, and where bfloat16 is slow, so that updates are what takes long, all.
-Sums then are in another order: the number is part of what makes a run the same to the bit.
+Simulation uses all cores. Beside it torch uses one thread, because its tensors are too small to share. Updates use all cores
+when they alternate with rollouts, and half of them when they overlap. If bfloat16 is slow, updates dominate the time and use
+all cores. The number changes the order of sums, so a run keeps it to be reproducible to the bit.
 """
 
 import os

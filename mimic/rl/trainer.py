@@ -1,7 +1,7 @@
-"""The training loop, and all that keeps a long run safe: evaluation, log, checkpoints, resume, signals.
+"""The training loop of a long run: evaluation, log, checkpoints, resume and signals.
 
-A run resumed from a checkpoint continues bit for bit on the CPU: what the loop reads is in the checkpoint, and what
-depends on the clock (when to save, when to stop) decides only how far it gets.
+A run resumed from a checkpoint continues bit for bit on the CPU, because the checkpoint holds everything that the loop reads.
+The clock determines only when the run saves and when it stops.
 """
 
 import math
@@ -258,9 +258,7 @@ class Trainer:
         return {f"eval/{key}": float(value) for key, value in found.items()}
 
     def _judge_last(self, log: MetricsLog) -> float | None:
-        """The score of the policy that the run ends with, where that is not known yet, for its checkpoint; in a row of the
-        log that goes when the run is resumed.
-        """
+        """Evaluate the final policy if it has not been evaluated. The log row is marked `last`, and a resume deletes it."""
         if self.evaluate is None or not self.config.evaluate_every or self._judged == self.state.counters.samples:
             return None
         metrics = self._judge(self.evaluate)

@@ -1,8 +1,8 @@
-"""What the learner knows of an environment: N episodes side by side, reset one by one, on one device.
+"""The learner's interface to an environment: N episodes side by side, reset one by one, on one device.
 
-Guarantees asked of an implementation: every tensor of a :class:`Step` is finite unless that row's ``end`` is
-``End.DIVERGED``; ``obs`` is finite always, for a diverged row is reset like any other; tensors returned may be
-overwritten by the next ``step``, so whoever keeps one copies it.
+An implementation guarantees that every tensor of a :class:`Step` is finite, except rows whose ``end`` is ``End.DIVERGED``.
+``obs`` is always finite, because a diverged row is reset like any other. The next ``step`` may overwrite returned tensors, so
+the caller copies a tensor to keep it.
 """
 
 from collections.abc import Mapping

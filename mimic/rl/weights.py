@@ -1,8 +1,8 @@
 """How much a sample counts in a weighted regression, as a function of its advantage.
 
 Every learner of the family is ``weight(A) x regression``. The functions take a standardised advantage (M,) and give weights
-(M,); :func:`normalized` brings them to a mean magnitude of 1, because a mean weight and a step size are one number: only then
-can functions be compared.
+(M,). :func:`normalized` scales them to a mean magnitude of 1. A mean weight acts like a step size, so only normalised functions
+can be compared.
 
 | function      | weight             | learner             |
 |---------------|--------------------|---------------------|
@@ -71,8 +71,8 @@ def effective_sample_share(weight: Tensor) -> float:
 def softmax_average(value: Tensor, weight: Tensor, temperature: float) -> Tensor:
     """Average (...,) of ``value`` (..., K) by probabilities proportional to ``weight`` (..., K) exp(value / temperature).
 
-    With ``weight`` a policy's probabilities this is the state's value in LAWER (Neumann & Peters 2009): between their
-    mean value at a high temperature and the largest value at a low one.
+    If ``weight`` are a policy's probabilities, this is the state's value in LAWER (Neumann & Peters 2009). It is near the mean
+    value at a high temperature and near the largest value at a low one.
     """
     log_share = weight.log() + value / temperature
     return (log_share.softmax(-1) * value).sum(-1)

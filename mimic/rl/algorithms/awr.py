@@ -1,8 +1,9 @@
 """Advantage-weighted regression (Peng, Kumar, Zhang & Levine 2019, algorithm 1).
 
-One update: TD(lambda) with the current critic over the whole replay, critic fit, TD(lambda) again with the new critic,
-standardised advantages, weights min(exp(A / temperature), weight_clip), weighted regression of the policy on the
-actions taken. No step needs the probability of an action, so that old experience is used as it is.
+An update first computes TD(lambda) returns of the whole replay with the current critic and fits the critic to them. TD(lambda)
+with the new critic then gives standardised advantages A. Last comes a weighted regression of the policy on the actions taken,
+with weights min(exp(A / temperature), weight_clip). No step needs the probability of an action, so old samples need no
+correction.
 """
 
 from dataclasses import dataclass
@@ -65,9 +66,9 @@ class AWR(WeightedRegression):
     def goal(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
         """The action taken, or the goal that a control variate has shifted.
 
-        With the policy that acted ("behaviour") the expected gradient is that of plain AWR. With the present policy
-        ("current") the pull back to the one that acted is gone, on purpose: a weighted policy gradient on old experience,
-        whose only leash is the step size that follows the KL.
+        With the policy that acted ("behaviour") the expected gradient is that of plain AWR. The current policy ("current")
+        removes the pull back to the policy that acted, on purpose. The result is a weighted policy gradient on old samples;
+        only the step size, which follows the KL, limits it.
         """
         if not self.config.control_variate:
             return super().goal(replay, obs, targets, weight, rows)

@@ -1,8 +1,8 @@
 """CACLA, the continuous actor-critic learning automaton (van Hasselt & Wiering 2007).
 
-The loss is the mean of -w log pi(a | s) over the newest iteration, w = 1 where the TD error r + gamma V(s') - V(s) is above 0,
-else 0, over its mean. The size of the error changes nothing. For a Gaussian the loss is the squared distance between the mean
-action and the action taken. Samples with an error of 0 or less leave the policy alone.
+The loss is the mean of -w log pi(a | s) over the newest iteration. The weight w, divided by its mean, is 1 where the TD error
+r + gamma V(s') - V(s) is above 0, else 0. The size of the error has no effect. For a Gaussian the loss is the squared distance
+between the mean action and the action taken. Samples with an error of 0 or less do not change the policy.
 """
 
 from dataclasses import dataclass

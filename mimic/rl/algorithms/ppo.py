@@ -61,8 +61,10 @@ class PPO(Learner):
         }
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
-        """-min(rho A, clip(rho) A) with rho the ratio of new to behaviour probability, and the share of samples whose gradient
-        the clip removed; of actions (B, A), their log probability (B,) when acting, and advantages (B,).
+        """-min(rho A, clip(rho) A), with rho the ratio of new to behaviour probability.
+
+        The second value is the share of samples whose gradient the clip removed. ``samples`` are actions (B, A), their log
+        probability (B,) when acting, and advantages (B,).
         """
         action, old_log_prob, advantage = samples
         ratio = (self.policy.log_prob(action, params) - old_log_prob).clamp(max=_MAX_LOG_RATIO).exp()

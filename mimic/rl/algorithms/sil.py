@@ -1,9 +1,9 @@
 """Self-imitation learning (Oh et al. 2018) beside an advantage actor-critic (A2C, Mnih et al. 2016).
 
 On the newest iteration the loss is A2C's, -A log pi(a | s) and 1/2 (G - V)^2. On the whole replay it adds self-imitation,
--(R - V)+ log pi(a | s) and 1/2 ((R - V)+)^2, R being the Monte-Carlo return: what went better than expected is repeated, and the
-rest changes neither policy nor values. The original draws samples in proportion to (R - V)+ and weights them back; here all are
-drawn alike, which has the same expected gradient.
+-(R - V)+ log pi(a | s) and 1/2 ((R - V)+)^2, with the Monte-Carlo return R. Actions that did better than expected are repeated;
+other samples change neither policy nor values. The original draws samples in proportion to (R - V)+ and corrects with weights.
+Here all samples are drawn alike, which has the same expected gradient.
 """
 
 from dataclasses import dataclass
