@@ -1,6 +1,5 @@
 import json
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -13,9 +12,9 @@ from tests.kinematic_engine import ahead, clip_env, config, gentle_motion, make,
 N, STEPS = 6, 15
 
 
-def judged(change=lambda env, state: state, **options) -> tuple[TrackingEnv, object]:
-    """An environment of half a second and an ``act`` that has the puppet do as the reference, changed."""
-    env = make(gentle_motion("humanoid", **options), N, config("evaluation_s=0.5"), kinematic=True)
+def judged(change=lambda env, state: state, seconds=0.5, **options) -> tuple[TrackingEnv, object]:
+    """An environment and an ``act`` with which the kinematic engine follows the reference, changed by ``change``."""
+    env = make(gentle_motion("humanoid", **options), N, config(f"evaluation_s={seconds}"), kinematic=True)
 
     def act(obs):
         assert obs.shape == (N, env.obs_dim)
@@ -105,16 +104,14 @@ def test_starts_cover_a_loop_and_leave_room_for_an_episode_in_a_one_shot_clip():
 
 
 def test_drift_measures_the_distance_that_placing_the_clip_anew_forgives():
-    """Somebody who follows the reference perfectly, but is put a little ahead of it in each step over a cycle and a half."""
+    """A character that follows the reference perfectly, but is put a little ahead of it at each step."""
 
     def change(env, state):
         change.step += 1
         return shifted(state, root_pos_w=torch.tensor([0.01 * min(change.step, 30), 0.0, 0.0]))
 
     change.step = 0
-    env, act = judged(change)
-    env.config = replace(env.config, evaluation_s=1.5)
-    env.set_progress(0)
+    env, act = judged(change, seconds=1.5)
     report = evaluate(env, act, start_times=torch.full((N,), 0.25, dtype=torch.float64)).to_json()
     # after 0.75 s the cycle closes: the reference takes over the 23 cm it was ahead by then
     assert report["drift_m"] == pytest.approx(0.23 + 0.30, abs=0.02)
@@ -144,9 +141,7 @@ def test_the_report_has_one_window_per_ten_seconds():
         return shifted(state, root_pos_w=sunk(falls == change.step))
 
     change.step = 0
-    env, act = judged(change)
-    env.config = replace(env.config, evaluation_s=25.0)
-    env.set_progress(0)
+    env, act = judged(change, seconds=25.0)
     first, second, third = evaluate(env, act).to_json()["by_time"]
     assert [(w["from_s"], w["to_s"]) for w in (first, second, third)] == [(0, 10), (10, 20), (20, 25)]
     assert first["survival"] == second["survival"] == third["survival"] == 0.5
