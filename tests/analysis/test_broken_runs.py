@@ -93,8 +93,8 @@ def test_a_run_of_several_clips_is_checked_against_the_most_demanding_one(tmp_pa
 
 def _asked(run):
     """What `check_clip` is given for each clip of a run."""
-    motions, character = load_clips(run.clip), load_character("dog")
-    env = run.preset.env
+    motions, character = load_clips(run.task.title), load_character("dog")
+    env = run.task.env
     asked = [preprocess_motion(motion, character, env) for motion in motions]
     task = rules_of(tuple(asked), character)
     return [(m, character, task, env.termination.contact_height, a) for m, a in zip(motions, asked, strict=True)]
@@ -130,7 +130,7 @@ def test_the_policy_of_another_clip_is_not_evaluated(runs, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(runs / "nothing", run)
     config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps(config | {"clip": "spinkick"}))
+    (run / "config.json").write_text(json.dumps(config | {"task": config["task"] | {"clips": ["spinkick"]}}))
     clip_or_skip("spinkick")
     evidence = gather(run, episodes=4, threads=1)
     assert evidence.trial is None and "trained on 'cartwheel', but the run is of 'spinkick'" in evidence.notes[0]

@@ -37,7 +37,7 @@ def clip(tmp_path):
 
 def animations(path: Path) -> list[dict]:
     data = path.read_bytes()
-    return json.loads(data[20 : 20 + struct.split_tensors("<I", data[12:16])[0]])["animations"]
+    return json.loads(data[20 : 20 + struct.unpack("<I", data[12:16])[0]])["animations"]
 
 
 def test_the_shipped_controller_gives_a_cycle_that_closes():

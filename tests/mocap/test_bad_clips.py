@@ -77,7 +77,7 @@ def test_numbers_python_takes_and_json_does_not_name_their_line(number):
         (with_frames([[1.0] * 44, [1.0] * 43]), "row 2 has 43 numbers; the first row has 44"),
         (
             with_frames([[1.0] * 45] * 2),
-            "row 1 has 45 numbers, as no character's rows have .dog 84, humanoid 44.",
+            "row 1 has 45 numbers, which fits no character .dog 84, humanoid 44.",
         ),
         (with_frames([[0.1] + [0.0] * 43] * 2), "row 1, column 5: 0 starts a quaternion"),
         (with_frames([[0.1] * 44] * 2, ["wrap"]), "Loop is a list; "),

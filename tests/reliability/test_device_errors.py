@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import run_mimic
+from mimic.cli.main import all_commands
 from mimic.gpu.device_errors import explain
 from mimic.rl.learner import Learner
 from mimic.rl.optim import GuardedOptimizer
@@ -81,7 +82,7 @@ def test_one_line_says_what_to_do_about_a_device_error(error, said):
     ],
 )
 def test_advice_against_a_full_device_names_only_options_that_the_command_accepts(command):
-    options = vars(run_mimic.all_verbs().parser.parse(command.split()))
+    options = vars(all_commands().parser.parse(command.split()))
     line = explain(torch.OutOfMemoryError(FULL), options)
     if options.get("resume"):
         assert "train --from RUN --num-envs N" in line, "a resumed run refuses other settings"

@@ -9,9 +9,10 @@ import torch
 from mimic.core import checkpoint
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
 from mimic.rl.vec_env import End
-from mimic.runs import training
 from mimic.runs.preset import load_preset
 from mimic.runs.run_config import tracking_run
+from mimic.runs.tasks import tracking as tracking_task
+from mimic.runs.tasks.tracking import TrackingTask
 from mimic.runs.training import StopCriteria, train
 from mimic.tracking import make_env
 from tests.motion_samples import clip_or_skip
@@ -93,8 +94,8 @@ def run(tmp_path, monkeypatch, name, iterations, poison=None):
             _strike(env, poison)
         return env
 
-    monkeypatch.setattr(training, "make_env", make)
-    monkeypatch.setattr(training, "_evaluation", lambda run, threads: None)  # it is never due here
+    monkeypatch.setattr(tracking_task, "make_env", make)
+    monkeypatch.setattr(TrackingTask, "make_evaluation", lambda task, seed, threads: None)  # it is never due here
     config = tracking_run("cartwheel", load_preset("fast", (f"num_envs={ENVS}", *SETTINGS)), "awr")
     out = tmp_path / name
     train(config, out, StopCriteria(samples=iterations * STEPS * ENVS), threads=1)

@@ -9,8 +9,8 @@ from mimic.runs.preset import _PRESETS, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
-    assert preset_names() == ["fast", "feet", "gpu", "paper"]
-    for name in preset_names():
+    assert preset_names() == ["fast", "feet", "gpu", "gym", "paper"]
+    for name in ("fast", "feet", "gpu", "paper"):
         preset = load_preset(name)
         assert set(preset.algorithms) == {"awr", "ppo"}
         awr, rwr = preset.algorithm("awr"), preset.algorithm("rwr")
@@ -93,8 +93,8 @@ def test_settings_change_one_value_each():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, paper"),
-        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, paper"),
+        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, gym, paper"),
+        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, paper"),
         ("fast", ("env.pushes.speed=",), "write key=value"),
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
         ("fast", ("num_envs",), "write key=value"),
