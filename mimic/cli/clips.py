@@ -8,9 +8,18 @@ from mimic.core import program
 
 def add(commands: Commands) -> None:
     """Add ``clips``, ``fetch``, ``inspect`` and ``retarget``."""
+    _add_clips(commands)
+    _add_fetch(commands)
+    _add_inspect(commands)
+    _add_retarget(commands)
+
+
+def _add_clips(commands: Commands) -> None:
     clips = commands.add("clips", "list the named clips with their files and licences")
     clips.add_argument("--json", action="store_true")
 
+
+def _add_fetch(commands: Commands) -> None:
     fetch = commands.add("fetch", "download named clips whose files may not be shipped, or all")
     fetch.add_argument("names", nargs="+", metavar="NAME|all")
     fetch.add_argument(
@@ -19,6 +28,8 @@ def add(commands: Commands) -> None:
         help="download: you have read the licence, which is printed without this option",
     )
 
+
+def _add_inspect(commands: Commands) -> None:
     inspect = commands.add("inspect", "describe a motion file and the conventions assumed for it")
     inspect.add_argument(
         "file", type=Path, metavar="FILE", help=f"a motion file, or a name from `{program.command('clips')}`"
@@ -27,6 +38,8 @@ def add(commands: Commands) -> None:
     inspect.add_argument("--json", type=Path, metavar="OUT")
     inspect.add_argument("--html", type=Path, metavar="OUT")
 
+
+def _add_retarget(commands: Commands) -> None:
     fit = commands.add("retarget", "fit a motion file onto a character, with a quality report")
     fit.add_argument(
         "file", type=Path, metavar="FILE", help=f"any motion file, or a name from `{program.command('clips')}`"

@@ -17,6 +17,16 @@ from mimic.cli.arguments import (
 
 def add(commands: Commands) -> None:
     """Add ``run``, ``train``, ``collect``, ``distill``, ``diagnose``, ``curves`` and ``pack``."""
+    _add_run(commands)
+    _add_train(commands)
+    _add_distill(commands)
+    _add_collect(commands)
+    _add_diagnose(commands)
+    _add_curves(commands)
+    _add_pack(commands)
+
+
+def _add_run(commands: Commands) -> None:
     job = commands.add("run", "controller, evaluation and video of one clip (the default command)")
     add_run_options(job)
     job.add_argument(
@@ -25,6 +35,8 @@ def add(commands: Commands) -> None:
     job.add_argument("--seconds", type=positive, default=10.0, help="length of the video (default 10)")
     job.add_argument("--out", type=Path, help="folder of all output (default out/CLIP)")
 
+
+def _add_train(commands: Commands) -> None:
     train = commands.add("train", "train a controller, or continue its training")
     add_run_options(train, tasks=True)
     train.add_argument(
@@ -43,6 +55,8 @@ def add(commands: Commands) -> None:
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
 
+
+def _add_distill(commands: Commands) -> None:
     distill = commands.add("distill", "teach one controller the clips of many others, which stay as they are")
     distill.add_argument(
         "--from",
@@ -57,6 +71,8 @@ def add(commands: Commands) -> None:
     distill.add_argument("--seed", type=seed, help="default 0")
     add_threads(distill)
 
+
+def _add_collect(commands: Commands) -> None:
     collect = commands.add("collect", "record a controller's episodes in a file, for train --data")
     add_task_or_clip(collect, "the clip of the controller")
     collect.add_argument("--controller", required=True, metavar="PATH|NAME")
@@ -66,6 +82,8 @@ def add(commands: Commands) -> None:
     collect.add_argument("--out", type=Path, required=True, metavar="OUT.npz")
     add_threads(collect)
 
+
+def _add_diagnose(commands: Commands) -> None:
     diagnose = commands.add("diagnose", "say why a run does not learn: where it falls, likely causes, remedies")
     diagnose.add_argument("run", type=Path, metavar="RUN", help="the folder of a training run")
     diagnose.add_argument(
@@ -74,6 +92,8 @@ def add(commands: Commands) -> None:
     diagnose.add_argument("--json", type=Path, metavar="OUT")
     add_threads(diagnose)
 
+
+def _add_curves(commands: Commands) -> None:
     curves = commands.add("curves", "draw the learning curves of several runs and print a table")
     curves.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     curves.add_argument("--out", type=diagram, default=Path("curves.png"), metavar="OUT.png")
@@ -81,6 +101,8 @@ def add(commands: Commands) -> None:
         "--reach", type=positive, metavar="RETURN", help="also print when each run first reached this return"
     )
 
+
+def _add_pack(commands: Commands) -> None:
     pack = commands.add("pack", "write a run's best checkpoint as a small, evaluated controller folder")
     pack.add_argument("run", type=Path, metavar="RUN")
     pack.add_argument("--out", type=Path, required=True, metavar="FOLDER")

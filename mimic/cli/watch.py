@@ -19,6 +19,13 @@ from mimic.play import PATHS
 
 def add(commands: Commands) -> None:
     """Add ``evaluate``, ``render``, ``steer`` and ``play-clip``."""
+    _add_evaluate(commands)
+    _add_render(commands)
+    _add_steer(commands)
+    _add_play_clip(commands)
+
+
+def _add_evaluate(commands: Commands) -> None:
     evaluate = commands.add(
         "evaluate", "measure how well a controller tracks its clip, or its return in a Gymnasium task"
     )
@@ -45,6 +52,8 @@ def add(commands: Commands) -> None:
     add_engine(evaluate)
     add_threads(evaluate)
 
+
+def _add_render(commands: Commands) -> None:
     render = commands.add("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
     render.add_argument("--clip", help="one clip of a controller's library (default: one after another)")
@@ -52,6 +61,8 @@ def add(commands: Commands) -> None:
     render.add_argument("--view", choices=("side", "ghost"), default="side")
     add_film_options(render)
 
+
+def _add_steer(commands: Commands) -> None:
     lead = commands.add("steer", "lead a controller of several clips (train --clip A+B+C) along a path, and film it")
     lead.add_argument("--controller", required=True, metavar="PATH|NAME")
     lead.add_argument("--path", choices=PATHS, default="eight")
@@ -62,6 +73,8 @@ def add(commands: Commands) -> None:
     lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="draw path and track from above")
     add_film_options(lead)
 
+
+def _add_play_clip(commands: Commands) -> None:
     play = commands.add("play-clip", "film a clip as it is, without physics")
     play.add_argument("--clip", required=True, help=f"a name from `{program.command('clips')}`, or a clip file")
     play.add_argument(
