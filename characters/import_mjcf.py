@@ -165,7 +165,7 @@ def _facing(bones: list[_Bone], keys: Mapping[str, KeyBody]) -> Array:
 
 
 def _at(data: mujoco.MjData, bones: list[_Bone], key: KeyBody, turn: Array) -> tuple[float, float, float]:
-    """A key's place in the new frame of its body, which sits at the joint and is parallel to the world."""
+    """Position of a key point in its body's new frame: origin at the joint, axes parallel to the world's."""
     bone = next(b for b in bones if b.name == key.body)
     world = data.xpos[bone.id] + data.xmat[bone.id].reshape(3, 3) @ np.array(key.at)
     x, y, z = turn @ (world - bone.place) if any(key.at) else np.zeros(3)

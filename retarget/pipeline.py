@@ -233,7 +233,7 @@ def _as_motion(source: Source, character: Character, configuration: Configuratio
 
 
 def _finished(motion: Motion, character: Character, options: Options, lift: bool) -> Motion:
-    """Mirrored, at its speed, out of the ground, and starting above the origin."""
+    """Apply the last steps: mirror, change the speed, lift out of the ground, and move the start above the origin."""
     if options.mirror:
         motion = mirror(motion, character)
     if options.speed != 1.0:

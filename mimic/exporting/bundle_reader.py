@@ -134,7 +134,7 @@ class _FolderReader:
         return self._names
 
     def read(self, name: str, limit: int) -> bytes:
-        """At most ``limit`` + 1 bytes."""
+        """Read at most ``limit`` + 1 bytes, so that the caller sees if the file is longer than ``limit``."""
         try:
             descriptor = os.open(self._folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
             with open(descriptor, "rb") as file:

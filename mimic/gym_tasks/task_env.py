@@ -1,7 +1,6 @@
-"""A learner's environment around copies of a task in Gymnasium's units: what all tasks but motion tracking share.
+"""The environment that a learner sees of a Gymnasium task: several copies of it, side by side.
 
-A continuous action is handed over in normalised units: -1 and 1 are the bounds of the task, and what lies beyond them is
-clipped. A discrete action is the number of a choice, from 0 on. An episode that the task terminated ends in ``End.FAIL``,
+Continuous actions are normalised: -1 and 1 are the bounds of the task, and actions beyond them are clipped. A discrete action is the number of a choice, from 0. An episode that the task terminated ends in ``End.FAIL``,
 one that ran out of time in ``End.TIMEOUT``. A copy whose observation or reward is not finite ends in ``End.DIVERGED``.
 """
 

@@ -11,7 +11,7 @@ from mimic.rl.vec_env import End
 
 
 def time_slots(episodes: Episodes, lanes: int) -> int:
-    """Time slots that the episodes take, laid end to end in so many lanes."""
+    """Number of time slots that a replay needs for the episodes, laid end to end in so many lanes."""
     return int(_lanes(episodes, lanes)[1].max())
 
 

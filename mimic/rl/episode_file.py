@@ -43,7 +43,7 @@ _WIDE = ("obs", "action", "params", "final_obs")  # of two dimensions
 
 
 def write_episodes(path: Path, episodes: Episodes) -> None:
-    """Write whole or not at all. Raises InputError where it cannot be written, or holds what is not finite."""
+    """Write the episodes to a file, whole or not at all. Raises InputError if it cannot be written or a number is not finite."""
     arrays = {name: getattr(episodes, name).cpu().numpy().astype(kind) for name, kind in _TYPES.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -55,7 +55,7 @@ def write_episodes(path: Path, episodes: Episodes) -> None:
 
 
 def read_episodes(path: Path) -> Episodes:
-    """What ``write_episodes`` wrote. Raises InputError: no such file, another format or version, sizes that do not fit."""
+    """Read a file of ``write_episodes``. Raises InputError for a missing file, another format or version, or wrong sizes."""
     try:
         arrays = read_arrays(path.read_bytes(), str(path), InputError, MAX_BYTES)
     except OSError as error:

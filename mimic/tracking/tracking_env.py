@@ -105,7 +105,7 @@ class TrackingEnv:
     def _rules(
         self, rules: ClipRules | None, character: Character, config: EnvConfig
     ) -> tuple[ClipRules, list[ClipRules]]:
-        """The rules of the first clip, and those of each."""
+        """The rules of the environment, which are those of the first clip, and the rules of every clip."""
         if rules is None and not config.change_clips:
             each = [rules_of((motion,), character) for motion in self.motions]
             return each[0], each
