@@ -1,7 +1,8 @@
 """The environment that a learner sees of a Gymnasium task: several copies of it, side by side.
 
-Continuous actions are normalised: -1 and 1 are the bounds of the task, and actions beyond them are clipped. A discrete action is the number of a choice, from 0. An episode that the task terminated ends in ``End.FAIL``,
-one that ran out of time in ``End.TIMEOUT``. A copy whose observation or reward is not finite ends in ``End.DIVERGED``.
+Continuous actions are normalised: -1 and 1 are the bounds of the task, and actions beyond them are clipped. A discrete action
+is the number of a choice, from 0. An episode that the task terminated ends in ``End.FAIL``, and one that ran out of time in
+``End.TIMEOUT``. A copy whose observation or reward is not finite ends in ``End.DIVERGED``.
 """
 
 from collections.abc import Mapping
