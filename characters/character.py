@@ -12,6 +12,7 @@ from typing import Literal
 
 import mujoco
 
+from characters.checked_mjcf import check_mjcf, check_model
 from characters.registry import CHARACTERS, character_names
 from characters.roles import ROLES
 from mimic.core.errors import ConfigError, InputError, nearest
@@ -213,10 +214,13 @@ def load_character(name: str) -> Character:
     model_path = path.parent / config.model
     if Path(config.model).name != config.model or not model_path.is_file():
         raise ConfigError(f"{path}: model '{config.model}' must be a file beside it")
+    if not registered:
+        check_mjcf(model_path)
     try:
         model = mujoco.MjModel.from_xml_path(str(model_path))
     except ValueError as error:
         raise ConfigError(f"{model_path}: {' '.join(str(error).split())}") from None
+    check_model(model, model_path)
     joints = _read_joints(model, config, path)
     if registered and config.name != name:
         raise ConfigError(f"{path}: the name is '{config.name}', but the folder is called '{name}'")

@@ -8,9 +8,11 @@ result is a folder with an MJCF and a YAML that ``load_character`` reads.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import mujoco
 import numpy as np
@@ -18,6 +20,7 @@ import yaml
 from numpy.typing import NDArray
 
 from characters.character import KeyBody
+from characters.checked_mjcf import check_mjcf, check_model
 from characters.roles import part_of
 from mimic.core.errors import ConfigError, InputError
 from mimic.core.strict_config import build, read_yaml, to_dict
@@ -25,6 +28,7 @@ from mimic.core.strict_config import build, read_yaml, to_dict
 Array = NDArray[np.float64]
 _SCENE = Path(__file__).with_name("scene.xml")
 _HUMANOID_KG = 45.0
+_NAME = re.compile(r"\w[\w .+-]{0,100}")  # of a character, and so of its folder
 _LIGHTEST = 0.05  # [kg]
 # kp [N·m/rad] and torque limit [N·m] of our humanoid by role; kd is kp / 10
 _SERVO = {
@@ -53,6 +57,11 @@ class UserCharacter:
     model: str
     key_bodies: dict[str, KeyBody] = field(default_factory=dict)
     name: str = ""
+
+    def __post_init__(self) -> None:
+        for key, word in (("model", self.model), ("name", self.name or self.model)):
+            if not _NAME.fullmatch(word):
+                raise ValueError(f"{key} {word[:80]!r} must be the name of a file beside this one, without a folder")
 
 
 @dataclass(frozen=True)
@@ -107,12 +116,12 @@ def import_mjcf(path: Path, key_bodies: Mapping[str, KeyBody], folder: Path, nam
 
 
 def _load(path: Path) -> tuple[mujoco.MjModel, mujoco.MjData]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    check_mjcf(path)
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
     except ValueError as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    check_model(model, path)
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
     return model, data
@@ -185,26 +194,26 @@ def _write_xml(
         offset = turn @ (bone.place - (bones[bone.parent].place if bone.parent >= 0 else np.array([0, 0, lowest])))
         if bone.parent < 0:
             offset = offset * np.array([0, 0, 1])
-        lines = [f'{indent}<body name="{bone.name}" pos="{_words(offset)}">']
+        quoted = quoteattr(bone.name)
+        lines = [f'{indent}<body name={quoted} pos="{_words(offset)}">']
         if bone.kind == "free":
-            lines.append(f'{indent}  <freejoint name="{bone.name}"/>')
+            lines.append(f"{indent}  <freejoint name={quoted}/>")
         elif bone.kind == "ball":
-            lines.append(f'{indent}  <joint name="{bone.name}" type="ball"/>')
+            lines.append(f'{indent}  <joint name={quoted} type="ball"/>')
         elif bone.kind == "hinge":
             limits = f' limited="true" range="{_words(np.array(bone.limits))}"' if bone.limits else ""
-            lines.append(
-                f'{indent}  <joint name="{bone.name}" type="hinge" axis="{_words(turn @ bone.axis)}"{limits}/>'
-            )
+            lines.append(f'{indent}  <joint name={quoted} type="hinge" axis="{_words(turn @ bone.axis)}"{limits}/>')
         shape = _shape(model, data, bone, turn, box=bone.name in feet)
         mass = max(float(model.body_mass[bone.id]), _LIGHTEST)
-        lines.append(f'{indent}  <geom class="collision" name="{bone.name}" {shape} mass="{mass:.6g}"/>')
+        lines.append(f'{indent}  <geom class="collision" name={quoted} {shape} mass="{mass:.6g}"/>')
         lines.append(f'{indent}  <geom class="visual" {shape}/>')
         for child in children.get(i, []):
             lines += write(child, indent + "  ")
         return [*lines, f"{indent}</body>"]
 
     return (
-        f'<mujoco model="{name}">\n  <compiler angle="radian"/>\n  <option solver="Newton" cone="pyramidal"/>\n'
+        f"<mujoco model={quoteattr(name)}>\n"
+        '  <compiler angle="radian"/>\n  <option solver="Newton" cone="pyramidal"/>\n'
         '  <include file="scene.xml"/>\n  <default>\n    <default class="collision">\n'
         '      <geom group="3" contype="0" conaffinity="1" condim="3" friction="0.81"/>\n    </default>\n'
         '    <default class="visual">\n      <geom group="1" contype="0" conaffinity="0" mass="0" material="matte" '

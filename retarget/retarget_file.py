@@ -16,7 +16,7 @@ from retarget.mapping import read_map
 from retarget.pipeline import Options, retarget
 from retarget.quality_report import QualityReport, make_quality_report
 from retarget.repair import repair
-from retarget.user_character import user_character
+from retarget.user_character import files_of, user_character
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +43,10 @@ def retarget_file(
     _check_out(file, out)
     names = read_map(map_file) if map_file else None
     clip = load_motion(file, reading)
-    figure = _character(character, out)
+    figure, notes = _character(character, out)
     result = retarget(clip, figure, options, names)
-    return RetargetResult(
-        result.motion, figure, make_quality_report(result.motion, figure, result.targets, result.notes)
-    )
+    report = make_quality_report(result.motion, figure, result.targets, (*notes, *result.notes))
+    return RetargetResult(result.motion, figure, report)
 
 
 def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
@@ -89,7 +88,11 @@ def _when_trained(clip: Motion, character: Character) -> str:
     return f"training {how}. What it then has: {card.verdict}" + (f" ({left})" if left else "")
 
 
-def _character(name: str, out: Path) -> Character:
+def _character(name: str, out: Path) -> tuple[Character, tuple[str, ...]]:
+    """The character, and a note on the files that its MJCF includes."""
     if not name.endswith((".xml", ".mjcf", ".yaml", ".yml")):
-        return load_character(name)
-    return user_character(Path(name), out.parent)
+        return load_character(name), ()
+    figure = user_character(Path(name), out.parent)
+    first, *others = files_of(Path(name))
+    parts = ", ".join(str(file.relative_to(first.parent)) for file in others)
+    return figure, (f"{first.name} reads {parts}",) if parts else ()

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from characters.character import Character, KeyBody, load_character
+from characters.checked_mjcf import check_mjcf
 from characters.import_mjcf import body_tree, import_mjcf, read_user_yaml
 from characters.roles import ROLES
 from mimic.core.errors import ClipError, ConfigError
@@ -35,6 +36,13 @@ def user_character(path: Path, folder: Path) -> Character:
     else:
         model, name, keys = path, path.stem, guess_keys(path)
     return load_character(str(import_mjcf(model, keys, folder, name)))
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The MJCF that ``path`` is or names, its includes and meshes. Raises InputError as :func:`user_character`."""
+    if path.suffix in _YAML:
+        path = path.parent / str(read_yaml(path).get("model", ""))
+    return check_mjcf(path)
 
 
 def guess_keys(model: Path) -> dict[str, KeyBody]:

@@ -5,13 +5,14 @@ Initialisation draws from a generator handed in and touches no global random sta
 
 import copy
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mimic.core.errors import CheckpointError
+from mimic.core.errors import CheckpointError, ConfigError
+from mimic.core.strict_config import build
 from mimic.rl.distributed import ALONE, Ranks
 from mimic.rl.heads import CategoricalHead, GaussianHead, Head
 from mimic.rl.normalizer import RunningNormalizer
@@ -33,6 +34,21 @@ class PolicyConfig:
             raise ValueError("actor_sizes and critic_sizes need at least one layer of at least one unit")
         if self.obs_std_floor <= 0.0 or min(self.obs_clip, self.output_scale) < 0.0:
             raise ValueError("obs_std_floor must be above 0, obs_clip and output_scale not below")
+
+
+@dataclass(frozen=True)
+class PolicyDescription:
+    """What a controller says of its policy, beside the tensors: sizes, and the settings of the networks."""
+
+    obs_dim: int
+    act_dim: int
+    config: PolicyConfig
+    choices: int = 0
+
+
+_DESCRIPTION = tuple(field.name for field in fields(PolicyDescription))
+_POSITIVE = ("normalizer.scale", "normalizer.bound")
+_SPREADS = ("normalizer.count", "normalizer.m2", "std")
 
 
 class Policy(nn.Module):
@@ -153,19 +169,34 @@ def on_device(policy: Policy, device: torch.device) -> Policy:
 
 
 def load_policy(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> Policy:
-    """Rebuild a policy from its tensors and ``describe()``. Raises CheckpointError if they do not fit together."""
+    """Rebuild a policy from its tensors and ``describe()``.
+
+    Raises CheckpointError if they do not fit together, or if a tensor holds numbers that no policy has.
+    """
+    known = {key: value for key, value in description.items() if key in _DESCRIPTION}
     try:
-        config = dict(description["config"])
-        for key in ("actor_sizes", "critic_sizes"):
-            config[key] = tuple(config[key])
-        inputs, actions, choices = description["obs_dim"], description["act_dim"], description.get("choices", 0)
-        _check_shapes(tensors, inputs, config["actor_sizes"], choices or actions)
-        policy = Policy(inputs, actions, PolicyConfig(**config), choices=choices)
+        described = build(PolicyDescription, known, "policy")
+        outputs = described.choices or described.act_dim
+        _check_shapes(tensors, described.obs_dim, described.config.actor_sizes, outputs)
+        policy = Policy(described.obs_dim, described.act_dim, described.config, choices=described.choices)
+        _check_tensors(tensors, policy)
         policy.load_state_dict(dict(tensors))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
         line = " ".join(str(error).split())
         raise CheckpointError(f"the policy's tensors do not fit its description: {line}") from None
     return policy
+
+
+def _check_tensors(tensors: Mapping[str, Tensor], policy: Policy) -> None:
+    """Raise ValueError for a tensor of another type, one that is not finite, or a scale or spread that is none."""
+    for name, expected in policy.state_dict().items():
+        tensor = tensors[name]
+        if tensor.dtype != expected.dtype:
+            raise ValueError(f"{name} is {tensor.dtype}, expected {expected.dtype}")
+        if not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds a value that is not finite")
+        if (name in _POSITIVE and not bool((tensor > 0).all())) or (name in _SPREADS and bool((tensor < 0).any())):
+            raise ValueError(f"{name} holds a value that is too small")
 
 
 def _rename_std(policy: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:

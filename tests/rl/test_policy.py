@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import torch
@@ -83,6 +84,8 @@ def test_load_policy_round_trip_through_json():
         {"obs_dim": None},
         {"config": {"actor_sizes": [16, 9], "critic_sizes": [16]}},
         {"config": {"actor_sizes": [16, 8], "critic_sizes": [16], "surprise": 1}},
+        {"config": {"actor_sizes": [16, 8], "critic_sizes": [16], "obs_clip": True}},
+        {"choices": True},
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(change):
@@ -91,6 +94,31 @@ def test_a_description_that_does_not_fit_is_refused(change):
         load_policy(policy.state_dict(), {**policy.describe(), **change})
     with pytest.raises(CheckpointError):
         load_policy({}, policy.describe())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("net.2.weight", math.nan),
+        ("net.0.bias", math.inf),
+        ("std", math.nan),
+        ("std", -0.1),
+        ("normalizer.shift", math.nan),
+        ("normalizer.scale", 0.0),
+        ("normalizer.m2", -1.0),
+    ],
+)
+def test_a_tensor_that_no_training_gives_is_refused_by_name(name, value):
+    policy = _policy()
+    policy.state_dict()[name].flatten()[-1] = value
+    with pytest.raises(CheckpointError, match=name):
+        load_policy(policy.state_dict(), policy.describe())
+
+
+def test_a_tensor_of_another_type_is_refused():
+    policy = _policy()
+    with pytest.raises(CheckpointError, match=r"net\.0\.weight is torch\.float64"):
+        load_policy({**policy.state_dict(), "net.0.weight": policy.net[0].weight.double()}, policy.describe())
 
 
 def test_average_follows_at_its_pace_and_takes_the_normaliser_as_it_is():
