@@ -17,7 +17,7 @@ from xml.parsers import expat
 import mujoco
 import numpy as np
 
-from mimic.core.errors import InputError
+from mimic.core.errors import ConfigError
 
 _MAX_BYTES = 50_000_000  # of all files together
 _MAX_DEPTH = 100
@@ -47,7 +47,7 @@ def check_mjcf(path: Path) -> tuple[Path, ...]:
     """Every file that the MJCF at ``path`` consists of: itself, its includes, meshes and textures.
 
     Raises:
-        InputError: one lies outside its folder or is not a regular file, or the model is larger than a character.
+        ConfigError: one lies outside its folder or is not a regular file, or the model is larger than a character.
     """
     scan = _Scan(path)
     scan.read(path)
@@ -56,7 +56,7 @@ def check_mjcf(path: Path) -> tuple[Path, ...]:
 
 
 def check_model(model: mujoco.MjModel, path: Path) -> None:
-    """Raise InputError if a compiled model has places, sizes or masses that are not finite, or beyond reason."""
+    """Raise ConfigError if a compiled model has places, sizes or masses that are not finite, or beyond reason."""
     for field in (
         "body_pos",
         "body_quat",
@@ -72,11 +72,11 @@ def check_model(model: mujoco.MjModel, path: Path) -> None:
         if odd.any():
             kind, index = field.split("_")[0], int(np.argwhere(odd)[0][0])
             name = {"body": model.body, "geom": model.geom, "jnt": model.joint}[kind](index).name or index
-            raise InputError(f"{path}: {field} of '{name}' is {values[index]}; numbers must be finite and below 1e6")
+            raise ConfigError(f"{path}: {field} of '{name}' is {values[index]}; numbers must be finite and below 1e6")
 
 
 class _Scan:
-    """Reads an MJCF and its includes element by element; each method raises InputError."""
+    """Reads an MJCF and its includes element by element; each method raises ConfigError."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._folder = path, path.parent.resolve()
@@ -187,4 +187,4 @@ class _Scan:
         return True
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise InputError(f"{self._path}: {reason}")
+        raise ConfigError(f"{self._path}: {reason}")

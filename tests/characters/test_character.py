@@ -124,7 +124,9 @@ def copy(tmp_path):
     def make(pattern: str, by: str, file: str = "humanoid.yaml") -> str:
         folder = tmp_path / "mine"
         shutil.copytree(source, folder)
-        shutil.copy(source.parent / "scene.xml", tmp_path)
+        shutil.copy(source.parent / "scene.xml", folder)
+        model = folder / "humanoid.xml"
+        model.write_text(model.read_text().replace("../scene.xml", "scene.xml"))
         text, count = re.subn(pattern, by, (folder / file).read_text(), count=1)
         assert count == 1
         (folder / file).write_text(text)
