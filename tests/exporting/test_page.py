@@ -44,7 +44,7 @@ def on_screen(page, body: int) -> tuple[float, float]:
     """Where a body's flesh is on the page [px]."""
     return tuple(
         page.run(
-            f"(() => {{ const p = mimic.page; const {{ pos }} = p.controller.controller.skeleton.bodies[{body}].geom;"
+            f"(() => {{ const p = mimic.page; const {{ pos }} = p.skill.controller.skeleton.bodies[{body}].geom;"
             " p.stage.camera.updateMatrixWorld();"
             f" const v = p.figure.bones[{body}].localToWorld(p.beside.clone().set(pos[1], pos[2], pos[0]));"
             " v.project(p.stage.camera); const box = document.getElementById('view').getBoundingClientRect();"
@@ -54,7 +54,7 @@ def on_screen(page, body: int) -> tuple[float, float]:
 
 
 def root(page) -> np.ndarray:
-    return np.array(page.run("Array.from(mimic.page.controller.data.qpos.slice(0, 3))"))
+    return np.array(page.run("Array.from(mimic.page.skill.data.qpos.slice(0, 3))"))
 
 
 def test_the_page_fetches_only_its_own_files(page):
@@ -64,9 +64,9 @@ def test_the_page_fetches_only_its_own_files(page):
 
 def test_the_character_stays_up_for_the_skills_length(page):
     page.run("mimic.page.restart()")
-    cycle = page.run("mimic.page.controller.controller.reference.duration")
+    cycle = page.run("mimic.page.skill.controller.reference.duration")
     time, fallen = page.wait_for(
-        f"(s => (s.time > {cycle} || s.fallen) && [s.time, s.fallen])(mimic.page.controller)", seconds=90
+        f"(s => (s.time > {cycle} || s.fallen) && [s.time, s.fallen])(mimic.page.skill)", seconds=90
     )
     assert time > cycle and fallen is None
 
@@ -74,7 +74,7 @@ def test_the_character_stays_up_for_the_skills_length(page):
 @pytest.mark.parametrize("name", OF_ONE_CLIP)
 def test_every_skill_that_ships_stays_up_and_looks_alive(page, name):
     page.run(f"mimic.page.playing = false; mimic.page.choose('{name}').then(() => true)")
-    found = page.run("mimic.rollout(mimic.page.controller.controller.reference.duration)")
+    found = page.run("mimic.rollout(mimic.page.skill.controller.reference.duration)")
     assert found["fallen"] is None and np.ptp(np.array(found["rows"]), axis=0).max() > 0.1
     page.run("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")
     assert page.picture()[:220].astype(float).std(axis=(0, 1)).max() > 10, "not blank"
@@ -101,7 +101,7 @@ def test_a_tap_pushes_the_character(page):
     page.wait_for("mimic.page.playing")
     page.run("mimic.page.playing = false")
     pushed = page.run(
-        "(s => { while (s.time < 0.6 - 1e-6) s.step(); return Array.from(s.data.qpos.slice(0, 3)); })(mimic.page.controller)"
+        "(s => { while (s.time < 0.6 - 1e-6) s.step(); return Array.from(s.data.qpos.slice(0, 3)); })(mimic.page.skill)"
     )
     assert np.linalg.norm(np.array(pushed) - undisturbed[18]) > 0.02
 
@@ -114,11 +114,11 @@ def test_a_drag_pulls_the_character_to_the_hand_and_lets_go(page):
     page.mouse("Pressed", x, y)
     page.mouse("Moved", x + 60, y)
     page.run("mimic.page.playing = true")
-    page.wait_for("mimic.page.controller.force && mimic.page.controller.force.body === 1")
-    assert page.run("Math.hypot(...mimic.page.controller.force.force)") > 20
+    page.wait_for("mimic.page.skill.force && mimic.page.skill.force.body === 1")
+    assert page.run("Math.hypot(...mimic.page.skill.force.force)") > 20
     assert page.run("mimic.page.handle.visible && !mimic.page.stage.controls.enabled")
     page.mouse("Released", x + 60, y)
-    assert page.run("mimic.page.controller.force === null && mimic.page.stage.controls.enabled")
+    assert page.run("mimic.page.skill.force === null && mimic.page.stage.controls.enabled")
 
 
 def test_dragging_beside_the_character_turns_the_camera(page):
@@ -128,16 +128,16 @@ def test_dragging_beside_the_character_turns_the_camera(page):
     page.mouse("Moved", 130, 40)
     page.mouse("Released", 130, 40)
     page.wait_for(f"Math.abs(mimic.page.stage.controls.getAzimuthalAngle() - {before}) > 0.3")
-    assert page.run("mimic.page.controller.force === null")
+    assert page.run("mimic.page.skill.force === null")
 
 
 def test_pause_restart_and_speed_work(page):
     page.run("document.getElementById('play').click()")
-    still = page.run("mimic.page.controller.time")
+    still = page.run("mimic.page.skill.time")
     page.run("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")
-    assert page.run("mimic.page.controller.time") == still
+    assert page.run("mimic.page.skill.time") == still
     page.run("document.getElementById('again').click()")
-    assert page.run("mimic.page.controller.time") == 0
+    assert page.run("mimic.page.skill.time") == 0
     page.run("document.querySelector('[data-speed=\"0.25\"]').click()")
     assert page.run("mimic.page.speed") == 0.25
     assert page.run("document.querySelectorAll('[data-speed][aria-pressed=true]').length") == 1
@@ -146,10 +146,10 @@ def test_pause_restart_and_speed_work(page):
 
 def test_the_other_skill_is_another_character_that_falls_and_gets_up(page):
     page.run("(s => { s.value = 'dog_stands'; s.onchange({ target: s }); })(document.getElementById('skill'))")
-    page.wait_for("mimic.page.controller.entry.name === 'dog_stands' && mimic.page.figure.bones.length === 23")
+    page.wait_for("mimic.page.skill.entry.name === 'dog_stands' && mimic.page.figure.bones.length === 23")
     assert page.run("document.getElementById('title').textContent") == "dog stands"
-    page.wait_for("mimic.page.controller.fallen && document.getElementById('note').textContent.startsWith('down: ')")
-    page.wait_for("mimic.page.controller.fallen === null")
+    page.wait_for("mimic.page.skill.fallen && document.getElementById('note').textContent.startsWith('down: ')")
+    page.wait_for("mimic.page.skill.fallen === null")
 
 
 def test_the_picture_shows_the_character_and_its_ghost(page):
