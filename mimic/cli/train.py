@@ -61,12 +61,13 @@ def _add_distill(commands: Commands) -> None:
     distill.add_argument(
         "--from",
         dest="teachers",
-        required=True,
         metavar="A,B,...|all",
         help="the teachers: controllers of one clip each",
     )
     distill.add_argument("--character", help="character whose controllers `all` means (default humanoid)")
-    distill.add_argument("--minutes", type=positive, default=20.0, help="limit of the training time (default 20)")
+    distill.add_argument("--minutes", type=positive, help="training time, by which the work is chosen (default 20)")
+    distill.add_argument("--samples", type=whole, default=0, help="the work, in place of --minutes")
+    distill.add_argument("--resume", action="store_true", help="continue the distillation in --out")
     distill.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
     distill.add_argument("--seed", type=seed, help="default 0")
     add_threads(distill)

@@ -79,7 +79,7 @@ def train(
             trainer = _make_trainer(run, out, until, threads, progress, ranks)
             if run.init_from and not resume:
                 trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
-            held.enter_context(_locked(out))
+            held.enter_context(locked(out))
             if resume:
                 _resume(trainer, run, out)
             else:
@@ -159,7 +159,7 @@ def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
     """Keep other trainings out of the folder ``out``. Raises InputError if one is in it, or if it cannot be made."""
     make_folder(out)
     lock = FileLock(out / ".lock", timeout=0)  # the system releases it however the process ends

@@ -1,8 +1,9 @@
-"""Behavioural cloning finds a teacher's function, and keeps the newest demonstrations."""
+"""Behavioural cloning finds a teacher's function."""
 
 import torch
 
-from mimic.rl.cloning import Cloner, CloningConfig, Demonstrations
+from mimic.rl.cloning import Cloner, CloningConfig
+from mimic.rl.demonstration_buffer import Demonstrations
 from mimic.rl.policy import Policy, PolicyConfig
 
 
@@ -31,12 +32,3 @@ def test_a_demonstration_without_weight_is_not_learned():
     data.add(obs, torch.ones(100, 2), torch.zeros(100))
     assert cloner.learn(data, 20, 100, 1.0, random) == 0.0
     assert torch.equal(cloner.actor.mean(obs), before)
-
-
-def test_a_full_buffer_gives_up_its_oldest_and_the_newest_can_be_drawn_alone():
-    policy, random = student(), torch.Generator().manual_seed(4)
-    data = Demonstrations(10, 2, policy.normalizer)
-    for value in range(25):
-        data.add(torch.zeros(1, 3), torch.full((1, 2), float(value)), torch.ones(1))
-    assert set(data.draw(500, data.size, random)[1][:, 0].tolist()) == set(map(float, range(15, 25)))
-    assert set(data.draw(100, 3, random)[1][:, 0].tolist()) == {22.0, 23.0, 24.0}

@@ -1,4 +1,4 @@
-"""Distillation of three dogs into one: a run of seconds that loads, evaluates by clip, and repeats itself."""
+"""Distillation of three dogs into one: a run of seconds that loads, evaluates by clip, repeats itself and can be resumed."""
 
 import json
 from dataclasses import replace
@@ -6,11 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mimic.cli.main import main
 from mimic.core.errors import InputError
 from mimic.rl.cloning import CloningConfig
 from mimic.rl.policy import PolicyConfig
 from mimic.runs.controller import load_controller
-from mimic.runs.distill import DistillConfig, distill
+from mimic.runs.dagger_rollout import DaggerRollout
+from mimic.runs.distill import distill
+from mimic.runs.distill_config import DistillConfig, read_distillation
 from mimic.runs.evaluate_controller import EvaluationSetup
 from mimic.runs.evaluate_library import evaluate_library
 from mimic.runs.teachers import load_teachers
@@ -18,12 +21,13 @@ from mimic.runs.teachers import load_teachers
 NAMES = "walk-authored,trot-authored,turn-authored"
 TINY = DistillConfig(
     num_envs=24,
-    warm_steps=20,
-    warm_updates=60,
-    rounds=2,
+    first_steps=20,
+    rounds=5,
     steps=4,
     updates=10,
     capacity=600,
+    teacher_rounds=3,
+    save_rounds=2,
     cloning=CloningConfig(batch=128, ema=0.9),
     policy=PolicyConfig(actor_sizes=(64, 64)),
 )
@@ -32,7 +36,7 @@ TINY = DistillConfig(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("distill") / "dogs"
-    return out, distill(load_teachers(NAMES), out, config=TINY, threads=1, say=lambda line: None)
+    return out, distill(load_teachers(NAMES), out, TINY, threads=1, say=len)
 
 
 def test_a_distilled_controller_knows_its_clips_and_can_be_taken_for_one_of_them(run):
@@ -41,11 +45,11 @@ def test_a_distilled_controller_knows_its_clips_and_can_be_taken_for_one_of_them
     assert (
         controller.path == result.controller and controller.clips == tuple(NAMES.split(",")) and controller.has_library
     )
-    assert result.samples == 24 * (20 + 2 * 4)
+    assert result.samples == 24 * (20 + 5 * 4) == TINY.samples
     one = controller.of_clip("trot-authored").make_env(2)
     assert one.num_clips == 1 and one.obs_dim == controller.make_env(3).obs_dim
     assert controller.spec.extra["teachers"] == NAMES.split(",")
-    assert json.loads((out / "config.json").read_text())["distill"]["rounds"] == 2
+    assert json.loads((out / "config.json").read_text())["distill"]["rounds"] == 5
     with pytest.raises(InputError, match="does not have the clip 'canter-authored'"):
         controller.of_clip("canter-authored")
 
@@ -61,25 +65,61 @@ def test_an_evaluation_has_a_row_for_each_clip_beside_its_own_controller(run):
     assert found["mean_return"] == pytest.approx(sum(returns) / 3)
 
 
+def weight_of(run):
+    return load_controller(run.controller).policy.net[0].weight
+
+
 def test_the_same_seed_gives_the_same_student_and_another_seed_another(run, tmp_path):
-    policies = [load_controller(run[1].controller).policy]
-    for seed in (0, 1):
-        made = distill(load_teachers(NAMES), tmp_path / f"{seed}", config=replace(TINY, seed=seed), threads=1, say=len)
-        policies.append(load_controller(made.controller).policy)
-    first, same, other = (policy.net[0].weight for policy in policies)
-    assert torch.equal(first, same) and not torch.equal(first, other)
+    same, other = (
+        distill(load_teachers(NAMES), tmp_path / f"{seed}", replace(TINY, seed=seed), threads=1, say=len)
+        for seed in (0, 1)
+    )
+    assert torch.equal(weight_of(run[1]), weight_of(same)) and not torch.equal(weight_of(run[1]), weight_of(other))
 
 
-def test_minutes_become_rounds_that_the_configuration_states(tmp_path, monkeypatch):
-    monkeypatch.setattr("mimic.runs.distill.DistillConfig", lambda seed: replace(TINY, seed=seed, rounds=77))
-    distill(load_teachers("walk-authored,trot-authored"), tmp_path / "run", minutes=0.01, threads=1, say=len)
-    chosen = json.loads((tmp_path / "run/config.json").read_text())["distill"]
-    assert 1 <= chosen["rounds"] < 77 and 1 <= chosen["warm_steps"] <= 20
+def test_a_distillation_that_was_stopped_continues_to_the_bit(run, tmp_path, monkeypatch):
+    collect, calls = DaggerRollout.collect, []
+
+    def stopping(*args):
+        calls.append(args)
+        if len(calls) == 5:  # round 4; round 2 has been saved, round 3 has not
+            raise KeyboardInterrupt
+        return collect(*args)
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(DaggerRollout, "collect", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        distill(load_teachers(NAMES), out, TINY, threads=1, say=len)
+    assert main(["distill", "--resume", "--out", str(out), "--threads", "1"]) == 0
+    assert len(calls) == 5 + 3
+    assert torch.equal(weight_of(run[1]), load_controller(str(out)).policy.net[0].weight)
+    # 600 of 960 demonstrations are kept, so the folder of the first rounds is not needed any more
+    assert [int(path.name) for path in sorted((out / "demonstrations").iterdir())] == [672, 864, 960]
+
+
+def test_what_cannot_be_resumed_is_said_in_one_line(run, tmp_path, capsys):
+    def said(*options):
+        assert main(["distill", *options]) == 2
+        return capsys.readouterr().err
+
+    assert "is not the folder of a run" in said("--resume", "--out", str(tmp_path))
+    assert "leave out --from, --seed" in said("--resume", "--out", str(run[0]), "--from", "walk", "--seed", "3")
+    assert "name the teachers" in said("--out", str(tmp_path / "new"))
+    assert "give one of them" in said(
+        "--from", "walk", "--minutes", "2", "--samples", "9", "--out", str(tmp_path / "new")
+    )
+
+
+def test_minutes_become_rounds_that_the_configuration_states(tmp_path):
+    distill(load_teachers("walk-authored,trot-authored"), tmp_path, TINY, minutes=1e-6, threads=1, say=len)
+    found = read_distillation(tmp_path)
+    assert found.distill.rounds == 7 and found.minutes == 0.0
+    assert TINY.with_samples(24 * (20 + 4 * 9) - 1).rounds == 9
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(run):
     with pytest.raises(InputError, match="holds a run already"):
-        distill(load_teachers(NAMES), run[0], config=TINY, threads=1)
+        distill(load_teachers(NAMES), run[0], TINY, threads=1)
 
 
 @pytest.mark.parametrize(
