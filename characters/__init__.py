@@ -1,6 +1,6 @@
 """The characters that mimic animates: articulated bodies, their poses and their kinematics.
 
-Above the ground this is the lowest room; every other room imports it. It states the conventions of the whole project:
+Every room but ``mimic/core`` imports this one. The conventions of the whole project are:
 
 * metres, radians, seconds, kilograms, newton-metres;
 * z up, x forward, y to the left;

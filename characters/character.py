@@ -1,7 +1,7 @@
-"""Character: an articulated figure, read from its MJCF (shape, mass, joints) and YAML (gains, limits, weights).
+"""A character: an articulated figure, read from an MJCF file and a YAML file.
 
-The MJCF holds shape, mass and joints; the YAML holds gains, limits and weights. Neither repeats the other. Bodies and
-joints keep MuJoCo's depth-first order. Lists are mapped onto each other by name.
+The MJCF holds shape, mass and joints; the YAML holds gains, limits and weights. Bodies and joints keep MuJoCo's
+depth-first order. The YAML refers to bodies and joints by name.
 """
 
 import dataclasses
@@ -21,7 +21,10 @@ from mimic.core.strict_config import build, read_yaml
 
 @dataclass(frozen=True)
 class Geom:
-    """A collision primitive in its body's frame; size as MuJoCo's (radius / radius, half length / half extents) [m]."""
+    """A collision primitive in its body's frame.
+
+    ``size`` [m] is MuJoCo's: a sphere's radius, a capsule's radius and half length, or a box's half extents.
+    """
 
     shape: Literal["sphere", "capsule", "box"]
     size: tuple[float, ...]
@@ -31,7 +34,11 @@ class Geom:
 
 @dataclass(frozen=True)
 class Body:
-    """A rigid link whose frame sits at its joint; ``parent`` is -1 for the root, ``joint`` None where it is fixed."""
+    """A rigid link whose frame sits at its joint.
+
+    ``parent`` is an index of a body, -1 for the root. ``joint`` is an index of a joint, None for the root and for a body
+    that is fixed to its parent.
+    """
 
     name: str
     parent: int
@@ -44,7 +51,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Joint:
-    """A ball joint or hinge with its servo: gains [N·m/rad, N·m·s/rad], torque limit [N·m], pose-error weight."""
+    """A ball joint or a hinge: PD gains [N·m/rad, N·m·s/rad], torque limit [N·m] and weight in the pose error."""
 
     name: str
     kind: Literal["ball", "hinge"]
@@ -73,7 +80,7 @@ class JointConfig:
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """Time stepping and contact settings: physics runs at ``sim_dt`` [s], ``substeps`` of them a control step.
+    """Time stepping and contact settings: a control step has ``substeps`` physics steps of ``sim_dt`` [s] each.
 
     ``armature_s`` [s]: a joint's rotor has the inertia kd * armature_s [kg·m²], which keeps the servo stable
     at time steps up to ``armature_s`` (mimic/sim/pd_controller.py).
@@ -90,7 +97,7 @@ class SimulationConfig:
             raise ValueError("sim_dt must be above 0, substeps and solver_iterations at least 1")
         if self.armature_s < self.sim_dt * (1 - 1e-9):
             raise ValueError(
-                f"armature_s must be at least sim_dt, which is {self.sim_dt:g}: the servo would be unstable"
+                f"armature_s must be at least sim_dt, which is {self.sim_dt:g}; below it the servo is unstable"
             )
 
     @property
@@ -101,7 +108,7 @@ class SimulationConfig:
 
 @dataclass(frozen=True)
 class KeyBody:
-    """A point of the character that recordings have too: ``at`` [m] in the frame of ``body``."""
+    """The point of a character that plays a role in retargeting (roles.py): ``at`` [m] in the frame of ``body``."""
 
     body: str
     at: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -131,7 +138,7 @@ class CharacterConfig:
 
 @dataclass(frozen=True)
 class Character:
-    """An articulated figure; see the module's docstring. ``dof`` counts the free root's 6, as MuJoCo's ``nv``."""
+    """An articulated figure: its bodies, its joints and its settings. ``dof`` includes the 6 of the free root."""
 
     name: str
     bodies: tuple[Body, ...]
@@ -165,17 +172,17 @@ class Character:
         return self.config.end_effectors
 
     def body_index(self, name: str) -> int:
-        """Index of a body; InputError with the nearest names if there is none such."""
+        """Return the index of the body ``name``. Raises InputError with the nearest names if there is none."""
         return _index(name, [body.name for body in self.bodies], f"{self.name} has no body")
 
     def joint_index(self, name: str) -> int:
-        """Index of a moving joint; InputError with the nearest names if there is none such."""
+        """Return the index of the moving joint ``name``. Raises InputError with the nearest names if there is none."""
         return _index(name, [joint.name for joint in self.joints], f"{self.name} has no moving joint")
 
     def mj_model(self, visual: bool = True) -> mujoco.MjModel:
-        """A fresh MuJoCo model with a torque motor on every actuated axis, and the joints' damping kd and armature.
+        """Compile a new MuJoCo model with a torque motor on every actuated axis; joints have damping kd and armature.
 
-        ``visual=False`` leaves out geoms that are only looked at: they would cost a tenth of the simulation's time.
+        ``visual=False`` leaves out geoms that never collide, which would cost a tenth of the simulation's time.
         """
         sim = self.simulation
         spec = mujoco.MjSpec.from_file(str(self.model_path))
@@ -201,7 +208,9 @@ class Character:
 
 @cache
 def load_character(name: str) -> Character:
-    """Load a registered character by name, or any character by the path of its YAML, which then is its name in clips.
+    """Load a registered character by its name, or any character by the path of its YAML.
+
+    A character that is loaded by path has the path as its name, also in clips.
 
     Raises:
         InputError: no such character, or its MJCF and YAML disagree.
@@ -213,7 +222,7 @@ def load_character(name: str) -> Character:
     config = build(CharacterConfig, read_yaml(path), str(path))
     model_path = path.parent / config.model
     if Path(config.model).name != config.model or not model_path.is_file():
-        raise ConfigError(f"{path}: model '{config.model}' must be a file beside it")
+        raise ConfigError(f"{path}: model '{config.model}' must be the name of a file in the same folder")
     if not registered:
         check_mjcf(model_path)
     try:
@@ -223,7 +232,7 @@ def load_character(name: str) -> Character:
     check_model(model, model_path)
     joints = _read_joints(model, config, path)
     if registered and config.name != name:
-        raise ConfigError(f"{path}: the name is '{config.name}', but the folder is called '{name}'")
+        raise ConfigError(f"{path}: name is '{config.name}' but must be '{name}', like the folder")
     character = Character(name, _read_bodies(model, joints, path), joints, config, model_path)
     _check(character, path)
     return character
@@ -234,7 +243,9 @@ def _read_joints(model: mujoco.MjModel, config: CharacterConfig, path: Path) -> 
     _one_joint_a_body([model.body(int(joint.bodyid[0])).name for joint in moving], path)
     missing = {joint.name for joint in moving} ^ set(config.joints)
     if missing:
-        raise ConfigError(f"{path}: joints of YAML and MJCF differ: {', '.join(sorted(missing))}")
+        raise ConfigError(
+            f"{path}: these joints are in the YAML or in the MJCF, not in both: {', '.join(sorted(missing))}"
+        )
     joints, start = [], 0
     for joint in moving:
         ball = joint.type[0] == mujoco.mjtJoint.mjJNT_BALL
@@ -291,18 +302,18 @@ def _read_bodies(model: mujoco.MjModel, joints: tuple[Joint, ...], path: Path) -
 def _check(character: Character, path: Path) -> None:
     config = character.config
     if abs(character.mass - config.mass_kg) > 1e-6:
-        raise ConfigError(f"{path}: bodies weigh {character.mass:.6f} kg, not {config.mass_kg}")
+        raise ConfigError(f"{path}: mass_kg is {config.mass_kg}, but the MJCF's bodies weigh {character.mass:.6f} kg")
     if character.dof != config.dof:
-        raise ConfigError(f"{path}: the model has {character.dof} degrees of freedom, not {config.dof}")
+        raise ConfigError(f"{path}: dof is {config.dof}, but the MJCF has {character.dof} degrees of freedom")
     for role in config.key_bodies:
         if role not in ROLES:
-            raise ConfigError(f"{path}: no role '{role}'; {nearest(role, ROLES)}")
+            raise ConfigError(f"{path}: key_bodies: no role '{role}'; {nearest(role, ROLES)}")
     names = {body.name for body in character.bodies}
     keys = tuple(key.body for key in config.key_bodies.values())
     lists = (config.end_effectors, config.allowed_contacts, config.deepmimic_order, keys, *config.mirror_pairs)
     for name in (name for names_in_list in lists for name in names_in_list):
         if name not in names:
-            raise ConfigError(f"{path}: no body '{name}'; {nearest(name, names)}")
+            raise ConfigError(f"{path}: the MJCF has no body '{name}'; {nearest(name, names)}")
 
 
 def _index(name: str, names: list[str], complaint: str) -> int:

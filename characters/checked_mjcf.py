@@ -1,8 +1,7 @@
-"""Checks a stranger's MJCF before MuJoCo reads it: which files it names, and how much memory and time it will take.
+"""Checks an untrusted MJCF before MuJoCo reads it: the files that it names, and the memory and time that it takes.
 
-MuJoCo reads whatever path an MJCF names, and makes room for whatever sizes it states. Here the XML is parsed without
-building anything. Every file must be a regular one below the MJCF's own folder, and what ``<replicate>`` multiplies is
-counted as if it were written out.
+MuJoCo opens any path that an MJCF names and allocates any size that it states. This module only parses the XML. Every
+file must be a regular file below the MJCF's own folder. Elements inside ``<replicate>`` count once for every copy.
 """
 
 import math
@@ -44,10 +43,10 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50, "E"
 
 
 def check_mjcf(path: Path) -> tuple[Path, ...]:
-    """Every file that the MJCF at ``path`` consists of: itself, its includes, meshes and textures.
+    """Check the MJCF at ``path`` and return every file that it reads: itself, its includes, meshes and textures.
 
     Raises:
-        ConfigError: one lies outside its folder or is not a regular file, or the model is larger than a character.
+        ConfigError: a file is not a regular file below the MJCF's folder, or the model exceeds a limit of this module.
     """
     scan = _Scan(path)
     scan.read(path)
@@ -56,7 +55,7 @@ def check_mjcf(path: Path) -> tuple[Path, ...]:
 
 
 def check_model(model: mujoco.MjModel, path: Path) -> None:
-    """Raise ConfigError if a compiled model has places, sizes or masses that are not finite, or beyond reason."""
+    """Raise ConfigError if a position, size or mass of a compiled model is not finite or is above 1e6."""
     for field in (
         "body_pos",
         "body_quat",
@@ -76,7 +75,7 @@ def check_model(model: mujoco.MjModel, path: Path) -> None:
 
 
 class _Scan:
-    """Reads an MJCF and its includes element by element; each method raises ConfigError."""
+    """Scans an MJCF and its includes element by element. Every method raises ConfigError at the first violation."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._folder = path, path.parent.resolve()
@@ -88,7 +87,7 @@ class _Scan:
         self._assets: list[str] = []
 
     def read(self, file: Path) -> None:
-        """Scan one file, and those that it includes."""
+        """Scan one file and the files that it includes."""
         parser = expat.ParserCreate()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = lambda _: self._copies.pop()
@@ -103,7 +102,7 @@ class _Scan:
             self._refuse(f"{file.name} cannot be read ({error.strerror})")
 
     def check_assets(self) -> None:
-        """Take every mesh, texture and height field that exists in one of the folders that the MJCF names."""
+        """Check every mesh, texture and height field in each folder where MuJoCo may find it."""
         for name in dict.fromkeys(self._assets):
             for folder in sorted(self._folders):
                 candidate = self._folder / folder / name
@@ -114,7 +113,7 @@ class _Scan:
         copies = self._copies[-1] * (self._number(attributes.get("count", "1")) if tag == "replicate" else 1.0)
         self._copies.append(copies)
         if tag in _REFUSED or (tag == "model" and "file" in attributes):
-            self._refuse(f"<{tag}> is not allowed; a character has rigid bodies only, written out")
+            self._refuse(f"<{tag}> is not allowed; a character consists of rigid bodies, each written out")
         self._count("elements", copies, _MAX_ELEMENTS)
         self._count("bodies", copies * (tag == "body"), _MAX_BODIES)
         self._count("keyframes", copies * (tag == "key"), _MAX_KEYS)
@@ -122,13 +121,13 @@ class _Scan:
             wide, high = (self._number(attributes.get(key, "0")) for key in _SIDES[tag])
             self._count("pixels", copies * wide * max(high, _CUBE * wide), _MAX_PIXELS)
         if len(self._copies) > _MAX_DEPTH:
-            self._refuse(f"nested more than {_MAX_DEPTH} deep")
+            self._refuse(f"elements are nested more than {_MAX_DEPTH} deep; a character needs fewer levels")
         for key, value in attributes.items():
             self._attribute(tag, key, value)
 
     def _attribute(self, tag: str, key: str, value: str) -> None:
         if key == "name" and len(value) > _MAX_NAME:
-            self._refuse(f"the name {value[:20]!r}... has {len(value)} characters; at most {_MAX_NAME}")
+            self._refuse(f"the name {value[:20]!r}... has {len(value)} characters; at most {_MAX_NAME} are allowed")
         if key in _FOLDERS:
             self._folders |= {f"{folder}/{self._plain(value)}".strip("/") for folder in self._folders}
         elif key.startswith("file"):
@@ -142,10 +141,10 @@ class _Scan:
         if tag == "numeric" and key == "size":
             most = _MOST["nuserdata"]
         if most is not None and any(not self._number(word) <= most for word in value.split()):
-            self._refuse(f"<{tag} {key}={value[:20]!r}>: at most {most}")
+            self._refuse(f"<{tag} {key}={value[:20]!r}> is too large; at most {most} is allowed")
 
     def _number(self, word: str) -> float:
-        """A number with one of MuJoCo's units of memory; infinity for any other word."""
+        """Parse a number that may end in a unit of memory (K, M, G, ...); return infinity for any other word."""
         match = re.fullmatch(r"([-+.\deE]+)([KMGTPE]?)", word.strip(), re.IGNORECASE)
         try:
             return float(match[1]) * _UNITS[match[2].upper()] if match else math.inf
@@ -155,16 +154,16 @@ class _Scan:
     def _count(self, what: str, copies: float, most: float) -> None:
         self._counts[what] = self._counts.get(what, 0.0) + copies
         if not self._counts[what] <= most:
-            self._refuse(f"more than {most} {what}; a character has fewer")
+            self._refuse(f"the model has more than {most} {what}; a character has fewer")
 
     def _plain(self, name: str) -> str:
-        """The name of a file or folder inside the MJCF's folder."""
+        """Return ``name`` if it is a relative path that stays inside the MJCF's folder; refuse any other."""
         if not name or name[0] in "/~" or ".." in name.split("/") or any(sign in name for sign in "\\:\0"):
-            self._refuse(f"names the file {name[:80]!r}; files must lie in the MJCF's own folder")
+            self._refuse(f"the MJCF names the file {name[:80]!r}; files must lie in the MJCF's own folder")
         return name
 
     def _take(self, file: Path) -> bool:
-        """Note a file that will be read: regular, inside the folder, and not too large. False if it is noted already."""
+        """Check place, kind and size of a file and add it to ``files``; return False if it was added before."""
         resolved = file.resolve()
         if not resolved.is_relative_to(self._folder) and file != self._path:
             self._refuse(f"{file.name} leads out of the MJCF's own folder")
@@ -182,7 +181,7 @@ class _Scan:
             self._count("pixels", math.prod(struct.unpack(">II", head[16:])), _MAX_PIXELS)
         self._bytes += status.st_size
         if self._bytes > _MAX_BYTES or len(self.files) >= _MAX_FILES:
-            self._refuse(f"reads more than {_MAX_BYTES} bytes or {_MAX_FILES} files")
+            self._refuse(f"the model reads more than {_MAX_BYTES} bytes or {_MAX_FILES} files; a character needs fewer")
         self.files.append(resolved)
         return True
 

@@ -1,4 +1,4 @@
-"""When a point of a body stands on the ground: one rule, of which every caller states its thresholds."""
+"""The rule that decides whether a point of a body stands on the ground. Every caller states its own thresholds."""
 
 import math
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class ContactRule:
-    """A point stands if it is below ``touch``, or if it is below ``low`` and slower than ``slow``.
+    """A point stands on the ground if it is below ``touch``, or if it is below ``low`` and slower than ``slow``.
 
-    Height alone does not do for recordings, whose feet hover and sink by centimetres.
+    Height alone is not enough for recordings, whose feet hover and sink by centimetres.
 
     Attributes:
-        touch: a lower point stands at any speed [m]; by default no point does.
-        low: a lower point stands if it is slow [m].
-        slow: a slower point stands if it is low [m/s].
+        touch: height [m] below which a point stands at any speed; by default there is no such height.
+        low: height [m] below which a slow point stands.
+        slow: speed [m/s] below which a low point stands.
     """
 
     touch: float = -math.inf
@@ -24,12 +24,15 @@ class ContactRule:
     slow: float | Tensor = 0.0
 
     def stands(self, height: Tensor, speed: Tensor | None = None) -> Tensor:
-        """(...) bool, from heights (...) [m] and speeds (...) [m/s]; without speeds ``touch`` alone decides."""
+        """Return (...) bool: whether points of these heights (...) [m] and speeds (...) [m/s] stand.
+
+        Without speeds ``touch`` alone decides.
+        """
         touching = height < self.touch
         return touching if speed is None else touching | ((height < self.low) & (speed < self.slow))
 
     def margin(self, height: Tensor, speed: Tensor) -> Tensor:
-        """(...) below 0 where the point stands, and continuous, so that its zeros tell landing and lift-off.
+        """Return a continuous margin (...), below 0 where a point stands; its zeros are landings and lift-offs.
 
         ``touch``, ``low`` and ``slow`` must be above 0.
         """

@@ -1,9 +1,9 @@
 """Imports a foreign MJCF as a character: the same bones and masses, in the form that this program works with.
 
-Every body keeps its place and mass. It gets one primitive: its largest, or for a foot the box around all of its own.
-Several hinges at one body become a ball joint without limits; a single hinge stays a hinge. Body frames become parallel
-to the world at the zero pose, in which the character must stand. Gains are those of our humanoid, scaled by mass. The
-result is a folder with an MJCF and a YAML that ``load_character`` reads.
+Every body keeps its position and its mass. It keeps one collision primitive: the largest, or for a foot a box around all
+of them. Several hinges at one body become a ball joint without limits; a single hinge stays a hinge. Body frames become
+parallel to the world at the zero pose, in which the character must stand. Gains are those of the humanoid that ships,
+scaled by mass. The result is a folder with an MJCF and a YAML that ``load_character`` reads.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _PRIMITIVES = {
 
 @dataclass(frozen=True)
 class UserCharacter:
-    """The short YAML: an MJCF beside it, and which of its bodies play which role."""
+    """The short YAML of a user's character: the name of an MJCF in the same folder, and the body of each role."""
 
     model: str
     key_bodies: dict[str, KeyBody] = field(default_factory=dict)
@@ -61,12 +61,12 @@ class UserCharacter:
     def __post_init__(self) -> None:
         for key, word in (("model", self.model), ("name", self.name or self.model)):
             if not _NAME.fullmatch(word):
-                raise ValueError(f"{key} {word[:80]!r} must be the name of a file beside this one, without a folder")
+                raise ValueError(f"{key} {word[:80]!r} must be a plain name: letters, digits, ' ._+-', and no folder")
 
 
 @dataclass(frozen=True)
 class _Bone:
-    """A body of the source in its new form: the world position of its joint, and the joint."""
+    """A body of the imported character: the world position [m] of its joint, and the joint's kind, axis and limits."""
 
     id: int
     name: str
@@ -78,24 +78,30 @@ class _Bone:
 
 
 def read_user_yaml(path: Path) -> UserCharacter:
-    """Read the short YAML. Raises ConfigError."""
+    """Read the short YAML of a user's character. Raises ConfigError."""
     return build(UserCharacter, read_yaml(path), str(path))
 
 
 def body_tree(path: Path) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
-    """Names, parents and places (B, 3) [m] of the figure's bodies at the zero pose. Raises InputError."""
+    """Return names, parent indices and world positions (B, 3) [m] of an MJCF's bodies at the zero pose.
+
+    Raises InputError.
+    """
     bones = _bones(*_load(path), path)
     return tuple(b.name for b in bones), tuple(b.parent for b in bones), np.stack([b.place for b in bones])
 
 
 def import_mjcf(path: Path, key_bodies: Mapping[str, KeyBody], folder: Path, name: str) -> Path:
-    """Write the character into ``folder / name`` and return its YAML. Raises InputError if the MJCF cannot be converted."""
+    """Convert an MJCF to a character in ``folder / name`` and return the path of its YAML.
+
+    Raises InputError if the MJCF cannot be converted.
+    """
     model, data = _load(path)
     bones = _bones(model, data, path)
     names = [b.name for b in bones]
     for role, key in key_bodies.items():
         if key.body not in names:
-            raise ConfigError(f"{path}: {role}: no body '{key.body}'; valid: {', '.join(names)}")
+            raise ConfigError(f"{path}: no body '{key.body}' for the role {role}; valid: {', '.join(names)}")
     turn = _facing(bones, key_bodies)
     feet = {key.body for role, key in key_bodies.items() if part_of(role) in ("ankle", "toe")}
     xml = _write_xml(model, data, bones, turn, feet, name)
@@ -131,7 +137,7 @@ def _bones(model: mujoco.MjModel, data: mujoco.MjData, path: Path) -> list[_Bone
     free = [int(model.jnt_bodyid[j]) for j in range(model.njnt) if model.jnt_type[j] == mujoco.mjtJoint.mjJNT_FREE]
     root = free[0] if free else next((b for b in range(1, model.nbody) if model.body_parentid[b] == 0), 0)
     if not root:
-        raise InputError(f"{path}: has no bodies")
+        raise InputError(f"{path}: the MJCF has no bodies; a character needs at least one")
     bones: list[_Bone] = []
     index: dict[int, int] = {}
     for b in range(root, model.nbody):
@@ -150,7 +156,7 @@ def _bone(model: mujoco.MjModel, data: mujoco.MjData, body: int, parent: int, pa
     if parent < 0:
         return _Bone(body, name, parent, place, "free", axis, None)
     if any(model.jnt_type[j] in (mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_FREE) for j in joints):
-        raise InputError(f"{path}: body '{name}' has a slide joint; a character has ball joints and hinges only")
+        raise InputError(f"{path}: body '{name}' has a slide or free joint; it may have ball joints and hinges only")
     if not joints:
         return _Bone(body, name, parent, place, "fixed", axis, None)
     place = np.mean([data.xanchor[j] for j in joints], 0)
@@ -162,7 +168,7 @@ def _bone(model: mujoco.MjModel, data: mujoco.MjData, body: int, parent: int, pa
 
 
 def _facing(bones: list[_Bone], keys: Mapping[str, KeyBody]) -> Array:
-    """Rotation (3, 3) about z that brings the figure's left to y."""
+    """Return the rotation (3, 3) about z that turns the character's left side towards +y."""
     place = {b.name: b.place for b in bones}
     left = np.zeros(3)
     for part in ("hip", "shoulder"):
@@ -174,7 +180,7 @@ def _facing(bones: list[_Bone], keys: Mapping[str, KeyBody]) -> Array:
 
 
 def _at(data: mujoco.MjData, bones: list[_Bone], key: KeyBody, turn: Array) -> tuple[float, float, float]:
-    """Position of a key point in its body's new frame: origin at the joint, axes parallel to the world's."""
+    """Return a key point [m] in its body's new frame, which has its origin at the joint and axes along the world's."""
     bone = next(b for b in bones if b.name == key.body)
     world = data.xpos[bone.id] + data.xmat[bone.id].reshape(3, 3) @ np.array(key.at)
     x, y, z = turn @ (world - bone.place) if any(key.at) else np.zeros(3)
@@ -227,12 +233,12 @@ def _own_geoms(model: mujoco.MjModel, bones: list[_Bone]) -> list[int]:
     bodies = {bone.id for bone in bones}
     found = [g for g in range(model.ngeom) if int(model.geom_bodyid[g]) in bodies]
     if not found:
-        raise InputError("the model has no geoms, so nothing can touch the ground")
+        raise InputError("the MJCF has no geoms, so nothing can touch the ground; give every body a geom")
     return found
 
 
 def _shape(model: mujoco.MjModel, data: mujoco.MjData, bone: _Bone, turn: Array, box: bool) -> str:
-    """The primitive of a body as MJCF attributes, in its new frame."""
+    """Return the MJCF attributes of a body's primitive in the body's new frame; ``box`` puts a box around all geoms."""
     geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == bone.id]
     colliding = [g for g in geoms if model.geom_contype[g] or model.geom_conaffinity[g]] or geoms
     if not colliding:
@@ -258,7 +264,7 @@ def _shape(model: mujoco.MjModel, data: mujoco.MjData, bone: _Bone, turn: Array,
 
 
 def _corners(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Array:
-    """The eight corners of a geom's bounding box, world."""
+    """Return the corners (8, 3) [m] of a geom's bounding box in the world."""
     centre, half = model.geom_aabb[geom, :3], model.geom_aabb[geom, 3:]
     signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1).T
     local = centre + signs * half

@@ -1,7 +1,7 @@
-"""Forward kinematics: from joint rotations to where every body is and how it moves, for N characters at once.
+"""Forward kinematics of N characters at once: poses and velocities of all bodies from joint rotations and rates.
 
-Written in torch so that the simulated and the reference state go through the same arithmetic, on any device, and a
-state compared with itself differs by exactly nothing.
+The simulated and the reference state go through the same torch operations, on any device. A state compared with itself
+is therefore exactly equal.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class BodyState:
 def forward_kinematics(
     parents: Sequence[int], quat: Sequence[Tensor | None], pos: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """World poses of a tree of B bodies over N frames, body by body: for clips, of any skeleton.
+    """Compute the world poses of a tree of B bodies over N frames, one body after another, for clips of any skeleton.
 
     Args:
         parents: index of each body's parent, which comes before it; -1 for a root.
@@ -98,11 +98,11 @@ class Kinematics:
         self._below_root = _ancestors(character).to(device, dtype)
 
     def forward(self, state: CharacterState) -> BodyState:
-        """Poses and velocities of all bodies.
+        """Compute the poses and velocities of all bodies.
 
-        An orientation is the product of all rotations from the root to the body. Each round doubles how many are in it:
-        the product that ends at a body comes after the one that ends where it begins. Positions and velocities are sums
-        over each body's ancestors, one matrix product each.
+        An orientation is the product of all rotations from the root to the body. Each round doubles the number of
+        rotations in a body's product: it is multiplied by the product of the ancestor that precedes its first rotation.
+        Positions and velocities are sums over each body's ancestors, one matrix product each.
         """
         root_quat, identity = state.root_quat_w[:, None], self._identity.expand(len(state), 1, 4)
         rotations = torch.cat([q.movedim(-1, 0) for q in (root_quat, state.joint_quat, identity)], 2).movedim(0, -1)
@@ -118,21 +118,21 @@ class Kinematics:
         return BodyState(pos, quat, linvel, angvel)
 
     def _sum_over_ancestors(self, steps: Tensor, root: Tensor) -> Tensor:
-        """root (N, 3) plus the steps (N, B, 3) of the body and of all its ancestors below the root."""
+        """Return (N, B, 3): ``root`` (N, 3) plus the ``steps`` of each body and of its ancestors below the root."""
         return (steps.movedim(-1, 0) @ self._below_root).movedim(0, -1) + root[:, None]
 
     def com_velocity(self, bodies: BodyState) -> Tensor:
-        """Velocity of the whole character's centre of mass, (N, 3) [m/s], world axes."""
+        """Return the velocity of the whole character's centre of mass, (N, 3) [m/s], world axes."""
         arm = quat_rotate(bodies.quat_w, self._com.expand_as(bodies.pos_w))
         velocity = bodies.linvel_w + cross(bodies.angvel_w, arm)
         return (velocity * self._mass_share[:, None]).sum(1)
 
     def com_positions(self, bodies: BodyState) -> Tensor:
-        """Centres of mass of the bodies, (N, B, 3) [m]."""
+        """Return the centres of mass of the bodies in the world, (N, B, 3) [m]."""
         return bodies.pos_w + quat_rotate(bodies.quat_w, self._com.expand_as(bodies.pos_w))
 
     def lowest_points(self, bodies: BodyState) -> Tensor:
-        """Height of the lowest point of each body's collision geom, (N, B) [m]."""
+        """Return the height of the lowest point of each body's collision geom, (N, B) [m]."""
         w, x, y, z = bodies.quat_w.unbind(-1)
         up = torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), -1)  # in the body's frame
         centre_z = bodies.pos_w[..., 2] + (up * self._geom_pos).sum(-1)
@@ -145,7 +145,7 @@ def _half_extent(shape: str, size: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _doubling_hops(character: Character) -> list[Tensor]:
-    """Every body's ancestor 1, 2, 4, ... above it, (B + 1,) each; B where there is none, and that of B."""
+    """Return, for 1, 2, 4, ... levels up, the index (B + 1,) of each body's ancestor; index B stands for none."""
     none = len(character.bodies)
     hop = torch.tensor([none if body.parent < 0 else body.parent for body in character.bodies] + [none])
     hops = []
@@ -156,7 +156,7 @@ def _doubling_hops(character: Character) -> list[Tensor]:
 
 
 def _joint_axes(character: Character) -> Tensor:
-    """(3, A, B): joint velocities to each body's angular velocity against its parent, in the body's own frame."""
+    """Return (3, A, B): it maps joint velocities to each body's angular velocity in its parent, in the body's frame."""
     axes = torch.zeros(3, character.num_actuated, len(character.bodies))
     for b, body in enumerate(character.bodies):
         if body.joint is not None:
@@ -166,7 +166,7 @@ def _joint_axes(character: Character) -> Tensor:
 
 
 def _ancestors(character: Character) -> Tensor:
-    """(B, B): 1 where the row's body is the column's body or an ancestor of it, and not the root."""
+    """Return (B, B): 1 where the row's body is the column's body or its ancestor, without the root; 0 elsewhere."""
     below = torch.zeros(len(character.bodies), len(character.bodies))
     for b, body in enumerate(character.bodies[1:], start=1):
         below[:, b] = below[:, body.parent]

@@ -1,7 +1,7 @@
 """Characters by name. A character is a folder ``NAME`` that holds ``NAME.yaml`` and the MJCF that the YAML names.
 
-Every such folder in this room is found; a character elsewhere is registered: ``register_character(folder)``. This module
-imports neither torch nor MuJoCo, so that a command line can list the names at once.
+Every such folder in ``characters/`` is registered on import; ``register_character`` registers a folder elsewhere. This
+module imports neither torch nor MuJoCo, so that the command line can list the names at once.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ CHARACTERS: Registry[Path] = Registry("character")
 
 
 def register_character(folder: Path | str) -> str:
-    """Make a character's folder known; its name is the folder's. A module named in ``MIMIC_PLUGINS`` may call this.
+    """Register a character's folder under the folder's name. A module named in ``MIMIC_PLUGINS`` may call this.
 
     Returns:
         The character's name.
@@ -25,13 +25,13 @@ def register_character(folder: Path | str) -> str:
     folder = Path(folder).resolve()
     path = folder / f"{folder.name}.yaml"
     if not path.is_file():
-        raise ConfigError(f"{folder}: a character's folder holds a file {path.name}")
+        raise ConfigError(f"{folder}: the file {path.name} is missing; every character's folder holds one")
     CHARACTERS.register(folder.name)(path)
     return folder.name
 
 
 def character_names() -> list[str]:
-    """Names of all characters, sorted."""
+    """Return the names of all characters, sorted."""
     return CHARACTERS.names()
 
 

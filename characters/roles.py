@@ -1,7 +1,7 @@
 """Roles: the parts of a body that people and dogs have in common. Retargeting matches two skeletons by role.
 
-A recording's joints are given roles (``mapping.py``), and so are a character's bodies (``key_bodies`` of its YAML); a
-role that both have is brought into place. A limb is listed from the trunk outwards.
+``retarget/mapping.py`` gives roles to a recording's joints; ``key_bodies`` in a character's YAML gives them to its bodies.
+Retargeting moves a body to the joint with the same role. Each limb is listed from the trunk outwards.
 """
 
 SIDES = ("left", "right")
@@ -13,24 +13,24 @@ ROLES = (*TRUNK, *(f"{side}_clavicle" for side in SIDES), *(role for limb in LIM
 
 
 def side_of(role: str) -> str:
-    """ "left", "right", or "" for a role in the middle of the body."""
+    """Return "left" or "right", or "" for a role in the middle of the body."""
     side = role.partition("_")[0]
     return side if side in SIDES else ""
 
 
 def part_of(role: str) -> str:
-    """The role without its side: "ankle" of "left_ankle"; "head_end" is its own part."""
+    """Return the role without its side: "ankle" for "left_ankle", "head_end" for "head_end"."""
     return role.removeprefix(f"{side_of(role)}_") if side_of(role) else role
 
 
 def opposite(role: str) -> str:
-    """The same part on the other side; the role itself in the middle of the body."""
+    """Return the role of the same part on the other side; a role in the middle of the body is returned as it is."""
     side = side_of(role)
     return f"{SIDES[1 - SIDES.index(side)]}_{part_of(role)}" if side else role
 
 
 def swap_part(role: str, part: str, other: str) -> str:
-    """The role of ``other`` on the same side, if the role's part is ``part``; else the role itself."""
+    """Return the role of ``other`` on the same side if the role's part is ``part``; else return the role itself."""
     return f"{side_of(role)}_{other}" if part_of(role) == part else role
 
 

@@ -1,6 +1,6 @@
 """The pose and velocity of N copies of a character: the one value that clips, engines, rewards and learners exchange.
 
-The simulated state (SimState) and the target state (ReferenceState) are the same type, with the same frames.
+The simulated state and the reference state are of this one type, in the same frames.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ class CharacterState:
             getattr(self, field.name)[ids] = getattr(other, field.name)
 
     def to(self, *args: object) -> CharacterState:
-        """Every tensor moved as ``Tensor.to`` does."""
+        """Return the state with every tensor moved by ``Tensor.to``."""
         return self._map(lambda x: x.to(*args))  # type: ignore[call-overload]
 
     def clone(self) -> CharacterState:
-        """A copy that shares no memory."""
+        """Return a copy that shares no memory with the original."""
         return self._map(torch.clone)
 
     def finite(self) -> Tensor:
-        """(N,) bool: no NaN or infinity in the whole state."""
+        """Return (N,) bool: whether a character's state is free of NaN and infinity."""
         ok = [torch.isfinite(getattr(self, f.name)).flatten(1).all(1) for f in fields(self)]
         return torch.stack(ok).all(0)
 
     @staticmethod
     def cat(states: Sequence[CharacterState]) -> CharacterState:
-        """The characters of several states, one after another."""
+        """Concatenate the characters of several states."""
         return CharacterState(*(torch.cat([getattr(s, f.name) for s in states]) for f in fields(CharacterState)))
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> CharacterState:

@@ -68,7 +68,7 @@ def test_a_registered_character_is_trained_and_evaluated_from_the_command_line(i
 
 
 def test_a_folder_without_its_yaml_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"holds a file .*\.yaml"):
+    with pytest.raises(ConfigError, match=r"the file .*\.yaml"):
         register_character(tmp_path)
 
 

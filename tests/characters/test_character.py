@@ -142,12 +142,22 @@ def test_a_character_of_the_users_own_is_loaded_by_path(copy):
 @pytest.mark.parametrize(
     ("pattern", "by", "file", "part"),
     [
-        ("mass_kg: 45.0", "mass_kg: 46.0", "humanoid.yaml", "bodies weigh 45.000000 kg, not 46"),
-        ("dof: 34", "dof: 35", "humanoid.yaml", "34 degrees of freedom, not 35"),
-        ("  chest: ", "  chst: ", "humanoid.yaml", "joints of YAML and MJCF differ: chest, chst"),
+        (
+            "mass_kg: 45.0",
+            "mass_kg: 46.0",
+            "humanoid.yaml",
+            "mass_kg is 46.0, but the MJCF's bodies weigh 45.000000 kg",
+        ),
+        ("dof: 34", "dof: 35", "humanoid.yaml", "dof is 35, but the MJCF has 34 degrees of freedom"),
+        ("  chest: ", "  chst: ", "humanoid.yaml", "in the YAML or in the MJCF, not in both: chest, chst"),
         ("left_wrist", "left_wist", "humanoid.yaml", "no body 'left_wist'; did you mean 'left_wrist'"),
-        ("model: humanoid.xml", "model: ../scene.xml", "humanoid.yaml", "must be a file beside it"),
-        ("model: humanoid.xml", "model: none.xml", "humanoid.yaml", "must be a file beside it"),
+        (
+            "model: humanoid.xml",
+            "model: ../scene.xml",
+            "humanoid.yaml",
+            "must be the name of a file in the same folder",
+        ),
+        ("model: humanoid.xml", "model: none.xml", "humanoid.yaml", "must be the name of a file in the same folder"),
         ("armature_s: 0.0083", "armature_s: 0.0013", "humanoid.yaml", "armature_s must be at least sim_dt"),
         ("kp: 1000", "kp: -1000", "humanoid.yaml", "kp and torque_limit must be above 0"),
         ("sim_dt: 0.0", "sim_dt: -0.0", "humanoid.yaml", "sim_dt must be above 0"),

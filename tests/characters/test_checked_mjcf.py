@@ -90,5 +90,5 @@ def test_numbers_beyond_reason_are_refused_by_name(folder, height, monkeypatch):
 )
 def test_a_short_yaml_names_files_beside_it(folder, line):
     (folder / "figure.yaml").write_text(line + "\n")
-    with pytest.raises(InputError, match="without a folder"):
+    with pytest.raises(InputError, match="no folder"):
         read_user_yaml(folder / "figure.yaml")
