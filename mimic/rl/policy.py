@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mimic.core.errors import CheckpointError, ConfigError
 from mimic.core.strict_config import build
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.heads import CategoricalHead, GaussianHead, Head
 from mimic.rl.normalizer import RunningNormalizer
 
@@ -91,7 +91,7 @@ class Policy(nn.Module):
         self.head.set_std(std)
 
     def mean(self, obs: Tensor) -> Tensor:
-        """What the deterministic policy does (N, A): the mean action, or the most probable choice."""
+        """The deterministic action (N, A): the mean, or the most probable choice."""
         return self.head.mode(self.params(obs))
 
     def params(self, obs: Tensor) -> Tensor:
@@ -103,21 +103,21 @@ class Policy(nn.Module):
         return self.head.params(self.net(normalized))
 
     def sample(
-        self, obs: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE
+        self, obs: Tensor, generator: torch.Generator | None = None, distributed: DistributedContext = SINGLE_PROCESS
     ) -> tuple[Tensor, Tensor]:
         """A random action (N, A), and the parameters (N, P) of the distribution that it was drawn from.
 
         Of several processes with the same generator each takes its own share of one draw.
         """
         params = self.params(obs)
-        return self.head.sample(params, generator, ranks), params
+        return self.head.sample(params, generator, distributed), params
 
     def log_prob(self, action: Tensor, params: Tensor) -> Tensor:
         """Log density (N,) of ``action`` (N, A) under ``params`` (N, P)."""
         return self.head.log_prob(action, params)
 
     def describe(self) -> dict[str, Any]:
-        """What :func:`load_policy` needs beside the tensors, as JSON values."""
+        """The description that :func:`load_policy` needs besides the tensors, as JSON values."""
         found = {"obs_dim": self.obs_dim, "act_dim": self.act_dim, "config": asdict(self.config)}
         return found | ({"choices": self.choices} if self.choices else {})
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mimic.core import checkpoint, program
-from mimic.core.checked_folder import MANIFEST, read_sealed
+from mimic.core.checked_folder import MANIFEST, read_checked_folder
 from mimic.core.errors import CheckpointError, InputError, nearest
 from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
@@ -156,7 +156,7 @@ def training_cost(controller: Controller) -> TrainingCost:
     if (record := controller.spec.training) is not None:
         return TrainingCost(record.samples, record.hours)
     try:
-        meta = read_sealed(controller.path, [checkpoint.META_FILE])[checkpoint.META_FILE]
+        meta = read_checked_folder(controller.path, [checkpoint.META_FILE])[checkpoint.META_FILE]
         counters = json.loads(meta)["counters"]
         return TrainingCost(int(counters["samples"]), round(float(counters["seconds"]) / 3600.0, 2))
     except (KeyError, TypeError, ValueError) as error:

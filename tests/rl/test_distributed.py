@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mimic.core import checkpoint
-from mimic.rl.distributed import ALONE
+from mimic.rl.distributed import SINGLE_PROCESS
 from tests.motion_samples import clip_or_skip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +99,6 @@ def _movement(found: checkpoint.Checkpoint) -> torch.Tensor:
 
 def test_alone_everything_is_ones_own():
     value = torch.arange(6.0)
-    assert ALONE.first and ALONE.agreed(7) == 7
-    assert ALONE.total(value) is value and torch.equal(ALONE.mean(value), value)
-    assert torch.equal(ALONE.mine(value), value)
+    assert SINGLE_PROCESS.is_main and SINGLE_PROCESS.broadcast(7) == 7
+    assert SINGLE_PROCESS.all_reduce_sum(value) is value and torch.equal(SINGLE_PROCESS.all_reduce_mean(value), value)
+    assert torch.equal(SINGLE_PROCESS.local_shard(value), value)
