@@ -208,10 +208,12 @@ class Learner:
         returns = td_lambda_return(reward, value, following, end, self.config.gamma, lam)
         return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
 
-    def fit_critic(self, obs: Tensor, targets: Targets, loss: LossOf | None = None) -> float:
+    def fit_critic(
+        self, obs: Tensor, targets: Targets, loss: LossOf | None = None, samples: Sequence[Tensor] = ()
+    ) -> float:
         """Regress the critic on the returns; mean loss, in units of (value / critic.scale)^2.
 
-        ``loss(obs, target)`` takes the place of half the squared error.
+        ``loss(obs, target, *samples)`` takes the place of half the squared error; ``samples`` are (M, ...).
         """
         target = targets.returns / self.critic.scale
         losses: list[Tensor] = []
@@ -219,7 +221,8 @@ class Learner:
         rows = targets.valid.nonzero().squeeze(-1)
         count = self._num_minibatches(rows, config.critic_batch)
         for index in self._minibatches(rows, count, config.critic_passes, config.critic_steps):
-            batch = obs.index_select(0, targets.rows[index]), target[index]
+            rest = (x.index_select(0, index) for x in (target, *samples))
+            batch = obs.index_select(0, targets.rows[index]), *rest
             losses.append(self.critic_optimizer.step_over(batch, loss or self._critic_loss))
         return float(torch.stack(losses).mean()) if losses else 0.0
 

@@ -26,7 +26,7 @@ class WeightedRegression(Learner):
         """One iteration over the transitions that `slots` names."""
         slots, obs = self.slots(replay), self.normalized(replay)
         before = self.targets(replay, obs, slots)
-        critic_loss = self.fit_critic(obs, before)
+        critic_loss = self.fit_values(obs, before)
         after = self.targets(replay, obs, slots, self.advantage_lambda)
         weight = self.weights(after)
         rows = self.actor_rows(replay, after)
@@ -45,6 +45,10 @@ class WeightedRegression(Learner):
     def slots(self, replay: Replay) -> Tensor:
         """Time slots (T,) that the update uses, up to the newest: all of them."""
         return replay.slots()
+
+    def fit_values(self, obs: Tensor, targets: Targets) -> float:
+        """Regress the critic on the returns; the mean loss."""
+        return self.fit_critic(obs, targets)
 
     def quantity(self, targets: Targets) -> Tensor:
         """The quantity (M,) that says how much an action is worth: the advantage."""

@@ -123,7 +123,7 @@ def test_sizes_that_do_not_fit_together_are_refused(episodes):
     for change, message in (
         ({"reward": episodes.reward[1:]}, "rows of obs for"),
         ({"length": episodes.length + 1}, "lengths of"),
-        ({"end": torch.zeros_like(episodes.end)}, "ends in 0, which is no end"),
+        ({"end": torch.zeros_like(episodes.end)}, "ends in 0; ends are 1, 2 and 3"),
         ({"final_obs": episodes.final_obs[:, :1]}, "last ones of 1"),
     ):
         with pytest.raises(ValueError, match=message):
