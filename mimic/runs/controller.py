@@ -164,11 +164,11 @@ def training_cost(controller: Controller) -> TrainingCost:
 
 
 def total_training_cost(controller: Controller) -> TrainingCost:
-    """Samples and hours of all training behind a controller, with that of the controller its run started from."""
-    own, before = training_cost(controller), controller.spec.begun_with
-    if before is None:
-        return own
-    return TrainingCost(own.samples + before.samples, round(own.hours + before.hours, 2))
+    """Samples and hours of all training behind a controller, with that of its teachers, and of what its run started from."""
+    own, begun_with = training_cost(controller), controller.spec.begun_with
+    before = [*(controller.spec.teachers or ()), *([begun_with] if begun_with else [])]
+    samples = own.samples + sum(one.samples for one in before)
+    return TrainingCost(samples, round(own.hours + sum(one.hours for one in before), 2))
 
 
 def _clip_of(run: Path) -> str:
