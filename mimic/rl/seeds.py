@@ -1,4 +1,4 @@
-"""A random stream for each purpose, so that a further draw in one place changes no other stream."""
+"""One random stream a purpose, so that adding a draw in one place changes nothing in another."""
 
 import hashlib
 
