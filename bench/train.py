@@ -96,7 +96,7 @@ class _Run:
         self._policy.set_std(rollout.std_start)
         sizes = rollout.replay_iterations, rollout.steps, env.num_envs, env.obs_dim, env.act_dim
         self._replay = Replay(*sizes, self._learner.device, self._policy.head.width)
-        self._replay.last_obs.copy_(env.reset())
+        self._replay.next_obs.copy_(env.reset())
         self._tracker, self._explore = EpisodeTracker(env.num_envs, env.device), generator(0, "explore", env.device)
         self._threads = 1 if plainly else learner_threads(self._learner.device, rollout.overlap)
         self._beside = None

@@ -23,7 +23,6 @@ ROOMS = (
     "mimic.rendering",
     "mimic.play",
     "mimic.analysis",
-    "mimic.paper",
     "mimic.gym",
     "mimic.exporting",
     "mimic.public",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mimic.core.errors import InputError
-from mimic.core.plotting import new_figure, save_picture
+from mimic.core.plotting import new_figure, save_figure
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
 from mimic.runs.run_config import read_run, run_to_dict
 
@@ -109,7 +109,7 @@ def draw_curves(groups: list[Group], picture: Path) -> None:
         axes.grid(alpha=0.3)
         axes.set_xlim(left=0)
     by_samples.legend(title="line: mean; band: range" if any(len(g.curves) > 1 for g in groups) else None)
-    save_picture(figure, picture)
+    save_figure(figure, picture)
 
 
 def _draw_group(axes: Any, group: Group, axis: Axis, colour: str) -> None:

@@ -31,7 +31,7 @@ class CheckpointWriteError(CheckpointError):
     exit_code = 5
 
 
-def write_sealed(target: Path, files: Mapping[str, bytes], notes: Mapping[str, Any] | None = None) -> None:
+def write_checked_folder(target: Path, files: Mapping[str, bytes], notes: Mapping[str, Any] | None = None) -> None:
     """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing an earlier one.
 
     ``notes`` go into the manifest. Raises CheckpointWriteError; ``target`` is then unchanged and no temporary file is left.
@@ -62,7 +62,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return {"format": version, "files": files, "notes": notes}
 
 
-def read_sealed(folder: Path, names: Iterable[str] | None = None) -> dict[str, bytes]:
+def read_checked_folder(folder: Path, names: Iterable[str] | None = None) -> dict[str, bytes]:
     """The files of ``folder`` (or only ``names``), every one checked against the manifest. Raises CheckpointError."""
     listed = read_manifest(folder)["files"]
     result: dict[str, bytes] = {}

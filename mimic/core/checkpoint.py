@@ -27,10 +27,10 @@ from torch import Tensor
 from mimic.core.checked_folder import (
     CheckpointWriteError,
     discard,
+    read_checked_folder,
     read_manifest,
-    read_sealed,
     remove_orphans,
-    write_sealed,
+    write_checked_folder,
 )
 from mimic.core.errors import CheckpointError
 
@@ -106,14 +106,14 @@ def save(
     files[META_FILE] = _json_bytes({**meta, "step": step, "versions": _versions()})
     if spec is not None:
         files[_CONTROLLER] = _json_bytes(spec)
-    write_sealed(target, files, {"step": step, "score": known})
+    write_checked_folder(target, files, {"step": step, "score": known})
     _prune(root, keep)
     return target
 
 
 def load(path: Path) -> Checkpoint:
     """Load one checkpoint folder, every byte verified. Raises CheckpointError."""
-    files = read_sealed(path)
+    files = read_checked_folder(path)
     tensors = {n.removesuffix(_SUFFIX): _from_bytes(path / n, data) for n, data in files.items() if n.endswith(_SUFFIX)}
     meta = _json(path / META_FILE, files.get(META_FILE, b""))
     step, versions = meta.get("step"), meta.get("versions")
@@ -182,13 +182,13 @@ def preflight(root: Path, checkpoint_bytes: int) -> None:
 
 def write_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[str, Any]) -> Path:
     """Save a policy's tensors and ``spec`` as a folder of their own. Raises CheckpointWriteError."""
-    write_sealed(folder, {POLICY_FILE: _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
+    write_checked_folder(folder, {POLICY_FILE: _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
     return folder
 
 
 def read_controller(folder: Path) -> ControllerFiles:
     """Load a folder written by `write_controller`, or by `save` with a spec. Raises CheckpointError."""
-    files = read_sealed(folder, [POLICY_FILE, _CONTROLLER])
+    files = read_checked_folder(folder, [POLICY_FILE, _CONTROLLER])
     policy = _from_bytes(folder / POLICY_FILE, files[POLICY_FILE])
     return ControllerFiles(folder, policy, _json(folder / _CONTROLLER, files[_CONTROLLER]))
 
@@ -203,7 +203,7 @@ def _prune(root: Path, keep: int) -> None:
 
 def _is_sound(path: Path) -> bool:
     try:
-        read_sealed(path)
+        read_checked_folder(path)
     except CheckpointError:
         return False
     return True

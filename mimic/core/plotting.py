@@ -23,7 +23,7 @@ def new_figure(width: float, height: float) -> "Figure":
     return figure
 
 
-def save_picture(figure: "Figure", picture: Path) -> None:
+def save_figure(figure: "Figure", picture: Path) -> None:
     """Write a figure in the format of the suffix, a PNG if there is none. Raises InputError if it cannot be written."""
     kind = picture.suffix.lower().removeprefix(".") or "png"
     if kind not in FORMATS:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mimic.evaluation.metric import Means, Metric, make_metrics
 from mimic.evaluation.report import EvaluationReport, NormalizedReturn, TimeWindow
-from mimic.tracking import End, TrackingEnv
+from mimic.tracking import Termination, TrackingEnv
 from mimic.tracking.reference import of_clip
 from mimic.tracking.reference_tracker import ROUNDING_S
 
@@ -39,20 +39,20 @@ class _Scores:
 
         Returns (N,) bool twice: the episodes for which the step counts, and those that failed in it.
         """
-        whole = self.up & ((end == End.NONE) | (end == End.TIMEOUT) | (end == End.CLIP_END))
+        whole = self.up & ((end == Termination.NONE) | (end == Termination.TIMEOUT) | (end == Termination.CLIP_END))
         self.rewards.append(torch.where(whole, reward, 0.0).double() / self._maximum)
         self.steps += whole
         for name, value in terms.items():
             self.terms.add(name, value, whole)
         fell = self.up & ~whole
         self.end = torch.where(self.up, end, self.end)
-        self.up = self.up & (end == End.NONE)
+        self.up = self.up & (end == Termination.NONE)
         return whole, fell
 
     @property
     def survived(self) -> Tensor:
         """Episodes that neither fell nor diverged, (N,) bool."""
-        return (self.end != End.FAIL) & (self.end != End.DIVERGED)
+        return (self.end != Termination.FAIL) & (self.end != Termination.DIVERGED)
 
 
 @torch.no_grad()

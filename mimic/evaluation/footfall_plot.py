@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from mimic.core.plotting import new_figure, save_picture
+from mimic.core.plotting import new_figure, save_figure
 from mimic.evaluation.contact_intervals import Array, FootContacts, Footfalls
 
 _COLOURS = ("#1f77b4", "#d95f02", "#1b9e77", "#b5438f", "#7570b3", "#666666")
@@ -25,7 +25,7 @@ def draw_footfalls(found: Footfalls, picture: Path) -> None:
     one.set_ylim(0, len(found.feet))
     one.tick_params(axis="y", length=0)
     figure.suptitle(f"{found.clip}: which foot is down when. Colour: simulation. Grey: the clip.", fontsize=11)
-    save_picture(figure, picture)
+    save_figure(figure, picture)
 
 
 def _draw_episode(axes: Axes, found: Footfalls, episode: int) -> None:

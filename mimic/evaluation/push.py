@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mimic.core.strict_config import to_dict
 from mimic.evaluation.evaluate import Act
-from mimic.tracking import End, TrackingEnv
+from mimic.tracking import Termination, TrackingEnv
 
 FIRST_S, LAST_S = 1.0, 3.0  # a push comes at a random time in between
 WATCHED_S = 5.0  # an episode survives its push if it lasts so long after it
@@ -126,8 +126,8 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushRepo
             pushed |= now
         result = env.step(act(obs))
         obs = result.obs
-        fell |= running & ((result.end == End.FAIL) | (result.end == End.DIVERGED))
-        running = running & (result.end == End.NONE) & (step < plan.step + watch)
+        fell |= running & ((result.end == Termination.FAIL) | (result.end == Termination.DIVERGED))
+        running = running & (result.end == Termination.NONE) & (step < plan.step + watch)
         if not bool(running.any()):
             break
     return _report(env, plan, pushed, ~fell)

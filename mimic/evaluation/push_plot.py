@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mimic.core.plotting import new_figure, save_picture
+from mimic.core.plotting import new_figure, save_figure
 from mimic.evaluation.push import PushReport
 
 _BLUE, _RED = "#1f77b4", "#c03028"
@@ -40,7 +40,7 @@ def draw_pushes(report: PushReport, picture: Path, title: str) -> None:
     above = curve.secondary_xaxis("top", functions=(lambda x: x / mass, lambda v: v * mass))
     above.set_xlabel("change of speed [m/s]; band: 95 % interval", fontsize=9)
     _draw_directions(figure.add_subplot(grid[1], projection="polar"), report)
-    save_picture(figure, picture)
+    save_figure(figure, picture)
 
 
 def _draw_directions(axes: Any, report: PushReport) -> None:

@@ -10,11 +10,11 @@ from mimic.core.rotations import quat_normalize
 from mimic.exporting.requirements import require_one_clip
 from mimic.runs.controller import Controller, short_name
 from mimic.sim.engines.mujoco import MujocoEngine
-from mimic.tracking import End, TrackingEnv
+from mimic.tracking import Termination, TrackingEnv
 from mocap.catalogue import load_clip
 from mocap.motion import Motion
 
-_FELL = {int(End.FAIL): "fell", int(End.DIVERGED): "broke the simulation"}
+_FELL = {int(Termination.FAIL): "fell", int(Termination.DIVERGED): "broke the simulation"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
             break
         states += engine.states
         references.append(env.reference.state)
-        if end != End.NONE:
+        if end != Termination.NONE:
             ended = "the clip is over"
             break
     if len(references) < 2:

@@ -16,7 +16,7 @@ from mimic.rl.policy import Policy
 from mimic.runs.controller import Controller
 from mimic.sim.engines.mujoco import MujocoEngine
 from mimic.sim.pd_controller import Servo
-from mimic.tracking import End, TrackingEnv
+from mimic.tracking import Termination, TrackingEnv
 from mimic.tracking.reference_tracker import ReferencePlacement
 
 STATES = 64
@@ -91,16 +91,16 @@ def _record(env: TrackingEnv, policy: Policy, start: float) -> dict[str, Any]:
     obs = env.reset(torch.tensor([start], dtype=torch.float64))
     rows = _look(env, policy, [0])
     steps = round(ROLLOUT_S / env.control_dt)
-    end = int(End.NONE)
+    end = int(Termination.NONE)
     for _ in range(steps):
         step = env.step(policy.mean(obs))
         obs, end = step.obs, int(step.end[0])
-        if end != End.NONE:
+        if end != Termination.NONE:
             break
         rows += _look(env, policy, [0])
     for index, row in enumerate(rows):
         row["time"] = index * env.control_dt
-    return {"whole": end not in (End.FAIL, End.DIVERGED), "rows": rows}
+    return {"whole": end not in (Termination.FAIL, Termination.DIVERGED), "rows": rows}
 
 
 def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:

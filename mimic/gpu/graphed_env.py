@@ -19,7 +19,7 @@ class SteppedEnv(Protocol[S_co]):
     obs_dim: int
     act_dim: int
     device: torch.device
-    unnormalized_obs: Tensor
+    obs_passthrough_mask: Tensor
     action_low: Tensor
     action_high: Tensor
 
@@ -60,7 +60,7 @@ class StagedEnv(SteppedEnv[S_co], Protocol[S_co]):
 class GraphedEnv(Generic[S]):
     """``env``, with the stages around the physics as one CUDA graph each; implements the same interface.
 
-    The next step overwrites the tensors that a step returns, and the attributes that ``env`` leaves.
+    The next step overwrites the tensors that a step returned and those that ``env`` holds.
 
     Attributes:
         env: the environment. Plain Python values that its stages read (a seed, a choice of clips) are fixed when the
@@ -70,7 +70,7 @@ class GraphedEnv(Generic[S]):
     def __init__(self, env: StagedEnv[S], backend: GraphBackend) -> None:
         self.env, self._backend = env, backend
         self.num_envs, self.obs_dim, self.act_dim, self.device = env.num_envs, env.obs_dim, env.act_dim, env.device
-        self.unnormalized_obs = env.unnormalized_obs
+        self.obs_passthrough_mask = env.obs_passthrough_mask
         self.action_low, self.action_high = env.action_low, env.action_high
         self.reset_graphs()
 

@@ -52,7 +52,7 @@ class UpdateGraphs:
         self._stepper(norm)
 
     def keep_gradients(self) -> None:
-        """Move the gradients to where a captured step reads them; the last operation of the captured gradients."""
+        """Copy the gradients into the tensors that the captured step reads; the last operation of the captured gradients."""
         for parameter, static in zip(self._parameters, self._static_gradients, strict=self.active):
             if parameter.grad is not None:
                 parameter.grad = static.copy_(parameter.grad)

@@ -16,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mimic.core.errors import nearest
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 from mimic.runs.preset import load_preset
 from mimic.tracking.config import EnvConfig
 from mimic.tracking.tracking_env import TrackingEnv, make_env
@@ -74,7 +74,7 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
             final = np.full(self.num_envs, None, dtype=object)
             for i in np.flatnonzero(ended):
                 final[i] = _array(step.final_obs[i])
-            why = np.array([End(int(end)).name.lower() if end else "" for end in step.end.tolist()])
+            why = np.array([Termination(int(end)).name.lower() if end else "" for end in step.end.tolist()])
             infos |= {"final_obs": final, "_final_obs": ended, "end": why, "_end": ended}
         return _array(step.obs), _array(step.reward), terminated, truncated, infos
 
@@ -115,7 +115,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
         terminated, truncated = _ends(step)
         info: dict[str, Any] = {f"reward_{name}": float(value[0]) for name, value in step.info.items()}
         if terminated[0] or truncated[0]:
-            info["end"] = End(int(step.end[0])).name.lower()
+            info["end"] = Termination(int(step.end[0])).name.lower()
         self._steps, self._reward, self._picture = self._steps + 1, float(step.reward[0]), None
         return _array(step.final_obs)[0], float(step.reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
@@ -188,7 +188,7 @@ def _start_times(env: TrackingEnv, options: dict[str, Any] | None) -> torch.Tens
 def _ends(step: Step) -> tuple[Array, Array]:
     """terminated (failed, diverged or the clip is over) and truncated (time is up), (N,) bool each."""
     end = _array(step.end)
-    return (end != End.NONE) & (end != End.TIMEOUT), end == End.TIMEOUT
+    return (end != Termination.NONE) & (end != Termination.TIMEOUT), end == Termination.TIMEOUT
 
 
 def _array(tensor: torch.Tensor) -> Array:

@@ -1,6 +1,6 @@
 """Any Gymnasium task with flat observations as a learner's environment: N copies, stepped one after another.
 
-The tasks of ``gymnasium.envs.mujoco`` resume to the bit. Of others only the random numbers are known, so that their episodes
+The tasks of ``gymnasium.envs.mujoco`` resume to the bit. Of others, only the random generators can be saved: their episodes
 begin anew when a run is resumed.
 """
 
@@ -117,7 +117,7 @@ def _nearest(task_id: str) -> str:
 
 
 def _simulation(env: gymnasium.Env[Any, Any]) -> Array:
-    """The integration state, and the positions that tasks measure progress from, which no new step would give again."""
+    """The integration state, and the body positions of the last step, which tasks measure progress from."""
     task: Any = env.unwrapped
     kind = mujoco.mjtState.mjSTATE_INTEGRATION
     state = np.zeros(mujoco.mj_stateSize(task.model, kind))

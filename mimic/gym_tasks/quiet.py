@@ -1,4 +1,4 @@
-"""Making Gymnasium's own models without what MuJoCo says about their age, on stdout and in MUJOCO_LOG.TXT."""
+"""Silence MuJoCo's warnings about Gymnasium's old models, on stdout and in MUJOCO_LOG.TXT."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import mujoco
 
 @contextmanager
 def quiet_mujoco() -> Iterator[None]:
-    """No warning of MuJoCo's is shown inside."""
+    """Context in which MuJoCo shows no warning."""
     before = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(_ignore)
     try:

@@ -10,12 +10,12 @@ _WORD = (1 << 64) - 1
 
 
 def copy_seeds(seed: int, num_envs: int) -> list[int]:
-    """A seed for each of N copies; those of one run have nothing in common with those of the run beside it."""
+    """A seed for each of N copies; runs with neighbouring seeds share none."""
     return [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(num_envs)]
 
 
 def generator(seed: int) -> np.random.Generator:
-    """What ``gymnasium.utils.seeding.np_random(seed)`` gives."""
+    """The generator of ``gymnasium.utils.seeding.np_random(seed)``."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
 

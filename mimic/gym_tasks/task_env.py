@@ -1,8 +1,8 @@
 """The environment that a learner sees of a Gymnasium task: several copies of it, side by side.
 
 Continuous actions are normalised: -1 and 1 are the bounds of the task, and actions beyond them are clipped. A discrete action
-is the number of a choice, from 0. An episode that the task terminated ends in ``End.FAIL``, and one that ran out of time in
-``End.TIMEOUT``. A copy whose observation or reward is not finite ends in ``End.DIVERGED``.
+is the number of a choice, from 0. An episode that the task terminated ends in ``Termination.FAIL``, and one that ran out of time in
+``Termination.TIMEOUT``. A copy whose observation or reward is not finite ends in ``Termination.DIVERGED``.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mimic.core.errors import InputError
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_NONE, _FAIL, _TIMEOUT = (np.int8(end) for end in (End.NONE, End.FAIL, End.TIMEOUT))
+_NONE, _FAIL, _TIMEOUT = (np.int8(end) for end in (Termination.NONE, Termination.FAIL, Termination.TIMEOUT))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one control step gave, for N copies."""
+    """The result of one control step of N copies."""
 
     reward: Array  # (N,)
     terminated: Flags  # (N,)
@@ -64,7 +64,7 @@ class TaskVecEnv:
         self.name, self.copies = name, copies
         self.num_envs, self.obs_dim = copies.num_envs, copies.obs_dim
         self.device = torch.device("cpu")
-        self.unnormalized_obs = torch.zeros(self.obs_dim, dtype=torch.bool)
+        self.obs_passthrough_mask = torch.zeros(self.obs_dim, dtype=torch.bool)
         self._units = ActionUnits(copies.action_space, name)
         self.choices, self.act_dim = self._units.choices, self._units.dim
         self.action_low, self.action_high = self._units.low, self._units.high
@@ -85,7 +85,7 @@ class TaskVecEnv:
         final, reward = (x.astype(np.float32) for x in (self.copies.observation(), outcome.reward))
         end = np.where(outcome.terminated, _FAIL, np.where(outcome.truncated, _TIMEOUT, _NONE))
         if not np.isfinite(final.sum(dtype=np.float64) + reward.sum(dtype=np.float64)):
-            end[~(np.isfinite(final).all(1) & np.isfinite(reward))] = End.DIVERGED
+            end[~(np.isfinite(final).all(1) & np.isfinite(reward))] = Termination.DIVERGED
         ended, obs = end.nonzero()[0], final
         if ended.size:
             self.copies.reset(ended)
@@ -94,7 +94,7 @@ class TaskVecEnv:
         return Step(tensor(obs), tensor(reward), tensor(end), tensor(final))
 
     def observation(self) -> Tensor:
-        """Where every copy is now, (N, D): what a run goes on from that could not resume its episodes."""
+        """Observation (N, D) of every copy; a run that cannot resume its episodes goes on from it."""
         return _float32(self.copies.observation())
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -110,7 +110,7 @@ class TaskVecEnv:
 
 
 class ActionUnits:
-    """Between normalised actions and those of a task.
+    """Converts normalised actions to those of a task.
 
     A dimension without bounds keeps the task's units. Raises InputError for a space that is neither a Box of one dimension
     nor Discrete.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mimic.gym_tasks.task_env import TaskVecEnv
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 Act = Callable[[Tensor], Tensor]  # observation (N, D) -> action (N, A), normalised
 _LONGEST = 10_000  # control steps, for a task without a time limit
@@ -36,17 +36,17 @@ class TaskReturn:
 
 @torch.no_grad()
 def task_return(env: TaskVecEnv, act: Act, longest: int = _LONGEST) -> TaskReturn:
-    """Play the next episode of every copy with ``act``; one that is still under way after ``longest`` steps ends there."""
+    """Play one episode of every copy with ``act``; an episode ends after ``longest`` steps at the latest."""
     count = env.num_envs
     returns, steps = torch.zeros(count, dtype=torch.float64), torch.zeros(count, dtype=torch.int64)
     failed, playing = torch.zeros(count, dtype=torch.bool), torch.ones(count, dtype=torch.bool)
     obs = env.reset()
     for _ in range(longest):
         step = env.step(act(obs))
-        returns += torch.where(playing & (step.end != End.DIVERGED), step.reward.double(), 0.0)
+        returns += torch.where(playing & (step.end != Termination.DIVERGED), step.reward.double(), 0.0)
         steps += playing
-        failed |= playing & (step.end != End.NONE) & (step.end != End.TIMEOUT)
-        playing &= step.end == End.NONE
+        failed |= playing & (step.end != Termination.NONE) & (step.end != Termination.TIMEOUT)
+        playing &= step.end == Termination.NONE
         if not bool(playing.any()):
             break
         obs = step.obs

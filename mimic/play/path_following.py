@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mimic.core.errors import InputError, nearest
-from mimic.core.plotting import new_figure, save_picture
+from mimic.core.plotting import new_figure, save_figure
 from mimic.core.rotations import heading_angle, quat_from_yaw, quat_rotate_inverse
 from mimic.rendering.scene import Frame
 from mimic.rendering.simulated import simulation_frames
@@ -190,4 +190,4 @@ def draw_path_result(result: PathResult, names: Sequence[str], picture: Path) ->
     axes.set_ylabel("m")
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize="small")
     axes.set_title(f"{result.laps:.2f} laps, {100 * float(result.distance.mean()):.0f} cm from the path on average")
-    save_picture(figure, picture)
+    save_figure(figure, picture)

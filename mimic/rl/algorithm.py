@@ -9,7 +9,7 @@ import torch
 from mimic.core.errors import ConfigError, nearest
 from mimic.core.strict_config import build
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, LearnerConfig, Networks
 from mimic.rl.policy import Critic, Policy, PolicyConfig
 from mimic.rl.rollout import RolloutConfig
@@ -21,7 +21,7 @@ _SECTIONS = ("rollout", "update")
 
 @dataclass(frozen=True)
 class AlgorithmConfig:
-    """What an algorithm collects and how it learns.
+    """The settings of an algorithm: how it collects experience, and how it learns.
 
     Attributes:
         name: in `ALGORITHMS`.
@@ -57,7 +57,10 @@ def algorithm_from(name: str, section: Any, where: str) -> AlgorithmConfig:
 
 
 def adopt(name: str, other: AlgorithmConfig) -> AlgorithmConfig:
-    """The algorithm ``name`` with the rollout of ``other`` and those of its update settings that both have and may share."""
+    """The algorithm ``name`` with the settings of ``other``.
+
+    It takes the rollout, and every update setting that both algorithms have and that ``name`` does not list in ``keeps``.
+    """
     update = ALGORITHMS.get(name)
     shared = {f.name for f in dataclasses.fields(update)} & {f.name for f in dataclasses.fields(other.update)}
     values = {field: getattr(other.update, field) for field in shared - set(update.keeps)}
@@ -69,7 +72,7 @@ def make_learner(
     policy: PolicyConfig,
     update: LearnerConfig,
     seed: int,
-    ranks: Ranks = ALONE,
+    distributed: DistributedContext = SINGLE_PROCESS,
     device: torch.device | str | None = None,
 ) -> Learner:
     """A learner with fresh networks of the environment's sizes.
@@ -79,14 +82,14 @@ def make_learner(
         policy: sizes of the networks.
         update: settings of the algorithm; its class says which algorithm it is.
         seed: of the networks' first values and of the order of minibatches.
-        ranks: the processes that train together.
+        distributed: the processes that train together.
         device: of the networks; None means that of ``env``.
     """
     device = env.device if device is None else torch.device(device)
     low, high = env.action_low.to(device), env.action_high.to(device)
     initial = generator(seed, "networks")
     sizes = env.obs_dim, env.act_dim, policy
-    actor = Policy(*sizes, initial, env.unnormalized_obs, choices_of(env)).to(device)
+    actor = Policy(*sizes, initial, env.obs_passthrough_mask, choices_of(env)).to(device)
     critic = Critic(env.obs_dim, policy, update.gamma, initial).to(device)
     order = generator(seed, "minibatches", device)
-    return update.create(Networks(actor, critic, low, high), order, ranks)
+    return update.create(Networks(actor, critic, low, high), order, distributed)

@@ -18,7 +18,7 @@ from mimic.rl.precision import Precision, update_dtype
 
 @dataclass(frozen=True)
 class CloningConfig:
-    """The regression.
+    """Settings of the regression.
 
     ``fresh``: share of a minibatch that comes from the newest demonstrations. ``lr`` is the step size at first.
     """
@@ -33,7 +33,7 @@ class CloningConfig:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.lr <= 0.0 or not 0.0 <= self.fresh <= 1.0 or not 0.0 <= self.ema < 1.0:
-            raise ValueError("batch and lr must be above 0, fresh and ema are shares")
+            raise ValueError("batch and lr must be above 0, fresh within [0, 1] and ema within [0, 1)")
 
 
 class Cloner:
@@ -56,13 +56,13 @@ class Cloner:
     def learn(
         self, data: Demonstrations, updates: int, newest: int, lr_share: float, generator: torch.Generator
     ) -> float:
-        """Take ``updates`` minibatches; the mean loss of them.
+        """Take a step on each of ``updates`` minibatches, and return their mean loss.
 
         Args:
             data: demonstrations.
             updates: number of minibatches.
-            newest: how many demonstrations count as new.
-            lr_share: of the step size that the configuration names.
+            newest: number of demonstrations that count as new.
+            lr_share: factor on the configured step size.
             generator: draws the minibatches.
         """
         self._optimizer.lr = self.config.lr * lr_share
@@ -101,6 +101,6 @@ class Cloner:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the average on; at first it follows closely."""
+        """Move the average towards the student; it follows faster during the first updates."""
         keep = min(self.config.ema, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(list(self.actor.net.parameters()), list(self.student.net.parameters()), 1.0 - keep)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mimic.rl.episodes import Episodes, from_time_major
 from mimic.rl.policy import Policy
-from mimic.rl.vec_env import End, VecEnv
+from mimic.rl.vec_env import Termination, VecEnv
 
 _COLUMNS = ("obs", "action", "params", "reward", "end", "valid", "final_obs")
 _LONGEST = 10_000  # control steps after which an episode without an end is cut
@@ -24,10 +24,19 @@ def collect_episodes(
     about: Mapping[str, str | int | float] | None = None,
     longest: int = _LONGEST,
 ) -> Episodes:
-    """At least so many transitions, of every episode that began before each copy had had its share of steps.
+    """Collect whole episodes with at least so many ``transitions``.
 
-    Those are played to their ends, so that long episodes are neither missing nor cut short. What a simulation did before it
-    diverged is kept. Actions are drawn at the policy's std, 0 being the mean.
+    Each environment begins new episodes until it has done its share of the steps, then finishes the last one. Long episodes
+    are therefore neither missing nor cut short. If a simulation diverges, the steps before are kept. Actions are drawn at the
+    policy's std; std 0 gives the mean action.
+
+    Args:
+        env: the environments.
+        policy: the policy that acts.
+        transitions: number of transitions; the result has a few more.
+        generator: draws the actions.
+        about: notes to store with the episodes.
+        longest: steps after its share that an environment may need to finish; then its episode is cut.
     """
     share = math.ceil(transitions / env.num_envs)
     columns: dict[str, list[Tensor]] = {name: [] for name in _COLUMNS}
@@ -35,14 +44,14 @@ def collect_episodes(
     while taken < share or (bool(wanted.any()) and taken < share + longest):
         action, params = policy.sample(obs, generator)
         step = env.step(action)
-        valid = wanted & (step.end != int(End.DIVERGED))
+        valid = wanted & (step.end != int(Termination.DIVERGED))
         row = (obs, action, params, step.reward, step.end, valid, step.final_obs)
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value.to("cpu", copy=True))
         taken += 1
         if taken >= share:
-            wanted = wanted & (step.end == int(End.NONE))
+            wanted = wanted & (step.end == int(Termination.NONE))
         obs = step.obs.clone()
     stacked = {name: torch.stack(column) for name, column in columns.items()}
-    episodes = from_time_major(**stacked, last_obs=obs.cpu())
+    episodes = from_time_major(**stacked, next_obs=obs.cpu())
     return dataclasses.replace(episodes, about=dict(about or {}))

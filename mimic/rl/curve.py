@@ -1,9 +1,9 @@
-"""The learning curve as a picture."""
+"""The learning curve of a run as a picture."""
 
 from pathlib import Path
 from typing import Any
 
-from mimic.core.plotting import new_figure, save_picture
+from mimic.core.plotting import new_figure, save_figure
 from mimic.rl.metrics_log import read_rows
 
 _EVALUATED = (
@@ -37,7 +37,7 @@ def draw_learning_curve(metrics: Path, picture: Path) -> bool:
         axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.3)
     axes.legend()
-    save_picture(figure, picture)
+    save_figure(figure, picture)
     return True
 
 

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from mimic.core.checked_folder import discard, read_sealed, remove_orphans, write_sealed
+from mimic.core.checked_folder import discard, read_checked_folder, remove_orphans, write_checked_folder
 from mimic.core.errors import CheckpointError
 from mimic.rl.normalizer import RunningNormalizer
 
@@ -52,7 +52,7 @@ class Demonstrations:
         count = min(self.total - since, self.size)
         at = (self.total - count + torch.arange(count)) % len(self._rows)
         data = safetensors.torch.save({"rows": self._rows.index_select(0, at)})
-        write_sealed(folder / f"{self.total:012d}", {_FILE: data})
+        write_checked_folder(folder / f"{self.total:012d}", {_FILE: data})
 
     def forget(self, folder: Path, total: int) -> None:
         """Delete the folders that a buffer of the first ``total`` demonstrations does not need."""
@@ -86,7 +86,7 @@ def _ends(folder: Path) -> list[int]:
 
 
 def _read(path: Path, width: int) -> Tensor:
-    data = read_sealed(path, [_FILE])[_FILE]
+    data = read_checked_folder(path, [_FILE])[_FILE]
     try:
         rows = safetensors.torch.load(data)["rows"]
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Recorded episodes as a replay, so that every algorithm learns from them as from its own experience."""
+"""Recorded episodes written into a replay, so that algorithms learn from them as from their own experience."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ from mimic.core.errors import InputError
 from mimic.rl.episodes import Episodes
 from mimic.rl.heads import Head
 from mimic.rl.replay import Replay
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 
 def time_slots(episodes: Episodes, lanes: int) -> int:
-    """Number of time slots that a replay needs for the episodes, laid end to end in so many lanes."""
+    """Time slots that a replay of ``lanes`` environments needs for the episodes, laid end to end in each."""
     return int(_lanes(episodes, lanes)[1].max())
 
 
@@ -26,8 +26,8 @@ def fill(replay: Replay, episodes: Episodes, head: Head) -> None:
     if replay.size or slots > replay.capacity:
         raise ValueError(f"{slots} time slots of episodes, for a replay of {replay.capacity} that holds {replay.size}")
     slot, env = _places(episodes, lane, load, slots)
-    replay.end[:slots] = int(End.DIVERGED)
-    replay.end[slot, env] = int(End.NONE)
+    replay.end[:slots] = int(Termination.DIVERGED)
+    replay.end[slot, env] = int(Termination.NONE)
     replay.valid[slot, env] = True
     replay.obs[slot, env] = episodes.obs.to(replay.obs.device)
     replay.action[slot, env] = episodes.action.to(replay.obs.device)

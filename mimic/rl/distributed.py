@@ -1,8 +1,8 @@
 """Processes that train one policy together, each with environments and a replay of its own (``torchrun``).
 
 Gradients are averaged over all processes and moments are summed, so that all of them always hold the same networks. The result
-is that of one process with all the environments, up to the order of sums. The default is a `Ranks` of one process, whose
-methods return their arguments.
+is that of one process with all the environments, up to the order of sums. The default is a `DistributedContext` of
+one process, whose methods return their arguments.
 """
 
 import os
@@ -15,40 +15,40 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Ranks:
+class DistributedContext:
     """This process's place among those that train together."""
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
-        """Whether this is the process that evaluates, logs and speaks."""
+    def is_main(self) -> bool:
+        """Whether this is the process that evaluates, writes the log and prints."""
         return self.rank == 0
 
-    def total(self, value: Tensor) -> Tensor:
+    def all_reduce_sum(self, value: Tensor) -> Tensor:
         """Sum of ``value`` over all processes."""
-        if self.size == 1:
+        if self.world_size == 1:
             return value
         summed = value.detach().clone().to(_device())
         dist.all_reduce(summed)
         return summed.to(value.device)
 
-    def mean(self, value: Tensor) -> Tensor:
+    def all_reduce_mean(self, value: Tensor) -> Tensor:
         """Mean of ``value`` over all processes."""
-        return self.total(value) / self.size
+        return self.all_reduce_sum(value) / self.world_size
 
-    def agreed(self, number: int) -> int:
-        """The first process's number, on every process: what depends on a clock or a signal is decided there."""
-        if self.size == 1:
+    def broadcast(self, number: int) -> int:
+        """The first process's ``number``, on every process; it decides whatever depends on a clock or a signal."""
+        if self.world_size == 1:
             return number
         told = torch.tensor([number], device=_device())
         dist.broadcast(told, 0)
         return int(told)
 
-    def least(self, number: int) -> int:
-        """The smallest of all processes' numbers, on every process."""
-        if self.size == 1:
+    def all_reduce_min(self, number: int) -> int:
+        """The smallest ``number`` of all processes."""
+        if self.world_size == 1:
             return number
         told = torch.tensor([number], device=_device())
         dist.all_reduce(told, dist.ReduceOp.MIN)
@@ -56,35 +56,35 @@ class Ranks:
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace the gradients by their mean over all processes, in one message."""
-        if self.size == 1:
+        if self.world_size == 1:
             return
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.flatten() for g in gradients]).to(_device())
         dist.all_reduce(flat)
-        flat /= self.size
+        flat /= self.world_size
         for gradient, piece in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(piece.view_as(gradient))
 
-    def mine(self, rows: Tensor) -> Tensor:
-        """This process's share of ``rows``, of which every process has equally many."""
-        each = len(rows) // self.size
+    def local_shard(self, rows: Tensor) -> Tensor:
+        """This process's equal share of ``rows``."""
+        each = len(rows) // self.world_size
         return rows[self.rank * each : (self.rank + 1) * each]
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = DistributedContext()
 
 
-def join() -> Ranks:
-    """Join the processes that ``torchrun`` started, over NCCL on GPUs and gloo elsewhere; alone without it."""
+def join() -> DistributedContext:
+    """Join the processes that ``torchrun`` started, over NCCL on GPUs and gloo elsewhere; without it, one process."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return ALONE
+        return SINGLE_PROCESS
     if not dist.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return Ranks(dist.get_rank(), dist.get_world_size())
+    return DistributedContext(dist.get_rank(), dist.get_world_size())
 
 
 def _device() -> str:
-    """Where messages lie; by number, for the GPU that is current is another in another thread."""
+    """Device of the messages. A GPU is named by its number, because the current GPU differs from thread to thread."""
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if dist.get_backend() == "nccl" else "cpu"

@@ -1,7 +1,7 @@
 """Episodes of unequal length in flat arrays: the data of offline learning and of demonstrations.
 
 The M transitions of E episodes lie one after another; every episode has its length and the reason for its end. An episode may
-be cut at the newest edge of a replay, or before a simulation that diverged. It then ends in ``End.TIMEOUT`` with its next
+be cut at the newest edge of a replay, or before a simulation that diverged. It then ends in ``Termination.TIMEOUT`` with its next
 observation, because the state continued.
 """
 
@@ -15,9 +15,9 @@ from torch import Tensor
 
 from mimic.core.errors import InputError
 from mimic.rl.replay import Replay
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
-ENDS = (End.FAIL, End.TIMEOUT, End.CLIP_END)
+ENDS = (Termination.FAIL, Termination.TIMEOUT, Termination.CLIP_END)
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Episodes:
     reward: Tensor  # (M,)
     length: Tensor  # (E,) int64, at least 1
     end: Tensor  # (E,) int8, one of ENDS
-    final_obs: Tensor  # (E, D) where the last action led; any finite numbers after End.FAIL
+    final_obs: Tensor  # (E, D) where the last action led; any finite numbers after Termination.FAIL
     about: Mapping[str, str | int | float] = field(default_factory=dict)  # task, controller, std and the like
 
     def __post_init__(self) -> None:
@@ -49,7 +49,9 @@ class Episodes:
             raise ValueError(f"observations of {self.obs.shape[1]} numbers, last ones of {self.final_obs.shape[1]}")
         known = torch.tensor([int(end) for end in ENDS], dtype=self.end.dtype, device=self.end.device)
         if not bool(torch.isin(self.end, known).all()):
-            raise ValueError(f"an episode ends in {int(self.end[~torch.isin(self.end, known)][0])}, which is no end")
+            raise ValueError(
+                f"an episode ends in {int(self.end[~torch.isin(self.end, known)][0])}; ends are 1, 2 and 3"
+            )
 
     @property
     def last(self) -> Tensor:
@@ -110,7 +112,7 @@ def from_replay(replay: Replay) -> Episodes:
     final[stops.slot, stops.env] = stops.obs
     names = ("obs", "action", "params", "reward", "end", "valid")
     obs, action, params, reward, end, valid = (getattr(replay, name)[slots] for name in names)
-    return from_time_major(obs, action, params, reward, end, valid, final[slots], replay.last_obs)
+    return from_time_major(obs, action, params, reward, end, valid, final[slots], replay.next_obs)
 
 
 def from_time_major(
@@ -121,21 +123,21 @@ def from_time_major(
     end: Tensor,
     valid: Tensor,
     final_obs: Tensor,
-    last_obs: Tensor,
+    next_obs: Tensor,
 ) -> Episodes:
     """The valid ones of T steps in N environments, each (T, N, ...), by environment and then by time.
 
     A path is cut before what is not valid, and at the newest step. ``final_obs`` (T, N, D) is read where an episode ended;
-    ``last_obs`` (N, D) is where the newest step led. Raises ValueError if nothing is valid.
+    ``next_obs`` (N, D) is where the newest step led. Raises ValueError if nothing is valid.
     """
-    following = torch.cat([obs[1:], last_obs.unsqueeze(0)])
+    following = torch.cat([obs[1:], next_obs.unsqueeze(0)])
     goes_on = torch.cat([valid[1:], torch.zeros_like(valid[:1])])
-    cut = (end == int(End.NONE)) & ~goes_on
+    cut = (end == int(Termination.NONE)) & ~goes_on
     final = torch.where(cut.unsqueeze(-1), following, final_obs)
-    end = end.masked_fill(cut, int(End.TIMEOUT))
+    end = end.masked_fill(cut, int(Termination.TIMEOUT))
     stacked = (obs, action, params, reward, end, valid, final)
     obs, action, params, reward, end, valid, final = (x.transpose(0, 1).flatten(0, 1) for x in stacked)
-    last = ((end != int(End.NONE)) & valid).nonzero().squeeze(-1)
+    last = ((end != int(Termination.NONE)) & valid).nonzero().squeeze(-1)
     if not last.numel():
         raise ValueError("there is no valid transition")
     number = valid.cumsum(0)[last]  # valid transitions up to the end of each path

@@ -1,10 +1,10 @@
 """Distributions over actions, made from the output of a policy's network.
 
-A head turns the output (N, O) of a network into the parameters (N, P) of a distribution. Everything else is a function of the
-parameters, so parameters stored with an action give its probability later.
+A head turns the output (N, O) of a network into the parameters (N, P) of a distribution. All other functions take the
+parameters, so that parameters stored with an action give its probability later.
 
 Both heads are exponential families: minus log pi(a) is linear in the sufficient statistic T(a). One regression therefore serves
-all heads. Its goal is T(a) of the action taken, or that goal shifted by a control variate (:func:`shifted_goal`). For a
+all heads. Its target is T(a) of the action taken, or that target shifted by a control variate (:func:`control_variate_target`). For a
 Gaussian of given width T(a) is the action; if the width is learned, the action and its square. For a choice it is the one-hot
 vector.
 """
@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 
 
 class Head(Protocol):
@@ -24,7 +24,7 @@ class Head(Protocol):
     outputs: int  # O: columns that the network gives
     width: int  # P: columns of the parameters
     act_dim: int  # A: columns of an action, as it is stored
-    goal_dim: int  # G: columns of the sufficient statistic
+    statistic_dim: int  # G: columns of the sufficient statistic
 
     @property
     def std(self) -> Tensor:
@@ -36,7 +36,9 @@ class Head(Protocol):
     def params(self, output: Tensor) -> Tensor:
         """Parameters (N, P) from the network's output (N, O)."""
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Tensor:
         """A random action (N, A). Of several processes with one generator each takes its own share of one draw."""
 
     def mode(self, params: Tensor) -> Tensor:
@@ -57,8 +59,8 @@ class Head(Protocol):
     def expectation(self, params: Tensor) -> Tensor:
         """Expected T(a) (N, G)."""
 
-    def regression(self, params: Tensor, weight: Tensor, goal: Tensor) -> Tensor:
-        """Mean over the batch of -w log pi, up to a constant, with ``goal`` (N, G) for T(a) and ``weight`` (N,)."""
+    def regression(self, params: Tensor, weight: Tensor, target: Tensor) -> Tensor:
+        """Mean over the batch of -w log pi, up to a constant, with ``target`` (N, G) for T(a) and ``weight`` (N,)."""
 
 
 def gaussian_log_prob(action: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -72,11 +74,13 @@ def gaussian_kl(mean_p: Tensor, mean_q: Tensor, std: Tensor) -> Tensor:
     return 0.5 * ((mean_p - mean_q) / std).square().sum(-1)
 
 
-def gaussian_sample(mean: Tensor, std: Tensor, generator: torch.Generator | None, ranks: Ranks = ALONE) -> Tensor:
+def gaussian_sample(
+    mean: Tensor, std: Tensor, generator: torch.Generator | None, distributed: DistributedContext = SINGLE_PROCESS
+) -> Tensor:
     """A draw (N, A) around ``mean`` (N, A), of several processes this one's share."""
-    shape = (ranks.size * mean.shape[0], mean.shape[1])
+    shape = (distributed.world_size * mean.shape[0], mean.shape[1])
     noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)
-    return mean + std * ranks.mine(noise)
+    return mean + std * distributed.local_shard(noise)
 
 
 def gaussian_entropy(std: Tensor) -> Tensor:
@@ -87,14 +91,14 @@ def gaussian_entropy(std: Tensor) -> Tensor:
 class GaussianHead(nn.Module):
     """Diagonal Gaussian of a given standard deviation, fixed or scheduled; the parameters are the mean.
 
-    ``std`` (A,) [normalised action units] stays the same tensor, so that what is recorded on a GPU reads it anew.
+    ``std`` (A,) [normalised action units] stays the same tensor, because a captured CUDA graph reads it in place.
     """
 
     std: Tensor
 
     def __init__(self, act_dim: int) -> None:
         super().__init__()
-        self.outputs = self.width = self.act_dim = self.goal_dim = act_dim
+        self.outputs = self.width = self.act_dim = self.statistic_dim = act_dim
         self.register_buffer("std", torch.ones(act_dim))
 
     def set_std(self, std: float | Tensor) -> None:
@@ -105,9 +109,11 @@ class GaussianHead(nn.Module):
         """The mean (N, A)."""
         return output
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Tensor:
         """A random action (N, A)."""
-        return gaussian_sample(params, self.std, generator, ranks)
+        return gaussian_sample(params, self.std, generator, distributed)
 
     def mode(self, params: Tensor) -> Tensor:
         """The mean (N, A)."""
@@ -133,9 +139,9 @@ class GaussianHead(nn.Module):
         """The mean (N, A)."""
         return params
 
-    def regression(self, params: Tensor, weight: Tensor, goal: Tensor) -> Tensor:
-        """w |goal - mean|^2 / (2 std^2), averaged over the batch."""
-        miss = ((goal - params) / self.std).square().sum(-1)
+    def regression(self, params: Tensor, weight: Tensor, target: Tensor) -> Tensor:
+        """w |target - mean|^2 / (2 std^2), averaged over the batch."""
+        miss = ((target - params) / self.std).square().sum(-1)
         return 0.5 * (weight * miss).mean()
 
 
@@ -151,7 +157,7 @@ class LearnedGaussianHead(nn.Module):
         if not 0.0 < floor < start:
             raise ValueError(f"std starts at {start:g}, which must be above its floor of {floor:g}, and that above 0")
         self.outputs = self.act_dim = act_dim
-        self.width = self.goal_dim = 2 * act_dim
+        self.width = self.statistic_dim = 2 * act_dim
         self.floor = floor
         self.log_excess = nn.Parameter(torch.full((act_dim,), math.log(start - floor)))
 
@@ -167,10 +173,12 @@ class LearnedGaussianHead(nn.Module):
         """Mean and std side by side, (N, 2 A)."""
         return torch.cat([output, self.std.expand_as(output)], -1)
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Tensor:
         """A random action (N, A)."""
         mean, std = params.chunk(2, -1)
-        return gaussian_sample(mean, std, generator, ranks)
+        return gaussian_sample(mean, std, generator, distributed)
 
     def mode(self, params: Tensor) -> Tensor:
         """The mean (N, A)."""
@@ -199,9 +207,9 @@ class LearnedGaussianHead(nn.Module):
         mean, std = params.chunk(2, -1)
         return torch.cat([mean, mean.square() + std.square()], -1)
 
-    def regression(self, params: Tensor, weight: Tensor, goal: Tensor) -> Tensor:
-        """w (|goal - mean|^2 / (2 std^2) + log std), the square multiplied out, averaged over the batch."""
-        (mean, std), (first, second) = params.chunk(2, -1), goal.chunk(2, -1)
+    def regression(self, params: Tensor, weight: Tensor, target: Tensor) -> Tensor:
+        """w (|target - mean|^2 / (2 std^2) + log std), the square multiplied out, averaged over the batch."""
+        (mean, std), (first, second) = params.chunk(2, -1), target.chunk(2, -1)
         miss = (second - 2.0 * mean * first + mean.square()) / (2.0 * std.square())
         return (weight * (miss + std.log()).sum(-1)).mean()
 
@@ -215,7 +223,7 @@ class CategoricalHead(nn.Module):
         super().__init__()
         if choices < 2:
             raise ValueError("there must be at least 2 choices")
-        self.outputs = self.width = self.goal_dim = self.choices = choices
+        self.outputs = self.width = self.statistic_dim = self.choices = choices
         self.act_dim = 1
         self.register_buffer("std", torch.zeros(1), persistent=False)
 
@@ -226,10 +234,14 @@ class CategoricalHead(nn.Module):
         """The logits (N, K)."""
         return output
 
-    def sample(self, params: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE) -> Tensor:
+    def sample(
+        self, params: Tensor, generator: torch.Generator | None = None, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Tensor:
         """A random choice (N, 1), by inverting the cumulative distribution at one uniform number."""
-        shape = (ranks.size * params.shape[0], 1)
-        uniform = ranks.mine(torch.rand(shape, generator=generator, device=params.device, dtype=params.dtype))
+        shape = (distributed.world_size * params.shape[0], 1)
+        uniform = distributed.local_shard(
+            torch.rand(shape, generator=generator, device=params.device, dtype=params.dtype)
+        )
         choice = (params.softmax(-1).cumsum(-1) < uniform).sum(-1, keepdim=True)
         return choice.clamp(max=self.choices - 1).to(params.dtype)
 
@@ -260,16 +272,16 @@ class CategoricalHead(nn.Module):
         """The probabilities (N, K)."""
         return params.softmax(-1)
 
-    def regression(self, params: Tensor, weight: Tensor, goal: Tensor) -> Tensor:
-        """Cross entropy -w sum_k goal_k log pi_k, averaged over the batch; a goal may have entries below 0."""
-        return -(weight * (goal * params.log_softmax(-1)).sum(-1)).mean()
+    def regression(self, params: Tensor, weight: Tensor, target: Tensor) -> Tensor:
+        """Cross entropy -w sum_k target_k log pi_k, averaged over the batch; a target may have entries below 0."""
+        return -(weight * (target * params.log_softmax(-1)).sum(-1)).mean()
 
 
-def shifted_goal(statistic: Tensor, anchor: Tensor, weight: Tensor, average: Tensor) -> Tensor:
-    """The goal (N, G) of a regression with a control variate: anchor + (1 - w_bar / w) (T(a) - anchor).
+def control_variate_target(statistic: Tensor, baseline: Tensor, weight: Tensor, average: Tensor) -> Tensor:
+    """The target (N, G) of a regression with a control variate: baseline + (1 - w_bar / w) (T(a) - baseline).
 
-    The loss (w - w_bar) L(T(a)) + w_bar L(anchor), L being minus log pi, is w L(goal), because L is linear in the statistic.
-    If ``anchor`` (N, G) is the expected statistic of the policy that acted, E[T(a) - anchor] = 0. The expected gradient is
+    The loss (w - w_bar) L(T(a)) + w_bar L(baseline), L being minus log pi, is w L(target), because L is linear in the statistic.
+    If ``baseline`` (N, G) is the expected statistic of the policy that acted, E[T(a) - baseline] = 0. The expected gradient is
     then that of weight w alone, for any ``average`` w_bar, without the noise of a constant weight.
     """
-    return torch.addcmul(anchor, (1.0 - average / weight).unsqueeze(-1), statistic - anchor)
+    return torch.addcmul(baseline, (1.0 - average / weight).unsqueeze(-1), statistic - baseline)

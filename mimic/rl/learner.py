@@ -1,4 +1,4 @@
-"""What all algorithms share: networks, optimisers, targets over the replay, the critic fit, the step towards a KL.
+"""The base of all algorithms: networks, optimisers, value targets, the critic fit and the policy fit.
 
 An algorithm is a `Learner` whose ``update`` turns the replay into better networks and returns metrics.
 """
@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.optim import GuardedOptimizer, LearnerDiverged, LossOf, OptimizerKind
 from mimic.rl.policy import Critic, Policy
 from mimic.rl.precision import Precision, update_dtype
@@ -26,8 +26,10 @@ _GRAINS = 32  # and more are in a minibatch, where sizes are rounded
 
 
 DataUse = Literal["refused", "begin", "offline", "required"]
-"""Recorded episodes: an on-policy algorithm refuses them; they begin the replay of a run that goes on with its own experience;
-or the run learns from them alone, because the user gave some ("offline") or always ("required").
+"""How an algorithm uses recorded episodes (``--data``).
+
+refused: an on-policy algorithm has no use for them. begin: they begin the replay, and the run goes on with its own experience.
+offline: if there are any, the run learns from them alone. required: the algorithm always learns from them alone.
 """
 
 
@@ -38,7 +40,7 @@ class LearnerConfig:
     ``*_steps`` are minibatches an iteration; 0 means ``*_passes`` over the data instead.
 
     Attributes:
-        inherits: an algorithm whose settings in a preset serve this one, where the preset has none of its own.
+        inherits: if a preset has no settings for this algorithm, it takes those of this other one.
         keeps: settings that are not inherited.
         data: how recorded episodes (``--data``) are used; see `DataUse`.
     """
@@ -81,7 +83,9 @@ class LearnerConfig:
         if not 0.0 < self.lr_min <= self.lr_max or min(self.actor_lr, self.critic_lr) <= 0.0:
             raise ValueError("step sizes must be above 0, and lr_min not above lr_max")
 
-    def create(self, networks: "Networks", generator: torch.Generator, ranks: Ranks = ALONE) -> "Learner":
+    def create(
+        self, networks: "Networks", generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> "Learner":
         """The learner of these settings. ``generator`` draws the order of minibatches."""
         raise NotImplementedError
 
@@ -112,27 +116,31 @@ class Targets:
 
 
 class Learner:
-    """Networks and optimisers, and the steps algorithms are made of."""
+    """Networks, optimisers, and the steps that an algorithm's ``update`` is built from."""
 
     def __init__(
-        self, config: LearnerConfig, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE
+        self,
+        config: LearnerConfig,
+        networks: Networks,
+        generator: torch.Generator,
+        distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
-        self.config, self.generator, self.ranks = config, generator, ranks
+        self.config, self.generator, self.distributed = config, generator, distributed
         self.policy, self.critic = policy, critic = networks.policy, networks.critic
         self.action_low, self.action_high = networks.action_low, networks.action_high
         self.device = networks.action_low.device
         self._dtype = update_dtype(config.precision, self.device)
         self._rewards = torch.zeros(2, dtype=torch.float64)  # how many were seen, and the sum of their magnitudes
         self.actor_optimizer = GuardedOptimizer(
-            policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, ranks
+            policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, distributed
         )
         self.critic_optimizer = GuardedOptimizer(
-            critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm, ranks
+            critic.parameters(), config.optimizer, config.critic_lr, config.momentum, config.max_grad_norm, distributed
         )
 
     @property
     def finished(self) -> bool:
-        """Whether more updates are of no use."""
+        """Whether the run may stop, because further updates would not help."""
         return False
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
@@ -144,16 +152,16 @@ class Learner:
     def observe(self, replay: Replay, slots: Tensor) -> None:
         """Take the transitions of ``slots`` (T,) into the normaliser, and into the return scale until that is frozen.
 
-        Between updates: what changes here must not look like a step of the policy.
+        Call it between updates only: within one, a change of the normaliser would count as a step of the policy.
         """
         normalizer, valid = self.policy.normalizer, replay.valid[slots]
         seen = float(normalizer.count)
-        normalizer.update(replay.obs[slots][valid], self.ranks)
+        normalizer.update(replay.obs[slots][valid], self.distributed)
         if not self.config.scale_returns or float(normalizer.count) == seen:
             return
         reward = replay.reward[slots][valid].double().abs()
         moments = torch.stack([torch.full_like(reward.sum(), reward.numel()), reward.sum()])
-        self._rewards += self.ranks.total(moments).cpu()
+        self._rewards += self.distributed.all_reduce_sum(moments).cpu()
         self._scale_returns()
 
     def _scale_returns(self) -> None:
@@ -165,7 +173,7 @@ class Learner:
     def normalized(self, replay: Replay) -> Tensor:
         """Every stored observation as the networks see it during one update, (T * N, D), in the update's precision.
 
-        One copy serves all passes: the normaliser does not change within an update.
+        One copy serves all epochs: the normaliser does not change within an update.
         """
         obs = replay.obs[: replay.size].flatten(0, 1)
         result = torch.empty_like(obs, dtype=self._dtype)
@@ -186,75 +194,80 @@ class Learner:
             raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
         value = self._values(obs).index_select(0, rows).view_as(reward)
         final = replay.final_obs()
-        stopped = torch.zeros_like(replay.reward)
+        final_value = torch.zeros_like(replay.reward)
         if final.env.numel():
-            stopped[final.slot, final.env] = self._values(self.policy.normalizer(final.obs))
+            final_value[final.slot, final.env] = self._values(self.policy.normalizer(final.obs))
         following = next_values(
             value,
-            self._values(self.policy.normalizer(replay.last_obs)),
+            self._values(self.policy.normalizer(replay.next_obs)),
             end,
-            stopped.index_select(0, slots),
+            final_value.index_select(0, slots),
             self.config.clip_end_value,
         )
         lam = self.config.td_lambda if lam is None else lam
         returns = td_lambda_return(reward, value, following, end, self.config.gamma, lam)
         return Targets(rows, value.flatten(), returns.flatten(), valid.flatten())
 
-    def fit_critic(self, obs: Tensor, targets: Targets, loss: LossOf | None = None) -> float:
+    def fit_critic(
+        self, obs: Tensor, targets: Targets, loss: LossOf | None = None, samples: Sequence[Tensor] = ()
+    ) -> float:
         """Regress the critic on the returns; mean loss, in units of (value / critic.scale)^2.
 
-        ``loss(obs, goal)`` takes the place of half the squared error.
+        ``loss(obs, target, *samples)`` takes the place of half the squared error; ``samples`` are (M, ...).
         """
-        goal = targets.returns / self.critic.scale
+        target = targets.returns / self.critic.scale
         losses: list[Tensor] = []
         config = self.config
         rows = targets.valid.nonzero().squeeze(-1)
-        pieces = self._pieces(rows, config.critic_batch)
-        for index in self._minibatches(rows, pieces, config.critic_passes, config.critic_steps):
-            batch = obs.index_select(0, targets.rows[index]), goal[index]
+        count = self._num_minibatches(rows, config.critic_batch)
+        for index in self._minibatches(rows, count, config.critic_passes, config.critic_steps):
+            rest = (x.index_select(0, index) for x in (target, *samples))
+            batch = obs.index_select(0, targets.rows[index]), *rest
             losses.append(self.critic_optimizer.step_over(batch, loss or self._critic_loss))
         return float(torch.stack(losses).mean()) if losses else 0.0
 
-    def _critic_loss(self, obs: Tensor, goal: Tensor) -> Tensor:
-        with self._fast():
+    def _critic_loss(self, obs: Tensor, target: Tensor) -> Tensor:
+        with self._autocast():
             prediction = self.critic.unscaled(obs)
-        return 0.5 * (prediction.float() - goal).square().mean().unsqueeze(0)
+        return 0.5 * (prediction.float() - target).square().mean().unsqueeze(0)
 
     def fit_actor(
         self, replay: Replay, obs: Tensor, targets: Targets, rows: Tensor, samples: Sequence[Tensor]
     ) -> tuple[dict[str, float], list[float]]:
         """Minimise the algorithm's ``loss`` of ``samples`` plus the bound loss over ``rows``, indices into ``targets``.
 
-        With a target KL, the passes stop at twice the target. The step size changes by a factor of 1.5 if the update's KL is
+        With a target KL, the epochs stop at twice the target. The step size changes by a factor of 1.5 if the update's KL is
         outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
 
         Args:
             samples: tensors (M, ...), an entry for each of ``targets``.
 
         Returns:
-            metrics, and the means of what ``loss`` says beside the loss.
+            metrics, and the means of the values that ``loss`` returns after the loss.
         """
-        config, losses, kl, passes = self.config, [], 0.0, 0
-        kl_rows, pieces = self._kl_rows(replay), self._pieces(rows, config.actor_batch)
+        config, losses, kl, epochs = self.config, [], 0.0, 0
+        kl_rows, count = self._kl_rows(replay), self._num_minibatches(rows, config.actor_batch)
         before = self._params_at(replay, kl_rows)
         for _ in range(1 if config.actor_steps else config.actor_passes):
-            for index in self._minibatches(rows, pieces, 1, config.actor_steps):
+            for index in self._minibatches(rows, count, 1, config.actor_steps):
                 batch = obs.index_select(0, targets.rows[index]), *(x.index_select(0, index) for x in samples)
                 losses.append(self.actor_optimizer.step_over(batch, self._actor_loss))
-            passes += 1
-            kl = float(self.ranks.mean(self.policy.head.kl(before, self._params_at(replay, kl_rows)).mean()))
+            epochs += 1
+            kl = float(
+                self.distributed.all_reduce_mean(self.policy.head.kl(before, self._params_at(replay, kl_rows)).mean())
+            )
             if config.target_kl and kl > 2.0 * config.target_kl:
                 break
-        self._steer(kl)
-        mean_loss, *beside = torch.stack(losses).mean(0).tolist() if losses else [0.0]
-        return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(passes)}, beside
+        self._adapt_lr(kl)
+        mean_loss, *aux_metrics = torch.stack(losses).mean(0).tolist() if losses else [0.0]
+        return {"actor_loss": mean_loss, "kl": kl, "actor_passes": float(epochs)}, aux_metrics
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
         """Loss of a minibatch for the policy's parameters ``params`` (B, P). Returns (K,): the loss, then values for the log."""
         raise NotImplementedError
 
     def _actor_loss(self, obs: Tensor, *samples: Tensor) -> Tensor:
-        with self._fast():
+        with self._autocast():
             params = self.policy.params_of_normalized(obs).float()
         losses = self.loss(params, *samples)
         bound = self.bound_loss(self.policy.head.mode(params))
@@ -272,7 +285,7 @@ class Learner:
 
     @staticmethod
     def _kl_rows(replay: Replay) -> Tensor:
-        """Up to about ``_KL_ROWS`` valid rows, spread over the newest iteration; any rows if none is valid."""
+        """About ``_KL_ROWS`` valid rows, spread over the newest iteration; invalid ones only if no row is valid."""
         rows = replay.rows(replay.slots(replay.steps))
         valid = rows[replay.valid.flatten()[rows]]
         rows = valid if valid.numel() else rows
@@ -289,7 +302,7 @@ class Learner:
         }
 
     def extra_state(self) -> dict[str, Tensor]:
-        """What else the updates depend on, for a checkpoint."""
+        """Further state of an algorithm, for a checkpoint."""
         return {"rewards": self._rewards} if self.config.scale_returns else {}
 
     def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
@@ -322,15 +335,15 @@ class Learner:
 
     def _values(self, obs: Tensor) -> Tensor:
         """V (M,) of normalised ``obs`` (M, D), in bounded memory."""
-        with self._fast():
+        with self._autocast():
             value = torch.cat([self.critic(piece) for piece in torch.split(obs, CHUNK)])
         return value.clamp(0.0, self.critic.scale) if self.config.clip_values else value
 
-    def _fast(self) -> torch.autocast:
+    def _autocast(self) -> torch.autocast:
         """Matrix products of the update at its precision; acting, the last layer of the critic and the KL stay float32."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._dtype == torch.bfloat16)
 
-    def _steer(self, kl: float) -> None:
+    def _adapt_lr(self, kl: float) -> None:
         target, optimizer = self.config.target_kl, self.actor_optimizer
         if not target:
             return
@@ -339,44 +352,44 @@ class Learner:
         elif kl < 0.5 * target:
             optimizer.lr = min(self.config.lr_max, optimizer.lr * _LR_FACTOR)
 
-    def _pieces(self, rows: Tensor, batch: int) -> int:
+    def _num_minibatches(self, rows: Tensor, batch: int) -> int:
         """Minibatches of nearly equal size close to ``batch``, no small rest left; as many on every process."""
-        return self.ranks.agreed(max(1, round(rows.numel() / batch)))
+        return self.distributed.broadcast(max(1, round(rows.numel() / batch)))
 
-    def _minibatches(self, rows: Tensor, pieces: int, passes: int, steps: int) -> Iterator[Tensor]:
-        return minibatches(rows, pieces, passes, steps, self.generator, self.actor_optimizer.records)
+    def _minibatches(self, rows: Tensor, count: int, epochs: int, steps: int) -> Iterator[Tensor]:
+        return minibatches(rows, count, epochs, steps, self.generator, self.actor_optimizer.records)
 
     def _lr_tensor(self) -> Tensor:
         return torch.tensor([self.actor_optimizer.lr, self.critic_optimizer.lr], dtype=torch.float64)
 
 
 def minibatches(
-    rows: Tensor, pieces: int, passes: int, steps: int, generator: torch.Generator, rounded: bool = False
+    rows: Tensor, count: int, epochs: int, steps: int, generator: torch.Generator, rounded: bool = False
 ) -> Iterator[Tensor]:
-    """Shuffled ``rows`` (M,) in so many ``pieces``: ``passes`` times over all, or ``steps`` pieces if that is not 0.
+    """Shuffled ``rows`` (M,) in ``count`` minibatches: ``epochs`` times over all, or ``steps`` minibatches if that is not 0.
 
-    ``rounded``: all pieces are equally long, and few lengths occur; a pass leaves out a thirty-second of the rows at most.
+    ``rounded``: all minibatches are equally long, and few lengths occur; an epoch leaves out a thirty-second of the rows at most.
     """
     if rows.numel() == 0:
         return
-    remaining = steps or passes * pieces
-    used, size = rows.numel(), rows.numel() // pieces
+    remaining = steps or epochs * count
+    used, size = rows.numel(), rows.numel() // count
     if rounded:
         grain = 1 << max(0, (size // _GRAINS).bit_length() - 1)  # a power of two
-        used = pieces * (size - size % grain)
+        used = count * (size - size % grain)
     while remaining > 0:
         order = torch.randperm(rows.numel(), generator=generator, device=rows.device)[:used]
-        yield from rows[order].tensor_split(pieces)[:remaining]
-        remaining -= pieces
+        yield from rows[order].tensor_split(count)[:remaining]
+        remaining -= count
 
 
-def standardize(advantage: Tensor, valid: Tensor, ranks: Ranks = ALONE) -> Tensor:
+def standardize(advantage: Tensor, valid: Tensor, distributed: DistributedContext = SINGLE_PROCESS) -> Tensor:
     """Advantage (M,) minus its mean, over its standard deviation + 1e-5, both over the valid entries of all processes.
 
     Moments are float64, so that even 1e30 does not overflow.
     """
     chosen = advantage[valid].double()
-    count = ranks.total(torch.tensor(chosen.numel(), dtype=torch.float64, device=chosen.device))
-    mean = ranks.total(chosen.sum()) / count
-    std = (ranks.total((chosen - mean).square().sum()) / count).sqrt() + _EPS
+    count = distributed.all_reduce_sum(torch.tensor(chosen.numel(), dtype=torch.float64, device=chosen.device))
+    mean = distributed.all_reduce_sum(chosen.sum()) / count
+    std = (distributed.all_reduce_sum((chosen - mean).square().sum()) / count).sqrt() + _EPS
     return ((advantage.double() - mean) / std).to(advantage.dtype)

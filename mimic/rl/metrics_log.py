@@ -1,4 +1,4 @@
-"""The record of a run: ``metrics.jsonl``, one row an iteration, and TensorBoard beside it if it is installed.
+"""The log of a run: ``metrics.jsonl`` with a row for each iteration, and TensorBoard if it is installed.
 
 After a crash the file may hold rows newer than the checkpoint, or half a line. Opening it with the checkpoint's iteration
 deletes these, and the row that marks the end of a run. A resumed run therefore has every row exactly once.
@@ -14,7 +14,7 @@ from typing import Any
 METRICS_FILE = "metrics.jsonl"
 TIMING_KEYS = ("time_s", "samples_per_s", "iteration_s", "update_s")  # all that differs between twin runs
 
-LAST_ROW = "last"  # key of a row that is written because the run ends, and would not be there if it went on
+LAST_ROW = "last"  # key of the row that is written only because the run ends; a resume deletes it
 
 Row = Mapping[str, float | int | None]
 
@@ -41,7 +41,7 @@ class MetricsLog:
         self._board = _open_tensorboard(folder, samples + 1, say) if tensorboard else None
 
     def write(self, row: Row) -> None:
-        """Append one row (keys ``iteration`` and ``samples`` at least); what a full disk refuses goes with the next."""
+        """Append one row (keys ``iteration`` and ``samples`` at least). If the disk is full, it is written with the next."""
         clean = {key: value if _is_number(value) else None for key, value in row.items()}
         self._unwritten += (json.dumps(clean) + "\n").encode()
         try:
@@ -55,7 +55,7 @@ class MetricsLog:
             self._say(f"{self.path}: could not be written ({error.strerror}); trying again at the next row")
 
     def sync(self) -> None:
-        """See to it that all rows are on the disk: call before publishing a checkpoint that counts them."""
+        """Write all rows to the disk; call it before a checkpoint that counts them is published."""
         try:
             os.fsync(self._file.fileno())
         except OSError as error:

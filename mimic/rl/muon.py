@@ -1,7 +1,7 @@
-"""Muon (Jordan et al. 2024), in the precision that the device is quick at.
+"""Muon (Jordan et al. 2024), in bfloat16 or float32, whichever is faster on the device.
 
-torch.optim.Muon orthogonalises in bfloat16 everywhere. A CPU that is not built for it takes a hundred times as long as for
-float32: on such a one the optimiser alone took seven eighths of an update. This one does the same steps in float32 there.
+torch.optim.Muon always orthogonalises in bfloat16. A CPU without bfloat16 instructions takes a hundred times as long as in
+float32, so that the optimiser alone took seven eighths of an update. This one uses float32 there.
 """
 
 import math
@@ -47,7 +47,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonalized(matrix: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """``matrix`` (N, M) with its singular values brought to about 1, from 0.5 to 1.5, by Newton and Schulz's iteration.
 
-    Worked out in ``dtype``; None: bfloat16 where the device is quick at it, else float32.
+    Computed in ``dtype``; None means bfloat16 if the device is fast at it, else float32.
     """
     if dtype is None:
         dtype = torch.bfloat16 if bfloat16_is_fast(matrix.device) else torch.float32

@@ -7,7 +7,7 @@ rounding. ``forward`` uses float32 copies, which each update renews.
 import torch
 from torch import Tensor, nn
 
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 
 
 class RunningNormalizer(nn.Module):
@@ -60,22 +60,22 @@ class RunningNormalizer(nn.Module):
         return (self.m2 / self.count.clamp(min=1.0)).sqrt().clamp(min=self.std_floor)
 
     @torch.no_grad()
-    def update(self, obs: Tensor, ranks: Ranks = ALONE) -> None:
-        """Take in samples ``obs`` (M, D), and those of the other processes, exactly as if they were one batch.
+    def update(self, obs: Tensor, distributed: DistributedContext = SINGLE_PROCESS) -> None:
+        """Add the samples ``obs`` (M, D) of this process and of the others, as if they were one batch.
 
-        Raises ValueError on a non-finite one: it would stay in the mean for ever.
+        Raises ValueError if a sample is not finite, because it would stay in the mean for ever.
         """
-        count = int(ranks.total(torch.tensor(obs.shape[0], device=obs.device)))
+        count = int(distributed.all_reduce_sum(torch.tensor(obs.shape[0], device=obs.device)))
         if count == 0 or (self.max_samples and float(self.count) >= self.max_samples):
             return
         if not bool(obs.isfinite().all()):
             raise ValueError("a non-finite observation was about to enter the normaliser")
         batch = obs.to(torch.float64)
-        batch_mean = ranks.total(batch.sum(0)) / count
-        self.merge(count, batch_mean, ranks.total((batch - batch_mean).square_().sum(0)))
+        batch_mean = distributed.all_reduce_sum(batch.sum(0)) / count
+        self.merge(count, batch_mean, distributed.all_reduce_sum((batch - batch_mean).square_().sum(0)))
 
     @torch.no_grad()
-    def merge(self, count: float, mean: Tensor, m2: Tensor) -> None:
+    def merge(self, count: int, mean: Tensor, m2: Tensor) -> None:
         """Join the moments of another ``count`` samples: their mean (D,) and sum of squared deviations (D,)."""
         total = self.count + count
         delta = mean - self.mean

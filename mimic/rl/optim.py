@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mimic.gpu.update_graphs import UpdateGraphs
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.muon import Muon
 
 OptimizerKind = Literal["adam", "sgd", "muon"]
@@ -19,7 +19,7 @@ _MAX_FAILURES_IN_A_ROW = 3
 
 
 class LearnerDiverged(RuntimeError):
-    """Loss or gradient was not finite several times running: the last good checkpoint is the place to go back to."""
+    """Loss or gradient was not finite several times in a row; the last checkpoint is from before."""
 
     exit_code = 3
 
@@ -27,13 +27,13 @@ class LearnerDiverged(RuntimeError):
 class GuardedOptimizer:
     """SGD with momentum, Adam or Muon; a step whose loss or gradient is not finite is skipped and counted.
 
-    Muon has every hidden weight matrix; Adam the output layer and the biases, as is usual. On a GPU the gradients and the step
-    are CUDA graphs (mimic/gpu/update_graphs.py), unless several processes train together.
+    With ``muon``, Muon updates the hidden weight matrices, and Adam the output layer and the biases. On a GPU, the gradients
+    and the step are CUDA graphs (mimic/gpu/update_graphs.py), unless several processes train together.
 
     Raises LearnerDiverged at the third such step in a row.
 
     Attributes:
-        parts: pieces in which a minibatch is taken, gradients added up; 2 once memory has run out.
+        micro_batches: a minibatch is taken in so many parts, whose gradients are added up; 2 once memory has run out.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class GuardedOptimizer:
         lr: float,
         momentum: float = 0.9,
         max_grad_norm: float = 0.0,
-        ranks: Ranks = ALONE,
+        distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
         self.parameters = list(parameters)
-        self.ranks = ranks
+        self.distributed = distributed
         self.max_grad_norm = max_grad_norm
         self.skipped = 0
         self.in_a_row = 0
-        self.parts = 1
-        self._graphs = UpdateGraphs(self.parameters, enabled=ranks.size == 1)
+        self.micro_batches = 1
+        self._graphs = UpdateGraphs(self.parameters, enabled=distributed.world_size == 1)
         matrices = [i for i, p in enumerate(self.parameters) if p.dim() == 2]
         hidden = matrices[:-1] if kind == "muon" else []
         others = [i for i in range(len(self.parameters)) if i not in hidden]
@@ -72,7 +72,7 @@ class GuardedOptimizer:
 
     @property
     def records(self) -> bool:
-        """Whether minibatches are captured as CUDA graphs, each size of them once."""
+        """Whether minibatches are captured as CUDA graphs, one for each size."""
         return self._graphs.active
 
     @property
@@ -107,10 +107,10 @@ class GuardedOptimizer:
         try:
             found = self._find_gradients(loss_of, batch)
         except torch.OutOfMemoryError:
-            if self.parts > 1:
+            if self.micro_batches > 1:
                 raise
         if found is None:  # not in the except block: its traceback keeps the tensors alive (pytorch #18853)
-            self.parts = 2
+            self.micro_batches = 2
             self._graphs.reset()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -123,14 +123,14 @@ class GuardedOptimizer:
         return self._graphs.gradients(loss_of, partial(self._gradients, loss_of), batch)
 
     def _gradients(self, loss_of: LossOf, *batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Leave the gradients of a minibatch's mean loss in the parameters; what ``loss_of`` said, and the gradients' norm."""
+        """Store the gradients of a minibatch's mean loss in the parameters; return ``loss_of`` of it and the gradients' norm."""
         self._forget_gradients()
         rows, total = batch[0].shape[0], torch.zeros((), device=batch[0].device)
-        for part in zip(*(x.tensor_split(self.parts) for x in batch), strict=True):
+        for part in zip(*(x.tensor_split(self.micro_batches) for x in batch), strict=True):
             if not part[0].shape[0]:
                 continue
             losses = loss_of(*part)
-            if self.parts > 1:
+            if self.micro_batches > 1:
                 losses = losses * (part[0].shape[0] / rows)
             torch.autograd.backward(losses[0])
             total = total + losses.detach()
@@ -139,14 +139,14 @@ class GuardedOptimizer:
         return total, norm
 
     def _gradient_norm(self) -> Tensor:
-        """Of all gradients, the mean of all processes'."""
-        self.ranks.average_gradients(self.parameters)
+        """Norm of the gradients, after their mean over all processes has replaced them."""
+        self.distributed.average_gradients(self.parameters)
         return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
 
     def _descend(self, loss: Tensor, norm: Tensor) -> None:
-        """A step along the gradients that are there, if they are sound."""
+        """Take a step along the stored gradients if loss and norm are finite; count a failure otherwise."""
         # the norm is of gradients that all processes share: so is what it decides. Asked once, because a GPU has to wait
-        sound = norm.isfinite() if self.ranks.size > 1 else norm.isfinite() & loss.isfinite()
+        sound = norm.isfinite() if self.distributed.world_size > 1 else norm.isfinite() & loss.isfinite()
         if not bool(sound):
             self._count_failure(float(loss), float(norm))
             return
@@ -169,7 +169,7 @@ class GuardedOptimizer:
         return flat | {"skipped": torch.tensor([self.skipped, self.in_a_row])}
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Continue from ``state_tensors``; the step size is the owner's to restore."""
+        """Continue from ``state_tensors``; the caller restores the step size."""
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             index, _, name = key.partition(".")

@@ -6,14 +6,14 @@ Initialisation draws from a generator handed in and touches no global random sta
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mimic.core.errors import CheckpointError, ConfigError
 from mimic.core.strict_config import build
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.heads import CategoricalHead, GaussianHead, Head
 from mimic.rl.normalizer import RunningNormalizer
 
@@ -28,8 +28,6 @@ class PolicyConfig:
     obs_clip: float = 8.0  # normalised observations are clamped to +- this; 0: not
     obs_std_floor: float = 0.01
     obs_samples: int = 0  # the normaliser is frozen after so many samples; 0: never
-    activation: Literal["relu", "tanh"] = "relu"  # between the actor's layers
-    squash: bool = False  # tanh of the actor's output
 
     def __post_init__(self) -> None:
         if not self.actor_sizes or not self.critic_sizes or min(self.actor_sizes + self.critic_sizes) < 1:
@@ -76,10 +74,8 @@ class Policy(nn.Module):
         self.normalizer = RunningNormalizer(
             obs_dim, passthrough, config.obs_clip, config.obs_std_floor, config.obs_samples
         )
-        self.net = _mlp(obs_dim, config.actor_sizes, head.outputs, generator, config.activation)
+        self.net = _mlp(obs_dim, config.actor_sizes, head.outputs, generator)
         nn.init.uniform_(_last_linear(self.net).weight, -config.output_scale, config.output_scale, generator)
-        if config.squash:
-            self.net.append(nn.Tanh())
         self.head = head
         # the name of the tensor in controllers and checkpoints is "std", whichever module holds it
         self.register_state_dict_post_hook(_rename_std)  # type: ignore[no-untyped-call]
@@ -95,7 +91,7 @@ class Policy(nn.Module):
         self.head.set_std(std)
 
     def mean(self, obs: Tensor) -> Tensor:
-        """What the deterministic policy does (N, A): the mean action, or the most probable choice."""
+        """The deterministic action (N, A): the mean, or the most probable choice."""
         return self.head.mode(self.params(obs))
 
     def params(self, obs: Tensor) -> Tensor:
@@ -107,21 +103,21 @@ class Policy(nn.Module):
         return self.head.params(self.net(normalized))
 
     def sample(
-        self, obs: Tensor, generator: torch.Generator | None = None, ranks: Ranks = ALONE
+        self, obs: Tensor, generator: torch.Generator | None = None, distributed: DistributedContext = SINGLE_PROCESS
     ) -> tuple[Tensor, Tensor]:
         """A random action (N, A), and the parameters (N, P) of the distribution that it was drawn from.
 
         Of several processes with the same generator each takes its own share of one draw.
         """
         params = self.params(obs)
-        return self.head.sample(params, generator, ranks), params
+        return self.head.sample(params, generator, distributed), params
 
     def log_prob(self, action: Tensor, params: Tensor) -> Tensor:
         """Log density (N,) of ``action`` (N, A) under ``params`` (N, P)."""
         return self.head.log_prob(action, params)
 
     def describe(self) -> dict[str, Any]:
-        """What :func:`load_policy` needs beside the tensors, as JSON values."""
+        """The description that :func:`load_policy` needs besides the tensors, as JSON values."""
         found = {"obs_dim": self.obs_dim, "act_dim": self.act_dim, "config": asdict(self.config)}
         return found | ({"choices": self.choices} if self.choices else {})
 
@@ -222,16 +218,14 @@ def _check_shapes(tensors: Mapping[str, Tensor], inputs: int, sizes: tuple[int, 
         inputs = size
 
 
-def _mlp(
-    inputs: int, sizes: tuple[int, ...], outputs: int, generator: torch.Generator | None, activation: str = "relu"
-) -> nn.Sequential:
+def _mlp(inputs: int, sizes: tuple[int, ...], outputs: int, generator: torch.Generator | None) -> nn.Sequential:
     layers: list[nn.Module] = []
     for size in (*sizes, outputs):
         # By way of "meta": the ordinary constructor would draw from torch's global generator.
         linear = nn.Linear(inputs, size, device="meta").to_empty(device="cpu")
         nn.init.xavier_uniform_(linear.weight, generator=generator)
         nn.init.zeros_(linear.bias)
-        layers += [linear, nn.Tanh() if activation == "tanh" else nn.ReLU(inplace=True)]
+        layers += [linear, nn.ReLU(inplace=True)]
         inputs = size
     return nn.Sequential(*layers[:-1])
 

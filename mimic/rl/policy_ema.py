@@ -7,7 +7,7 @@ import torch
 from mimic.rl.policy import Policy
 
 
-class PolicyAverage:
+class PolicyEMA:
     """Exponential moving average of a policy's weights; its normaliser and std are the policy's present ones."""
 
     def __init__(self, policy: Policy, decay: float) -> None:

@@ -1,4 +1,4 @@
-"""Where bfloat16 pays."""
+"""Whether an update uses bfloat16 or float32."""
 
 from functools import cache
 from typing import Literal
@@ -19,7 +19,7 @@ def bfloat16_is_fast(device: torch.device) -> bool:
 
 
 def update_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The type of an update's matrix products; ``auto``: bfloat16 on a CPU that is quick at it, else float32.
+    """The type of an update's matrix products; ``auto``: bfloat16 on a CPU that is fast at it, else float32.
 
     Its gradients are off by less than a percent.
     """

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, a line every ten seconds elsewhere."""
+"""Progress of a run on the screen: a bar on a terminal, elsewhere a line every ten seconds."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ class Progress(Protocol):
         """``row`` of metrics, ``share`` of the run done (0 if it has no end), seconds to go (inf if unknown)."""
 
     def say(self, line: str) -> None:
-        """A message that must not be lost in the bar."""
+        """Print a message; a bar does not overwrite it."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -51,7 +51,7 @@ def describe(row: Mapping[str, float], eta_s: float) -> str:
 
 
 class Silent:
-    """Nothing: for all but the first of several processes."""
+    """Shows nothing; if several processes train, all but the first use it."""
 
     def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
         """Show nothing."""

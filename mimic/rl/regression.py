@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mimic.rl import weights
-from mimic.rl.heads import shifted_goal
+from mimic.rl.heads import control_variate_target
 from mimic.rl.learner import CHUNK, Learner, Targets, standardize
 from mimic.rl.replay import Replay
 
@@ -26,14 +26,14 @@ class WeightedRegression(Learner):
         """One iteration over the transitions that `slots` names."""
         slots, obs = self.slots(replay), self.normalized(replay)
         before = self.targets(replay, obs, slots)
-        critic_loss = self.fit_critic(obs, before)
+        critic_loss = self.fit_values(obs, before)
         after = self.targets(replay, obs, slots, self.advantage_lambda)
         weight = self.weights(after)
         rows = self.actor_rows(replay, after)
         metrics: dict[str, float] = {}
         if not critic_only:
-            goal = self.goal(replay, obs, after, weight, rows)
-            metrics, _ = self.fit_actor(replay, obs, after, rows, (weight, goal))
+            target = self.regression_target(replay, obs, after, weight, rows)
+            metrics, _ = self.fit_actor(replay, obs, after, rows, (weight, target))
         return {
             **self.common_metrics(before),
             **metrics,
@@ -45,6 +45,10 @@ class WeightedRegression(Learner):
     def slots(self, replay: Replay) -> Tensor:
         """Time slots (T,) that the update uses, up to the newest: all of them."""
         return replay.slots()
+
+    def fit_values(self, obs: Tensor, targets: Targets) -> float:
+        """Regress the critic on the returns; the mean loss."""
+        return self.fit_critic(obs, targets)
 
     def quantity(self, targets: Targets) -> Tensor:
         """The quantity (M,) that says how much an action is worth: the advantage."""
@@ -66,8 +70,8 @@ class WeightedRegression(Learner):
         """Indices (K,) into ``targets`` of the transitions that the policy is fitted on: all valid ones."""
         return targets.valid.nonzero().squeeze(-1)
 
-    def goal(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
-        """What the regression pulls the policy's expected statistic towards (M, G): the statistic of the action taken."""
+    def regression_target(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
+        """The regression's target (M, G) for the policy's expected statistic: the statistic of the action taken."""
         return self.policy.head.statistic(replay.action.flatten(0, 1).index_select(0, targets.rows))
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
@@ -76,25 +80,27 @@ class WeightedRegression(Learner):
 
     def standardized(self, targets: Targets) -> Tensor:
         """The quantity (M,) minus its mean, over its standard deviation; both over the valid transitions."""
-        return standardize(self.quantity(targets), targets.valid, self.ranks)
+        return standardize(self.quantity(targets), targets.valid, self.distributed)
 
     def of_mean_one(self, weight: Tensor, targets: Targets) -> Tensor:
-        """``weight`` (M,) over the mean magnitude of the valid ones: a mean weight and a step size are one number."""
-        mean = self.ranks.mean(weight[targets.valid].abs().mean())
+        """``weight`` (M,) over the mean magnitude of the valid ones, because a mean weight acts like a step size."""
+        mean = self.distributed.all_reduce_mean(weight[targets.valid].abs().mean())
         return torch.where(mean > 0.0, weight / mean, weight)
 
-    def shifted(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor, now: bool) -> Tensor:
-        """The goal (M, G) with a control variate: it holds on to the policy that acted, or with ``now`` to the present one."""
+    def with_control_variate(
+        self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor, now: bool
+    ) -> Tensor:
+        """The target (M, G) with a control variate around the policy that acted, or with ``now`` around the present one."""
         head = self.policy.head
         action = head.statistic(replay.action.flatten(0, 1).index_select(0, targets.rows))
         params = self._params(obs) if now else replay.params.flatten(0, 1)
-        anchor = head.expectation(params.index_select(0, targets.rows))
-        return shifted_goal(action, anchor, weight, self.ranks.mean(weight[rows].mean()))
+        baseline = head.expectation(params.index_select(0, targets.rows))
+        return control_variate_target(action, baseline, weight, self.distributed.all_reduce_mean(weight[rows].mean()))
 
     @torch.no_grad()
     def _params(self, obs: Tensor) -> Tensor:
         """The present policy in every stored state, (T * N, P), as the fit will see it."""
-        with self._fast():
+        with self._autocast():
             return torch.cat([self.policy.params_of_normalized(piece).float() for piece in torch.split(obs, CHUNK)])
 
 

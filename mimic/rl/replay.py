@@ -14,15 +14,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 
 _FIELDS = ("obs", "action", "params", "std", "reward", "log_prob", "end", "valid")
-_STORED = {"params": "mean"}  # names in checkpoints that differ
+_STORED = {"params": "mean", "next_obs": "last_obs"}  # names in checkpoints that differ
 
 
 @dataclass(frozen=True)
 class FinalObs:
-    """The M observations in which watched episodes stopped (time-out or clip end)."""
+    """The last observations of M episodes that ended by time-out or clip end."""
 
     slot: Tensor  # (M,) int64
     env: Tensor  # (M,) int64
@@ -60,7 +60,7 @@ class Replay:
         self.log_prob = torch.zeros(shape, device=device)
         self.end = torch.zeros(shape, dtype=torch.int8, device=device)
         self.valid = torch.zeros(shape, dtype=torch.bool, device=device)
-        self.last_obs = torch.zeros(num_envs, obs_dim, device=device)  # where the newest slot leads
+        self.next_obs = torch.zeros(num_envs, obs_dim, device=device)  # where the newest slot leads
         self._finals: dict[int, tuple[Tensor, Tensor]] = {}  # slot -> (env (m,), obs (m, D))
 
     def add(self, obs: Tensor, action: Tensor, params: Tensor, std: Tensor, log_prob: Tensor, step: Step) -> None:
@@ -69,9 +69,9 @@ class Replay:
         Diverged rows are kept only as a cut in time (``valid`` False, the rest 0 but for ``obs``). Raises ValueError if
         another row is not finite: nothing is stored then.
         """
-        diverged = step.end == int(End.DIVERGED)
-        stopped = (step.end == int(End.TIMEOUT)) | (step.end == int(End.CLIP_END))
-        env = stopped.nonzero().squeeze(-1)
+        diverged = step.end == int(Termination.DIVERGED)
+        truncated = (step.end == int(Termination.TIMEOUT)) | (step.end == int(Termination.CLIP_END))
+        env = truncated.nonzero().squeeze(-1)
         final = step.final_obs.index_select(0, env)
         reward, log_prob = step.reward.masked_fill(diverged, 0.0), log_prob.masked_fill(diverged, 0.0)
         action, params = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, params))
@@ -88,7 +88,7 @@ class Replay:
         self.log_prob[slot].copy_(log_prob)
         self.end[slot].copy_(step.end)
         torch.logical_not(diverged, out=self.valid[slot])
-        self.last_obs.copy_(step.obs)
+        self.next_obs.copy_(step.obs)
         self._finals.pop(slot, None)
         if env.numel():
             self._finals[slot] = (env, final)
@@ -96,17 +96,17 @@ class Replay:
         self.size = min(self.size + 1, self.capacity)
 
     def cut(self, obs: Tensor) -> None:
-        """Episodes under way end here, unwatched from now on, and new ones begin at ``obs`` (N, D).
+        """End the unfinished episodes as time-outs, and begin new ones at ``obs`` (N, D).
 
-        For an environment that could not resume its episodes: their last step bootstraps, as at a time-out.
+        For an environment that cannot resume its episodes. Their last step bootstraps.
         """
         if self.size:
             slot = (self.position - 1) % self.capacity
-            env = (self.end[slot] == int(End.NONE)).nonzero().squeeze(-1)
-            self.end[slot, env] = int(End.TIMEOUT)
-            stopped, final = self._finals.get(slot, (env[:0], self.last_obs[:0]))
-            self._finals[slot] = (torch.cat([stopped, env]), torch.cat([final, self.last_obs[env]]))
-        self.last_obs.copy_(obs)
+            env = (self.end[slot] == int(Termination.NONE)).nonzero().squeeze(-1)
+            self.end[slot, env] = int(Termination.TIMEOUT)
+            truncated, final = self._finals.get(slot, (env[:0], self.next_obs[:0]))
+            self._finals[slot] = (torch.cat([truncated, env]), torch.cat([final, self.next_obs[env]]))
+        self.next_obs.copy_(obs)
 
     def set_finals(self, slot: Tensor, env: Tensor, obs: Tensor) -> None:
         """Replace the observations (M, D) in which episodes stopped, by time slot (M,) and environment (M,)."""
@@ -132,12 +132,12 @@ class Replay:
                 self._finals[slot] = (env.to(self.obs.device), obs.to(self.obs.device))
             self.position = (slot + 1) % self.capacity
             self.size = min(self.size + 1, self.capacity)
-        self.last_obs.copy_(other.last_obs)
+        self.next_obs.copy_(other.next_obs)
 
     @property
     def nbytes(self) -> int:
         """Memory of a full replay [bytes], final observations aside."""
-        return sum(int(getattr(self, name).nbytes) for name in (*_FIELDS, "last_obs"))
+        return sum(int(getattr(self, name).nbytes) for name in (*_FIELDS, "next_obs"))
 
     def slots(self, newest: int | None = None) -> Tensor:
         """Slot indices (T,), oldest first; only the ``newest`` so many time slots if given."""
@@ -155,17 +155,17 @@ class Replay:
         slots = sorted(self._finals)
         if not slots:
             none = torch.zeros(0, dtype=torch.int64, device=self.obs.device)
-            return FinalObs(none, none, self.last_obs[:0])
+            return FinalObs(none, none, self.next_obs[:0])
         envs = [self._finals[slot][0] for slot in slots]
         slot = torch.cat([torch.full_like(env, slot) for slot, env in zip(slots, envs, strict=True)])
         return FinalObs(slot, torch.cat(envs), torch.cat([self._finals[slot][1] for slot in slots]))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The filled part, the write position and the newest edge."""
+        """The filled part, the write position and the observations that follow the newest slot."""
         final = self.final_obs()
         state = {_STORED.get(name, name): getattr(self, name)[: self.size] for name in _FIELDS}
         state |= {
-            "last_obs": self.last_obs,
+            "last_obs": self.next_obs,
             "final_slot": final.slot,
             "final_env": final.env,
             "final_obs": final.obs,
@@ -175,9 +175,9 @@ class Replay:
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from ``state_dict``. Raises ValueError if the sizes are others."""
         position, size = (int(x) for x in state["position"])
-        for name in (*_FIELDS, "last_obs"):
+        for name in (*_FIELDS, "next_obs"):
             mine, theirs = getattr(self, name), state[_STORED.get(name, name)]
-            target = mine if name == "last_obs" else mine[:size]
+            target = mine if name == "next_obs" else mine[:size]
             if target.shape != theirs.shape or size > self.capacity:
                 raise ValueError(f"replay '{name}' is {tuple(theirs.shape)}, expected {tuple(target.shape)}")
             target.copy_(theirs)
@@ -194,4 +194,4 @@ def _refuse_non_finite(**tensors: Tensor) -> None:
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             env = int((~tensor.isfinite()).reshape(tensor.shape[0], -1).any(1).nonzero()[0])
-            raise ValueError(f"non-finite {name} in row {env}, and the environment did not report End.DIVERGED")
+            raise ValueError(f"non-finite {name} in row {env}, and the environment did not report Termination.DIVERGED")

@@ -4,7 +4,7 @@
 |----------|---------------------------------------------|----------------|
 | NONE     | V(next obs)                                 | yes            |
 | FAIL     | 0                                           | no             |
-| TIMEOUT  | V(final obs): the state went on, unwatched  | no             |
+| TIMEOUT  | V(final obs): the state went on             | no             |
 | CLIP_END | 0, or V(final obs) with ``bootstrap``       | no             |
 | DIVERGED | the step is invalid: its return is its V    | no             |
 
@@ -16,27 +16,25 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 ClipEndValue = Literal["zero", "bootstrap"]
 
 
-def next_values(
-    value: Tensor, last_value: Tensor, end: Tensor, stopped_value: Tensor, clip_end: ClipEndValue
-) -> Tensor:
+def next_values(value: Tensor, last_value: Tensor, end: Tensor, final_value: Tensor, clip_end: ClipEndValue) -> Tensor:
     """Value (T, N) of what followed each step, as its return uses it.
 
-    value (T, N): V(obs). last_value (N,): V where the newest step led. end (T, N) int8. stopped_value (T, N):
+    value (T, N): V(obs). last_value (N,): V where the newest step led. end (T, N) int8. final_value (T, N):
     V(final obs) where an episode was stopped, anything elsewhere.
     """
     following = torch.cat([value[1:], last_value.unsqueeze(0)])
-    bootstrap = end == int(End.TIMEOUT)
-    zero = end == int(End.FAIL)
+    bootstrap = end == int(Termination.TIMEOUT)
+    zero = end == int(Termination.FAIL)
     if clip_end == "bootstrap":
-        bootstrap = bootstrap | (end == int(End.CLIP_END))
+        bootstrap = bootstrap | (end == int(Termination.CLIP_END))
     else:
-        zero = zero | (end == int(End.CLIP_END))
-    return torch.where(bootstrap, stopped_value, following).masked_fill(zero, 0.0)
+        zero = zero | (end == int(Termination.CLIP_END))
+    return torch.where(bootstrap, final_value, following).masked_fill(zero, 0.0)
 
 
 def td_lambda_return(
@@ -48,8 +46,8 @@ def td_lambda_return(
     DIVERGED the result is ``value``.
     """
     one_step = reward + gamma * next_value
-    carry = (end == int(End.NONE)).to(reward.dtype) * (gamma * lam)
-    diverged = end == int(End.DIVERGED)
+    carry = (end == int(Termination.NONE)).to(reward.dtype) * (gamma * lam)
+    diverged = end == int(Termination.DIVERGED)
     result = torch.empty_like(reward)
     # Backwards on G - V_{t+1}, which is zero past the newest edge.
     surplus = torch.zeros_like(reward[0])
@@ -78,9 +76,9 @@ def episode_td_lambda_return(
     longest episode has; to the bit what `td_lambda_return` gives for the same paths.
     """
     last = length.cumsum(0) - 1
-    open_end = end == int(End.TIMEOUT)
+    open_end = end == int(Termination.TIMEOUT)
     if clip_end == "bootstrap":
-        open_end = open_end | (end == int(End.CLIP_END))
+        open_end = open_end | (end == int(Termination.CLIP_END))
     following = torch.cat([value[1:], value[:1]])
     following[last] = final_value.masked_fill(~open_end, 0.0)
     one_step = reward + gamma * following

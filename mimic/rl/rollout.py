@@ -10,11 +10,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.policy import Policy
 from mimic.rl.replay import Replay
 from mimic.rl.threads import set_torch_threads, torch_threads
-from mimic.rl.vec_env import End, Step, VecEnv
+from mimic.rl.vec_env import Step, Termination, VecEnv
 
 T = TypeVar("T")
 
@@ -25,11 +25,11 @@ class RolloutConfig:
 
     steps: int = 24  # control steps an iteration, in each environment
     replay_iterations: int = 1  # iterations kept for learning
-    overlap: bool = False  # learn while the next iteration is collected, by the policy of one update ago: see Collector
-    std_start: float = 0.1  # exploration [normalised action units]...
-    std_end: float = 0.1  # ... reached linearly
-    std_samples: int = 0  # ... after so many samples; 0: not by samples
-    std_episode_steps: int = 0  # ... geometrically, as training episodes come to last so long [control steps]; 0: not
+    overlap: bool = False  # learn while the policy of one update ago collects the next iteration: see Collector
+    std_start: float = 0.1  # std of exploration at first [normalised action units]
+    std_end: float = 0.1  # std of exploration in the end
+    std_samples: int = 0  # the std changes linearly over so many samples; 0: not by samples
+    std_episode_steps: int = 0  # it changes geometrically, until training episodes last so many control steps; 0: not
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.replay_iterations < 1:
@@ -42,7 +42,7 @@ class RolloutConfig:
     def std_at(self, samples: int, episode_steps: float = 0.0) -> float:
         """Standard deviation of the policy after ``samples`` samples, when episodes last ``episode_steps`` on average.
 
-        Wide exploration finds the skill, and then stands in the way of doing it well: the length of episodes says when.
+        Wide exploration finds the skill, but is too noisy to do it well. Long episodes show that the skill has been found.
         """
         if self.std_episode_steps:
             share = min(1.0, episode_steps / self.std_episode_steps)
@@ -59,19 +59,19 @@ class EpisodeTracker:
         self.reset_sums()
 
     def reset_sums(self) -> None:
-        """Start counting afresh; running episodes go on."""
+        """Set the sums to zero; unfinished episodes keep their returns and lengths."""
         # sums over finished episodes: return, length [control steps], and how many
         self.finished = torch.zeros(3, dtype=torch.float64, device=self.running.device)
-        self._ends = torch.zeros(len(End), dtype=torch.int64, device=self.running.device)
-        self._kinds = torch.arange(len(End), dtype=torch.int8, device=self.running.device).unsqueeze(1)
+        self._ends = torch.zeros(len(Termination), dtype=torch.int64, device=self.running.device)
+        self._kinds = torch.arange(len(Termination), dtype=torch.int8, device=self.running.device).unsqueeze(1)
         self._info: dict[str, Tensor] = {}
         self._steps = 0
         self._reward = torch.zeros((), dtype=torch.float64, device=self.running.device)
 
     def add(self, step: Step) -> None:
         """Count one step; a diverged episode counts as an end of its kind, but not in return and length."""
-        diverged = step.end == int(End.DIVERGED)
-        ended = step.end != int(End.NONE)
+        diverged = step.end == int(Termination.DIVERGED)
+        ended = step.end != int(Termination.NONE)
         reward = step.reward.double().masked_fill(diverged, 0.0)
         self.running[0] += reward
         self.running[1] += 1.0
@@ -92,7 +92,9 @@ class EpisodeTracker:
         total, length, count = self.finished.tolist()
         if count:
             result |= {"episode_return": total / count, "episode_length": length / count}
-        result |= {f"ends/{end.name.lower()}": float(self._ends[end]) for end in End if end is not End.NONE}
+        result |= {
+            f"ends/{end.name.lower()}": float(self._ends[end]) for end in Termination if end is not Termination.NONE
+        }
         return result | {f"info/{name}": float(value) / steps for name, value in self._info.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -113,26 +115,26 @@ def collect(
     steps: int,
     generator: torch.Generator,
     tracker: EpisodeTracker,
-    ranks: Ranks = ALONE,
+    distributed: DistributedContext = SINGLE_PROCESS,
 ) -> None:
-    """Act for ``steps`` control steps with the sampling policy, from ``replay.last_obs`` on, into ``replay``.
+    """Act for ``steps`` control steps with the sampling policy, from ``replay.next_obs`` on, into ``replay``.
 
-    Raises ValueError if the environment hands over something not finite without saying ``End.DIVERGED``.
+    Raises ValueError if a number of the environment is not finite and the row is not marked ``Termination.DIVERGED``.
     """
     for _ in range(steps):
-        obs = replay.last_obs
-        action, params = policy.sample(obs, generator, ranks)
+        obs = replay.next_obs
+        action, params = policy.sample(obs, generator, distributed)
         step = env.step(action)
         replay.add(obs, action, params, policy.std, policy.log_prob(action, params), step)
         tracker.add(step)
 
 
 class Collector:
-    """Collects an iteration with a copy of the policy, ``acting``, on the environment's device, for a learner on any.
+    """Collects an iteration with a copy of the policy, ``acting``, on the environment's device; the learner may use another.
 
-    With ``overlap`` another thread learns meanwhile from the iterations before: simulation and learning then keep two
-    cores busy, or a CPU and a GPU, where each alone leaves one idle. The copy is taken before the update, so that
-    experience is one update older than in turns, and the result depends on no timing.
+    With ``overlap`` another thread learns meanwhile from earlier iterations, so that two cores, or a CPU and a GPU, are busy.
+    The copy is taken before the update. Experience is therefore one update older than without overlap, and the result
+    depends on no timing.
     """
 
     def __init__(
@@ -141,10 +143,10 @@ class Collector:
         policy: Policy,
         steps: int,
         overlap: bool = True,
-        ranks: Ranks = ALONE,
+        distributed: DistributedContext = SINGLE_PROCESS,
         learn_threads: int = 1,
     ) -> None:
-        self._env, self._steps, self._ranks = env, steps, ranks
+        self._env, self._steps, self._ranks = env, steps, distributed
         self.acting = copy.deepcopy(policy).to(env.device)
         width = policy.head.width
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device, width)
@@ -163,12 +165,12 @@ class Collector:
         generator: torch.Generator,
         tracker: EpisodeTracker,
     ) -> T:
-        """Run ``learn``, which may change ``policy`` and read ``replay``, beside a rollout that ``replay`` gets after.
+        """Run ``learn``, which may change ``policy`` and read ``replay``, during a rollout that is then added to ``replay``.
 
-        Without overlap the rollout comes first, and ``learn`` finds it in ``replay``.
+        Without overlap, the rollout is added to ``replay`` before ``learn`` runs.
         """
         self.acting.load_state_dict(policy.state_dict())
-        self._fresh.last_obs.copy_(replay.last_obs)
+        self._fresh.next_obs.copy_(replay.next_obs)
         if self._pool is None:
             collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
             replay.extend(self._fresh)

@@ -1,4 +1,4 @@
-"""All that a run's future depends on, to and from a checkpoint."""
+"""The complete state of a run, saved to and loaded from a checkpoint."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ from mimic.core.checkpoint import Checkpoint
 from mimic.core.errors import CheckpointError
 from mimic.rl.learner import Learner
 from mimic.rl.policy import Policy
-from mimic.rl.policy_ema import PolicyAverage
+from mimic.rl.policy_ema import PolicyEMA
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import EpisodeTracker, RolloutConfig
 from mimic.rl.vec_env import VecEnv, is_resumable
@@ -21,7 +21,7 @@ _FOLLOW = 0.05  # share an iteration with which smoothed quantities follow
 
 @dataclass
 class Counters:
-    """Where a run stands."""
+    """Counters of a run."""
 
     iteration: int = 0
     samples: int = 0
@@ -30,7 +30,7 @@ class Counters:
     seconds: float = 0.0
     episode_steps: float = 0.0  # mean length of training episodes, smoothed over iterations
 
-    def follow_episodes(self, finished: Tensor) -> None:
+    def update_episode_length_ema(self, finished: Tensor) -> None:
         """Take in the episodes that finished in an iteration, as `EpisodeTracker.finished` sums them up."""
         _, steps, count = finished.tolist()
         if count:
@@ -47,21 +47,21 @@ class RunState:
     replay: Replay
     tracker: EpisodeTracker
     explore: torch.Generator
-    average: PolicyAverage | None
+    ema: PolicyEMA | None
     learn_threads: int = 1
-    offline: bool = False  # the replay holds recorded episodes alone, which are in files of their own
+    offline: bool = False  # the replay holds recorded episodes alone, so checkpoints leave it out
     counters: Counters = field(default_factory=Counters)
 
     @property
-    def judged_policy(self) -> Policy:
-        """The policy to evaluate and ship: the averaged one if there is one."""
-        return self.average.policy if self.average else self.learner.policy
+    def eval_policy(self) -> Policy:
+        """The policy to evaluate and to ship: the moving average if there is one, else the learning policy."""
+        return self.ema.policy if self.ema else self.learner.policy
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """Groups of tensors; ``policy`` is the judged policy, ``actor`` the learning one where that is another."""
+        """Groups of tensors. ``policy`` is the policy to ship; ``actor`` is the learning one, if it is another."""
         groups = self.learner.state_tensors()
-        if self.average:
-            groups["actor"], groups["policy"] = groups["policy"], dict(self.average.policy.state_dict())
+        if self.ema:
+            groups["actor"], groups["policy"] = groups["policy"], dict(self.ema.policy.state_dict())
         groups["tracker"] = self.tracker.state_dict()
         if not self.offline:
             groups["replay"] = self.replay.state_dict()
@@ -75,8 +75,8 @@ class RunState:
         """Continue from ``found``; lines on settings that differ. Raises CheckpointError if it does not fit."""
         groups = found.tensors
         try:
-            if self.average:
-                self.average.policy.load_state_dict(groups["policy"])
+            if self.ema:
+                self.ema.policy.load_state_dict(groups["policy"])
             self.learner.load_state_tensors({**groups, "policy": groups.get("actor", groups["policy"])})
             if not self.offline:
                 self.replay.load_state_dict(groups["replay"])
@@ -91,14 +91,14 @@ class RunState:
         return [*begun_anew, *_differences(found.meta.get("settings"), self._settings())]
 
     def _begin_anew(self) -> list[str]:
-        """Cut the episodes under way if the environment could not resume them; a line that says so."""
+        """Cut the unfinished episodes if the environment cannot resume them; a line that says so."""
         if self.offline or is_resumable(self.env):
             return []
         env: Any = self.env
         self.replay.cut(env.observation().to(self.replay.obs.device))
         self.tracker.running.zero_()
         return [
-            "the state of this task cannot be saved: its episodes begin anew, and the run is not the same to the bit"
+            "the state of this task cannot be saved: unfinished episodes begin anew, and the run will differ from an unbroken one"
         ]
 
     def _settings(self) -> dict[str, Any]:

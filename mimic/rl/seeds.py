@@ -1,4 +1,4 @@
-"""One random stream a purpose, so that adding a draw in one place changes nothing in another."""
+"""A random stream for each purpose, so that a further draw in one place changes no other stream."""
 
 import hashlib
 

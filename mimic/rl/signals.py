@@ -1,4 +1,4 @@
-"""First Ctrl-C (or SIGTERM): finish what is under way and save. Second: stop now."""
+"""The first Ctrl-C (or SIGTERM) lets the iteration finish and saves the run; the second stops at once."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopOnSignal:
     """Context manager; ``received`` is None or the signal that asks for a stop.
 
-    A second signal raises KeyboardInterrupt where the program happens to be. Handlers are set only in the main thread
-    (elsewhere this does nothing) and put back at the end. ``said`` goes to the terminal at the first.
+    A second signal raises KeyboardInterrupt. Handlers are set in the main thread only (elsewhere this does nothing), and
+    restored at the end. ``said`` is printed at the first signal.
     """
 
     def __init__(self, said: str = "") -> None:

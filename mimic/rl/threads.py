@@ -38,9 +38,9 @@ def learner_threads(device: torch.device, overlap: bool) -> int:
 
 
 def set_torch_threads(count: int) -> None:
-    """So many threads for torch in the thread that calls this.
+    """Set the number of threads that torch uses for calls from this thread.
 
-    Asked first: one that has never been asked takes whatever number another thread has set last.
+    The getter is called first: a thread that has never called it would take the number that another thread set last.
     """
     torch.get_num_threads()
     torch.set_num_threads(count)
@@ -48,7 +48,7 @@ def set_torch_threads(count: int) -> None:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """So many threads for torch, and as many as before afterwards."""
+    """Use ``count`` torch threads inside, and as many as before afterwards."""
     before = torch.get_num_threads()
     if count != before:
         torch.set_num_threads(count)

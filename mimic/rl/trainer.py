@@ -18,7 +18,7 @@ from mimic.rl.episodes import Episodes
 from mimic.rl.learner import Learner
 from mimic.rl.metrics_log import LAST_ROW, METRICS_FILE, MetricsLog
 from mimic.rl.policy import Policy
-from mimic.rl.policy_ema import PolicyAverage
+from mimic.rl.policy_ema import PolicyEMA
 from mimic.rl.progress import Progress, make_progress
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
@@ -74,10 +74,9 @@ class TrainResult:
 class Trainer:
     """Trains ``learner`` in ``env``, writing ckpt/, metrics.jsonl, tensorboard/ and learning_curve.png into ``out``.
 
-    ``evaluate`` gets the policy to judge, and must leave the training environment alone; its numbers are logged as
-    ``eval/...``. ``spec`` says what the policy is for: with it every checkpoint is a controller as well.
-    For ``critic_warmup`` iterations only the critic learns: a policy that is good already must not follow a critic that
-    knows nothing.
+    ``evaluate`` gets the policy to evaluate, and must not touch the training environment; its numbers are logged as
+    ``eval/...``. With ``spec``, the specification of a controller, every checkpoint is a controller as well. For
+    ``critic_warmup`` iterations only the critic learns, because an untrained critic would spoil a good policy.
 
     Recorded ``episodes`` begin the replay, which grows to hold them. If the trainer is ``offline``, they are all it learns
     from: an iteration is then an update, and its samples are the transitions of the episodes.
@@ -102,7 +101,7 @@ class Trainer:
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
-        average = PolicyAverage(learner.policy, config.ema_decay) if config.ema_decay and not offline else None
+        ema = PolicyEMA(learner.policy, config.ema_decay) if config.ema_decay and not offline else None
         device = learner.device
         needed = time_slots(episodes, env.num_envs) if episodes else 0
         iterations = max(rollout.replay_iterations, math.ceil(needed / rollout.steps))
@@ -111,16 +110,18 @@ class Trainer:
         if episodes:
             fill(replay, episodes, learner.policy.head)
         tracker, explore = EpisodeTracker(env.num_envs, env.device), generator(seed, "explore", env.device)
-        self.state = RunState(env, learner, rollout, replay, tracker, explore, average, learn_threads, offline)
-        self.ranks = learner.ranks
+        self.state = RunState(env, learner, rollout, replay, tracker, explore, ema, learn_threads, offline)
+        self.distributed = learner.distributed
         apart = not offline and (rollout.overlap or device.type != env.device.type)
         self._learn_threads = learn_threads
         self._collector = (
-            Collector(env, learner.policy, rollout.steps, rollout.overlap, self.ranks, learn_threads) if apart else None
+            Collector(env, learner.policy, rollout.steps, rollout.overlap, self.distributed, learn_threads)
+            if apart
+            else None
         )
         self._offline = offline
         share = int(replay.valid.sum()) if offline else rollout.steps * env.num_envs
-        self._samples_an_iteration = share * self.ranks.size
+        self._samples_an_iteration = share * self.distributed.world_size
         self.progress = progress or make_progress()
         self._critic_warmup = critic_warmup
         self._judged = -1  # samples at the last evaluation
@@ -137,7 +138,7 @@ class Trainer:
                     policy.set_std(self.rollout.std_at(counters.samples, counters.episode_steps))
                     begin = time.monotonic()
                     metrics = self._collect_and_learn()
-                    counters.follow_episodes(self.ranks.total(self.state.tracker.finished))
+                    counters.update_episode_length_ema(self.distributed.all_reduce_sum(self.state.tracker.finished))
                     counters.iteration += 1
                     counters.samples += self._samples_an_iteration
                     metrics |= self._rate(begin) | self._evaluate_if_due()
@@ -153,12 +154,12 @@ class Trainer:
         return TrainResult(counters.samples, counters.iteration, reason, path, checkpoint.best(self.root))
 
     def resume(self) -> checkpoint.Checkpoint:
-        """Take up the newest sound checkpoint of ``out``, of several processes the newest that all have.
+        """Resume from the newest undamaged checkpoint of ``out``; of several processes, from the newest that all have.
 
         Raises CheckpointError if there is none that fits.
         """
         found = checkpoint.latest(self.root)
-        common = self.ranks.least(found.step)
+        common = self.distributed.all_reduce_min(found.step)
         if found.step != common:  # they were killed between one's save and another's
             found = checkpoint.load(self.root / f"{common:09d}")
             checkpoint.forget_after(self.root, common)
@@ -168,13 +169,13 @@ class Trainer:
         return found
 
     def init_policy(self, policy: Policy) -> None:
-        """Take the networks and normaliser of ``policy``, which must be of this one's sizes, instead of random ones."""
+        """Start from the networks and normaliser of ``policy``, which must have the sizes of this run's policy."""
         self.learner.policy.load_state_dict(policy.state_dict())
-        if self.state.average:
-            self.state.average.policy.load_state_dict(policy.state_dict())
+        if self.state.ema:
+            self.state.ema.policy.load_state_dict(policy.state_dict())
 
     def _start(self) -> MetricsLog:
-        """Clean up after a crash, open the log, begin the episodes, judge the untrained policy."""
+        """Clean up after a crash, open the log, begin the episodes, evaluate the untrained policy."""
         checkpoint.remove_orphans(self.root)
         if not self._started and checkpoint.steps(self.root):
             raise CheckpointError(f"{self.out}: holds a run already; resume it, or choose another folder")
@@ -189,7 +190,7 @@ class Trainer:
         if not self._started:
             self._started = True
             self.env.set_progress(0)
-            self.state.replay.last_obs.copy_(self.env.reset())
+            self.state.replay.next_obs.copy_(self.env.reset())
             if self.state.replay.size:
                 self.learner.observe(self.state.replay, self.state.replay.slots())
             if evaluation := self._evaluate_if_due():
@@ -198,7 +199,7 @@ class Trainer:
         return log
 
     def _stop_reason(self, stop: StopOnSignal) -> str | None:
-        """Why to stop now: the first process's reason, if there are several."""
+        """The reason to stop now, or None; if several processes train, the first one decides."""
         reason = 0
         if self.config.minutes and time.monotonic() - self._begin >= 60.0 * self.config.minutes:
             reason = _REASONS.index("minutes")
@@ -208,16 +209,16 @@ class Trainer:
             reason = _REASONS.index("held-out loss")
         if stop.received is not None:
             reason = _REASONS.index(stop.received.name)
-        return _REASONS[self.ranks.agreed(reason)]
+        return _REASONS[self.distributed.broadcast(reason)]
 
     def _collect_and_learn(self) -> dict[str, float]:
-        """An iteration of experience and an update: in turns, or side by side if the rollout says so."""
+        """Collect an iteration and update the networks: one after the other, or at once with ``rollout.overlap``."""
         state, policy = self.state, self.learner.policy
         if self._collector:
             metrics = self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
             return metrics | state.tracker.metrics()
         if not self._offline:
-            collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.ranks)
+            collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.distributed)
         with torch_threads(self._learn_threads):
             metrics = self._learn()
         return metrics if self._offline else metrics | state.tracker.metrics()
@@ -234,8 +235,8 @@ class Trainer:
         metrics = self.learner.update(replay, critic_only) if measured else {}
         if not self._offline:
             self.learner.observe(replay, replay.slots(self.rollout.steps))
-        if self.state.average:
-            self.state.average.update(self.learner.policy)
+        if self.state.ema:
+            self.state.ema.update(self.learner.policy)
         return metrics | {"update_s": time.monotonic() - begin}
 
     def _rate(self, begin: float) -> dict[str, float]:
@@ -252,7 +253,7 @@ class Trainer:
         return self._judge(self.evaluate)
 
     def _judge(self, evaluate: Evaluate) -> dict[str, float]:
-        found = evaluate(self.state.judged_policy)
+        found = evaluate(self.state.eval_policy)
         if self.config.best_metric not in found:
             raise ConfigError(f"best_metric: {nearest(self.config.best_metric, found)}")
         return {f"eval/{key}": float(value) for key, value in found.items()}
@@ -298,9 +299,9 @@ class Trainer:
         return min(share, 1.0), max(eta, 0.0)
 
     def _save_if_due(self, log: MetricsLog, new_best: float | None) -> None:
-        """Save on a new best score or when it is time; a failure is said, and tried again when due next."""
+        """Save on a new best score or when it is time; a failure is reported, and the next save is due as usual."""
         due = new_best is not None or time.monotonic() >= self._next_save
-        if not self.ranks.agreed(due):
+        if not self.distributed.broadcast(due):
             return
         try:
             self._save(log, new_best)

@@ -1,6 +1,6 @@
 """The learner's interface to an environment: N episodes side by side, reset one by one, on one device.
 
-An implementation guarantees that every tensor of a :class:`Step` is finite, except rows whose ``end`` is ``End.DIVERGED``.
+An implementation guarantees that every tensor of a :class:`Step` is finite, except rows whose ``end`` is ``DIVERGED``.
 ``obs`` is always finite, because a diverged row is reset like any other. The next ``step`` may overwrite returned tensors, so
 the caller copies a tensor to keep it.
 """
@@ -14,23 +14,26 @@ import torch
 from torch import Tensor
 
 
-class End(IntEnum):
-    """Why an episode ended at this step."""
+class Termination(IntEnum):
+    """Why an episode ended at this step.
+
+    FAIL is Gymnasium's ``terminated``, TIMEOUT its ``truncated``. CLIP_END is one or the other by ``clip_end_value``.
+    """
 
     NONE = 0
-    FAIL = 1  # fell, or left the reference too far
-    TIMEOUT = 2  # the episode's time ran out: the state goes on, we stop watching
+    FAIL = 1  # terminated: no reward follows
+    TIMEOUT = 2  # truncated: the state went on, so the return bootstraps from its value
     CLIP_END = 3  # the clip is over: there is nothing left to imitate
-    DIVERGED = 4  # the simulation broke: this step is never learned from
+    DIVERGED = 4  # the simulation failed numerically: this step is never learned from
 
 
 @dataclass
 class Step:
-    """What one control step gave, for N environments."""
+    """The result of one control step in N environments."""
 
     obs: Tensor  # (N, D) of the new episode where one ended
     reward: Tensor  # (N,)
-    end: Tensor  # (N,) int8, values of End
+    end: Tensor  # (N,) int8, values of Termination
     final_obs: Tensor  # (N, D) before the reset; equals obs where end is NONE
     info: dict[str, Tensor] = field(default_factory=dict)  # (N,) each, averaged into the log
 
@@ -42,7 +45,7 @@ class VecEnv(Protocol):
     obs_dim: int
     act_dim: int
     device: torch.device
-    unnormalized_obs: Tensor  # (D,) bool: entries the observation normaliser leaves alone
+    obs_passthrough_mask: Tensor  # (D,) bool: entries the observation normaliser leaves alone
     action_low: Tensor  # (A,) in normalised action units; a bound for the loss, not a clamp
     action_high: Tensor  # (A,)
 
@@ -53,7 +56,7 @@ class VecEnv(Protocol):
         """Advance one control step with ``action`` (N, A) in normalised units."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything needed to continue bit for bit, random states included."""
+        """Everything needed to continue bit for bit, with the states of random generators."""
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from what ``state_dict`` gave."""

@@ -71,7 +71,7 @@ def effective_sample_share(weight: Tensor) -> float:
 def softmax_average(value: Tensor, weight: Tensor, temperature: float) -> Tensor:
     """Average (...,) of ``value`` (..., K) by probabilities proportional to ``weight`` (..., K) exp(value / temperature).
 
-    If ``weight`` are a policy's probabilities, this is the state's value in LAWER (Neumann & Peters 2009). It is near the mean
+    If ``weight`` are a policy's probabilities, this is the value of a state in LAWER (Neumann & Peters 2008). It is near the mean
     value at a high temperature and near the largest value at a low one.
     """
     log_share = weight.log() + value / temperature

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mimic.core import checkpoint, program
-from mimic.core.checked_folder import MANIFEST, read_sealed
+from mimic.core.checked_folder import MANIFEST, read_checked_folder
 from mimic.core.errors import CheckpointError, InputError, nearest
 from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
@@ -156,7 +156,7 @@ def training_cost(controller: Controller) -> TrainingCost:
     if (record := controller.spec.training) is not None:
         return TrainingCost(record.samples, record.hours)
     try:
-        meta = read_sealed(controller.path, [checkpoint.META_FILE])[checkpoint.META_FILE]
+        meta = read_checked_folder(controller.path, [checkpoint.META_FILE])[checkpoint.META_FILE]
         counters = json.loads(meta)["counters"]
         return TrainingCost(int(counters["samples"]), round(float(counters["seconds"]) / 3600.0, 2))
     except (KeyError, TypeError, ValueError) as error:
@@ -164,11 +164,11 @@ def training_cost(controller: Controller) -> TrainingCost:
 
 
 def total_training_cost(controller: Controller) -> TrainingCost:
-    """Samples and hours of all training behind a controller, with that of the controller its run started from."""
-    own, before = training_cost(controller), controller.spec.begun_with
-    if before is None:
-        return own
-    return TrainingCost(own.samples + before.samples, round(own.hours + before.hours, 2))
+    """Samples and hours of all training behind a controller, with that of its teachers, and of what its run started from."""
+    own, begun_with = training_cost(controller), controller.spec.begun_with
+    before = [*(controller.spec.teachers or ()), *([begun_with] if begun_with else [])]
+    samples = own.samples + sum(one.samples for one in before)
+    return TrainingCost(samples, round(own.hours + sum(one.hours for one in before), 2))
 
 
 def _clip_of(run: Path) -> str:

@@ -21,7 +21,7 @@ class TrainingCost:
 
 @dataclass(frozen=True)
 class Ancestor:
-    """The controller whose policy a run started from; ``samples`` and ``hours`` are all training behind it.
+    """The controller whose policy a run started from, or a teacher; ``samples`` and ``hours`` are all training behind it.
 
     Attributes:
         controller: as the user named it.
@@ -72,8 +72,10 @@ class ControllerSpec:
         seed: of the run.
         clip_license: terms of the clip, and of the controller that the run started from.
         begun_with: the controller that the run started from.
+        teachers: of a distilled controller, one for each clip, in the same order.
         training: of a packaged controller.
-        evaluation: of a packaged controller, as ``EvaluationReport.to_json`` gave it in the version that wrote it.
+        evaluation: of a packaged controller, as ``EvaluationReport.to_json`` gave it in the version that wrote it, or
+            ``LibraryEvaluation.to_json`` for a library.
         extra: keys that a newer version wrote; they are kept when the controller is packaged or exported. A version
             that changes the meaning of a key changes ``format``, and is refused.
     """
@@ -86,6 +88,7 @@ class ControllerSpec:
     seed: int | None = None
     clip_license: str | None = None
     begun_with: Ancestor | None = None
+    teachers: tuple[Ancestor, ...] | None = None
     training: TrainingRecord | None = None
     evaluation: dict[str, Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -98,6 +101,8 @@ class ControllerSpec:
         for name in ("begun_with", "training"):
             if (part := getattr(self, name)) is not None:
                 found[name] = _flat(part)
+        if self.teachers is not None:
+            found["teachers"] = [_flat(teacher) for teacher in self.teachers]
         return found
 
     @classmethod
@@ -116,6 +121,8 @@ class ControllerSpec:
         content = {key: value for key, value in data.items() if key != "format"}
         for name, part in (("begun_with", Ancestor), ("training", TrainingRecord)):
             content[name] = _with_extra(part, content.get(name))
+        if isinstance(teachers := content.get("teachers"), list):
+            content["teachers"] = [_with_extra(Ancestor, teacher) for teacher in teachers]
         return build(cls, _with_extra(cls, content), f"{where}: controller")
 
 

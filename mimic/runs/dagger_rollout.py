@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mimic.rl.policy import Policy
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.runs.teachers import Teachers
 from mimic.tracking import TrackingEnv
 from mimic.tracking.clip_shares import ClipShares
@@ -74,7 +74,7 @@ class DaggerRollout:
     def _step(self, action: Tensor, judged: Tensor) -> None:
         clip = self.env.tracker.current.clip.clone()
         step = self.env.step(action)
-        failed = (step.end == End.FAIL) | (step.end == End.DIVERGED)
+        failed = (step.end == Termination.FAIL) | (step.end == Termination.DIVERGED)
         self.shares.count(clip, judged, failed)
         self.obs = step.obs
-        self.weight = torch.where(step.end == End.NONE, step.reward, 1.0).clamp(_MIN_WEIGHT, 1.0)
+        self.weight = torch.where(step.end == Termination.NONE, step.reward, 1.0).clamp(_MIN_WEIGHT, 1.0)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -32,6 +31,7 @@ from mimic.runs.dagger_rollout import DaggerRollout
 from mimic.runs.distill_config import DistillConfig, DistillRun
 from mimic.runs.teachers import Teachers
 from mimic.runs.training import check_folder, locked
+from mimic.runs.warm_start import as_ancestor
 from mimic.tracking import EnvConfig, make_env
 from mimic.tracking.config import ObservationConfig, TimeLimitConfig
 from mocap.catalogue import load_clips
@@ -260,7 +260,6 @@ class _Distillation:
 
     def _spec(self) -> ControllerSpec:
         licence = licence_of_clips(one.spec.clip_license or "" for one in self.controllers)
-        teachers: dict[str, Any] = {"teachers": [one.path.name for one in self.controllers]}
         return ControllerSpec(
             self.clips,
             self.env.character.name,
@@ -269,7 +268,7 @@ class _Distillation:
             algorithm="dagger",
             seed=self.config.seed,
             clip_license=licence,
-            extra=teachers,
+            teachers=tuple(as_ancestor(one.path.name, one) for one in self.controllers),
         )
 
 

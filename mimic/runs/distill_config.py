@@ -83,6 +83,14 @@ class DistillRun:
         write_json(out / CONFIG_FILE, to_dict(self))
 
 
+def is_distillation(run: Path) -> bool:
+    """Whether a run's folder is that of a distillation; false for a folder that cannot be read."""
+    try:
+        return "distill" in json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def read_distillation(out: Path) -> DistillRun:
     """The distillation in the folder ``out``. Raises InputError if there is none, CheckpointError or ConfigError if it is damaged."""
     path = out / CONFIG_FILE

@@ -8,19 +8,24 @@ import os
 import platform
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from mimic.core import checkpoint
 from mimic.core.errors import InputError
 from mimic.core.strict_config import to_dict
-from mimic.runs.controller import Controller, find_controller, load_controller, training_cost
+from mimic.runs.controller import find_controller, load_controller, training_cost
 from mimic.runs.controller_spec import TrainingRecord
+from mimic.runs.distill_config import is_distillation, read_distillation
 from mimic.runs.evaluate_controller import ControllerEvaluation, EvaluationSetup, evaluate_controller
-from mimic.runs.run_config import RunConfig, read_run
+from mimic.runs.evaluate_library import LibraryEvaluation, evaluate_library
+from mimic.runs.run_config import read_run
 
 
-def package_controller(run: Path, out: Path, episodes: int = 32, threads: int = 0) -> ControllerEvaluation:
+def package_controller(
+    run: Path, out: Path, episodes: int = 32, threads: int = 0
+) -> ControllerEvaluation | LibraryEvaluation:
     """Evaluate the best checkpoint of the run in folder ``run`` and write it as controller ``out``.
 
     Raises:
@@ -29,25 +34,32 @@ def package_controller(run: Path, out: Path, episodes: int = 32, threads: int = 
     """
     if out.exists():
         raise InputError(f"{out}: exists already; choose another --out, or move it away")
-    config = read_run(run)
+    settings = _settings(run)
     controller = load_controller(find_controller(str(run)))
-    evaluation = evaluate_controller(controller, EvaluationSetup(episodes, threads=threads))
+    setup = EvaluationSetup(episodes, threads=threads)
+    judge = evaluate_library if controller.has_library else evaluate_controller
+    evaluation: ControllerEvaluation | LibraryEvaluation = judge(controller, setup)
     stored = evaluation.to_json()
     del stored["controller"]
-    spec = replace(controller.spec, training=_training_record(controller, config), evaluation=stored)
+    training = TrainingRecord(**asdict(training_cost(controller)), machine=_machine(), extra=settings)
+    spec = replace(controller.spec, training=training, evaluation=stored)
     checkpoint.write_controller(out, controller.policy.state_dict(), spec.to_json())
     return replace(evaluation, controller=out)
 
 
-def _training_record(controller: Controller, config: RunConfig) -> TrainingRecord:
-    settings = {
+def _settings(run: Path) -> dict[str, Any]:
+    """The settings of the run or distillation in the folder ``run``, as the controller states them."""
+    if is_distillation(run):
+        distilled = to_dict(read_distillation(run).distill)
+        return {"seed": distilled["seed"], "num_envs": distilled["num_envs"], "distill": distilled}
+    config = read_run(run)
+    return {
         "seed": config.seed,
         "num_envs": config.num_envs,
         "policy": to_dict(config.policy),
         "rollout": to_dict(config.algorithm.rollout),
         "update": to_dict(config.algorithm.update),
     }
-    return TrainingRecord(**asdict(training_cost(controller)), machine=_machine(), extra=settings)
 
 
 def _machine() -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -19,15 +18,12 @@ from filelock import FileLock, Timeout
 from mimic.core import checkpoint
 from mimic.core.errors import InputError
 from mimic.core.files import make_folder, write_json
-from mimic.core.packages import require_package
 from mimic.gpu.graphed_env import StagedEnv, with_graphs
 from mimic.rl.algorithm import make_learner
-from mimic.rl.baseline import BaselineConfig
-from mimic.rl.baseline_trainer import BaselineTrainer
-from mimic.rl.distributed import ALONE, Ranks, join
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext, join
 from mimic.rl.episode_file import check_sizes, read_episodes
 from mimic.rl.episodes import Episodes, concatenate
-from mimic.rl.learner import DataUse, LearnerConfig
+from mimic.rl.learner import DataUse
 from mimic.rl.progress import Progress, Silent
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
@@ -76,11 +72,11 @@ def train(
         # A signal that arrives during set-up could be lost, or be reported as something else, inside a library.
         with StopOnSignal() as stop:
             run.task.check()
-            ranks = join()
-            run = _with_learn_threads(run, ranks, resume)
-            if not ranks.first:
-                out, progress = out / f"rank{ranks.rank}", progress or Silent()
-            trainer = _make_trainer(run, out, until, threads, progress, ranks)
+            distributed = join()
+            run = _with_learn_threads(run, distributed, resume)
+            if not distributed.is_main:
+                out, progress = out / f"rank{distributed.rank}", progress or Silent()
+            trainer = _make_trainer(run, out, until, threads, progress, distributed)
             if run.init_from and not resume:
                 trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
             held.enter_context(locked(out))
@@ -102,10 +98,10 @@ def check_folder(out: Path) -> None:
         raise InputError(f"{out}: holds a run already; continue it with --resume, or choose another --out")
 
 
-def make_run_env(run: RunConfig, threads: int, ranks: Ranks = ALONE) -> VecEnv:
+def make_run_env(run: RunConfig, threads: int, distributed: DistributedContext = SINGLE_PROCESS) -> VecEnv:
     """The environment that the run trains in; if several processes train, the share of this one."""
     device = simulation_device(run.engine, run.device)
-    first = ranks.rank * run.num_envs
+    first = distributed.rank * run.num_envs
     return run.task.make_env(Place(run.num_envs, run.seed, threads, run.engine, device, first))
 
 
@@ -140,13 +136,7 @@ def check_data(algorithm: str, use: DataUse, files: Sequence[object]) -> None:
         )
 
 
-def check_installed(update: LearnerConfig) -> None:
-    """Raise InputError if the algorithm is of a library that is not installed."""
-    if isinstance(update, BaselineConfig):
-        require_package(update.package, "baselines")
-
-
-def _with_learn_threads(run: RunConfig, ranks: Ranks, resume: bool) -> RunConfig:
+def _with_learn_threads(run: RunConfig, distributed: DistributedContext, resume: bool) -> RunConfig:
     """The run with a number of learner threads that all processes share.
 
     The order of sums depends on that number, so a resumed run keeps it. Runs from before it was written down had one.
@@ -154,7 +144,7 @@ def _with_learn_threads(run: RunConfig, ranks: Ranks, resume: bool) -> RunConfig
     if run.learn_threads:
         return run
     here = 1 if resume else learner_threads(torch.device(run.device), rollout_of(run).overlap)
-    return dataclasses.replace(run, learn_threads=ranks.agreed(here))
+    return dataclasses.replace(run, learn_threads=distributed.broadcast(here))
 
 
 def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
@@ -186,20 +176,24 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def _make_trainer(
-    run: RunConfig, out: Path, until: StopCriteria, threads: int, progress: Progress | None, ranks: Ranks
+    run: RunConfig,
+    out: Path,
+    until: StopCriteria,
+    threads: int,
+    progress: Progress | None,
+    distributed: DistributedContext,
 ) -> Trainer:
-    simulated = make_run_env(run, threads, ranks)
+    simulated = make_run_env(run, threads, distributed)
     episodes = read_data(run, simulated)
     env: VecEnv = with_graphs(simulated) if isinstance(simulated, StagedEnv) else simulated
-    kind: Any = BaselineTrainer if isinstance(run.algorithm.update, BaselineConfig) else Trainer
-    made: Trainer = kind(
+    return Trainer(
         env,
-        make_learner(env, run.policy, run.algorithm.update, run.seed, ranks, run.device),
+        make_learner(env, run.policy, run.algorithm.update, run.seed, distributed, run.device),
         rollout_of(run),
         dataclasses.replace(run.trainer, samples=until.samples, minutes=until.minutes),
         out=out,
         seed=run.seed,
-        evaluate=run.task.make_evaluation(run.seed, threads) if ranks.first else None,
+        evaluate=run.task.make_evaluation(run.seed, threads) if distributed.is_main else None,
         spec=run.task.spec(run.algorithm.name, run.seed, run.init_from),
         progress=progress,
         critic_warmup=run.trainer.critic_warmup_iterations if run.init_from else 0,
@@ -207,7 +201,6 @@ def _make_trainer(
         episodes=episodes,
         offline=episodes is not None and run.algorithm.update.data in ("offline", "required"),
     )
-    return made
 
 
 def _write_config(run: RunConfig, out: Path) -> None:

@@ -19,7 +19,7 @@ from mimic.runs.controller_spec import Ancestor
 Comparison = Callable[[Controller], dict[str, tuple[Any, Any]]]
 
 _FREE, _UNSTATED = "Apache-2.0", "not stated"
-_NETWORK_KEYS = ("actor_sizes", "obs_clip", "obs_std_floor", "activation", "squash")
+_NETWORK_KEYS = ("actor_sizes", "obs_clip", "obs_std_floor")
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,16 @@ class InitialController:
 def initial_controller(name: str) -> InitialController:
     """Describe the controller ``name``. Raises InputError or CheckpointError if it cannot be loaded."""
     controller = load_controller(name)
+    one = as_ancestor(name, controller)
+    path = str(controller.path.resolve())
+    return InitialController(name, path, one.policy_sha256, one.samples, one.hours, one.clip_license)
+
+
+def as_ancestor(name: str, controller: Controller) -> Ancestor:
+    """What a controller that comes of another records of it; ``name`` is how it calls it."""
     digest = hashlib.sha256((controller.path / checkpoint.POLICY_FILE).read_bytes()).hexdigest()
     cost, licence = total_training_cost(controller), controller.spec.clip_license or ""
-    return InitialController(name, str(controller.path.resolve()), digest, cost.samples, cost.hours, licence)
+    return Ancestor(name, digest, cost.samples, cost.hours, licence)
 
 
 def combined_licence(clip_licence: str, initial: InitialController | None) -> str:

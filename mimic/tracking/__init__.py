@@ -1,15 +1,15 @@
 """The tracking task: observation, action, reward and termination around an engine and a reference motion."""
 
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 from mimic.tracking.clip_rules import ClipRules, rules_for, rules_of
 from mimic.tracking.config import EnvConfig
 from mimic.tracking.tracking_env import TrackingEnv, make_env, preprocess_motion
 
 __all__ = [
     "ClipRules",
-    "End",
     "EnvConfig",
     "Step",
+    "Termination",
     "TrackingEnv",
     "make_env",
     "preprocess_motion",

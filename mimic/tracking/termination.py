@@ -12,7 +12,7 @@ from mimic.tracking.config import TerminationConfig
 from mimic.tracking.reference import ReferenceSample, of_clip
 
 
-class Termination:
+class EarlyTermination:
     """Failure by forbidden ground contact; in training also by tilt and distance from the reference.
 
     ``rules`` are those of each clip.

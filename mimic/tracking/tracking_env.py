@@ -15,7 +15,7 @@ from torch import Tensor
 from characters import BodyState, Character, CharacterState, Kinematics, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import Yaw
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 from mimic.sim import DeviceName, make_engine
 from mimic.sim.engine import Engine
 from mimic.sim.masking import assign_rows, select_rows
@@ -31,7 +31,7 @@ from mimic.tracking.pushes import random_pushes
 from mimic.tracking.reference import Reference, end_effectors_h, of_clip
 from mimic.tracking.reference_tracker import ReferenceTracker
 from mimic.tracking.reward import JointWeights, Reward, RewardInputs
-from mimic.tracking.termination import Termination
+from mimic.tracking.termination import EarlyTermination
 from mimic.tracking.time_limit import TimeLimit
 from mocap.motion import Motion
 from retarget.ground import lift_penetration
@@ -95,7 +95,7 @@ class TrackingEnv:
             self.tracker.clip_selector = self.clips.next
         self.time_limit = TimeLimit(config, training, [one.episode_s for one in each], self.control_dt, device)
         self.sampling = AdaptiveSampling(config.adaptive_starts if training else 0.0, device)
-        self.termination = Termination(config.termination, each, self.kinematics, training, device)
+        self.termination = EarlyTermination(config.termination, each, self.kinematics, training, device)
         self.reward = Reward((training and config.training_reward) or config.reward)
         self.action = Action(config.action, character, device)
         self.observation = Observation(config.observation, character, device)
@@ -128,7 +128,7 @@ class TrackingEnv:
         clip_columns = self.num_clips if self._clip_id else 0
         self.obs_dim, self.act_dim = self.observation.dim + clip_columns, self.action.dim
         one_hot = torch.ones(clip_columns, dtype=torch.bool, device=device)
-        self.unnormalized_obs = torch.cat([self.observation.unnormalized, one_hot])
+        self.obs_passthrough_mask = torch.cat([self.observation.unnormalized, one_hot])
         self.action_low, self.action_high = -self.action.bound, self.action.bound
         self._action = torch.zeros(self.num_envs, self.act_dim, device=device)  # of the last control step
         # these three are passed on within a step, from apply_action to finish_step
@@ -191,9 +191,9 @@ class TrackingEnv:
 
         diverged = self._diverged(final_obs)
         end = self._end(clip_over, diverged)
-        failed = (end == End.FAIL) | (end == End.DIVERGED)
+        failed = (end == Termination.FAIL) | (end == Termination.DIVERGED)
         reward = torch.where(failed, 0.0, self.reward.total(self.terms))
-        self.sampling.count(self.episodes.start_phase, end != End.NONE, failed)
+        self.sampling.count(self.episodes.start_phase, end != Termination.NONE, failed)
         obs = self._restart(end, final_obs)
         final_obs = torch.where(diverged[:, None], obs, final_obs)
         info = {name: torch.where(diverged, 0.0, value) for name, value in self.terms.items()}
@@ -283,15 +283,15 @@ class TrackingEnv:
         """How episodes end with this step, (N,) int8; the later rules outrank the earlier."""
         failed = self.termination.failed(self.sim, self.bodies, self.reference, self.tracker.current.clip)
         end = torch.zeros(self.num_envs, dtype=torch.int8, device=self.device)
-        end.masked_fill_(self.episodes.steps >= self.episodes.step_limit, End.TIMEOUT)
-        end.masked_fill_(clip_over, End.CLIP_END)
-        end.masked_fill_(failed, End.FAIL)
-        end.masked_fill_(diverged, End.DIVERGED)
+        end.masked_fill_(self.episodes.steps >= self.episodes.step_limit, Termination.TIMEOUT)
+        end.masked_fill_(clip_over, Termination.CLIP_END)
+        end.masked_fill_(failed, Termination.FAIL)
+        end.masked_fill_(diverged, Termination.DIVERGED)
         return end
 
     def _restart(self, end: Tensor, obs: Tensor) -> Tensor:
         """Start new episodes where they ended; observations (N, D) with those rows replaced."""
-        rows = self._rows_of(end != End.NONE)
+        rows = self._rows_of(end != Termination.NONE)
         if rows is None:
             return obs
         obs = obs.clone()

@@ -10,8 +10,7 @@ import time
 import pytest
 import torch
 
-from mimic.core import checked_folder as sealed
-from mimic.core import checkpoint
+from mimic.core import checked_folder, checkpoint
 from mimic.core.checkpoint import CheckpointWriteError
 from mimic.core.errors import CheckpointError
 
@@ -156,8 +155,8 @@ def test_swapped_files_links_and_odd_files_are_refused(tmp_path):
         + b"1234",
     ],
 )
-def test_well_sealed_nonsense_is_refused(tmp_path, data):
-    sealed.write_sealed(
+def test_nonsense_in_a_whole_folder_is_refused(tmp_path, data):
+    checked_folder.write_checked_folder(
         tmp_path / "000000001",
         {"policy.safetensors": data, "meta.json": b'{"step": 1}', "controller.json": b"{}"},
     )
@@ -167,8 +166,8 @@ def test_well_sealed_nonsense_is_refused(tmp_path, data):
 
 
 @pytest.mark.parametrize("meta", [b"", b"[]", b"{", b"{}", b'{"step": "1"}', b"[" * 100_000])
-def test_well_sealed_nonsense_for_meta_is_refused(tmp_path, meta):
-    sealed.write_sealed(tmp_path / "000000001", {"meta.json": meta})
+def test_nonsense_in_a_whole_folder_for_meta_is_refused(tmp_path, meta):
+    checked_folder.write_checked_folder(tmp_path / "000000001", {"meta.json": meta})
     with pytest.raises(CheckpointError):
         checkpoint.load(tmp_path / "000000001")
 

@@ -31,10 +31,9 @@ def test_the_mjcf_compiles_to_the_very_model_that_is_simulated(name):
 def test_the_mjcf_keeps_self_collision(tmp_path):
     source = load_character("humanoid").model_path.parent
     for path in (source / "humanoid.xml", source / "humanoid.yaml", source.parent / "scene.xml"):
-        (tmp_path / "humanoid").mkdir(exist_ok=True)
-        target = tmp_path / path.name if path.name == "scene.xml" else tmp_path / "humanoid" / path.name
-        target.write_text(path.read_text().replace("self_collision: false", "self_collision: true"))
-    character = load_character(str(tmp_path / "humanoid" / "humanoid.yaml"))
+        text = path.read_text().replace("self_collision: false", "self_collision: true")
+        (tmp_path / path.name).write_text(text.replace("../scene.xml", "scene.xml"))
+    character = load_character(str(tmp_path / "humanoid.yaml"))
     found = mujoco.MjModel.from_xml_string(character_mjcf(character).decode())
     assert np.array_equal(found.geom_contype, character.mj_model().geom_contype)
     assert found.geom_contype.sum() > 10

@@ -9,7 +9,7 @@ from mimic.core.errors import InputError
 from mimic.gym_tasks.batched.vec_env import BATCHED, BatchedVecEnv, make_task_env
 from mimic.gym_tasks.gymnasium_env import GymVecEnv, make
 from mimic.gym_tasks.random_state import copy_seeds
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 _SEED, _COPIES = 7, 2
 
@@ -58,7 +58,7 @@ def test_both_environments_of_a_seed_go_through_the_same_episodes(task_id):
     ours, theirs = BatchedVecEnv(task_id, 3, seed=5), GymVecEnv(task_id, 3, seed=5)
     torch.testing.assert_close(ours.reset(), theirs.reset(), rtol=0.0, atol=1e-6)
     runs = [_run(env, 60) for env in (ours, theirs)]
-    assert (runs[0][2] == End.FAIL).any()
+    assert (runs[0][2] == Termination.FAIL).any()
     for mine, other in zip(*runs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-6)
 
@@ -85,7 +85,7 @@ def test_the_steps_to_a_time_out_are_resumed():
     for kind in (BatchedVecEnv, GymVecEnv):
         env = kind("HalfCheetah-v5", 1)
         env.load_state_dict(state if kind is BatchedVecEnv else env.state_dict() | {"steps": state["steps"]})
-        assert _run(env, 3)[2].flatten().tolist() == [End.NONE, End.TIMEOUT, End.NONE]
+        assert _run(env, 3)[2].flatten().tolist() == [Termination.NONE, Termination.TIMEOUT, Termination.NONE]
 
 
 def test_threads_change_nothing():
@@ -117,7 +117,7 @@ def test_a_simulation_that_is_not_finite_is_reported_and_begins_anew():
 
     env.copies.observation = once
     step = env.step(torch.zeros(2, 6))
-    assert step.end.tolist() == [End.NONE, End.DIVERGED]
+    assert step.end.tolist() == [Termination.NONE, Termination.DIVERGED]
     assert step.obs.isfinite().all()
 
 

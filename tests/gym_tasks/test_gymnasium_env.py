@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from mimic.core.errors import InputError
 from mimic.gym_tasks.gymnasium_env import GymVecEnv
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 
 class Counting(gymnasium.Env):
@@ -53,8 +53,8 @@ def test_terminated_is_a_failure_and_truncated_a_time_out_with_its_last_observat
     env = GymVecEnv(register("Counting-v0"), 2)
     env.reset()
     ends, taken = _ends(env, torch.tensor([[1.0], [-1.0]]), 8)
-    assert [row[0] for row in ends] == [End.NONE] * 4 + [End.FAIL] + [End.NONE] * 3
-    assert [row[1] for row in ends] == [End.NONE] * 7 + [End.TIMEOUT]
+    assert [row[0] for row in ends] == [Termination.NONE] * 4 + [Termination.FAIL] + [Termination.NONE] * 3
+    assert [row[1] for row in ends] == [Termination.NONE] * 7 + [Termination.TIMEOUT]
     assert taken[4].final_obs.tolist() == [[5.0], [5.0]] and taken[4].obs.tolist() == [[0.0], [5.0]]
     assert taken[7].final_obs.tolist() == [[3.0], [8.0]] and taken[7].obs.tolist() == [[3.0], [0.0]]
     assert taken[7].reward.tolist() == [100.0, 100.0]

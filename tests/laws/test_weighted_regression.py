@@ -7,10 +7,10 @@ tests/gym/test_batched.py: ``pytest -m law`` runs all.
 import pytest
 import torch
 
-from mimic.rl.heads import CategoricalHead, GaussianHead, shifted_goal
+from mimic.rl.heads import CategoricalHead, GaussianHead, control_variate_target
 from mimic.rl.learner import standardize
 from mimic.rl.returns import episode_td_lambda_return
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.rl.weights import effective_sample_share, exponential, indicator, normalized, positive, uniform
 
 pytestmark = pytest.mark.law
@@ -29,14 +29,14 @@ def _fitted_choices(behaviour, weight):
     """Probabilities (K,) that minimise the categorical regression over all K actions drawn from ``behaviour`` (K,)."""
     head, count = CategoricalHead(behaviour.numel()), behaviour.numel()
     logits = torch.zeros(1, count, dtype=torch.float64, requires_grad=True)
-    goal = head.statistic(torch.arange(count, dtype=torch.float64).unsqueeze(1))
+    target = head.statistic(torch.arange(count, dtype=torch.float64).unsqueeze(1))
     optimizer = torch.optim.LBFGS(
         [logits], max_iter=500, tolerance_grad=1e-12, tolerance_change=0.0, line_search_fn="strong_wolfe"
     )
 
     def loss():
         optimizer.zero_grad()
-        value = head.regression(logits.expand(count, count), count * behaviour * weight, goal)
+        value = head.regression(logits.expand(count, count), count * behaviour * weight, target)
         value.backward()
         return value
 
@@ -81,9 +81,9 @@ def test_law_2_on_a_quadratic_the_fit_is_the_product_of_two_gaussians_and_a_wide
 
 def test_law_3_a_high_temperature_is_cloning_and_a_low_one_the_best_action():
     head, output = GaussianHead(2).double(), _randn(50, 2).requires_grad_()
-    goal, advantage = _randn(50, 2, seed=1), _randn(50, seed=2)
+    target, advantage = _randn(50, 2, seed=1), _randn(50, seed=2)
     gradients = [
-        torch.autograd.grad(head.regression(output, weight, goal), output)[0]
+        torch.autograd.grad(head.regression(output, weight, target), output)[0]
         for weight in (exponential(advantage, 1e7), uniform(advantage))
     ]
     torch.testing.assert_close(*gradients, rtol=0.0, atol=1e-7)
@@ -115,8 +115,8 @@ def test_law_4_the_first_gradient_of_reward_weighted_regression_is_the_policy_gr
     head, count = CategoricalHead(6), 6
     logits, reward = _randn(1, count).requires_grad_(), _randn(count, seed=1).exp()
     acting = logits.detach().softmax(-1)[0]
-    goal = head.statistic(torch.arange(count, dtype=torch.float64).unsqueeze(1))
-    regression = head.regression(logits.expand(count, count), count * acting * reward, goal)
+    target = head.statistic(torch.arange(count, dtype=torch.float64).unsqueeze(1))
+    regression = head.regression(logits.expand(count, count), count * acting * reward, target)
     expected_reward = (head.expectation(logits)[0] * reward).sum()
     mine, theirs = (torch.autograd.grad(loss, logits)[0] for loss in (regression, -expected_reward))
     torch.testing.assert_close(mine, theirs, rtol=0.0, atol=1e-12)
@@ -137,7 +137,7 @@ def test_law_5_cacla_and_self_imitation_take_nothing_from_what_was_no_better(fun
 def test_law_9_standardised_weights_do_not_change_with_the_scale_and_shift_of_rewards(scale, shift):
     gamma, count = 0.95, 300
     reward, value, final = _randn(count), _randn(count, seed=1), _randn(3, seed=2)
-    length, end = torch.tensor([100, 50, 150]), torch.full((3,), int(End.TIMEOUT), dtype=torch.int8)
+    length, end = torch.tensor([100, 50, 150]), torch.full((3,), int(Termination.TIMEOUT), dtype=torch.int8)
 
     def weights(a, c):
         values = [a * v + c / (1.0 - gamma) for v in (value, final)]
@@ -157,13 +157,15 @@ def test_law_12_a_categorical_control_variate_has_the_same_expected_gradient_and
     average = (probability * weight).sum() / states
     action = torch.arange(count, dtype=torch.float64).repeat(states, 1).unsqueeze(-1)
     plain, anchor = head.statistic(action), probability.unsqueeze(1).expand(states, count, count)
-    shifted = shifted_goal(plain.flatten(0, 1), anchor.flatten(0, 1), weight.flatten(), average).view_as(plain)
+    shifted = control_variate_target(plain.flatten(0, 1), anchor.flatten(0, 1), weight.flatten(), average).view_as(
+        plain
+    )
 
-    def gradients(goal):  # (states, K actions, K logits)
-        return weight.unsqueeze(-1) * (head.expectation(logits).unsqueeze(1) * goal.sum(-1, keepdim=True) - goal)
+    def gradients(target):  # (states, K actions, K logits)
+        return weight.unsqueeze(-1) * (head.expectation(logits).unsqueeze(1) * target.sum(-1, keepdim=True) - target)
 
-    def moments(goal):
-        each, share = gradients(goal), probability.unsqueeze(-1)
+    def moments(target):
+        each, share = gradients(target), probability.unsqueeze(-1)
         mean = (share * each).sum(1)
         return mean, float((share * (each - mean.unsqueeze(1)).square()).sum().detach())
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 from mimic.runs.task import Place
 from mimic.runs.tasks import TASKS
 
@@ -24,7 +24,7 @@ class CircleEnv:
 
     def __init__(self, num_envs: int, radius: float) -> None:
         self.num_envs, self.radius = num_envs, radius
-        self.unnormalized_obs = torch.zeros(4, dtype=torch.bool)
+        self.obs_passthrough_mask = torch.zeros(4, dtype=torch.bool)
         self.action_low, self.action_high = -torch.ones(2), torch.ones(2)
         self.pos, self.step_count = torch.zeros(num_envs, 2), torch.zeros(num_envs, dtype=torch.int64)
 
@@ -41,7 +41,7 @@ class CircleEnv:
         final_obs = self._obs()
         self.pos = torch.where(over[:, None], 0.0, self.pos)
         self.step_count = torch.where(over, 0, self.step_count)
-        end = torch.where(over, int(End.TIMEOUT), int(End.NONE)).to(torch.int8)
+        end = torch.where(over, int(Termination.TIMEOUT), int(Termination.NONE)).to(torch.int8)
         return Step(self._obs(), reward, end, final_obs)
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -17,13 +17,13 @@ class FilterConfig(AWRConfig):
 
     threshold: float = 0.0
 
-    def create(self, networks: Networks, generator: torch.Generator, *ranks) -> Learner:
-        return Filter(self, networks, generator, *ranks)
+    def create(self, networks: Networks, generator: torch.Generator, *distributed) -> Learner:
+        return Filter(self, networks, generator, *distributed)
 
 
 class Filter(AWR):
     config: FilterConfig
 
     def weights(self, targets: Targets) -> Tensor:
-        standardized = standardize(targets.advantage, targets.valid, self.ranks)
+        standardized = standardize(targets.advantage, targets.valid, self.distributed)
         return (standardized > self.config.threshold).float().clamp(min=1e-4)

@@ -8,7 +8,7 @@ import torch
 
 from mimic.core import checkpoint
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.runs.preset import load_preset
 from mimic.runs.run_config import tracking_run
 from mimic.runs.tasks import tracking as tracking_task
@@ -131,7 +131,7 @@ def test_a_broken_environment_is_cut_out_and_the_others_stay_the_same(tmp_path, 
         assert torch.equal(replay[name][:, others], clean[name][:, others]), name
         assert torch.equal(replay[name][: WHEN - 1, BROKEN], clean[name][: WHEN - 1, BROKEN]), name
     assert torch.equal(replay["last_obs"][others], clean["last_obs"][others])
-    assert int(replay["end"][WHEN - 1, BROKEN]) == End.DIVERGED
+    assert int(replay["end"][WHEN - 1, BROKEN]) == Termination.DIVERGED
     assert (~replay["valid"]).nonzero().tolist() == [[WHEN - 1, BROKEN]]
     assert [row["ends/diverged"] for row in log] == [0, 1]
     assert float(found.tensors["policy"]["normalizer.count"]) == 2 * STEPS * ENVS - 1

@@ -13,7 +13,7 @@ from mimic.rl.learner import Learner
 from mimic.rl.policy import Policy, PolicyConfig, on_device
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.trainer import Trainer, TrainerConfig
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 
 torch.set_num_threads(1)
 
@@ -30,7 +30,7 @@ class ToyEnv:
     def __init__(self, num_envs: int = 32, seed: int = 0) -> None:
         self.num_envs = num_envs
         self.device = torch.device("cpu")
-        self.unnormalized_obs = torch.tensor([False] * 4 + [True] * 2)
+        self.obs_passthrough_mask = torch.tensor([False] * 4 + [True] * 2)
         self.action_low, self.action_high = -2.0 * torch.ones(2), 2.0 * torch.ones(2)
         self.rng = torch.Generator().manual_seed(seed)
         self.pos = torch.zeros(num_envs, 2)
@@ -51,13 +51,13 @@ class ToyEnv:
         miss = (self.pos - self._target()).square().sum(-1)
         reward, final_obs = torch.exp(-miss), self._obs()
         end = torch.zeros(self.num_envs, dtype=torch.int8)
-        end[self.age >= _LIMIT] = End.TIMEOUT
-        end[self.time >= _CLIP] = End.CLIP_END
-        end[miss > 2.0] = End.FAIL
+        end[self.age >= _LIMIT] = Termination.TIMEOUT
+        end[self.time >= _CLIP] = Termination.CLIP_END
+        end[miss > 2.0] = Termination.FAIL
         for env in self.diverge(self.steps):
-            end[env], reward[env], final_obs[env] = End.DIVERGED, torch.nan, torch.inf
+            end[env], reward[env], final_obs[env] = Termination.DIVERGED, torch.nan, torch.inf
         self.steps += 1
-        self._restart(end != End.NONE)
+        self._restart(end != Termination.NONE)
         return Step(self._obs(), reward, end, final_obs, {"miss": miss})
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -108,7 +108,7 @@ def toy_evaluation(policy: Policy) -> dict[str, float]:
     for _ in range(20):
         step = env.step(policy.mean(obs))
         total += step.reward * alive
-        alive &= step.end != End.FAIL
+        alive &= step.end != Termination.FAIL
         obs = step.obs
     return {"normalized_return": float(total.mean() / 20.0), "survival": float(alive.float().mean())}
 

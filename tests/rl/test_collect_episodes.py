@@ -6,7 +6,7 @@ import torch
 from mimic.rl.collect_episodes import collect_episodes
 from mimic.rl.policy import Policy, PolicyConfig
 from mimic.rl.seeds import generator
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 
 @pytest.fixture
@@ -34,11 +34,13 @@ def test_every_episode_that_began_in_time_is_there_whole(toy_env, policy):
     episodes = _collect(env, policy, 800)
     kinds = torch.stack(ends)
     share = 800 // 8
-    begun = 8 + int((kinds[: share - 1] != End.NONE).sum())
+    begun = 8 + int((kinds[: share - 1] != Termination.NONE).sum())
     assert episodes.length.numel() == begun
     assert int(episodes.length.sum()) >= 800
-    counts = {end: int((episodes.end == end).sum()) for end in (End.FAIL, End.TIMEOUT, End.CLIP_END)}
-    assert sum(counts.values()) == begun and counts[End.FAIL] and counts[End.CLIP_END]
+    counts = {
+        end: int((episodes.end == end).sum()) for end in (Termination.FAIL, Termination.TIMEOUT, Termination.CLIP_END)
+    }
+    assert sum(counts.values()) == begun and counts[Termination.FAIL] and counts[Termination.CLIP_END]
 
 
 def test_transitions_follow_each_other_and_lead_to_the_last_observation(toy_env, policy):
@@ -56,7 +58,7 @@ def test_what_came_before_a_divergence_is_kept_and_cut(toy_env, policy):
     episodes = _collect(env, policy, 400)
     first = {row: int(n) for row, n in enumerate(episodes.length)}
     assert torch.isfinite(episodes.reward).all() and torch.isfinite(episodes.final_obs).all()
-    cut = [row for row, n in first.items() if n <= 3 and episodes.end[row] == End.TIMEOUT]
+    cut = [row for row, n in first.items() if n <= 3 and episodes.end[row] == Termination.TIMEOUT]
     assert cut and all(first[row] == 3 for row in cut)
 
 
@@ -67,7 +69,7 @@ def test_an_episode_without_an_end_is_cut(toy_env, policy):
     env.step = lambda action: endless(step(action))
     episodes = _collect(env, policy, 30, longest=5, about={"task": "toy"})
     assert episodes.length.tolist() == [15, 15, 15]
-    assert (episodes.end == End.TIMEOUT).all() and episodes.about == {"task": "toy"}
+    assert (episodes.end == Termination.TIMEOUT).all() and episodes.about == {"task": "toy"}
 
 
 def test_a_std_of_zero_gives_the_mean(toy_env, policy):

@@ -9,14 +9,17 @@ from mimic.rl.episodes import Episodes, from_replay
 from mimic.rl.heads import CategoricalHead, GaussianHead
 from mimic.rl.replay import Replay
 from mimic.rl.returns import episode_td_lambda_return, next_values, td_lambda_return
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 
 def _episodes(lengths=(5, 1, 9, 3, 4), params=2) -> Episodes:
     rng = torch.Generator().manual_seed(0)
     length = torch.tensor(lengths)
     count = int(length.sum())
-    ends = torch.tensor([End.FAIL, End.TIMEOUT, End.CLIP_END, End.FAIL, End.TIMEOUT], dtype=torch.int8)
+    ends = torch.tensor(
+        [Termination.FAIL, Termination.TIMEOUT, Termination.CLIP_END, Termination.FAIL, Termination.TIMEOUT],
+        dtype=torch.int8,
+    )
     return Episodes(
         torch.randn(count, 3, generator=rng),
         torch.randn(count, 2, generator=rng),
@@ -42,7 +45,7 @@ def test_every_episode_comes_back_whole_with_its_end_and_last_observation(lanes)
     again = again.select(torch.tensor(order))
     for name in ("obs", "action", "params", "reward", "length", "end"):
         assert torch.equal(getattr(again, name), getattr(episodes, name)), name
-    watched = episodes.end != End.FAIL
+    watched = episodes.end != Termination.FAIL
     assert torch.equal(again.final_obs[watched], episodes.final_obs[watched])
 
 

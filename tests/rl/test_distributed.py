@@ -1,5 +1,6 @@
 """Two processes over gloo, with half the environments each, train as one process with all of them does."""
 
+import functools
 import json
 import shutil
 import socket
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from mimic.core import checkpoint
-from mimic.rl.distributed import ALONE
+from mimic.rl.distributed import SINGLE_PROCESS
 from tests.motion_samples import clip_or_skip
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,7 @@ SETTINGS = (
     "env.evaluation_s=0.3",
     "trainer.tensorboard=false",
     "trainer.evaluate_every=0",
+    "trainer.checkpoint_minutes=0",  # after every iteration
 )
 
 
@@ -53,13 +55,20 @@ def _train(out: Path, algorithm: str, processes: int, iterations: int = ITERATIO
     return out
 
 
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory):
+    """The folder of a run of two processes, by algorithm; each is trained once."""
+    clip_or_skip("walk")
+    root = tmp_path_factory.mktemp("two")
+    return functools.cache(lambda algorithm: _train(root / algorithm, algorithm, 2))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["awr", "ppo"])
-def test_two_processes_train_as_one(tmp_path, algorithm):
-    clip_or_skip("walk")
+def test_two_processes_train_as_one(tmp_path, two_processes, algorithm):
+    out = two_processes(algorithm)
     one = checkpoint.latest(_train(tmp_path / "one", algorithm, 1) / "ckpt")
-    two = checkpoint.latest(_train(tmp_path / "two", algorithm, 2) / "ckpt")
-    other = checkpoint.latest(tmp_path / "two" / "rank1" / "ckpt")
+    two, other = (checkpoint.latest(folder / "ckpt") for folder in (out, out / "rank1"))
     assert one.step == two.step == other.step == ITERATIONS
     assert one.meta["counters"]["samples"] == two.meta["counters"]["samples"] == ENVS * STEPS * ITERATIONS
     for group in ("policy", "critic"):
@@ -71,17 +80,15 @@ def test_two_processes_train_as_one(tmp_path, algorithm):
     )
     moved = one.tensors["policy"]["net.0.weight"] - two.tensors["policy"]["net.0.weight"]
     assert float(moved.norm()) < 0.01 * float(_movement(one)), "differences are far below what was learned"
-    rows = [json.loads(line) for line in (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["samples"] == ENVS * STEPS * ITERATIONS
 
 
 @pytest.mark.slow
-def test_processes_killed_between_their_saves_go_on_from_what_all_have(tmp_path):
-    clip_or_skip("walk")
-    out, straight = tmp_path / "two", _train(tmp_path / "straight", "ppo", 2)
-    for iterations in (2, 3):
-        _train(out, "ppo", 2, iterations, resume=iterations > 2)
-    shutil.rmtree(out / "rank1" / "ckpt" / "000000003")
+def test_processes_killed_between_their_saves_go_on_from_what_all_have(tmp_path, two_processes):
+    out, straight = tmp_path / "two", two_processes("ppo")
+    shutil.copytree(straight, out)
+    shutil.rmtree(out / "rank1" / "ckpt" / f"{ITERATIONS:09d}")
     _train(out, "ppo", 2, resume=True)
     ends = [checkpoint.latest(folder / "ckpt") for folder in (straight, out, out / "rank1")]
     assert [end.step for end in ends] == [ITERATIONS] * 3
@@ -99,6 +106,6 @@ def _movement(found: checkpoint.Checkpoint) -> torch.Tensor:
 
 def test_alone_everything_is_ones_own():
     value = torch.arange(6.0)
-    assert ALONE.first and ALONE.agreed(7) == 7
-    assert ALONE.total(value) is value and torch.equal(ALONE.mean(value), value)
-    assert torch.equal(ALONE.mine(value), value)
+    assert SINGLE_PROCESS.is_main and SINGLE_PROCESS.broadcast(7) == 7
+    assert SINGLE_PROCESS.all_reduce_sum(value) is value and torch.equal(SINGLE_PROCESS.all_reduce_mean(value), value)
+    assert torch.equal(SINGLE_PROCESS.local_shard(value), value)

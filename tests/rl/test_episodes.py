@@ -13,7 +13,7 @@ from mimic.rl.episodes import Episodes, concatenate, from_replay
 from mimic.rl.learner import standardize
 from mimic.rl.replay import Replay
 from mimic.rl.returns import episode_td_lambda_return, next_values, td_lambda_return
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 
 _GAMMA, _LAMBDA = 0.97, 0.9
 
@@ -22,12 +22,16 @@ def _replay(seed=0, slots=30, envs=5, steps=47):
     """More steps than the ring holds, every kind of end, some simulations diverging."""
     rng = torch.Generator().manual_seed(seed)
     replay = Replay(1, slots, envs, 3, 2)
-    obs = replay.last_obs.copy_(torch.randn(envs, 3, generator=rng)).clone()
+    obs = replay.next_obs.copy_(torch.randn(envs, 3, generator=rng)).clone()
     for _ in range(steps):
-        kinds = torch.tensor([End.NONE] * 12 + [End.FAIL, End.TIMEOUT, End.CLIP_END, End.DIVERGED], dtype=torch.int8)
+        kinds = torch.tensor(
+            [Termination.NONE] * 12
+            + [Termination.FAIL, Termination.TIMEOUT, Termination.CLIP_END, Termination.DIVERGED],
+            dtype=torch.int8,
+        )
         end = kinds[torch.randint(len(kinds), (envs,), generator=rng)]
         following, final = torch.randn(2, envs, 3, generator=rng)
-        final = torch.where((end == End.NONE).unsqueeze(1), following, final)
+        final = torch.where((end == Termination.NONE).unsqueeze(1), following, final)
         action, mean = torch.randn(2, envs, 2, generator=rng)
         step = Step(following, torch.randn(envs, generator=rng), end, final)
         replay.add(obs, action, mean, torch.ones(2), torch.zeros(envs), step)
@@ -60,7 +64,7 @@ def test_returns_of_a_replays_episodes_are_those_of_its_time_major_scan_to_the_b
     value, final = _value(replay.obs[slots]), replay.final_obs()
     stopped = torch.zeros(replay.capacity, replay.num_envs)
     stopped[final.slot, final.env] = _value(final.obs)
-    following = next_values(value, _value(replay.last_obs), end, stopped[slots], clip_end)
+    following = next_values(value, _value(replay.next_obs), end, stopped[slots], clip_end)
     expected = td_lambda_return(reward, value, following, end, _GAMMA, _LAMBDA)
     assert not valid.all() and valid.any()
     assert torch.equal(_returns(from_replay(replay), clip_end), expected.T[valid.T])
@@ -82,7 +86,7 @@ def test_shuffling_episodes_shuffles_returns_and_changes_no_moment(episodes):
 def test_a_time_out_bootstraps_and_a_failure_does_not():
     """Two states, reward 1 a step for ever: with V exact the value is 1 / (1 - gamma) wherever the watching stopped."""
     endless, length = 1.0 / (1.0 - _GAMMA), torch.tensor([3, 3])
-    end = torch.tensor([End.TIMEOUT, End.FAIL], dtype=torch.int8)
+    end = torch.tensor([Termination.TIMEOUT, Termination.FAIL], dtype=torch.int8)
     steps = torch.ones(6)
     found = episode_td_lambda_return(steps, endless * steps, torch.full((2,), endless), length, end, _GAMMA, 1.0)
     torch.testing.assert_close(found[:3], torch.full((3,), endless))
@@ -119,7 +123,7 @@ def test_sizes_that_do_not_fit_together_are_refused(episodes):
     for change, message in (
         ({"reward": episodes.reward[1:]}, "rows of obs for"),
         ({"length": episodes.length + 1}, "lengths of"),
-        ({"end": torch.zeros_like(episodes.end)}, "ends in 0, which is no end"),
+        ({"end": torch.zeros_like(episodes.end)}, "ends in 0; ends are 1, 2 and 3"),
         ({"final_obs": episodes.final_obs[:, :1]}, "last ones of 1"),
     ):
         with pytest.raises(ValueError, match=message):

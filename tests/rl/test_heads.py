@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
-from mimic.rl.distributed import Ranks
-from mimic.rl.heads import CategoricalHead, GaussianHead, Head, LearnedGaussianHead, shifted_goal
+from mimic.rl.distributed import DistributedContext
+from mimic.rl.heads import CategoricalHead, GaussianHead, Head, LearnedGaussianHead, control_variate_target
 from mimic.rl.policy import Policy, PolicyConfig
 from mimic.rl.seeds import generator
 
@@ -58,7 +58,7 @@ def test_samples_have_the_expected_statistic(head):
     params = head.params(_outputs(head, 1)).repeat(200_000, 1)
     action = head.sample(params, torch.Generator().manual_seed(3))
     statistic, expected = head.statistic(action), head.expectation(params)[0]
-    assert statistic.shape[1] == head.goal_dim
+    assert statistic.shape[1] == head.statistic_dim
     error = (statistic.mean(0) - expected).abs() / statistic.std(0)
     assert error.max() < 5.0 / 200_000**0.5
 
@@ -82,14 +82,14 @@ def test_regression_on_the_action_taken_is_weighted_maximum_likelihood(head):
         torch.testing.assert_close(mine, expected)
 
 
-def test_regression_on_a_shifted_goal_is_the_difference_of_two_regressions(head):
+def test_regression_on_a_control_variate_target_is_the_difference_of_two_regressions(head):
     output = _outputs(head).requires_grad_()
     anchor = head.expectation(head.params(_outputs(head, seed=1))).detach()
     action = head.sample(head.params(output).detach(), torch.Generator().manual_seed(5))
     weight = torch.rand(7, generator=torch.Generator().manual_seed(6), dtype=torch.float64) + 0.1
     average, learned = weight.mean(), [output, *head.parameters()]
     params, statistic = head.params(output), head.statistic(action)
-    shifted = head.regression(params, weight, shifted_goal(statistic, anchor, weight, average))
+    shifted = head.regression(params, weight, control_variate_target(statistic, anchor, weight, average))
     two = head.regression(params, weight - average, statistic) + head.regression(params, average.expand(7), anchor)
     for mine, expected in zip(
         torch.autograd.grad(shifted, learned, retain_graph=True), torch.autograd.grad(two, learned), strict=True
@@ -100,7 +100,10 @@ def test_regression_on_a_shifted_goal_is_the_difference_of_two_regressions(head)
 def test_processes_share_one_draw(head):
     params = head.params(_outputs(head, 6))
     whole = head.sample(params, torch.Generator().manual_seed(7))
-    shares = [head.sample(params[3 * r : 3 * r + 3], torch.Generator().manual_seed(7), Ranks(r, 2)) for r in (0, 1)]
+    shares = [
+        head.sample(params[3 * r : 3 * r + 3], torch.Generator().manual_seed(7), DistributedContext(r, 2))
+        for r in (0, 1)
+    ]
     assert torch.equal(torch.cat(shares), whole)
 
 

@@ -17,7 +17,7 @@ def _rng() -> torch.Generator:
 
 @pytest.mark.parametrize("count, batch, pieces", [(100, 10, 10), (105, 10, 10), (5, 10, 1), (17, 8, 2)])
 def test_a_pass_visits_every_row_once(make_trainer, count, batch, pieces):
-    assert make_trainer().learner._pieces(torch.arange(count), batch) == pieces
+    assert make_trainer().learner._num_minibatches(torch.arange(count), batch) == pieces
     rows = torch.arange(count) * 7
     found = list(minibatches(rows, pieces, 1, 0, _rng()))
     assert len(found) == pieces
@@ -56,7 +56,7 @@ def test_standardised_over_the_valid_only_and_safe_for_any_size():
 def _collected(make_trainer, **settings):
     trainer = make_trainer(**settings)
     state = trainer.state
-    state.replay.last_obs.copy_(state.env.reset())
+    state.replay.next_obs.copy_(state.env.reset())
     trainer.learner.policy.set_std(0.3)
     collect(state.env, trainer.learner.policy, state.replay, trainer.rollout.steps, state.explore, state.tracker)
     return trainer.learner, state.replay
@@ -94,7 +94,7 @@ def test_kl_is_measured_over_the_update(make_trainer):
 @pytest.mark.parametrize("kl, change", [(0.05, 1 / 1.5), (0.03, 1.0), (0.004, 1.5)])
 def test_step_size_is_steered(make_trainer, kl, change):
     learner, _ = _collected(make_trainer, learner={"target_kl": 0.02, "actor_lr": 1e-4})
-    learner._steer(kl)
+    learner._adapt_lr(kl)
     assert learner.actor_optimizer.lr == pytest.approx(1e-4 * change)
 
 

@@ -13,7 +13,7 @@ from mimic.rl.policy import (
     PolicyConfig,
     load_policy,
 )
-from mimic.rl.policy_ema import PolicyAverage
+from mimic.rl.policy_ema import PolicyEMA
 from mimic.rl.seeds import generator
 
 CONFIG = PolicyConfig(actor_sizes=(16, 8), critic_sizes=(16,))
@@ -123,7 +123,7 @@ def test_a_tensor_of_another_type_is_refused():
 
 def test_average_follows_at_its_pace_and_takes_the_normaliser_as_it_is():
     policy = _policy()
-    average = PolicyAverage(policy, decay=0.75)
+    average = PolicyEMA(policy, decay=0.75)
     start = policy.net[0].weight.detach().clone()
     with torch.no_grad():
         policy.net[0].weight += 1.0

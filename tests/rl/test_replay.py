@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mimic.rl.replay import Replay
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 
 N, D, A = 3, 4, 2
 
@@ -42,7 +42,7 @@ def test_every_transition_comes_out_as_it_went_in(count):
     stopped = {}
     for slot, index in zip(slots.tolist(), kept, strict=True):
         put = _transition(index)
-        good = put["step"].end != End.DIVERGED
+        good = put["step"].end != Termination.DIVERGED
         assert torch.equal(replay.valid[slot], good)
         assert torch.equal(replay.end[slot], put["step"].end)
         assert torch.equal(replay.obs[slot], put["obs"])
@@ -56,9 +56,9 @@ def test_every_transition_comes_out_as_it_went_in(count):
             assert torch.equal(getattr(replay, name)[slot][good], value[good])
             assert not getattr(replay, name)[slot][~good].any()
         for env in range(N):
-            if put["step"].end[env] in (End.TIMEOUT, End.CLIP_END):
+            if put["step"].end[env] in (Termination.TIMEOUT, Termination.CLIP_END):
                 stopped[slot, env] = put["step"].final_obs[env]
-    assert torch.equal(replay.last_obs, _transition(count - 1)["step"].obs)
+    assert torch.equal(replay.next_obs, _transition(count - 1)["step"].obs)
     final = replay.final_obs()
     found = {(s, e): o for s, e, o in zip(final.slot.tolist(), final.env.tolist(), final.obs, strict=True)}
     assert found.keys() == stopped.keys()
@@ -113,7 +113,7 @@ def test_non_finite_values_never_enter(where, bad):
     replay = _filled(4)
     before = {k: v.clone() for k, v in replay.state_dict().items()}
     put = _transition(50)
-    put["step"].end = torch.tensor([End.NONE, End.TIMEOUT, End.NONE], dtype=torch.int8)
+    put["step"].end = torch.tensor([Termination.NONE, Termination.TIMEOUT, Termination.NONE], dtype=torch.int8)
     tensor = {
         "reward": put["step"].reward,
         "next_obs": put["step"].obs,
@@ -129,7 +129,7 @@ def test_non_finite_values_never_enter(where, bad):
 def test_a_diverged_row_may_be_anything_and_leaves_nothing_behind():
     replay = _filled(0)
     put = _transition(1)
-    put["step"].end = torch.tensor([End.NONE, End.DIVERGED, End.NONE], dtype=torch.int8)
+    put["step"].end = torch.tensor([Termination.NONE, Termination.DIVERGED, Termination.NONE], dtype=torch.int8)
     for tensor in (put["action"], put["params"], put["log_prob"], put["step"].reward, put["step"].final_obs):
         tensor[1] = torch.nan
     replay.add(**put)
@@ -145,15 +145,15 @@ def test_memory_is_what_it_says():
 @pytest.mark.parametrize("count", [0, 5, 8, 11])
 def test_a_cut_ends_what_is_under_way_with_the_observation_it_led_to(count):
     replay, fresh = _filled(count), torch.full((N, D), 7.0)
-    before = [*replay.end.clone()], replay.last_obs.clone(), replay.final_obs()
+    before = [*replay.end.clone()], replay.next_obs.clone(), replay.final_obs()
     replay.cut(fresh)
-    assert torch.equal(replay.last_obs, fresh)
+    assert torch.equal(replay.next_obs, fresh)
     if not count:
         return
     newest, known = (count - 1) % 6, before[2]
-    open_end = before[0][newest] == End.NONE
+    open_end = before[0][newest] == Termination.NONE
     assert open_end.any()
-    assert torch.equal(replay.end[newest], before[0][newest].masked_fill(open_end, int(End.TIMEOUT)))
+    assert torch.equal(replay.end[newest], before[0][newest].masked_fill(open_end, int(Termination.TIMEOUT)))
     finals = replay.final_obs()
     added = (finals.slot == newest) & open_end[finals.env]
     assert torch.equal(finals.obs[added], before[1][open_end])

@@ -2,14 +2,14 @@ import pytest
 import torch
 
 from mimic.rl.returns import explained_variance, next_values, td_lambda_return
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 
 def _column(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64).unsqueeze(1)
 
 
-def _ends(*ends: End) -> torch.Tensor:
+def _ends(*ends: Termination) -> torch.Tensor:
     return torch.tensor([int(e) for e in ends], dtype=torch.int8).unsqueeze(1)
 
 
@@ -25,7 +25,7 @@ def test_worked_by_hand():
         _column(1, 1, 1),
         _column(2, 4, 6),
         torch.tensor([8.0]),
-        _ends(End.NONE, End.NONE, End.NONE),
+        _ends(Termination.NONE, Termination.NONE, Termination.NONE),
         _column(0, 0, 0),
         0.5,
         0.5,
@@ -36,12 +36,12 @@ def test_worked_by_hand():
 @pytest.mark.parametrize(
     "end, clip_end, follows",
     [
-        (End.FAIL, "zero", 0.0),
-        (End.FAIL, "bootstrap", 0.0),
-        (End.TIMEOUT, "zero", 10.0),
-        (End.TIMEOUT, "bootstrap", 10.0),
-        (End.CLIP_END, "zero", 0.0),
-        (End.CLIP_END, "bootstrap", 10.0),
+        (Termination.FAIL, "zero", 0.0),
+        (Termination.FAIL, "bootstrap", 0.0),
+        (Termination.TIMEOUT, "zero", 10.0),
+        (Termination.TIMEOUT, "bootstrap", 10.0),
+        (Termination.CLIP_END, "zero", 0.0),
+        (Termination.CLIP_END, "bootstrap", 10.0),
     ],
 )
 def test_each_end_has_its_value_and_cuts_the_path(end, clip_end, follows):
@@ -49,7 +49,7 @@ def test_each_end_has_its_value_and_cuts_the_path(end, clip_end, follows):
         _column(1, 1, 1),
         _column(2, 4, 6),
         torch.tensor([8.0]),
-        _ends(End.NONE, end, End.NONE),
+        _ends(Termination.NONE, end, Termination.NONE),
         _column(-1, 10, -1),
         0.5,
         0.5,
@@ -64,7 +64,7 @@ def test_a_diverged_step_cuts_at_the_last_good_state():
         _column(1, 0, 1),
         _column(2, 4, 6),
         torch.tensor([8.0]),
-        _ends(End.NONE, End.DIVERGED, End.NONE),
+        _ends(Termination.NONE, Termination.DIVERGED, Termination.NONE),
         _column(0, 0, 0),
         0.5,
         0.5,
@@ -77,25 +77,25 @@ def _random(steps=30, envs=5, seed=0):
     pick = lambda *shape: torch.rand(*shape, generator=rng, dtype=torch.float64)  # noqa: E731
     ends = torch.multinomial(torch.tensor([0.8, 0.05, 0.05, 0.05, 0.05]), steps * envs, True, generator=rng)
     end = ends.view(steps, envs).to(torch.int8)
-    reward = pick(steps, envs).masked_fill(end == End.DIVERGED, 0.0)
+    reward = pick(steps, envs).masked_fill(end == Termination.DIVERGED, 0.0)
     return reward, pick(steps, envs), pick(envs), end, pick(steps, envs)
 
 
 def _forward_view(reward, value, last, end, stopped, gamma, lam, t, n):
     """The lambda-weighted average of n-step returns, from its definition."""
     horizon, total, weight, discount, partial = reward.shape[0], 0.0, 1.0, 1.0, 0.0
-    if end[t, n] == End.DIVERGED:
+    if end[t, n] == Termination.DIVERGED:
         return float(value[t, n])
     while True:
         partial += discount * float(reward[t, n])
         discount *= gamma
         kind = int(end[t, n])
-        if kind == End.NONE and t + 1 < horizon:
-            bootstrap, over = float(value[t + 1, n]), int(end[t + 1, n]) == End.DIVERGED
-        elif kind == End.NONE:
+        if kind == Termination.NONE and t + 1 < horizon:
+            bootstrap, over = float(value[t + 1, n]), int(end[t + 1, n]) == Termination.DIVERGED
+        elif kind == Termination.NONE:
             bootstrap, over = float(last[n]), True
         else:
-            bootstrap, over = float(stopped[t, n]) if kind == End.TIMEOUT else 0.0, True
+            bootstrap, over = float(stopped[t, n]) if kind == Termination.TIMEOUT else 0.0, True
         if over:
             return total + weight * (partial + discount * bootstrap)
         total += weight * (1.0 - lam) * (partial + discount * bootstrap)

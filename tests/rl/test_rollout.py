@@ -6,14 +6,14 @@ from mimic.rl.policy import Policy, PolicyConfig
 from mimic.rl.replay import Replay
 from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
 from mimic.rl.seeds import generator
-from mimic.rl.vec_env import End, Step
+from mimic.rl.vec_env import Step, Termination
 
 
 def _parts(env):
     policy = Policy(env.obs_dim, env.act_dim, PolicyConfig(actor_sizes=(8,)), generator(0, "networks"))
     policy.set_std(0.3)
     replay = Replay(2, 10, env.num_envs, env.obs_dim, env.act_dim)
-    replay.last_obs.copy_(env.reset())
+    replay.next_obs.copy_(env.reset())
     return policy, replay, EpisodeTracker(env.num_envs)
 
 
@@ -28,7 +28,7 @@ def test_time_goes_on_over_iterations_and_log_probs_are_those_of_the_actions(toy
     torch.testing.assert_close(policy.log_prob(replay.action[slots], replay.params[slots]), replay.log_prob[slots])
     # Where no episode ended, the phase moves on from slot to slot.
     phase = torch.atan2(replay.obs[slots][..., 5], replay.obs[slots][..., 4])
-    going = replay.end[slots][:-1] == End.NONE
+    going = replay.end[slots][:-1] == Termination.NONE
     turned = torch.remainder(phase.diff(dim=0), 2 * torch.pi)[going]
     torch.testing.assert_close(turned, torch.full_like(turned, 0.15), atol=1e-5, rtol=0)
 
@@ -68,18 +68,18 @@ def test_tracker_by_hand():
         end = torch.tensor([int(e) for e in ends], dtype=torch.int8)
         tracker.add(Step(obs, torch.tensor(rewards), end, obs, {"miss": torch.tensor(rewards)}))
 
-    add([1.0, 2.0], [End.NONE, End.FAIL])
-    add([3.0, 5.0], [End.TIMEOUT, End.NONE])
+    add([1.0, 2.0], [Termination.NONE, Termination.FAIL])
+    add([3.0, 5.0], [Termination.TIMEOUT, Termination.NONE])
     metrics = tracker.metrics()
     assert metrics["episode_return"] == (2.0 + 4.0) / 2
     assert metrics["episode_length"] == (1 + 2) / 2
     assert metrics["reward"] == (1.5 + 4.0) / 2 == metrics["info/miss"]
     assert (metrics["ends/fail"], metrics["ends/timeout"], metrics["ends/clip_end"]) == (1.0, 1.0, 0.0)
     tracker.reset_sums()
-    add([1.0, 7.0], [End.NONE, End.CLIP_END])  # the second one's episode began before the sums did
+    add([1.0, 7.0], [Termination.NONE, Termination.CLIP_END])  # the second one's episode began before the sums did
     assert tracker.metrics()["episode_return"] == 12.0
     tracker.reset_sums()
-    add([torch.nan, 1.0], [End.DIVERGED, End.NONE])
+    add([torch.nan, 1.0], [Termination.DIVERGED, Termination.NONE])
     assert "episode_return" not in tracker.metrics()
     assert tracker.running[:, 0].tolist() == [0.0, 0.0]
 

@@ -166,7 +166,7 @@ def test_the_checkpoint_is_a_controller_that_acts_as_the_judged_policy(make_trai
     assert controller.spec["toy"] is True
     policy = load_policy(controller.policy, controller.spec["policy"])
     obs = torch.randn(1000, 6)
-    assert torch.equal(policy.mean(obs), trainer.state.judged_policy.mean(obs))
+    assert torch.equal(policy.mean(obs), trainer.state.eval_policy.mean(obs))
     assert not torch.equal(policy.mean(obs), trainer.learner.policy.mean(obs))
 
 

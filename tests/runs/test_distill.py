@@ -10,12 +10,14 @@ from mimic.cli.main import main
 from mimic.core.errors import InputError
 from mimic.rl.cloning import CloningConfig
 from mimic.rl.policy import PolicyConfig
-from mimic.runs.controller import load_controller
+from mimic.runs.controller import load_controller, total_training_cost
+from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.dagger_rollout import DaggerRollout
 from mimic.runs.distill import distill
 from mimic.runs.distill_config import DistillConfig, read_distillation
 from mimic.runs.evaluate_controller import EvaluationSetup
 from mimic.runs.evaluate_library import evaluate_library
+from mimic.runs.package_controller import package_controller
 from mimic.runs.teachers import load_teachers
 
 NAMES = "walk-authored,trot-authored,turn-authored"
@@ -48,7 +50,7 @@ def test_a_distilled_controller_knows_its_clips_and_can_be_taken_for_one_of_them
     assert result.samples == 24 * (20 + 5 * 4) == TINY.samples
     one = controller.of_clip("trot-authored").make_env(2)
     assert one.num_clips == 1 and one.obs_dim == controller.make_env(3).obs_dim
-    assert controller.spec.extra["teachers"] == NAMES.split(",")
+    assert [one.controller for one in controller.spec.teachers] == NAMES.split(",")
     assert json.loads((out / "config.json").read_text())["distill"]["rounds"] == 5
     with pytest.raises(InputError, match="does not have the clip 'canter-authored'"):
         controller.of_clip("canter-authored")
@@ -63,6 +65,19 @@ def test_an_evaluation_has_a_row_for_each_clip_beside_its_own_controller(run):
         assert 0.0 < row["normalized_return"] < 1.0 and row["expert_return"] > 0.8
     returns = [row["normalized_return"] for row in found["clips"].values()]
     assert found["mean_return"] == pytest.approx(sum(returns) / 3)
+
+
+def test_a_packaged_student_states_every_teacher_and_its_return_in_every_clip(run, tmp_path):
+    evaluation = package_controller(run[0], tmp_path / "dogs", episodes=1, threads=1)
+    spec = load_controller(tmp_path / "dogs").spec
+    assert ControllerSpec.from_json(json.loads(json.dumps(spec.to_json())), "dogs") == spec
+    assert (
+        spec.evaluation["clips"]["trot-authored"]["normalized_return"]
+        == evaluation.clips["trot-authored"].normalized_return
+    )
+    assert spec.training.samples == TINY.samples and spec.training.extra["distill"]["rounds"] == 5
+    behind = [load_controller(one.controller).spec.training.samples for one in spec.teachers]
+    assert total_training_cost(load_controller(tmp_path / "dogs")).samples == TINY.samples + sum(behind)
 
 
 def weight_of(run):

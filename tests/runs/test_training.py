@@ -200,7 +200,7 @@ def test_updates_on_several_threads_are_the_same_every_time_and_keep_to_their_nu
 
     monkeypatch.setattr(AWR, "update", watched)
     run, ends = run_of("trot-authored", (*WIDE, f"awr.rollout.overlap={overlap}")), []
-    for name, stops in (("whole", (8,)), ("twin", (8,)), ("parted", (4, 8))):
+    for name, stops in (("whole", (4,)), ("twin", (4,)), ("parted", (2, 4))):
         out = tmp_path / name
         for resume, iterations in enumerate(stops):
             monkeypatch.setattr(training, "learner_threads", lambda *_, here=2 - resume: here)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.tracking.adaptive_sampling import BINS, AdaptiveSampling
 from mimic.tracking.config import EnvConfig
 from tests.kinematic_engine import config, gentle_motion, make
@@ -54,7 +54,7 @@ def test_an_environment_counts_its_own_episodes_while_it_trains(training):
     torch.testing.assert_close(started, env.tracker.current.clip_time / env.tracker.reference.duration)
     for _ in range(40):
         end = env.step(torch.zeros(64, env.act_dim)).end
-        ends, failed = ends + int((end != End.NONE).sum()), failed + int((end == End.FAIL).sum())
+        ends, failed = ends + int((end != Termination.NONE).sum()), failed + int((end == Termination.FAIL).sum())
     assert failed > 20
     tries, fails = float(env.sampling.tries.sum()), float(env.sampling.fails.sum())
     assert (0.9 * ends < tries <= ends and 0.9 * failed < fails <= failed) if training else tries == fails == 0.0

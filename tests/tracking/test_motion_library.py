@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from characters import load_character
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.sim import make_engine
 from mimic.tracking import TrackingEnv, rules_of
 from mimic.tracking.observation import Observation
@@ -61,7 +61,7 @@ def test_a_clip_that_does_not_loop_ends_while_the_others_of_its_library_go_on():
     env.reset(torch.zeros(3, dtype=torch.float64))
     ends = torch.stack([env.step(torch.zeros(3, env.act_dim)).end for _ in range(60)])
     expected = round(clips[2].duration / env.control_dt + 0.4999)
-    assert ends[expected - 1, 2] == End.CLIP_END and not bool((ends[:, :2] == End.CLIP_END).any())
+    assert ends[expected - 1, 2] == Termination.CLIP_END and not bool((ends[:, :2] == Termination.CLIP_END).any())
 
 
 def test_the_observation_of_a_library_has_as_many_numbers_as_that_of_one_clip_unless_it_names_the_clip():

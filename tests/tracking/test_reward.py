@@ -10,7 +10,7 @@ from characters import Kinematics, load_character
 from mimic.core.errors import ConfigError
 from mimic.core.rotations import quat_from_rotvec, quat_mul
 from mimic.core.strict_config import build, to_dict
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.runs.preset import load_preset
 from mimic.sim.pd_controller import Servo
 from mimic.tracking.reference import end_effectors_h
@@ -280,9 +280,9 @@ def test_the_reference_as_the_simulation_earns_one_at_every_phase_and_over_the_s
         before = env.tracker.current.clip_time.clone()
         step = follow_reference(env)
         torch.testing.assert_close(env.reward.total(env.terms), torch.ones(n), atol=1e-6, rtol=0)
-        assert bool(((step.end == End.NONE) | (step.end == End.CLIP_END)).all())
+        assert bool(((step.end == Termination.NONE) | (step.end == Termination.CLIP_END)).all())
         assert bool((step.reward > 1 - 1e-6).all())
-        closed |= (env.tracker.current.clip_time < before) | (step.end == End.CLIP_END)
+        closed |= (env.tracker.current.clip_time < before) | (step.end == Termination.CLIP_END)
     assert bool(closed.any())
 
 
@@ -413,4 +413,4 @@ def test_energy_in_the_environment_is_the_servos_torque_times_the_joint_velocity
     limits = torch.cat([torch.full((j.dof.stop - j.dof.start,), j.torque_limit) for j in env.character.joints])
     assert bool((servo.torque_of(env.sim).abs() <= limits + 1e-3).all())
     expected = Reward(DEEPMIMIC).total(step.info) - 1e-4 * power
-    torch.testing.assert_close(step.reward, torch.where(step.end == End.FAIL, 0.0, expected))
+    torch.testing.assert_close(step.reward, torch.where(step.end == Termination.FAIL, 0.0, expected))

@@ -46,7 +46,7 @@ def test_the_observation_ends_with_which_clip_it_is():
     obs = env.reset()
     assert (env.obs_dim, obs.shape[1]) == (one.obs_dim + 3, one.obs_dim + 3)
     assert torch.equal(obs[:, -3:].argmax(1), env.tracker.current.clip) and bool((obs[:, -3:].sum(1) == 1).all())
-    assert env.unnormalized_obs.shape == (env.obs_dim,) and bool(env.unnormalized_obs[-3:].all())
+    assert env.obs_passthrough_mask.shape == (env.obs_dim,) and bool(env.obs_passthrough_mask[-3:].all())
     assert set(env.tracker.current.clip.tolist()) == {0, 1, 2}
 
 

@@ -8,7 +8,7 @@ from characters import CharacterState, Kinematics, load_character
 from mimic.core.rotations import quat_from_rotvec, quat_mul
 from mimic.tracking.clip_rules import ClipRules, rules_for
 from mimic.tracking.config import TerminationConfig
-from mimic.tracking.termination import Termination
+from mimic.tracking.termination import EarlyTermination
 from tests.kinematic_engine import config, gentle_motion, make, shifted
 from tests.states import random_state
 
@@ -23,7 +23,7 @@ def failed(character, task, sim, reference=None, settings=None, training=True):
     if reference is not None:
         bodies = kinematics.forward(reference)
         sample = replace(sample, state=reference, body_offset_w=bodies.pos_w - bodies.pos_w[:, :1])
-    rules = Termination(settings or TerminationConfig(), [task], kinematics, training, CPU)
+    rules = EarlyTermination(settings or TerminationConfig(), [task], kinematics, training, CPU)
     return rules.failed(sim, kinematics.forward(sim), sample).tolist()
 
 

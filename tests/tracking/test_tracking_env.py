@@ -6,7 +6,7 @@ import torch
 
 from characters import CharacterState, load_character
 from mimic.core.rotations import quat_from_rotvec, quat_mul
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 from mimic.sim import make_engine
 from mimic.tracking import TrackingEnv
 from mimic.tracking.clip_rules import ClipRules
@@ -46,7 +46,7 @@ def test_a_step_has_the_shapes_and_the_types_the_learner_expects(name, preset):
     assert obs.shape == step.obs.shape == step.final_obs.shape == (5, env.obs_dim)
     assert step.reward.shape == step.end.shape == (5,) and step.end.dtype == torch.int8
     assert {t.dtype for t in (obs, step.obs, step.final_obs, step.reward, *step.info.values())} == {torch.float32}
-    assert env.unnormalized_obs.shape == (env.obs_dim,)
+    assert env.obs_passthrough_mask.shape == (env.obs_dim,)
     assert env.action_low.shape == env.action_high.shape == (env.act_dim,)
     assert env.act_dim == env.character.num_actuated
     assert set(step.info) == {"pose", "velocity", "end_effector", "root", "com"}
@@ -82,7 +82,7 @@ def test_an_environment_knows_nothing_of_how_many_others_there_are():
         a, b = few.step(noise(few, k, 0.6)), many.step(noise(many, k, 0.6))
         assert torch.equal(a.end, b.end[:8])
         # matrix products of another size may round otherwise; starts are the same to the bit
-        started = a.end != End.NONE
+        started = a.end != Termination.NONE
         assert torch.equal(few.tracker.current.clip_time[started], many.tracker.current.clip_time[:8][started])
         torch.testing.assert_close(a.reward, b.reward[:8], atol=1e-3, rtol=0)
         episodes += int(started.sum())
@@ -119,7 +119,7 @@ def test_a_saved_state_continues_to_the_bit():
         env.step(noise(env, k, 0.4))
     saved = env.state_dict()
     expected = [env.step(noise(env, k, 0.4)) for k in range(20, 45)]
-    assert any(bool((step.end != End.NONE).any()) for step in expected), "resets are continued too"
+    assert any(bool((step.end != Termination.NONE).any()) for step in expected), "resets are continued too"
     other = make(gentle_motion("dog", turn=0.5), 8, training=True)
     other.reset()
     other.load_state_dict(saved)
@@ -142,7 +142,7 @@ def test_final_obs_equals_obs_exactly_in_environments_whose_episode_goes_on():
     env.reset()
     fall = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, -0.6], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     step = follow_reference(env, lambda state: shifted(state, root_pos_w=fall))
-    assert step.end.tolist() == [End.NONE, End.FAIL, End.NONE, End.NONE]
+    assert step.end.tolist() == [Termination.NONE, Termination.FAIL, Termination.NONE, Termination.NONE]
     same = (step.obs == step.final_obs).all(1)
     assert same.tolist() == [True, False, True, True]
     now = env._observe(slice(None), env.engine.read())
@@ -177,14 +177,14 @@ def broken(state):
 @pytest.mark.parametrize(
     ("change", "training", "end"),
     [
-        (sunk, True, End.FAIL),
-        (sunk, False, End.FAIL),
-        (tilted, True, End.FAIL),
-        (tilted, False, End.NONE),
-        (strayed, True, End.FAIL),
-        (strayed, False, End.NONE),
-        (broken, True, End.DIVERGED),
-        (broken, False, End.DIVERGED),
+        (sunk, True, Termination.FAIL),
+        (sunk, False, Termination.FAIL),
+        (tilted, True, Termination.FAIL),
+        (tilted, False, Termination.NONE),
+        (strayed, True, Termination.FAIL),
+        (strayed, False, Termination.NONE),
+        (broken, True, Termination.DIVERGED),
+        (broken, False, Termination.DIVERGED),
     ],
 )
 @pytest.mark.parametrize("name", CHARACTERS)
@@ -193,35 +193,35 @@ def test_every_way_to_fail_is_reachable(name, change, training, end):
     env.reset()
     step = follow_reference(env, change)
     assert step.end.tolist() == [end] * 3
-    assert bool((step.reward == 0).all()) == (end != End.NONE)
+    assert bool((step.reward == 0).all()) == (end != Termination.NONE)
 
 
 def test_time_runs_out():
     env = make(gentle_motion("humanoid"), 3, config("evaluation_s=0.5"), kinematic=True)
     env.reset()
     ends = torch.stack([follow_reference(env).end for _ in range(31)])
-    assert (ends != End.NONE).nonzero()[:, 0].unique().tolist() == [14, 29]
-    assert set(ends[14].tolist()) == {End.TIMEOUT}
+    assert (ends != Termination.NONE).nonzero()[:, 0].unique().tolist() == [14, 29]
+    assert set(ends[14].tolist()) == {Termination.TIMEOUT}
 
 
 def test_the_rules_of_a_clip_may_shorten_episodes():
     env = make(gentle_motion("humanoid"), 2, rules=ClipRules(episode_s=0.2), kinematic=True)
     env.reset()
-    assert [int(follow_reference(env).end[0]) for _ in range(6)] == [0, 0, 0, 0, 0, End.TIMEOUT]
+    assert [int(follow_reference(env).end[0]) for _ in range(6)] == [0, 0, 0, 0, 0, Termination.TIMEOUT]
 
 
 def test_a_clip_that_does_not_loop_is_over_with_its_last_frame_and_that_outranks_the_time():
     env = make(gentle_motion("humanoid", loop=False), 2, config("evaluation_s=1.0"), kinematic=True)
     env.reset(torch.tensor([0.0, 0.5]).double())
     ends = torch.stack([follow_reference(env).end for _ in range(30)])
-    assert int(ends[29, 0]) == End.CLIP_END and int((ends[:29, 0] != 0).sum()) == 0
-    assert int(ends[14, 1]) == End.CLIP_END
+    assert int(ends[29, 0]) == Termination.CLIP_END and int((ends[:29, 0] != 0).sum()) == 0
+    assert int(ends[14, 1]) == Termination.CLIP_END
 
 
 def test_a_fall_outranks_the_end_of_time_and_clip():
     env = make(gentle_motion("humanoid", loop=False), 1, config("evaluation_s=0.0333333"), kinematic=True)
     env.reset(torch.tensor([0.99]).double())
-    assert follow_reference(env, sunk).end.tolist() == [End.FAIL]
+    assert follow_reference(env, sunk).end.tolist() == [Termination.FAIL]
 
 
 def test_the_time_limit_grows_as_deepmimics():
@@ -292,13 +292,13 @@ def test_one_broken_environment_of_64_ends_and_the_others_do_not_notice(calm, wh
     action = noise(env, 1)
     spoil(env, where, value, action)
     step = env.step(action)
-    assert int(step.end[41]) == End.DIVERGED and float(step.reward[41]) == 0.0
-    assert int((step.end == End.DIVERGED).sum()) == 1
+    assert int(step.end[41]) == Termination.DIVERGED and float(step.reward[41]) == 0.0
+    assert int((step.end == Termination.DIVERGED).sum()) == 1
     assert finite(step) and identical(step, clean[0], rest)
     for k, undisturbed in zip((2, 3), clean[1:], strict=True):
         step = env.step(noise(env, k))
         assert finite(step) and identical(step, undisturbed, rest)
-        assert int((step.end == End.DIVERGED).sum()) == 0, "it was mended by its reset"
+        assert int((step.end == Termination.DIVERGED).sum()) == 0, "it was mended by its reset"
 
 
 def test_the_training_reward_may_differ_from_the_evaluation_reward():

@@ -57,7 +57,7 @@ class Hopper(_Upright):
     file = "hopper.xml"
 
     def healthy(self) -> Flags:
-        """High enough, nearly upright, and nothing beyond 100."""
+        """(N,) high enough, nearly upright, and no number of the state beyond 100."""
         qpos, qvel = self.values["qpos"], self.values["qvel"]
         tame = (np.abs(qpos[:, 2:]) < 100.0).all(1) & (np.abs(qvel) < 100.0).all(1)
         return tame & (qpos[:, 1] > 0.7) & (np.abs(qpos[:, 2]) < 0.2)

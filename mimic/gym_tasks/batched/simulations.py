@@ -23,7 +23,7 @@ class Simulations:
     Args:
         frame_skip: physics steps a control step.
         fields: names of ``MjData`` fields that are to be read, besides qpos and qvel.
-        contact_forces: work out ``cfrc_ext`` after every step.
+        contact_forces: compute ``cfrc_ext`` after every step.
         threads: how many copies are stepped side by side.
     """
 
@@ -64,7 +64,7 @@ class Simulations:
                 mujoco.mj_rnePostConstraint(model, data)
 
     def place(self, row: int, qpos: Array, qvel: Array) -> None:
-        """Put copy ``row`` into a state (Q,), (V,) with no trace of the past."""
+        """Reset copy ``row`` and set its state, qpos (Q,) and qvel (V,)."""
         data = self._data[row]
         mujoco.mj_resetData(self.model, data)
         data.qpos[:], data.qvel[:] = qpos, qvel
@@ -80,7 +80,7 @@ class Simulations:
         return state
 
     def set_state(self, state: Array) -> None:
-        """Continue from what ``get_state`` gave, to the bit. What is derived from the state is that of a new forward pass."""
+        """Continue from ``get_state`` to the bit. Derived quantities are computed by a new forward pass."""
         size = (len(self._data), mujoco.mj_stateSize(self.model, _STATE))
         if state.shape != size:
             raise ValueError(f"simulations are {state.shape}, expected {size}")

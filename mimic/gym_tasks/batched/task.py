@@ -1,4 +1,4 @@
-"""What the five tasks share: episodes begin near the model's own pose, and the reward is for progress along x."""
+"""The base of the five tasks: episodes begin near the model's own pose, and the reward is for progress along x."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -58,31 +58,31 @@ class BatchedTask(ABC):
         return ()
 
     def reads_contacts(self) -> bool:
-        """Whether ``cfrc_ext`` has to be worked out."""
+        """Whether ``cfrc_ext``, the contact forces, must be computed."""
         return "cfrc_ext" in self.fields()
 
     @abstractmethod
     def place(self) -> Array:
-        """Where every copy is along x, (N,) [m], a new array."""
+        """Position of every copy along x, (N,) [m], as a new array."""
 
     @abstractmethod
     def observation(self) -> Array:
-        """What every copy observes, (N, D)."""
+        """Observation of every copy, (N, D)."""
 
     @abstractmethod
     def reward(self, velocity: Array, healthy: Flags, action: NDArray[Any]) -> Array:
         """Reward (N,) for a mean ``velocity`` (N,) [m/s] over the step, and for an ``action`` (N, A)."""
 
     def healthy(self) -> Flags:
-        """Whether a copy goes on, (N,)."""
+        """(N,) copies whose episode goes on."""
         return np.ones(self.num_envs, dtype=bool)
 
     def survival(self, healthy: Flags) -> Array:
-        """1 where the reward for being alive is paid, (N,): before version 5 on the step of the fall too."""
+        """Reward for being alive (N,), 1 or 0; versions before 5 pay it on the step of the fall too."""
         return healthy.astype(np.float64) if self.version >= 5 else np.ones(self.num_envs)
 
     def control_cost(self, action: NDArray[Any]) -> NDArray[Any]:
-        """(N,), in the precision of ``action`` (N, A)."""
+        """Cost of an ``action`` (N, A), (N,), in its precision."""
         return self.ctrl_cost * np.square(action).sum(-1)
 
     def reset(self, rows: NDArray[np.int64]) -> None:

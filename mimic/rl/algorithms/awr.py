@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import DataUse, Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import WeightedRegression
 from mimic.rl.replay import Replay
@@ -29,7 +29,7 @@ class AWRConfig(LearnerConfig):
 
     temperature: float = 1.0  # of the standardised advantage
     weight_clip: float = 20.0
-    control_variate: bool = False  # less variance: see mimic.rl.heads.shifted_goal
+    control_variate: bool = False  # a gradient of less variance: see mimic.rl.heads.control_variate_target
     anchor: Literal["behaviour", "current"] = "behaviour"  # the policy that the control variate holds on to
     actor_iterations: int = 0  # the actor trains on the newest so many iterations of the replay; 0: on all
 
@@ -38,9 +38,11 @@ class AWRConfig(LearnerConfig):
         if self.temperature <= 0.0 or self.weight_clip <= 0.0 or self.actor_iterations < 0:
             raise ValueError("temperature and weight_clip must be above 0, actor_iterations not below")
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """An `AWR`."""
-        return AWR(self, networks, generator, ranks)
+        return AWR(self, networks, generator, distributed)
 
 
 class AWR(WeightedRegression):
@@ -63,13 +65,13 @@ class AWR(WeightedRegression):
         first = max(0, targets.valid.numel() - count)
         return targets.valid[first:].nonzero().squeeze(-1) + first
 
-    def goal(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
-        """The action taken, or the goal that a control variate has shifted.
+    def regression_target(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
+        """The action taken, or the target that a control variate has shifted.
 
         With the policy that acted ("behaviour") the expected gradient is that of plain AWR. The current policy ("current")
         removes the pull back to the policy that acted, on purpose. The result is a weighted policy gradient on old samples;
         only the step size, which follows the KL, limits it.
         """
         if not self.config.control_variate:
-            return super().goal(replay, obs, targets, weight, rows)
-        return self.shifted(replay, obs, targets, weight, rows, self.config.anchor == "current")
+            return super().regression_target(replay, obs, targets, weight, rows)
+        return self.with_control_variate(replay, obs, targets, weight, rows, self.config.anchor == "current")

@@ -16,11 +16,11 @@ from torch import Tensor
 from mimic.core.errors import InputError
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import CHUNK, DataUse, Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import WeightedRegression
 from mimic.rl.replay import Replay
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 _SPLIT_SEED = 20191
 
@@ -47,9 +47,11 @@ class BCConfig(LearnerConfig):
         if not 0.0 <= self.held_out < 1.0 or self.patience < 1:
             raise ValueError("held_out must be in [0, 1) and patience at least 1")
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `BC`."""
-        return BC(self, networks, generator, ranks)
+        return BC(self, networks, generator, distributed)
 
 
 class BC(WeightedRegression):
@@ -57,13 +59,19 @@ class BC(WeightedRegression):
 
     config: BCConfig
 
-    def __init__(self, config: BCConfig, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> None:
-        super().__init__(config, networks, generator, ranks)
+    def __init__(
+        self,
+        config: BCConfig,
+        networks: Networks,
+        generator: torch.Generator,
+        distributed: DistributedContext = SINGLE_PROCESS,
+    ) -> None:
+        super().__init__(config, networks, generator, distributed)
         self._best = torch.tensor([math.inf, 0.0], dtype=torch.float64)  # held-out loss, updates since it was the least
 
     @property
     def finished(self) -> bool:
-        """Whether the held-out loss has stopped to fall."""
+        """Whether the held-out loss has not fallen for ``patience`` updates."""
         return float(self._best[1]) >= self.config.patience
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
@@ -74,37 +82,37 @@ class BC(WeightedRegression):
         data = Targets(rows, none, none, valid)
         held = held_out(replay, self.config.held_out) if self.config.held_out else torch.zeros_like(valid)
         weight = self.weights(data)
-        goal = self.goal(replay, obs, data, weight, rows)
+        target = self.regression_target(replay, obs, data, weight, rows)
         learned = (valid & ~held).nonzero().squeeze(-1)
-        metrics, _ = self.fit_actor(replay, obs, data, learned, (weight, goal))
+        metrics, _ = self.fit_actor(replay, obs, data, learned, (weight, target))
         if self.config.held_out:
-            metrics["held_out_loss"] = self._held_out_loss(obs, rows[held & valid], goal[held & valid])
+            metrics["held_out_loss"] = self._held_out_loss(obs, rows[held & valid], target[held & valid])
         return {**metrics, "actor_lr": self.actor_optimizer.lr, "skipped_updates": float(self.actor_optimizer.skipped)}
 
     def weights(self, targets: Targets) -> Tensor:
         """1 for every transition (M,)."""
         return weights.uniform(targets.value)
 
-    def goal(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
+    def regression_target(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
         """The expected statistic of the policy that acted, or the statistic of the action taken (M, G)."""
         if self.config.labels == "action":
-            return super().goal(replay, obs, targets, weight, rows)
+            return super().regression_target(replay, obs, targets, weight, rows)
         return self.policy.head.expectation(replay.params.flatten(0, 1).index_select(0, targets.rows))
 
     @torch.no_grad()
-    def _held_out_loss(self, obs: Tensor, rows: Tensor, goal: Tensor) -> float:
+    def _held_out_loss(self, obs: Tensor, rows: Tensor, target: Tensor) -> float:
         total = 0.0
         for index in torch.split(torch.arange(rows.numel(), device=rows.device), CHUNK):
             params = self.policy.params_of_normalized(obs[rows[index]]).float()
             ones = torch.ones_like(params[:, 0])
-            total += float(self.loss(params, ones, goal[index])) * index.numel()
+            total += float(self.loss(params, ones, target[index])) * index.numel()
         loss = total / rows.numel()
         better = loss < float(self._best[0])
         self._best = torch.tensor([loss if better else self._best[0], 0.0 if better else self._best[1] + 1.0]).double()
         return loss
 
     def extra_state(self) -> dict[str, Tensor]:
-        """What else the updates depend on: the least held-out loss, and the updates since."""
+        """Further state for a checkpoint: the least held-out loss, and the updates since."""
         return super().extra_state() | {"held_out": self._best}
 
     def load_extra_state(self, state: Mapping[str, Tensor]) -> None:
@@ -114,13 +122,13 @@ class BC(WeightedRegression):
 
 
 def held_out(replay: Replay, share: float) -> Tensor:
-    """Which rows, in the order of ``slots``, belong to held-out episodes (T * N,); the same ones for the same data.
+    """Mask (T * N,) of the rows, in the order of ``slots``, that belong to held-out episodes; the same for the same data.
 
     Raises InputError if there is one episode alone.
     """
     slots = replay.slots()
     end, valid = replay.end[slots], replay.valid[slots].flatten()
-    ended = (end != int(End.NONE)).long()
+    ended = (end != int(Termination.NONE)).long()
     env = torch.arange(replay.num_envs, device=end.device)
     number = ((ended.cumsum(0) - ended) * replay.num_envs + env).flatten()
     found: Tensor = torch.unique(number[valid])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import OnPolicyRegression
 
@@ -24,9 +24,11 @@ class CACLAConfig(LearnerConfig):
 
     inherits = "ppo"
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `CACLA`."""
-        return CACLA(self, networks, generator, ranks)
+        return CACLA(self, networks, generator, distributed)
 
 
 class CACLA(OnPolicyRegression):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import DataUse, Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import WeightedRegression
 
@@ -23,7 +23,7 @@ _FOLLOW = 0.1  # share an update with which c^2 follows the mean of A^2
 @ALGORITHMS.register("marwil")
 @dataclass(frozen=True)
 class MARWILConfig(LearnerConfig):
-    """Settings of MARWIL beyond those every learner has; the KL leads no step size, because the data stays."""
+    """Settings of MARWIL beyond those every learner has; the step size is constant, because the data is."""
 
     inherits = "awr"
     data: ClassVar[DataUse] = "required"
@@ -39,9 +39,11 @@ class MARWILConfig(LearnerConfig):
         if self.beta < 0.0 or self.weight_clip <= 0.0:
             raise ValueError("beta must not be negative, weight_clip above 0")
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `MARWIL`."""
-        return MARWIL(self, networks, generator, ranks)
+        return MARWIL(self, networks, generator, distributed)
 
 
 class MARWIL(WeightedRegression):
@@ -51,21 +53,25 @@ class MARWIL(WeightedRegression):
     advantage_lambda = 1.0
 
     def __init__(
-        self, config: MARWILConfig, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE
+        self,
+        config: MARWILConfig,
+        networks: Networks,
+        generator: torch.Generator,
+        distributed: DistributedContext = SINGLE_PROCESS,
     ) -> None:
-        super().__init__(config, networks, generator, ranks)
+        super().__init__(config, networks, generator, distributed)
         self._square = torch.zeros((), dtype=torch.float64)  # c^2; 0 before the first update
 
     def weights(self, targets: Targets) -> Tensor:
         """The clipped exponential of beta A / c (M,), of mean 1."""
         advantage = self.quantity(targets)
-        found = self.ranks.mean(advantage[targets.valid].double().square().mean()).cpu()
+        found = self.distributed.all_reduce_mean(advantage[targets.valid].double().square().mean()).cpu()
         self._square = torch.lerp(self._square, found, _FOLLOW) if float(self._square) else found
         scaled = self.config.beta * advantage / float(self._square.clamp(min=1e-12).sqrt())
         return self.of_mean_one(weights.exponential(scaled, 1.0, self.config.weight_clip), targets)
 
     def extra_state(self) -> dict[str, Tensor]:
-        """What else the updates depend on: c^2."""
+        """Further state for a checkpoint: c^2."""
         return super().extra_state() | {"square": self._square}
 
     def load_extra_state(self, state: Mapping[str, Tensor]) -> None:

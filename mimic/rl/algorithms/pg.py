@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import OnPolicyRegression
 
@@ -29,9 +29,11 @@ class PGConfig(LearnerConfig):
 
     baseline: Literal["value", "mean", "none"] = "value"
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `PG`."""
-        return PG(self, networks, generator, ranks)
+        return PG(self, networks, generator, distributed)
 
 
 class PG(OnPolicyRegression):
@@ -43,12 +45,15 @@ class PG(OnPolicyRegression):
         """The return (M,) above the baseline."""
         if self.config.baseline == "value":
             return targets.advantage
-        mean = self.ranks.mean(targets.returns[targets.valid].mean())
+        mean = self.distributed.all_reduce_mean(targets.returns[targets.valid].mean())
         return targets.returns - mean * (self.config.baseline == "mean")
 
     def weights(self, targets: Targets) -> Tensor:
         """The quantity over its standard deviation (M,), of either sign."""
         quantity = self.quantity(targets)
         chosen = quantity[targets.valid]
-        variance = self.ranks.mean(chosen.square().mean()) - self.ranks.mean(chosen.mean()).square()
+        variance = (
+            self.distributed.all_reduce_mean(chosen.square().mean())
+            - self.distributed.all_reduce_mean(chosen.mean()).square()
+        )
         return weights.identity(quantity / (variance.clamp(min=0.0).sqrt() + _EPS))

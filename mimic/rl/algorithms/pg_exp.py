@@ -13,7 +13,7 @@ from torch import Tensor
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.algorithms.pg import PG, PGConfig
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, Networks, Targets
 
 
@@ -32,9 +32,11 @@ class PGExpConfig(PGConfig):
         if self.temperature <= 0.0 or self.weight_clip <= 0.0:
             raise ValueError("temperature and weight_clip must be above 0")
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `PGExp`."""
-        return PGExp(self, networks, generator, ranks)
+        return PGExp(self, networks, generator, distributed)
 
 
 class PGExp(PG):

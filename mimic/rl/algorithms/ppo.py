@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, LearnerConfig, Networks, standardize
 from mimic.rl.replay import Replay
 
@@ -26,9 +26,11 @@ class PPOConfig(LearnerConfig):
         if self.ratio_clip <= 0.0 or self.advantage_clip < 0.0:
             raise ValueError("ratio_clip must be above 0 and advantage_clip not below")
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `PPO`."""
-        return PPO(self, networks, generator, ranks)
+        return PPO(self, networks, generator, distributed)
 
 
 class PPO(Learner):
@@ -40,24 +42,24 @@ class PPO(Learner):
         """One iteration of PPO on the newest iteration."""
         obs = self.normalized(replay)
         targets = self.targets(replay, obs, replay.slots(replay.steps))
-        advantage = standardize(targets.advantage, targets.valid, self.ranks)
+        advantage = standardize(targets.advantage, targets.valid, self.distributed)
         if self.config.advantage_clip:
             advantage = advantage.clamp(-self.config.advantage_clip, self.config.advantage_clip)
         critic_loss = self.fit_critic(obs, targets)
         rows = targets.valid.nonzero().squeeze(-1)
         metrics: dict[str, float] = {}
-        beside = [0.0]
+        aux_metrics = [0.0]
         if not critic_only:
             action, log_prob = (
                 x.index_select(0, targets.rows) for x in (replay.action.flatten(0, 1), replay.log_prob.flatten())
             )
-            metrics, beside = self.fit_actor(replay, obs, targets, rows, (action, log_prob, advantage))
+            metrics, aux_metrics = self.fit_actor(replay, obs, targets, rows, (action, log_prob, advantage))
         return {
             **self.common_metrics(targets),
             **metrics,
             "critic_loss": critic_loss,
             "advantage_std": float(targets.advantage[targets.valid].std(unbiased=False)),
-            "ratio_clipped": beside[0],
+            "ratio_clipped": aux_metrics[0],
         }
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.algorithms.awr import AWR, AWRConfig
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, Networks, Targets
 
 
@@ -23,9 +23,11 @@ class RWRConfig(AWRConfig):
     inherits = "awr"
     data = "offline"
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """An `RWR`."""
-        return RWR(self, networks, generator, ranks)
+        return RWR(self, networks, generator, distributed)
 
 
 class RWR(AWR):

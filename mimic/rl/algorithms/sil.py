@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
-from mimic.rl.distributed import ALONE, Ranks
+from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 from mimic.rl.learner import Learner, LearnerConfig, Networks, Targets
 from mimic.rl.regression import WeightedRegression
 from mimic.rl.replay import Replay
@@ -34,9 +34,11 @@ class SILConfig(LearnerConfig):
         if self.imitation < 0.0:
             raise ValueError("imitation must not be negative")
 
-    def create(self, networks: Networks, generator: torch.Generator, ranks: Ranks = ALONE) -> Learner:
+    def create(
+        self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
+    ) -> Learner:
         """A `SIL`."""
-        return SIL(self, networks, generator, ranks)
+        return SIL(self, networks, generator, distributed)
 
 
 class SIL(WeightedRegression):
@@ -45,7 +47,7 @@ class SIL(WeightedRegression):
     config: SILConfig
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
-        """A2C on the newest iteration and self-imitation on the whole replay, in one regression."""
+        """Fit the policy by one regression: A2C on the newest iteration, and self-imitation on the whole replay."""
         slots, obs = self.slots(replay), self.normalized(replay)
         newest = self.targets(replay, obs, replay.slots(replay.steps))
         critic_loss = self.fit_critic(obs, newest)
@@ -58,8 +60,8 @@ class SIL(WeightedRegression):
         metrics: dict[str, float] = {}
         if not critic_only:
             rows = self.actor_rows(replay, whole)
-            goal = self.goal(replay, obs, whole, weight, rows)
-            metrics, _ = self.fit_actor(replay, obs, whole, rows, (weight, goal))
+            target = self.regression_target(replay, obs, whole, weight, rows)
+            metrics, _ = self.fit_actor(replay, obs, whole, rows, (weight, target))
         return {
             **self.common_metrics(newest),
             **metrics,
@@ -73,8 +75,8 @@ class SIL(WeightedRegression):
         valid = targets.valid
         return weights.positive(targets.advantage) / (targets.advantage[valid].std(unbiased=False) + 1e-5)
 
-    def _loss_from_above(self, obs: Tensor, goal: Tensor) -> Tensor:
+    def _loss_from_above(self, obs: Tensor, target: Tensor) -> Tensor:
         """1/2 ((R - V)+)^2 in the critic's units, (1,): a value only rises."""
-        with self._fast():
+        with self._autocast():
             prediction = self.critic.unscaled(obs)
-        return 0.5 * (goal - prediction.float()).clamp(min=0.0).square().mean().unsqueeze(0)
+        return 0.5 * (target - prediction.float()).clamp(min=0.0).square().mean().unsqueeze(0)

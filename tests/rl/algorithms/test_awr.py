@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from mimic.rl.algorithms.awr import AWRConfig
-from mimic.rl.heads import GaussianHead, gaussian_log_prob, shifted_goal
+from mimic.rl.heads import GaussianHead, control_variate_target, gaussian_log_prob
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.weights import effective_sample_share
 from mimic.rl.weights import exponential as advantage_weights
 
 
-def regression_loss(mean, std, weight, goal):
+def regression_loss(mean, std, weight, target):
     head = GaussianHead(std.numel())
     head.set_std(std)
-    return head.regression(mean, weight, goal)
+    return head.regression(mean, weight, target)
 
 
 def test_weights_are_the_clipped_exponential():
@@ -40,7 +40,7 @@ def test_effective_sample_share():
     assert effective_sample_share(advantage_weights(normal, 2.0, 1e9)) == pytest.approx(math.exp(-1 / 4), rel=0.01)
 
 
-def test_shifted_goal_is_the_control_variate_written_as_one_regression():
+def test_the_control_variate_target_is_the_control_variate_written_as_one_regression():
     rng = torch.Generator().manual_seed(0)
     action, anchor, mean = torch.randn(3, 64, 3, generator=rng)
     weight = advantage_weights(3.0 * torch.randn(64, generator=rng), 1.0, 20.0)
@@ -48,11 +48,11 @@ def test_shifted_goal_is_the_control_variate_written_as_one_regression():
     mean.requires_grad_()
     std = torch.tensor([0.5, 1.0, 2.0])
 
-    def distance(goal):
-        return ((goal - mean) / std).square().sum(-1)
+    def distance(target):
+        return ((target - mean) / std).square().sum(-1)
 
     two = 0.5 * ((weight - average) * distance(action) + average * distance(anchor)).mean()
-    one = regression_loss(mean, std, weight, shifted_goal(action, anchor, weight, average))
+    one = regression_loss(mean, std, weight, control_variate_target(action, anchor, weight, average))
     ours, theirs = torch.autograd.grad(one, mean)[0], torch.autograd.grad(two, mean)[0]
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
@@ -78,17 +78,19 @@ def test_control_variate_same_expected_gradient_less_variance():
     action = old_mean + std * torch.randn(groups, batch, 2, generator=rng)
     score = ((action - old_mean) / std) @ torch.tensor([0.3, -0.2]) + 0.5 * torch.randn(groups, batch, generator=rng)
     weight = advantage_weights(score, 1.0, 20.0)
-    goal = shifted_goal(action.flatten(0, 1), old_mean.flatten(0, 1), weight.flatten(), weight.mean()).view_as(action)
+    target = control_variate_target(
+        action.flatten(0, 1), old_mean.flatten(0, 1), weight.flatten(), weight.mean()
+    ).view_as(action)
     mean = torch.tensor([0.25, -0.05], requires_grad=True)
 
-    def gradients(goal: torch.Tensor) -> torch.Tensor:
+    def gradients(target: torch.Tensor) -> torch.Tensor:
         found = []
         for g in range(groups):
-            loss = regression_loss(mean.expand(batch, 2), std, weight[g], goal[g])
+            loss = regression_loss(mean.expand(batch, 2), std, weight[g], target[g])
             found.append(torch.autograd.grad(loss, mean)[0])
         return torch.stack(found)
 
-    plain, controlled = gradients(action), gradients(goal)
+    plain, controlled = gradients(action), gradients(target)
     error = plain.std(0) / math.sqrt(groups)
     assert bool(((plain.mean(0) - controlled.mean(0)).abs() < 4.0 * error).all())
     assert bool((controlled.var(0) < 0.6 * plain.var(0)).all())

@@ -9,7 +9,7 @@ from mimic.rl.collect_episodes import collect_episodes
 from mimic.rl.demonstrations import fill, time_slots
 from mimic.rl.heads import GaussianHead
 from mimic.rl.replay import Replay
-from mimic.rl.vec_env import End
+from mimic.rl.vec_env import Termination
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_whole_episodes_are_held_out_and_the_same_ones_every_time(cloned):
     _, replay = cloned()
     held, end = held_out(replay, 0.2).view(-1, 16), replay.end[replay.slots()]
     assert torch.equal(held.flatten(), held_out(replay, 0.2))
-    within = (end[:-1] == int(End.NONE)) & replay.valid[replay.slots()][:-1]
+    within = (end[:-1] == int(Termination.NONE)) & replay.valid[replay.slots()][:-1]
     assert bool((held[1:] == held[:-1])[within].all())
     assert 0.1 < float(held[replay.valid[replay.slots()]].float().mean()) < 0.3
 

@@ -6,7 +6,7 @@ from mimic.rl.rollout import collect
 def _loss(make_trainer):
     trainer = make_trainer("ppo", learner={"ratio_clip": 0.2})
     learner, state = trainer.learner, trainer.state
-    state.replay.last_obs.copy_(state.env.reset())
+    state.replay.next_obs.copy_(state.env.reset())
     learner.policy.set_std(0.3)
     collect(state.env, learner.policy, state.replay, 16, state.explore, state.tracker)
     replay = state.replay
