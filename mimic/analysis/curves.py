@@ -1,6 +1,7 @@
 """Learning curves of several runs from their ``metrics.jsonl``, as a plot and as tables.
 
-Runs that differ only in the seed, and in how often they were evaluated, are one group, shown by its mean and range.
+Runs that differ only in the seed, and in how often they were evaluated, are one group, shown by its mean and range. Runs of
+clips have a normalised return and the time to the fall; runs of Gymnasium tasks have a return and the length of episodes.
 """
 
 import json
@@ -26,13 +27,30 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Measure:
+    """Columns of a log that hold the return and the length of evaluated episodes, and how they are shown."""
+
+    score_key: str
+    length_key: str
+    label: str
+    digits: str  # format of the return
+    length: str  # format of the length, with its unit
+
+
+MEASURES = (
+    Measure("eval/normalized_return", "eval/mean_time_s", "normalised return", ".3f", "{:.1f} s"),
+    Measure("eval/return", "eval/mean_steps", "return", ".1f", "{:.0f} steps"),
+)
+
+
+@dataclass(frozen=True)
 class Point:
-    """One evaluation: samples [million], hours of simulating and learning, normalised return, mean time to the fall [s]."""
+    """One evaluation: samples [million], hours of simulating and learning, return, and mean length of episodes."""
 
     samples: float
     hours: float
     score: float
-    up_s: float
+    length: float
 
 
 Curve = list[Point]
@@ -45,31 +63,33 @@ class Group:
     name: str
     runs: list[str]
     curves: list[Curve]
+    measure: Measure = MEASURES[0]
 
     def reach(self, axis: Axis) -> float:
         """The largest value of ``axis`` that all runs reached."""
         return min(getattr(curve[-1], axis) for curve in self.curves)
 
     def at(self, x: Array, axis: Axis) -> Array:
-        """Normalised return of each run at ``x`` (P,), interpolated between evaluations: (runs, P)."""
+        """Return of each run at ``x`` (P,), interpolated between evaluations: (runs, P)."""
         rows = [np.interp(x, [getattr(p, axis) for p in c], [p.score for p in c]) for c in self.curves]
         return np.array(rows)
 
 
-def read_curve(run: Path) -> Curve:
-    """The evaluations of a run folder. Raises InputError if it has none."""
+def read_curve(run: Path) -> tuple[Curve, Measure]:
+    """The evaluations of a run folder, and their measure. Raises InputError if it has none."""
     path = run / METRICS_FILE
-    rows = read_rows(path) if path.is_file() else []
-    names = ("samples", "time_s", "eval/normalized_return", "eval/mean_time_s")
-    figures: list[list[Any]] = [[row.get(name) for name in names] for row in map(_with_time, rows)]
-    curve = [
-        Point(samples / 1e6, seconds / 3600, score, up_s)
-        for samples, seconds, score, up_s in figures
-        if all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in (samples, seconds, score, up_s))
-    ]
-    if not curve:
-        raise InputError(f"{run}: no evaluations in {METRICS_FILE}; give folders that `train` has written")
-    return curve
+    rows = [_with_time(row) for row in read_rows(path)] if path.is_file() else []
+    for measure in MEASURES:
+        names = ("samples", "time_s", measure.score_key, measure.length_key)
+        figures: list[list[Any]] = [[row.get(name) for name in names] for row in rows]
+        curve = [
+            Point(samples / 1e6, seconds / 3600, score, length)
+            for samples, seconds, score, length in figures
+            if all(isinstance(x, (int, float)) and abs(x) < 1e300 for x in (samples, seconds, score, length))
+        ]
+        if curve:
+            return curve, measure
+    raise InputError(f"{run}: no evaluations in {METRICS_FILE}; give folders that `train` has written")
 
 
 def _with_time(row: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +99,7 @@ def _with_time(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_groups(runs: list[Path]) -> list[Group]:
-    """Group the curves of runs by settings without the seed. Raises InputError if a run has no evaluations."""
+    """Group the curves of runs by settings without the seed. Raises InputError if a run has no evaluations, or clips and tasks are mixed."""
     members: dict[str, list[Path]] = {}
     runs = list({run.resolve(): run for run in runs}.values())  # each once
     for run in runs:
@@ -91,19 +111,24 @@ def read_groups(runs: list[Path]) -> list[Group]:
         name = algorithm if algorithm and algorithms.count(algorithm) == 1 and len(runs) > 1 else folders[0].name
         different = len({_config(run).get("seed") for run in folders}) == len(folders)
         seeds = f", {len(folders)} {'seeds' if different else 'runs'}" if len(folders) > 1 else ""
-        groups.append(Group(name + seeds, [run.name for run in folders], [read_curve(run) for run in folders]))
+        read = [read_curve(run) for run in folders]
+        groups.append(Group(name + seeds, [run.name for run in folders], [curve for curve, _ in read], read[0][1]))
+    if len({group.measure for group in groups}) > 1:
+        raise InputError("runs of clips and of tasks have different returns; draw them in separate pictures")
     return groups
 
 
 def draw_curves(groups: list[Group], picture: Path) -> None:
-    """Plot normalised return over samples and over hours, one line per group, as a PNG. Raises InputError."""
+    """Plot the return over samples and over hours, one line per group, as a PNG. Raises InputError."""
     figure = new_figure(10.0, 4.0)
     by_samples, by_time = figure.subplots(1, 2, sharey=True)
     axes_of: tuple[tuple[Any, Axis], ...] = ((by_samples, "samples"), (by_time, "hours"))
     for number, group in enumerate(groups):
         for axes, axis in axes_of:
             _draw_group(axes, group, axis, f"C{number}")
-    by_samples.set(xlabel="samples [million]", ylabel="normalised return", ylim=(0, None))
+    by_samples.set(xlabel="samples [million]", ylabel=groups[0].measure.label)
+    if all(point.score >= 0.0 for group in groups for curve in group.curves for point in curve):
+        by_samples.set(ylim=(0, None))
     by_time.set(xlabel="hours of simulating and learning")
     for axes in (by_samples, by_time):
         axes.grid(alpha=0.3)
@@ -127,7 +152,7 @@ def _draw_group(axes: Any, group: Group, axis: Axis, colour: str) -> None:
 
 
 def curve_table(groups: list[Group]) -> str:
-    """Normalised return (mean time to the fall) by samples, one column per group, as Markdown.
+    """Return (mean length of episodes) by samples, one column per group, as Markdown.
 
     For several seeds: the mean, in brackets the range, and the number of runs if some were not evaluated there.
     """
@@ -135,14 +160,17 @@ def curve_table(groups: list[Group]) -> str:
     columns = [[_by_step(curve, step) for curve in group.curves] for group in groups]
     lines = ["| samples (M) | " + " | ".join(g.name for g in groups) + " |", "|" + "--|" * (len(groups) + 1)]
     for k in sorted({k for column in columns for curve in column for k in curve}):
-        cells = [_cell([curve.get(k) for curve in column]) for column in columns]
+        cells = [
+            _cell([curve.get(k) for curve in column], group.measure)
+            for column, group in zip(columns, groups, strict=True)
+        ]
         lines.append(f"| {k * step:g} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def reach_table(groups: list[Group], score: float) -> str:
     """Samples and minutes at which each run first reaches ``score``, as Markdown."""
-    lines = [f"| normalised return of {score:g} reached | samples (M) | minutes |", "|--|--|--|"]
+    lines = [f"| {groups[0].measure.label} of {score:g} reached | samples (M) | minutes |", "|--|--|--|"]
     for group in groups:
         for name, curve in zip(group.runs, group.curves, strict=True):
             first = next((p for p in curve if p.score >= score), None)
@@ -173,15 +201,16 @@ def _by_step(curve: Curve, step: float) -> dict[int, Point]:
     return found
 
 
-def _cell(points: list[Point | None]) -> str:
+def _cell(points: list[Point | None], measure: Measure) -> str:
     there = [p for p in points if p is not None]
     if not there:
         return ""
     if len(points) == 1:
-        return f"{there[0].score:.3f} ({there[0].up_s:.1f} s)"
+        return f"{there[0].score:{measure.digits}} ({measure.length.format(there[0].length)})"
     scores = [p.score for p in there]
     some = f", {len(there)} of {len(points)}" if len(there) < len(points) else ""
-    return f"{mean(scores):.3f} ({min(scores):.3f} to {max(scores):.3f}{some})"
+    average, low, high = (format(value, measure.digits) for value in (mean(scores), min(scores), max(scores)))
+    return f"{average} ({low} to {high}{some})"
 
 
 def _config(run: Path) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from mimic.evaluation.feet import label
 from mimic.evaluation.report import EvaluationReport
 from mimic.tracking.reward import term_label
 
-_SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
-
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -53,7 +51,7 @@ class Diagnosis:
                 *(_falls(trial.falls, trial.report, self.evidence.character) if trial.falls else ["It did not fall."]),
             ]
         parts += ["", "WHAT IS AT FAULT"]
-        parts += [line for n, finding in enumerate(self.findings, 1) for line in _finding(n, finding)]
+        parts += [line for n, finding in enumerate(self.findings, 1) for line in finding.lines(n)]
         if not self.findings:
             parts.append("Nothing in the log, the settings or the clip speaks for a fault.")
         changed = changed_settings(self.evidence.config)
@@ -127,9 +125,3 @@ def _direction(tilt_to: tuple[float, float, float]) -> str:
     sizes = [abs(x) for x in tilt_to]
     most = sizes.index(max(sizes))
     return f", mostly {words[most]}" if sizes[most] > math.radians(5) else ", in no one direction"
-
-
-def _finding(number: int, finding: Finding) -> list[str]:
-    sure = next(word for least, word in _SURE if finding.certainty >= least)
-    tries = [f"   try: {line}" for line in finding.tries]
-    return [f"{number}. {finding.fault.capitalize()} ({sure}). {finding.what}", *tries]

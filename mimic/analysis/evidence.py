@@ -40,26 +40,20 @@ class Trial:
     falls: Falls | None
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Input of the rules.
+@dataclass(frozen=True, kw_only=True)
+class RunEvidence:
+    """Evidence about a run of any task: input of the rules about learning.
 
     Attributes:
         run: folder of the run.
         config: its settings.
-        character: its character.
         rows: numbers of its log, one dictionary per iteration.
-        clip: check of its clips; of several, the most demanding one in each respect.
-        trial: episodes of its newest policy; None if there is no policy.
         notes: parts of the evidence that are missing, and why.
     """
 
     run: Path
     config: RunConfig
-    character: Character
     rows: list[dict[str, float]]
-    clip: ClipCheck
-    trial: Trial | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -92,31 +86,57 @@ class Evidence:
         return self.config.algorithm.rollout
 
     def usual(self, key: str) -> Any:
-        """The value in preset ``fast`` of a setting of the algorithm, such as ``update.gamma``; None if there is none."""
-        found: Any = load_preset("fast").algorithm(self.config.algorithm.name)
+        """The usual preset's value of a setting of the algorithm, such as ``update.gamma``; None if there is none."""
+        found: Any = load_preset(usual_preset(self.config)).algorithm(self.config.algorithm.name)
         for part in key.split("."):
             found = getattr(found, part, None)
         return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evidence(RunEvidence):
+    """Evidence about a run of a clip.
+
+    Attributes:
+        character: the run's character.
+        clip: check of its clips; of several, the most demanding one in each respect.
+        trial: episodes of its newest policy; None if there is no policy.
+    """
+
+    character: Character
+    clip: ClipCheck
+    trial: Trial | None = None
+
+
 def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
-    """Read a run folder and evaluate its newest policy. Raises InputError or CheckpointError if it is not a run."""
-    if not (run / CONFIG_FILE).is_file():
-        raise InputError(f"{run}: not a run folder; give one that `train` has written (it holds {CONFIG_FILE})")
-    config = read_run(run)
+    """Read the folder of a run of a clip and evaluate its newest policy. Raises InputError or CheckpointError."""
+    config = config_of(run)
     motions, env_config = load_clips(config.task.title), config.task.env
     character = load_character(motions[0].character)
     asked = tuple(preprocess_motion(motion, character, env_config) for motion in motions)
     task, height = rules_of(asked, character), env_config.termination.contact_height
     clip = worst([check_clip(m, character, task, height, a) for m, a in zip(motions, asked, strict=True)])
-    rows = [_numbers(row) for row in read_rows(run / METRICS_FILE)]
-    notes = [] if rows else [f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"]
+    rows, notes = read_log(run)
     trial = None
     try:
         trial = _trial(run, config, episodes, threads)
     except CheckpointError as error:
         notes.append(f"no policy to evaluate ({error})")
-    return Evidence(run, config, character, rows, clip, trial, notes)
+    return Evidence(run=run, config=config, character=character, rows=rows, clip=clip, trial=trial, notes=notes)
+
+
+def config_of(run: Path) -> RunConfig:
+    """The settings of the run in folder ``run``. Raises InputError or CheckpointError if it is not a run."""
+    if not (run / CONFIG_FILE).is_file():
+        raise InputError(f"{run}: not a run folder; give one that `train` has written (it holds {CONFIG_FILE})")
+    return read_run(run)
+
+
+def read_log(run: Path) -> tuple[list[dict[str, float]], list[str]]:
+    """The numbers of a run's log, and a note if there are none."""
+    rows = [_numbers(row) for row in read_rows(run / METRICS_FILE)]
+    missing = f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"
+    return rows, [] if rows else [missing]
 
 
 def _trial(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
@@ -129,10 +149,15 @@ def _trial(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
     return Trial(path, evaluate(env, controller.policy.mean, extra=[falls]), falls.falls())
 
 
+def usual_preset(run: RunConfig) -> str:
+    """Name of the preset that runs of this kind of task use by default."""
+    return "gym" if run.task.name == "gymnasium" else "fast"
+
+
 def changed_settings(run: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from the preset ``fast``: dotted key, as ``--set`` takes it -> (here, there)."""
-    fast = load_preset("fast")
-    usual = replace(run_of(run.task, fast, run.algorithm.name), task=replace(run.task, env=fast.env))  # type: ignore[type-var]
+    """Settings that differ from the usual preset: dotted key, as ``--set`` takes it -> (here, there)."""
+    preset = load_preset(usual_preset(run))
+    usual = replace(run_of(run.task, preset, run.algorithm.name), task=replace(run.task, env=preset.env))  # type: ignore[type-var]
     here, there = _flat(_settings(run)), _flat(_settings(usual))
     return {key: (here[key], there.get(key)) for key in here if here[key] != there.get(key)}
 

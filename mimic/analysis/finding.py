@@ -22,5 +22,15 @@ class Finding:
     tries: tuple[str, ...]
     certainty: float
 
+    def lines(self, number: int) -> list[str]:
+        """The finding as numbered text, a line for each remedy."""
+        sure = next(word for least, word in _SURE if self.certainty >= least)
+        return [
+            f"{number}. {self.fault.capitalize()} ({sure}). {self.what}",
+            *(f"   try: {line}" for line in self.tries),
+        ]
+
+
+_SURE = ((0.85, "surely"), (0.55, "probably"), (0.0, "perhaps"))
 
 Rule = Callable[[Evidence], Finding | None]

@@ -2,12 +2,12 @@
 
 import math
 
-from mimic.analysis.evidence import Evidence
+from mimic.analysis.evidence import Evidence, RunEvidence
 from mimic.analysis.finding import Finding
 from mimic.tracking.reward import TrackingTerm
 
 
-def weights_are_concentrated(e: Evidence) -> Finding | None:
+def weights_are_concentrated(e: RunEvidence) -> Finding | None:
     """Few samples have nearly all of the weight."""
     share = e.recent("ess")
     if share is None or share >= 0.1:
@@ -26,7 +26,7 @@ def weights_are_concentrated(e: Evidence) -> Finding | None:
     )
 
 
-def weights_are_at_the_cap(e: Evidence) -> Finding | None:
+def weights_are_at_the_cap(e: RunEvidence) -> Finding | None:
     """Many weights are at their cap, the others near zero."""
     capped = e.recent("weight_clipped")
     if capped is None or capped < 0.15:
@@ -42,7 +42,7 @@ def weights_are_at_the_cap(e: Evidence) -> Finding | None:
     )
 
 
-def weights_are_equal(e: Evidence) -> Finding | None:
+def weights_are_equal(e: RunEvidence) -> Finding | None:
     """All samples have nearly the same weight."""
     share = e.recent("ess")
     if share is None or share <= 0.995:
@@ -56,7 +56,7 @@ def weights_are_equal(e: Evidence) -> Finding | None:
     )
 
 
-def critic_is_blind(e: Evidence) -> Finding | None:
+def critic_is_blind(e: RunEvidence) -> Finding | None:
     """The critic does not predict returns, so that advantages are noise. Early in a run this is normal."""
     explained = e.recent("explained_variance")
     lr, usual = e.update.critic_lr, e.usual("update.critic_lr")
@@ -121,7 +121,7 @@ def noise_is_narrow(e: Evidence) -> Finding | None:
     )
 
 
-def steps_overshoot(e: Evidence) -> Finding | None:
+def steps_overshoot(e: RunEvidence) -> Finding | None:
     """Each update changes the policy too much."""
     kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
     pinned = bool(update.target_kl) and lr is not None and lr <= 1.01 * update.lr_min
@@ -139,7 +139,7 @@ def steps_overshoot(e: Evidence) -> Finding | None:
     )
 
 
-def steps_vanish(e: Evidence) -> Finding | None:
+def steps_vanish(e: RunEvidence) -> Finding | None:
     """Updates hardly change the policy."""
     kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
     at_top = bool(update.target_kl) and lr is not None and lr >= 0.99 * update.lr_max and update.lr_max > update.lr_min
@@ -160,7 +160,7 @@ def steps_vanish(e: Evidence) -> Finding | None:
     )
 
 
-def updates_are_skipped(e: Evidence) -> Finding | None:
+def updates_are_skipped(e: RunEvidence) -> Finding | None:
     """Updates were skipped because losses or gradients were not finite."""
     skipped = max(e.values("skipped_updates"), default=0.0)
     if not skipped:
@@ -192,13 +192,13 @@ def reward_is_dead(e: Evidence) -> Finding | None:
     )
 
 
-def _noise_rad(e: Evidence) -> float | None:
-    """Standard deviation of the exploration noise on the target of a ball joint [rad]; None if the log has none."""
+def _noise_rad(e: RunEvidence) -> float | None:
+    """Standard deviation of the exploration noise on the target of a ball joint [rad]; None if there is none in the log."""
     std = e.recent("std")
-    return None if std is None else std * e.config.task.env.action.ball_scale
+    return None if std is None or not isinstance(e, Evidence) else std * e.config.task.env.action.ball_scale
 
 
-def _too_wide(e: Evidence) -> bool:
+def _too_wide(e: RunEvidence) -> bool:
     noise = _noise_rad(e)
     return noise is not None and noise > 0.35
 

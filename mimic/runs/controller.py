@@ -155,12 +155,17 @@ def training_cost(controller: Controller) -> TrainingCost:
     """Samples and hours of the controller's own run. Raises CheckpointError if its folder does not state them."""
     if (record := controller.spec.training) is not None:
         return TrainingCost(record.samples, record.hours)
+    return read_cost(controller.path)
+
+
+def read_cost(path: Path) -> TrainingCost:
+    """Samples and hours of the run up to the checkpoint ``path``. Raises CheckpointError if it does not state them."""
     try:
-        meta = read_checked_folder(controller.path, [checkpoint.META_FILE])[checkpoint.META_FILE]
+        meta = read_checked_folder(path, [checkpoint.META_FILE])[checkpoint.META_FILE]
         counters = json.loads(meta)["counters"]
         return TrainingCost(int(counters["samples"]), round(float(counters["seconds"]) / 3600.0, 2))
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{controller.path}: does not say how far training got ({error})") from None
+        raise CheckpointError(f"{path}: does not say how far training got ({error})") from None
 
 
 def total_training_cost(controller: Controller) -> TrainingCost:

@@ -34,20 +34,20 @@ def package_controller(
     """
     if out.exists():
         raise InputError(f"{out}: exists already; choose another --out, or move it away")
-    settings = _settings(run)
+    settings = settings_of(run)
     controller = load_controller(find_controller(str(run)))
     setup = EvaluationSetup(episodes, threads=threads)
     judge = evaluate_library if controller.has_library else evaluate_controller
     evaluation: ControllerEvaluation | LibraryEvaluation = judge(controller, setup)
     stored = evaluation.to_json()
     del stored["controller"]
-    training = TrainingRecord(**asdict(training_cost(controller)), machine=_machine(), extra=settings)
+    training = TrainingRecord(**asdict(training_cost(controller)), machine=machine(), extra=settings)
     spec = replace(controller.spec, training=training, evaluation=stored)
     checkpoint.write_controller(out, controller.policy.state_dict(), spec.to_json())
     return replace(evaluation, controller=out)
 
 
-def _settings(run: Path) -> dict[str, Any]:
+def settings_of(run: Path) -> dict[str, Any]:
     """The settings of the run or distillation in the folder ``run``, as the controller states them."""
     if is_distillation(run):
         distilled = to_dict(read_distillation(run).distill)
@@ -62,7 +62,7 @@ def _settings(run: Path) -> dict[str, Any]:
     }
 
 
-def _machine() -> str:
+def machine() -> str:
     """Processor, cores, GPU and operating system, which determine the speed of training."""
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{platform.machine()}, {os.cpu_count()} cores{gpu}, {platform.system()}"

@@ -19,15 +19,16 @@ EVALUATION_SEED = 2019
 
 @dataclass(frozen=True)
 class TaskController:
-    """A policy for the Gymnasium task ``task``, from the folder ``path``."""
+    """A policy for the Gymnasium task ``task``, from the folder ``path`` with the specification ``spec``."""
 
     path: Path
     task: str
     policy: Policy
+    spec: dict[str, Any]
 
 
 def load_task_controller(name: str) -> TaskController:
-    """Load the policy meant by a run (its best checkpoint), the name of a run, or a checkpoint.
+    """Load the policy meant by a run (its best checkpoint), the name of a run, a checkpoint, or a folder of `pack`.
 
     Raises:
         InputError: there is none, or it is of a clip.
@@ -43,7 +44,7 @@ def load_task_controller(name: str) -> TaskController:
     policy = files.spec.get("policy")
     if not isinstance(policy, dict):
         raise CheckpointError(f"{folder}: says nothing of policy")
-    return TaskController(folder, task, load_policy(files.policy, policy))
+    return TaskController(folder, task, load_policy(files.policy, policy), files.spec)
 
 
 def evaluate_task(

@@ -100,7 +100,7 @@ def test_folders_without_evaluations_are_refused_and_strange_rows_ignored(folder
     words = {"iteration": 9, "samples": 5, "time_s": "late", "eval/normalized_return": 0.5, "eval/mean_time_s": 1}
     with open(run / "metrics.jsonl", "a") as file:
         file.write(json.dumps(strange) + "\n" + json.dumps(words) + "\n")
-    assert [p.score for p in read_curve(run)] == [0.1, 0.2]
+    assert [p.score for p in read_curve(run)[0]] == [0.1, 0.2]
     for empty in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(InputError, match="no evaluations"):
             read_curve(empty)

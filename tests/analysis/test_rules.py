@@ -1,6 +1,7 @@
 """Each rule finds its fault where it is, and is silent on a run that is well."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -66,7 +67,12 @@ def evidence(
     check = {"sinks_m": 0.01, "forbidden": {}, "torque": DOABLE, "hovers_share": 0.0} | (clip or {})
     run = tracking_run("walk", preset("fast", *settings), algorithm)
     return Evidence(
-        Path("runs/x"), run, HUMANOID, rows, ClipCheck(**check), Trial(Path("runs/x/ckpt/1"), report, falls)
+        run=Path("runs/x"),
+        config=run,
+        character=HUMANOID,
+        rows=rows,
+        clip=ClipCheck(**check),
+        trial=Trial(Path("runs/x/ckpt/1"), report, falls),
     )
 
 
@@ -151,7 +157,7 @@ def test_the_most_certain_fault_comes_first_and_its_consequences_are_not_listed(
 def test_a_log_too_short_for_statistics_shows_no_fault():
     whole = evidence(samples=300_000, returns=(0.0, 0.1))
     for rows in ([], whole.rows[:3]):
-        short = Evidence(whole.run, whole.config, HUMANOID, rows, whole.clip, None, ["why"])
+        short = replace(whole, rows=rows, trial=None, notes=["why"])
         assert [f.fault for f in findings(short)] == ["patience"]
         assert "why" in diagnose(short).text()
 

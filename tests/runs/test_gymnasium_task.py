@@ -48,7 +48,7 @@ def test_a_run_of_a_mujoco_task_is_resumed_to_the_bit(tmp_path):
 def test_a_run_whose_episodes_cannot_be_resumed_says_that_they_begin_anew(tmp_path, capsys):
     assert _train(tmp_path / "run", "CartPole-v1", 64, *QUICK) == 0
     assert _train(tmp_path / "run", "CartPole-v1", 192, "--resume") == 0
-    assert "its episodes begin anew" in capsys.readouterr().out
+    assert "unfinished episodes begin anew" in capsys.readouterr().out
     ends = _tensors(tmp_path / "run")["replay"]["end"]
     assert bool((ends[15] != 0).all())
 
@@ -80,3 +80,38 @@ def test_a_controller_of_another_task_is_refused_by_its_sizes(tmp_path, capsys):
     assert _train(tmp_path / "run", "CartPole-v1", 64, *QUICK) == 0
     assert main(["evaluate", "--task", "Hopper-v5", "--controller", str(tmp_path / "run")]) == 2
     assert "with 4 observations and 2 choices; 'Hopper-v5' has 11 observations and 3 actions" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory):
+    """A run of CartPole with a few evaluations."""
+    out = tmp_path_factory.mktemp("task") / "run"
+    assert _train(out, "CartPole-v1", 192, *QUICK, "--set", "trainer.evaluate_every=64") == 0
+    return out
+
+
+def test_diagnose_speaks_of_the_task_and_of_its_return(short_run, tmp_path, capsys):
+    words = ["diagnose", str(short_run), "--episodes", "3", "--json", str(tmp_path / "found.json")]
+    assert main(words) == 0
+    text, found = capsys.readouterr().out, json.loads((tmp_path / "found.json").read_text())
+    assert "'CartPole-v1' by AWR" in text and "over 3 episodes" in text and "The run is short: 192 samples" in text
+    assert found["task"] == "CartPole-v1" and found["trial"]["episodes"] == 3
+    assert found["changed_settings"]["num_envs"] == [4, 16]
+
+
+def test_curves_of_a_task_show_its_return_and_the_steps_of_its_episodes(short_run, tmp_path, capsys):
+    picture = tmp_path / "curves.png"
+    assert main(["curves", str(short_run), "--out", str(picture), "--reach", "5"]) == 0
+    assert " steps)" in (text := capsys.readouterr().out) and "return of 5 reached" in text
+    assert picture.stat().st_size > 0
+
+
+def test_a_packed_run_of_a_task_is_a_controller_with_its_history(short_run, tmp_path, capsys):
+    packed = tmp_path / "packed"
+    assert main(["pack", str(short_run), "--out", str(packed), "--episodes", "3"]) == 0
+    spec = json.loads((packed / "controller.json").read_text())
+    assert spec["training"]["samples"] <= 192 and spec["training"]["num_envs"] == 4
+    assert spec["evaluation"]["task"] == "CartPole-v1"
+    assert main(["evaluate", "--task", "CartPole-v1", "--controller", str(packed), "--episodes", "3"]) == 0
+    again = main(["pack", str(short_run), "--out", str(packed)])
+    assert again == 2 and "exists already" in capsys.readouterr().err
