@@ -11,7 +11,7 @@ from mimic.core.files import write_json
 from mimic.runs.preset import Preset, check_settings, load_preset
 from mimic.runs.run_config import RunConfig, run_of, tracking_run
 from mimic.runs.tasks.gymnasium import GymnasiumTask
-from mimic.runs.training import check_data
+from mimic.runs.training import check_data, check_installed
 from mimic.runs.warm_start import initial_controller
 from mimic.sim import ENGINES, DeviceName, check_engine, simulation_device
 from mocap.catalogue import available_name
@@ -78,7 +78,9 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
     check_engine(engine, device, learning=True)
     init_from = initial_controller(initial) if initial else None
     data = tuple(str(path.resolve()) for path in getattr(args, "data", ()))
-    check_data(algorithm, preset.algorithm(algorithm).update.data, data)
+    update = preset.algorithm(algorithm).update
+    check_data(algorithm, update.data, data)
+    check_installed(update)
     options: dict[str, Any] = {"engine": engine, "device": device, "init_from": init_from, "data": data}
     if task:
         run = run_of(GymnasiumTask(task, preset.env), preset, algorithm, args.seed or 0, **options)

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mimic.core.packages import require_package
 from mimic.exporting.axes import conventions
 from mimic.exporting.glb import character_glb
 from mimic.exporting.licence import Provenance, provenance
 from mimic.exporting.observation_schema import observation
 from mimic.exporting.readme import bundle_readme
-from mimic.exporting.requirements import require_one_clip, require_package
+from mimic.exporting.requirements import require_one_clip
 from mimic.exporting.runtime_free import SCHEMA_VERSION, policy_tensors, runtime_free_files, versioned
 from mimic.exporting.schema_parts import control, skeleton
 from mimic.exporting.tensors import json_bytes

@@ -1,16 +1,8 @@
 """Conditions that an export checks before it computes anything."""
 
-import importlib.util
-
 from mimic.core.errors import InputError
 from mimic.runs.controller import Controller
 from mocap.catalogue import names_in
-
-
-def require_package(package: str, extra: str) -> None:
-    """Raise InputError unless an optional package is installed; the message names the command that installs it."""
-    if importlib.util.find_spec(package) is None:
-        raise InputError(f"the package '{package}' is missing; install it: pip install 'mimic-animation[{extra}]'")
 
 
 def require_one_clip(controller: Controller) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from mimic.core.errors import InputError
 from mimic.exporting.licence import provenance
 from mimic.exporting.mjcf import character_mjcf
 from mimic.exporting.observation_schema import observation
@@ -42,7 +43,14 @@ def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
 
 
 def policy_tensors(policy: Policy) -> dict[str, np.ndarray]:
-    """Normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0, ..."""
+    """Normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0, ...
+
+    Raises InputError for the network of a baseline, which the evaluators cannot compute.
+    """
+    if policy.config.activation != "relu" or policy.config.squash:
+        raise InputError(
+            "the network of this controller has tanh in it, which no export knows; choose one of awr or ppo"
+        )
     normalizer = policy.normalizer
     arrays = {
         "shift": normalizer.shift,

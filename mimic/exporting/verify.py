@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mimic.core.packages import require_package
 from mimic.exporting.bundle_reader import BundleError, parse, read_bundle
-from mimic.exporting.requirements import require_package
 from mimic.exporting.runtime_free import SCHEMA_VERSION
 from mimic.exporting.tensors import split_tensors
 

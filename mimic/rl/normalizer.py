@@ -75,7 +75,7 @@ class RunningNormalizer(nn.Module):
         self.merge(count, batch_mean, distributed.all_reduce_sum((batch - batch_mean).square_().sum(0)))
 
     @torch.no_grad()
-    def merge(self, count: int, mean: Tensor, m2: Tensor) -> None:
+    def merge(self, count: float, mean: Tensor, m2: Tensor) -> None:
         """Join the moments of another ``count`` samples: their mean (D,) and sum of squared deviations (D,)."""
         total = self.count + count
         delta = mean - self.mean

@@ -6,7 +6,7 @@ Initialisation draws from a generator handed in and touches no global random sta
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ class PolicyConfig:
     obs_clip: float = 8.0  # normalised observations are clamped to +- this; 0: not
     obs_std_floor: float = 0.01
     obs_samples: int = 0  # the normaliser is frozen after so many samples; 0: never
+    activation: Literal["relu", "tanh"] = "relu"  # between the actor's layers
+    squash: bool = False  # tanh of the actor's output
 
     def __post_init__(self) -> None:
         if not self.actor_sizes or not self.critic_sizes or min(self.actor_sizes + self.critic_sizes) < 1:
@@ -74,8 +76,10 @@ class Policy(nn.Module):
         self.normalizer = RunningNormalizer(
             obs_dim, passthrough, config.obs_clip, config.obs_std_floor, config.obs_samples
         )
-        self.net = _mlp(obs_dim, config.actor_sizes, head.outputs, generator)
+        self.net = _mlp(obs_dim, config.actor_sizes, head.outputs, generator, config.activation)
         nn.init.uniform_(_last_linear(self.net).weight, -config.output_scale, config.output_scale, generator)
+        if config.squash:
+            self.net.append(nn.Tanh())
         self.head = head
         # the name of the tensor in controllers and checkpoints is "std", whichever module holds it
         self.register_state_dict_post_hook(_rename_std)  # type: ignore[no-untyped-call]
@@ -218,14 +222,16 @@ def _check_shapes(tensors: Mapping[str, Tensor], inputs: int, sizes: tuple[int, 
         inputs = size
 
 
-def _mlp(inputs: int, sizes: tuple[int, ...], outputs: int, generator: torch.Generator | None) -> nn.Sequential:
+def _mlp(
+    inputs: int, sizes: tuple[int, ...], outputs: int, generator: torch.Generator | None, activation: str = "relu"
+) -> nn.Sequential:
     layers: list[nn.Module] = []
     for size in (*sizes, outputs):
         # By way of "meta": the ordinary constructor would draw from torch's global generator.
         linear = nn.Linear(inputs, size, device="meta").to_empty(device="cpu")
         nn.init.xavier_uniform_(linear.weight, generator=generator)
         nn.init.zeros_(linear.bias)
-        layers += [linear, nn.ReLU(inplace=True)]
+        layers += [linear, nn.Tanh() if activation == "tanh" else nn.ReLU(inplace=True)]
         inputs = size
     return nn.Sequential(*layers[:-1])
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
@@ -18,12 +19,15 @@ from filelock import FileLock, Timeout
 from mimic.core import checkpoint
 from mimic.core.errors import InputError
 from mimic.core.files import make_folder, write_json
+from mimic.core.packages import require_package
 from mimic.gpu.graphed_env import StagedEnv, with_graphs
 from mimic.rl.algorithm import make_learner
+from mimic.rl.baseline import BaselineConfig
+from mimic.rl.baseline_trainer import BaselineTrainer
 from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext, join
 from mimic.rl.episode_file import check_sizes, read_episodes
 from mimic.rl.episodes import Episodes, concatenate
-from mimic.rl.learner import DataUse
+from mimic.rl.learner import DataUse, LearnerConfig
 from mimic.rl.progress import Progress, Silent
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
@@ -136,6 +140,12 @@ def check_data(algorithm: str, use: DataUse, files: Sequence[object]) -> None:
         )
 
 
+def check_installed(update: LearnerConfig) -> None:
+    """Raise InputError if the algorithm is of a library that is not installed."""
+    if isinstance(update, BaselineConfig):
+        require_package(update.package, "baselines")
+
+
 def _with_learn_threads(run: RunConfig, distributed: DistributedContext, resume: bool) -> RunConfig:
     """The run with a number of learner threads that all processes share.
 
@@ -186,7 +196,8 @@ def _make_trainer(
     simulated = make_run_env(run, threads, distributed)
     episodes = read_data(run, simulated)
     env: VecEnv = with_graphs(simulated) if isinstance(simulated, StagedEnv) else simulated
-    return Trainer(
+    kind: Any = BaselineTrainer if isinstance(run.algorithm.update, BaselineConfig) else Trainer
+    made: Trainer = kind(
         env,
         make_learner(env, run.policy, run.algorithm.update, run.seed, distributed, run.device),
         rollout_of(run),
@@ -201,6 +212,7 @@ def _make_trainer(
         episodes=episodes,
         offline=episodes is not None and run.algorithm.update.data in ("offline", "required"),
     )
+    return made
 
 
 def _write_config(run: RunConfig, out: Path) -> None:

@@ -19,7 +19,7 @@ from mimic.runs.controller_spec import Ancestor
 Comparison = Callable[[Controller], dict[str, tuple[Any, Any]]]
 
 _FREE, _UNSTATED = "Apache-2.0", "not stated"
-_NETWORK_KEYS = ("actor_sizes", "obs_clip", "obs_std_floor")
+_NETWORK_KEYS = ("actor_sizes", "obs_clip", "obs_std_floor", "activation", "squash")
 
 
 @dataclass(frozen=True)
