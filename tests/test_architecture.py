@@ -23,6 +23,7 @@ ROOMS = (
     "mimic.rendering",
     "mimic.play",
     "mimic.analysis",
+    "mimic.paper",
     "mimic.gym",
     "mimic.exporting",
     "mimic.public",

@@ -207,6 +207,11 @@ def whole(text: str) -> int:
     return int(value)
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Parse words separated by commas."""
+    return tuple(word for part in text.split(",") if (word := part.strip()))
+
+
 def impulses(text: str) -> tuple[float, ...]:
     """Parse impulses [N·s] separated by commas, as in 0,20,40. Returns them sorted, each once."""
     values = sorted({_number(part) for part in text.split(",")})

@@ -12,11 +12,13 @@ from mimic.cli.arguments import (
     positive,
     seed,
     whole,
+    words,
 )
+from mimic.paper import NAMES
 
 
 def add(commands: Commands) -> None:
-    """Add ``run``, ``train``, ``collect``, ``distill``, ``diagnose``, ``curves`` and ``pack``."""
+    """Add ``run``, ``train``, ``collect``, ``distill``, ``diagnose``, ``curves``, ``pack`` and ``paper``."""
     _add_run(commands)
     _add_train(commands)
     _add_distill(commands)
@@ -24,6 +26,7 @@ def add(commands: Commands) -> None:
     _add_diagnose(commands)
     _add_curves(commands)
     _add_pack(commands)
+    _add_paper(commands)
 
 
 def _add_run(commands: Commands) -> None:
@@ -111,3 +114,21 @@ def _add_pack(commands: Commands) -> None:
         "--episodes", type=whole, default=32, help="number of episodes, each with a random start (default 32)"
     )
     add_threads(pack)
+
+
+def _add_paper(commands: Commands) -> None:
+    paper = commands.add("paper", "run and show a table or figure of the lecture, beside published figures")
+    paper.add_argument("what", choices=NAMES, metavar="WHAT", help=", ".join(NAMES))
+    paper.add_argument(
+        "--hours", type=number, help="stop after so long, 0 to train nothing (default: when all is done)"
+    )
+    paper.add_argument("--seeds", type=whole, help="seeds of a cell (default: as planned, 1 to 3)")
+    paper.add_argument("--samples", type=whole, help="samples of a run (default: as planned, 100k to 1.1M)")
+    paper.add_argument(
+        "--tasks", type=words, default=(), metavar="A,B", help="only these tasks or clips (default: all)"
+    )
+    paper.add_argument(
+        "--out", type=Path, default=Path("runs") / "paper", help="folder of the runs (default runs/paper)"
+    )
+    paper.add_argument("--json", type=Path, metavar="OUT")
+    add_threads(paper)
