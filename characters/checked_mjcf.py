@@ -7,7 +7,6 @@ file must be a regular file below the MJCF's own folder. Elements inside ``<repl
 import math
 import os
 import re
-import stat
 import struct
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ import mujoco
 import numpy as np
 
 from mimic.core.errors import ConfigError
+from mimic.core.files import open_regular, read_file
 
 _MAX_BYTES = 50_000_000  # of all files together
 _MAX_DEPTH = 100
@@ -95,11 +95,9 @@ class _Scan:
         if not self._take(file):
             self._refuse(f"{file.name} is included twice")
         try:
-            parser.Parse(file.read_bytes(), True)
+            parser.Parse(read_file(file, _MAX_BYTES, ConfigError), True)
         except expat.ExpatError as error:
             self._refuse(f"{file.name} is not XML ({error})")
-        except OSError as error:
-            self._refuse(f"{file.name} cannot be read ({error.strerror})")
 
     def check_assets(self) -> None:
         """Check every mesh, texture and height field in each folder where MuJoCo may find it."""
@@ -169,17 +167,11 @@ class _Scan:
             self._refuse(f"{file.name} leads out of the MJCF's own folder")
         if resolved in self.files:
             return False
-        try:
-            status = file.stat()
-            if not stat.S_ISREG(status.st_mode):
-                self._refuse(f"{file.name} is not a regular file")
-            with open(file, "rb") as content:
-                head = content.read(24)
-        except OSError as error:
-            self._refuse(f"{file.name} cannot be read ({error.strerror})")
+        with open_regular(file, ConfigError) as content:
+            head, size = content.read(24), os.fstat(content.fileno()).st_size
         if head.startswith(b"\x89PNG") and len(head) == 24:
             self._count("pixels", math.prod(struct.unpack(">II", head[16:])), _MAX_PIXELS)
-        self._bytes += status.st_size
+        self._bytes += size
         if self._bytes > _MAX_BYTES or len(self.files) >= _MAX_FILES:
             self._refuse(f"the model reads more than {_MAX_BYTES} bytes or {_MAX_FILES} files; a character needs fewer")
         self.files.append(resolved)

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mimic.core.errors import InputError
+from mimic.core.files import read_file
 from mimic.core.plotting import new_figure, save_figure
 from mimic.rl.metrics_log import METRICS_FILE, read_rows
+from mimic.runs.controller import CONFIG_FILE, MAX_CONFIG
 from mimic.runs.run_config import read_run, run_to_dict
 
 _POINTS = 200  # of a mean curve
@@ -216,8 +218,8 @@ def _cell(points: list[Point | None], measure: Measure) -> str:
 def _config(run: Path) -> dict[str, Any]:
     """The unchecked content of ``config.json``, to distinguish runs; empty if it cannot be read."""
     try:
-        data = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(read_file(run / CONFIG_FILE, MAX_CONFIG))
+    except (InputError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

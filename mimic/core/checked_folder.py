@@ -12,13 +12,12 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mimic.core.errors import CheckpointError
-from mimic.core.files import TEMPORARY, original_of, publish_folder
+from mimic.core.files import TEMPORARY, open_regular, original_of, publish_folder
 
 FORMAT_VERSION = 1
 MANIFEST = "MANIFEST.json"
@@ -121,13 +120,10 @@ def _plain(name: str) -> str:
     return name
 
 
-def _read_plain_file(path: Path, max_bytes: int) -> bytes:
-    """Bytes of a regular file, at most ``max_bytes + 1`` of them; links are refused."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise CheckpointError(f"{path}: not a regular file")
-            return file.read(min(max_bytes, os.fstat(descriptor).st_size) + 1)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None
+def _read_plain_file(path: Path, most: int) -> bytes:
+    """At most ``most + 1`` bytes of a regular file; links are refused."""
+    with open_regular(path, CheckpointError, follow_links=False) as file:
+        try:
+            return file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from None

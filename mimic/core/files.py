@@ -7,14 +7,45 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mimic.core.errors import InputError
 
 TEMPORARY = ".tmp-"  # how the name of an unfinished or replaced folder begins
 _REPLACED = f"{TEMPORARY}replaced-"
+
+
+def open_regular(path: Path, error: type[InputError] = InputError, *, follow_links: bool = True) -> IO[bytes]:
+    """Open a file for reading. A FIFO, a device or a folder is refused at once, and never waited for.
+
+    Raises ``error`` if it is none, or cannot be opened.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0)))
+    except FileNotFoundError:
+        raise error(f"{path}: no such file") from None
+    except (OSError, ValueError) as cause:  # ValueError: a NUL in the name
+        raise error(f"{path}: cannot be read ({getattr(cause, 'strerror', None) or cause})") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise error(f"{path}: not a regular file")
+    return open(descriptor, "rb")
+
+
+def read_file(path: Path, most: int, error: type[InputError] = InputError) -> bytes:
+    """The bytes of a regular file. Raises ``error`` as :func:`open_regular`, and for more than ``most`` bytes."""
+    with open_regular(path, error) as file:
+        try:
+            data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
+        except OSError as cause:
+            raise error(f"{path}: cannot be read ({cause.strerror})") from None
+    if len(data) > most:
+        raise error(f"{path}: larger than {most} bytes, the most it may have")
+    return data
 
 
 def make_folder(path: Path) -> None:

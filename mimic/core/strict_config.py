@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from mimic.core.errors import ConfigError, nearest
+from mimic.core.files import read_file
 
 T = TypeVar("T")
 
@@ -76,8 +77,8 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping. Raises ConfigError."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_file(path, 4 * _MAX_BYTES, ConfigError).decode("utf-8")
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     data = parse_yaml(text, str(path))
     if not isinstance(data, dict):

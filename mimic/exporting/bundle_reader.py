@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from mimic.core.errors import InputError
+from mimic.core.files import open_regular
 from mimic.exporting.bundle import MANIFEST
 from mimic.exporting.runtime_free import SCHEMA_VERSION
 
@@ -135,12 +136,11 @@ class _FolderReader:
 
     def read(self, name: str, limit: int) -> bytes:
         """Read at most ``limit`` + 1 bytes, so that the caller sees if the file is longer than ``limit``."""
-        try:
-            descriptor = os.open(self._folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-            with open(descriptor, "rb") as file:
+        with open_regular(self._folder / name, BundleError, follow_links=False) as file:
+            try:
                 return file.read(limit + 1)
-        except OSError as error:
-            raise BundleError(f"{self._folder}: {name} cannot be read ({error.strerror})") from None
+            except OSError as error:
+                raise BundleError(f"{self._folder}: {name} cannot be read ({error.strerror})") from None
 
 
 class _ZipReader:
@@ -149,9 +149,10 @@ class _ZipReader:
     def __init__(self, path: Path):
         self._path = path
         try:
-            self._archive = zipfile.ZipFile(path)
-        except FileNotFoundError:
-            raise BundleError(f"{path}: no such folder or file") from None
+            file = open_regular(path, BundleError)
+            if os.fstat(file.fileno()).st_size > MAX_TOTAL:
+                raise BundleError(f"{path}: larger than {MAX_TOTAL} bytes, the most a bundle may have")
+            self._archive = zipfile.ZipFile(file)
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
             raise BundleError(f"{path}: neither a folder nor a zip file ({error})") from None
         entries = [entry for entry in self._archive.infolist() if not entry.is_dir()]

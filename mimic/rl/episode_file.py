@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from mimic.core.errors import InputError
-from mimic.core.files import write_bytes
+from mimic.core.files import read_file, write_bytes
 from mimic.core.strict_npz import numbers, read_arrays, scalar, word
 from mimic.rl.episodes import Episodes
 
@@ -56,10 +56,7 @@ def write_episodes(path: Path, episodes: Episodes) -> None:
 
 def read_episodes(path: Path) -> Episodes:
     """Read a file of ``write_episodes``. Raises InputError for a missing file, another format or version, or wrong sizes."""
-    try:
-        arrays = read_arrays(path.read_bytes(), str(path), InputError, MAX_BYTES)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    arrays = read_arrays(read_file(path, MAX_BYTES), str(path), InputError, MAX_BYTES)
     missing = [name for name in ("version", *_TYPES, "about") if name not in arrays]
     if missing:
         raise InputError(f"{path}: holds no episodes ({', '.join(missing)} missing); `collect` writes such files")

@@ -12,6 +12,7 @@ from pathlib import Path
 from mimic.core import checkpoint, program
 from mimic.core.checked_folder import MANIFEST, read_checked_folder
 from mimic.core.errors import CheckpointError, InputError, nearest
+from mimic.core.files import read_file
 from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
@@ -21,6 +22,7 @@ from mocap.catalogue import available_name, clip_names, load_clips, names_in
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
 CONFIG_FILE = "config.json"  # of a run
+MAX_CONFIG = 10_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -179,9 +181,9 @@ def total_training_cost(controller: Controller) -> TrainingCost:
 def _clip_of(run: Path) -> str:
     """The clip in the configuration of a run; "" if it cannot be read."""
     try:
-        data = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+        data = json.loads(read_file(run / CONFIG_FILE, MAX_CONFIG))
         return str(data["clip"]) if "clip" in data else "+".join(data["task"]["clips"])  # "clip": of an earlier version
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, ValueError, KeyError, TypeError):
         return ""
 
 

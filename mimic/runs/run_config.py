@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mimic.core.errors import CheckpointError, ConfigError, InputError
+from mimic.core.files import read_file
 from mimic.core.strict_config import build, to_dict
 from mimic.rl.algorithm import AlgorithmConfig, adopt, algorithm_from
 from mimic.rl.policy import PolicyConfig
 from mimic.rl.trainer import TrainerConfig
-from mimic.runs.controller import CONFIG_FILE
+from mimic.runs.controller import CONFIG_FILE, MAX_CONFIG
 from mimic.runs.preset import Preset
 from mimic.runs.task import Task
 from mimic.runs.tasks import TASKS
@@ -99,8 +100,8 @@ def read_run(out: Path) -> RunConfig:
     if not path.exists():
         raise InputError(f"{out}: is not the folder of a run; `train` without --resume begins one")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        data = json.loads(read_file(path, MAX_CONFIG, CheckpointError))
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not a run that can be resumed ({error})") from None
     return run_from(data, str(path))
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mimic.core.errors import ClipError, nearest
+from mimic.core.files import read_file
 from mimic.core.strict_npz import read_arrays
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.describe import retarget_command
@@ -105,11 +106,4 @@ def read_motion(path: Path | str) -> Motion:
 
 def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
     """Read a regular file of at most the size allowed for clips. Raises ClipError."""
-    try:
-        if not path.is_file():
-            raise ClipError(f"{path}: no such file")
-        if path.stat().st_size > most:
-            raise ClipError(f"{path}: larger than {most} bytes, the most a clip may have")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ClipError(f"{path}: cannot be read ({error})") from None
+    return read_file(path, most, ClipError)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mimic.core.errors import ClipError
+from mimic.core.files import read_file
 from mocap.formats.strict_json import MAX_BYTES, describe, parse_json
 
 MAX_NUMBERS = 12_000_000
@@ -185,13 +186,10 @@ class GltfFile:
                 raise ClipError(f"{self.name}: buffer {index} is not sound base64") from None
         if self._folder is None or Path(uri).name != uri or not uri or ":" in uri:
             raise ClipError(f"{self.name}: buffer {index} is in {describe(uri)}; only files beside it are read")
-        path = self._folder / uri
         try:
-            if not path.is_file() or path.stat().st_size > MAX_BYTES:
-                raise ClipError(f"{self.name}: {uri}, its buffer {index}, is missing or too large")
-            return path.read_bytes()
-        except (OSError, ValueError) as error:
-            raise ClipError(f"{self.name}: {describe(uri)} cannot be read ({error})") from None
+            return read_file(self._folder / uri, MAX_BYTES, ClipError)
+        except ClipError as error:
+            raise ClipError(f"{self.name}: its buffer {index}: {error}") from None
 
     def _split(self, data: bytes) -> bytes:
         """The JSON chunk of a GLB; keeps the binary chunk."""

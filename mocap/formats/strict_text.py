@@ -12,6 +12,8 @@ from mimic.core.errors import ClipError
 
 MAX_BYTES = 64_000_000
 MAX_NUMBERS = 12_000_000
+MAX_LINES = 4_000_000
+MAX_LINE = 1_000_000  # characters
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,5})?")
 _ODD = re.compile(r"[^0-9+\-.eE\s]", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
@@ -31,7 +33,17 @@ def decode(data: bytes, where: str) -> str:
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise ClipError(f"{where}: line {line}: not plain text (character {ord(found.group()):#04x})")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\n") > MAX_LINES:
+        raise ClipError(f"{where}: more than {MAX_LINES} lines, the most a clip may have")
+    start = 0
+    while len(text) - start > MAX_LINE:  # from line to line, a million characters at a time
+        last = text.rfind("\n", start, start + MAX_LINE + 1)
+        if last < 0:
+            line = text.count("\n", 0, start) + 1
+            raise ClipError(f"{where}: line {line} has more than {MAX_LINE} characters")
+        start = last + 1
+    return text
 
 
 def number(token: str, where: str) -> float:

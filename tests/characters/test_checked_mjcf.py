@@ -46,7 +46,7 @@ def test_the_files_of_a_model_are_listed(folder):
         ('<include file="../secret.xml"/>', "own folder"),
         ('<include file="parts/&#46;&#46;/../secret.xml"/>', "own folder"),
         ('<include file="link.xml"/>', "leads out"),
-        ('<include file="fifo.xml"/>', "not a regular file"),
+        ('<include file="fifo.xml"/>', "fifo.xml: not a regular file"),
         ('<include file="figure.xml"/>', "included twice"),
         ('<compiler assetdir=".."/>', "own folder"),
         ('<asset><mesh file="zero.obj"/></asset>', "leads out"),

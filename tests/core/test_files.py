@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mimic.core.errors import InputError
-from mimic.core.files import publish_folder, restore_folder, write_bytes, write_json
+from mimic.core.files import publish_folder, read_file, restore_folder, write_bytes, write_json
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
@@ -23,6 +23,24 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
         with pytest.raises(InputError, match=r"cannot be (written|made)"):
             write_json(impossible, {})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "new"], "nothing temporary is left"
+
+
+def test_only_a_regular_file_within_the_limit_is_read(tmp_path):
+    """Nothing is waited for: a FIFO without a writer would block for ever, and a device has no end."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    (tmp_path / "data").write_bytes(b"12345")
+    assert read_file(tmp_path / "data", 5) == b"12345"
+    for name, most, reason in (
+        ("fifo", 5, "not a regular file"),
+        ("endless", 5, "not a regular file"),
+        (".", 5, "not a regular file"),
+        ("data", 4, "larger than 4 bytes"),
+        ("none", 5, "no such file"),
+        ("a\0b", 5, "cannot be read"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            read_file(tmp_path / name, most)
 
 
 def test_a_full_disk_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):

@@ -101,7 +101,7 @@ def test_the_command_refuses_in_one_line_with_exit_code_2_and_says_so_in_json(bu
     assert run_mimic.main(["verify", str(bundle)]) == 2
     assert "schema version 2, this program reads 1" in capsys.readouterr().err
     assert run_mimic.main(["verify", str(tmp_path / "none")]) == 2
-    assert "no such folder or file" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err
     (tmp_path / "text").write_text("text")
     assert run_mimic.main(["verify", str(tmp_path / "text")]) == 2
     assert "neither a folder nor a zip file" in capsys.readouterr().err
@@ -254,6 +254,14 @@ def test_links_pipes_and_strangers_are_refused(bundle, tmp_path):
     os.mkfifo(bundle / "control.json")
     with pytest.raises(BundleError, match="is a link or a device"):
         read_bundle(bundle)
+
+
+def test_a_pipe_or_a_device_in_place_of_a_bundle_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "fifo.zip")
+    (tmp_path / "zero.zip").symlink_to("/dev/zero")
+    for name in ("fifo.zip", "zero.zip"):
+        with pytest.raises(BundleError, match="not a regular file"):
+            read_bundle(tmp_path / name)
 
 
 def zipped(path, entries):

@@ -1,5 +1,6 @@
 """BVH: rotations mean what the format says, files round trip, and every oddity seen in the wild is read or refused."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from mocap.skeleton import character_motion_as_skeleton
 from tests.mocap.real_files import real_file
 from tests.motion_samples import random_motion
 
+MEGABYTE = 1_000_000
 METRES = ReadOptions(unit="m", up="z", forward="x")
 GOOD = """HIERARCHY
 ROOT Hips
@@ -327,3 +329,21 @@ def test_guesses_about_real_files(name):
     assert (motion.conventions.unit.value, motion.conventions.up.value) == (unit, up)
     assert motion.fps == pytest.approx(fps, rel=1e-4)
     assert -0.15 < motion.positions_w()[..., 2].amin() < 0.15  # somebody stands on the ground
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ("0 " * 30 * MEGABYTE, "line 19 has more than 1000000 characters"),
+        ("Frames:" + " " * 3 * MEGABYTE, "line 19 has more than 1000000 characters"),
+        ("\n" * 40 * MEGABYTE, "more than 4000000 lines"),
+        ("\r" * 40 * MEGABYTE, "more than 4000000 lines"),
+    ],
+)
+def test_endless_lines_and_endless_files_are_refused_before_they_are_taken_apart(rows, complaint):
+    tracemalloc.start()
+    data = (GOOD + rows).encode()
+    with pytest.raises(ClipError, match=complaint):
+        read_table(data, "clip")
+    assert tracemalloc.get_traced_memory()[1] < 10 * len(GOOD + rows)
+    tracemalloc.stop()

@@ -175,7 +175,7 @@ def test_buffers_beside_the_file(tmp_path):
     for uri in ("../walk.bin", "/etc/passwd", "https://example.org/walk.bin", "", ".."):
         document["buffers"][0]["uri"] = uri
         (tmp_path / "walk.gltf").write_text(json.dumps(document))
-        with pytest.raises(ClipError, match=r"only files beside it are read|is missing"):
+        with pytest.raises(ClipError, match=r"only files beside it are read|not a regular file"):
             read_clip(tmp_path / "walk.gltf", RAW)
 
 

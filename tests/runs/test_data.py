@@ -65,7 +65,7 @@ def test_awr_begins_with_demonstrations_which_stay_until_they_are_pushed_out(rec
         ("bc", None, "bc: learns from recorded episodes alone; add --data FILE, which `collect` writes"),
         ("marwil", None, "marwil: learns from recorded episodes alone"),
         ("ppo", "a.npz", "--data: ppo learns from its newest experience alone"),
-        ("bc", "nowhere.npz", "nowhere.npz: cannot be read (No such file or directory)"),
+        ("bc", "nowhere.npz", "nowhere.npz: no such file"),
         ("bc", "nan.npz", "nan.npz: obs"),
         ("bc", "wide.npz", "wide.npz: observations of 5 numbers and actions of 1; 'CartPole-v1' has 4 and 1"),
     ],
