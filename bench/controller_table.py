@@ -1,7 +1,7 @@
-"""Prints the table of docs/results.md with ``python -m bench.controller_table``.
+"""Prints the tables of docs/results.md with ``python -m bench.controller_table``.
 
-Each controller that ships has a row: its evaluation and its cost, as ``pack`` stored them. ``evaluate --controller
-NAME`` measures a row anew.
+Each controller of one clip that ships has a row: its evaluation and its cost, as ``pack`` stored them. Each library has a
+table, in which a clip has a row. ``evaluate --controller NAME`` measures them anew.
 """
 
 from mimic.evaluation.report import EvaluationReport
@@ -18,17 +18,51 @@ _HEADER = (
     "minutes",
     "use",
 )
+_LIBRARY_HEADER = ("clip", "normalised return", "its own controller", "share of it", "survival", "MPJPE")
 _USES = {"CC BY-NC": "**not commercial**", "published in an MIT": "clip's origin not stated", "Apache-2.0": "free"}
 
 
 def rows() -> list[tuple[str, ...]]:
-    """One row per controller that ships, in alphabetical order."""
-    return [_row(name, load_controller(name)) for name in shipped_controllers()]
+    """One row per controller that ships and is no library, in alphabetical order."""
+    return [_row(name, one) for name, one in _shipped() if not one.has_library]
+
+
+def library_rows(controller: Controller) -> list[tuple[str, ...]]:
+    """One row per clip of a library, and one of all of them; the clip that is furthest below its own controller first."""
+    found = dict((controller.spec.evaluation or {})["clips"])
+    clips = sorted((one["normalized_return"] / one["expert_return"], name) for name, one in found.items())
+    mean = [sum(one[key] for one in found.values()) / len(found) for key in ("normalized_return", "expert_return")]
+    survival, error = (sum(one[key] for one in found.values()) / len(found) for key in ("survival", "mpjpe_m"))
+    last = ("**all**", *_library_cells(mean[0], mean[1], survival, error))
+    return [(f"`{name}`", *_library_cells(**found[name])) for _, name in clips] + [last]
 
 
 def markdown() -> str:
-    """The table as Markdown."""
-    lines = [_HEADER, ("--",) * len(_HEADER), *rows()]
+    """The table of the controllers of one clip."""
+    return _markdown(_HEADER, rows())
+
+
+def library_markdown(controller: Controller) -> str:
+    """The table of a library."""
+    return _markdown(_LIBRARY_HEADER, library_rows(controller))
+
+
+def libraries() -> dict[str, Controller]:
+    """The libraries that ship, by name."""
+    return {name: one for name, one in _shipped() if one.has_library}
+
+
+def _shipped() -> list[tuple[str, Controller]]:
+    return [(name, load_controller(name)) for name in shipped_controllers()]
+
+
+def _library_cells(normalized_return: float, expert_return: float, survival: float, mpjpe_m: float) -> tuple[str, ...]:
+    share, survived = f"{100 * normalized_return / expert_return:.1f} %", f"{100 * survival:.1f} %"
+    return f"{normalized_return:.3f}", f"{expert_return:.3f}", share, survived, f"{100 * mpjpe_m:.1f} cm"
+
+
+def _markdown(header: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
+    lines = [header, ("--",) * len(header), *body]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
@@ -52,3 +86,5 @@ def _row(name: str, controller: Controller) -> tuple[str, ...]:
 
 if __name__ == "__main__":
     print(markdown())
+    for name, controller in libraries().items():
+        print(f"\n{name}\n\n{library_markdown(controller)}")

@@ -17,7 +17,7 @@ from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
-from mocap.catalogue import available_name, clip_names, load_clips, names_in
+from mocap.catalogue import available_name, clip_names, load_clip, load_clips, names_in
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
@@ -55,12 +55,25 @@ class Controller:
         return len(self.clips) > 1 and not self.env_config.change_clips and not observed.clip_id
 
     def of_clip(self, clip: str) -> "Controller":
-        """The controller of one clip of its library. Raises InputError, which names the nearest."""
-        if clip not in self.clips:
-            raise InputError(f"{self.path}: does not have the clip '{clip}'; {nearest(clip, self.clips)}")
+        """The controller of one clip. A library does any clip of its character, be it new; others do their own alone.
+
+        Raises InputError, which names the nearest.
+        """
         if len(self.clips) > 1 and not self.has_library:
             raise InputError(f"{self.path}: its clips follow one another; `evaluate` and `steer` take them together")
+        if clip not in self.clips:
+            self._check_new(clip)
         return replace(self, spec=replace(self.spec, clip=clip))
+
+    def _check_new(self, clip: str) -> None:
+        """Raise InputError unless this can do a clip that it was not trained on."""
+        if not self.has_library:
+            raise InputError(f"{self.path}: does not have the clip '{clip}'; {nearest(clip, self.clips)}")
+        character = load_clip(clip).character
+        if character != self.spec.character:
+            raise InputError(
+                f"{self.path}: is for character '{self.spec.character}'; clip '{clip}' is of '{character}'"
+            )
 
     def with_episodes_of(self, seconds: float) -> "Controller":
         """The same controller with evaluation episodes of ``seconds``."""

@@ -52,6 +52,7 @@ _FIELDS = (
 OBSERVATION = ObservationConfig(_FIELDS, "reference_heading", (1, 2, 4, 8, 16), clip_id=False)
 DEMONSTRATIONS = "demonstrations"  # folder in that of the run
 _ACTION_STD = 0.05  # of the controller, should somebody train it further
+_EPISODE_S, _ADAPTIVE_STARTS = 5.0, 0.5
 _TRIAL_ROUNDS = 6  # after which the number of rounds is chosen
 _REPORT_ROUNDS = 25
 _KEPT_CHECKPOINTS = 2
@@ -273,13 +274,17 @@ class _Distillation:
 
 
 def student_task(teachers: EnvConfig) -> EnvConfig:
-    """The task of a student: that of its teachers as a library, seen without a clip's number, in episodes of 20 s."""
+    """The task of a student: that of its teachers as a library, seen without a clip's number.
+
+    Episodes are short and start where they fail: a start in the middle of a jump is the hardest state of a clip, and would be
+    rare among those of long episodes.
+    """
     return replace(
         teachers,
         observation=OBSERVATION,
         change_clips=False,
         training_reward=None,
-        time_limit=TimeLimitConfig(),
-        adaptive_starts=0.0,
+        time_limit=TimeLimitConfig(_EPISODE_S, _EPISODE_S),
+        adaptive_starts=_ADAPTIVE_STARTS,
         pushes=type(teachers.pushes)(),
     )

@@ -2,7 +2,7 @@
 
 Once a policy has learned most of a clip, only a few start phases still lead to failure, and uniform starts rarely visit
 them. A share of the episodes therefore starts in proportion to the recent failure rate of each phase, as in
-BeyondMimic and mjlab.
+BeyondMimic and mjlab. In a library, where an episode keeps its clip, every clip has its own rates.
 """
 
 import torch
@@ -17,41 +17,48 @@ class AdaptiveSampling:
     """Draws start phases; ``share`` in [0, 1] of them by failure rate, the rest uniformly.
 
     Attributes:
-        fails, tries: (BINS,) float64, decayed counts of the episodes that started in each bin of the clip and failed,
-            and of all that ended; updated in place.
+        fails, tries: (K * BINS,) float64, decayed counts of the episodes that started in each bin of each of K clips and
+            failed, and of all that ended; updated in place.
     """
 
-    def __init__(self, share: float, device: torch.device | str = "cpu"):
-        self.share = share
-        self.fails = torch.zeros(BINS, dtype=torch.float64, device=device)
-        self.tries = torch.zeros(BINS, dtype=torch.float64, device=device)
+    def __init__(self, share: float, device: torch.device | str = "cpu", num_clips: int = 1):
+        self.share, self.num_clips = share, num_clips
+        self.fails = torch.zeros(num_clips * BINS, dtype=torch.float64, device=device)
+        self.tries = torch.zeros(num_clips * BINS, dtype=torch.float64, device=device)
 
     def state(self) -> dict[str, Tensor]:
         """The tensors that the future depends on, not copied."""
         return {"fails": self.fails, "tries": self.tries}
 
-    def phases(self, uniform: Tensor) -> Tensor:
-        """Start phases (K,) in [0, 1) from uniform random numbers (K,) in [0, 1)."""
+    def phases(self, uniform: Tensor, clip: Tensor | None = None) -> Tensor:
+        """Start phases (M,) in [0, 1) of the clips ``clip`` (M,) from uniform random numbers (M,) in [0, 1)."""
         if not self.share:
             return uniform
-        rate = (self.fails + 0.5) / (self.tries + 1.0) + _FLOOR
-        chance = (1.0 - self.share) / BINS + self.share * rate / rate.sum()
-        upper = chance.cumsum(0)
-        bin_ = torch.searchsorted(upper, uniform * upper[-1], right=True).clamp(max=BINS - 1)
-        within = (uniform * upper[-1] - (upper - chance)[bin_]) / chance[bin_]
-        return (bin_ + within.clamp(0.0, 1.0 - 1e-9)) / BINS
+        rate = ((self.fails + 0.5) / (self.tries + 1.0) + _FLOOR).view(-1, BINS)
+        chance = (1.0 - self.share) / BINS + self.share * rate / rate.sum(1, keepdim=True)
+        chance = chance[
+            clip if self.num_clips > 1 and clip is not None else torch.zeros_like(uniform, dtype=torch.int64)
+        ]
+        upper = chance.cumsum(1)
+        place = (uniform * upper[:, -1])[:, None]
+        bin_ = torch.searchsorted(upper, place, right=True).clamp(max=BINS - 1)
+        within = (place - (upper - chance).gather(1, bin_)) / chance.gather(1, bin_)
+        return ((bin_ + within.clamp(0.0, 1.0 - 1e-9)) / BINS).squeeze(1)
 
-    def count(self, phase: Tensor, ended: Tensor, failed: Tensor) -> None:
+    def count(self, phase: Tensor, ended: Tensor, failed: Tensor, clip: Tensor | None = None) -> None:
         """Count the episodes of one control step.
 
         Args:
             phase: (N,), where each environment's episode had started.
             ended: (N,) bool, episodes that ended in this step.
             failed: (N,) bool, those of them that failed.
+            clip: (N,) int64, of each environment; not read if all clips share their bins.
         """
         if not self.share:
             return
         bin_ = (phase * BINS).long().clamp(0, BINS - 1)
+        if self.num_clips > 1 and clip is not None:
+            bin_ = bin_ + BINS * clip
         decay = 0.5 ** (1.0 / _HALF_LIFE)
         self.tries.mul_(decay).index_add_(0, bin_, ended.double())
         self.fails.mul_(decay).index_add_(0, bin_, (ended & failed).double())

@@ -94,7 +94,8 @@ class TrackingEnv:
         if self.num_clips > 1 and config.change_clips:
             self.tracker.clip_selector = self.clips.next
         self.time_limit = TimeLimit(config, training, [one.episode_s for one in each], self.control_dt, device)
-        self.sampling = AdaptiveSampling(config.adaptive_starts if training else 0.0, device)
+        own_starts = 1 if config.change_clips else self.num_clips
+        self.sampling = AdaptiveSampling(config.adaptive_starts if training else 0.0, device, own_starts)
         self.termination = EarlyTermination(config.termination, each, self.kinematics, training, device)
         self.reward = Reward((training and config.training_reward) or config.reward)
         self.action = Action(config.action, character, device)
@@ -193,7 +194,7 @@ class TrackingEnv:
         end = self._end(clip_over, diverged)
         failed = (end == Termination.FAIL) | (end == Termination.DIVERGED)
         reward = torch.where(failed, 0.0, self.reward.total(self.terms))
-        self.sampling.count(self.episodes.start_phase, end != Termination.NONE, failed)
+        self.sampling.count(self.episodes.start_phase, end != Termination.NONE, failed, self.tracker.current.clip)
         obs = self._restart(end, final_obs)
         final_obs = torch.where(diverged[:, None], obs, final_obs)
         info = {name: torch.where(diverged, 0.0, value) for name, value in self.terms.items()}
@@ -316,7 +317,8 @@ class TrackingEnv:
         clip = self.clips.first(some)
         duration = of_clip(self.tracker.reference.durations, clip)
         if start_times is None:
-            start_times = self.sampling.phases(self.episodes.uniform_of_episode(some, _START_STREAM)) * duration
+            uniform = self.episodes.uniform_of_episode(some, _START_STREAM)
+            start_times = self.sampling.phases(uniform, clip) * duration
         self.episodes.begin(rows, start_times / duration, of_clip(self.time_limit.steps, clip))
         self.tracker.reset(rows, start_times, clip)
         at = self.tracker.current

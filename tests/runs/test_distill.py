@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mimic.cli.main import main
 from mimic.core.errors import InputError
 from mimic.rl.cloning import CloningConfig
 from mimic.rl.policy import PolicyConfig
@@ -19,6 +18,7 @@ from mimic.runs.evaluate_controller import EvaluationSetup
 from mimic.runs.evaluate_library import evaluate_library
 from mimic.runs.package_controller import package_controller
 from mimic.runs.teachers import load_teachers
+from run_mimic import main
 
 NAMES = "walk-authored,trot-authored,turn-authored"
 TINY = DistillConfig(
@@ -52,8 +52,10 @@ def test_a_distilled_controller_knows_its_clips_and_can_be_taken_for_one_of_them
     assert one.num_clips == 1 and one.obs_dim == controller.make_env(3).obs_dim
     assert [one.controller for one in controller.spec.teachers] == NAMES.split(",")
     assert json.loads((out / "config.json").read_text())["distill"]["rounds"] == 5
-    with pytest.raises(InputError, match="does not have the clip 'canter-authored'"):
-        controller.of_clip("canter-authored")
+    new = controller.of_clip("canter-authored").make_env(2)
+    assert (new.motion.name, new.obs_dim) == ("canter-authored", one.obs_dim)
+    with pytest.raises(InputError, match="is for character 'dog'; clip 'walk' is of 'humanoid'"):
+        controller.of_clip("walk")
 
 
 def test_an_evaluation_has_a_row_for_each_clip_beside_its_own_controller(run):

@@ -38,6 +38,13 @@ def test_the_share_goes_where_starts_fail_and_nothing_is_left_out():
     assert min(others) > 0.5 / BINS and max(others) < 0.75 / BINS
 
 
+def test_every_clip_of_a_library_has_its_own_rates():
+    starts, phase = AdaptiveSampling(0.5, num_clips=2), torch.full((400,), 3.5 / BINS, dtype=torch.float64)
+    starts.count(phase, phase > 0, phase > 0, torch.ones(400, dtype=torch.int64))
+    torch.testing.assert_close(starts.phases(UNIFORM, torch.zeros(len(UNIFORM)).long()), UNIFORM, atol=1e-9, rtol=0)
+    assert share_of(starts.phases(UNIFORM, torch.ones(len(UNIFORM)).long()), 3) > 1.4 / BINS
+
+
 def test_old_failures_are_forgotten():
     starts = counted(0.5, [3])
     phase, none = torch.rand(400, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), torch.zeros(400)

@@ -19,6 +19,8 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_task(args)
     controller = load_controller(args.controller)
     if args.clip:
+        if controller.has_library and args.clip not in controller.clips:
+            say(f"{controller.path}: was not trained on '{args.clip}'")
         controller = controller.of_clip(args.clip)
     engine, device = simulator(args)
     seed = EVALUATION_SEED if args.seed is None else args.seed
