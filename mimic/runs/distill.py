@@ -276,8 +276,8 @@ class _Distillation:
 def student_task(teachers: EnvConfig) -> EnvConfig:
     """The task of a student: that of its teachers as a library, seen without a clip's number.
 
-    Episodes are short and start where they fail: a start in the middle of a jump is the hardest state of a clip, and would be
-    rare among those of long episodes.
+    Episodes are short and often start where starts fail. A start in the middle of a jump is the hardest state of a clip, and
+    long episodes have few of them.
     """
     return replace(
         teachers,
