@@ -4,13 +4,15 @@
 import sys
 from collections.abc import Sequence
 
-from mimic.cli.main import main as _main
+from mimic.cli.entry import entry
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; see `mimic.cli.main.main`."""
-    return _main(argv, "run_mimic.py")
+    from mimic.cli.main import main as command
+
+    return command(argv, "run_mimic.py")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(entry("run_mimic.py"))

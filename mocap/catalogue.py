@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from characters.character import load_character
 from mimic.core import program
 from mimic.core.errors import ClipError, InputError, nearest
+from mimic.core.printing import show
 from mimic.core.strict_config import build, read_yaml
 from mocap.editing import mirror
 from mocap.fetch import Opener, fetch, open_https, show_licence
@@ -237,9 +238,7 @@ def _names_under(entries: Sequence[ClipEntry], licence: str) -> str:
 @cache  # once a process and clip
 def _say_fallback(name: str, fallback: str) -> None:
     advice = f"{program.command(f'fetch {name}')} downloads the recording"
-    print(
-        f"clip '{name}': the recording is not here; using '{fallback}', which is synthetic ({advice})", file=sys.stderr
-    )
+    show(f"clip '{name}': the recording is not here; using '{fallback}', which is synthetic ({advice})", sys.stderr)
 
 
 def list_clips() -> list[ClipInfo]:

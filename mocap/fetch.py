@@ -19,6 +19,7 @@ from typing import IO, Any, Protocol
 from urllib.error import HTTPError, URLError
 
 from mimic.core.errors import InputError
+from mimic.core.printing import show
 
 MAX_BYTES = 16_000_000
 _TIMEOUT_S = 30.0  # for the connection, and for any one read
@@ -98,7 +99,7 @@ def fetch(
 @cache  # once a process and licence, however many of its clips are fetched
 def show_licence(licence: str) -> None:
     """Print the licence of a download on stderr."""
-    print(f"licence of the downloaded clips: {licence}", file=sys.stderr)
+    show(f"licence of the downloaded clips: {licence}", sys.stderr)
 
 
 def _download(url: str, part: Path, opener: Opener) -> None:

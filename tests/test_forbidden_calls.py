@@ -24,7 +24,9 @@ UNSAFE_CALLS = {
     "subprocess.getoutput": "is a shell",
     "subprocess.getstatusoutput": "is a shell",
     "tempfile.mktemp": "is a race",
+    "print": "prints a stranger's control characters as they are; use mimic.core.printing.show",
 }
+MAY_PRINT = ("mimic.core.printing", "mimic.rendering.egl_probe", "mimic.exporting.players", "bench")
 UNSAFE_OPTIONS = {"allow_pickle": True, "weights_only": False, "shell": True}
 YAML_LOADERS = ("Loader", "UnsafeLoader", "FullLoader", "CLoader", "CFullLoader")
 
@@ -65,7 +67,12 @@ def _dotted(node: ast.expr) -> str:
 @pytest.mark.parametrize("module", modules())
 def test_the_source_has_no_forbidden_call(module):
     file = modules()[module].relative_to(ROOT)
-    found = [f"{file}:{line}: {complaint}" for line, complaint in violations(tree(module))]
+    may_print = module.startswith(MAY_PRINT)  # the last three are programs of their own
+    found = [
+        f"{file}:{line}: {complaint}"
+        for line, complaint in violations(tree(module))
+        if not (may_print and complaint.startswith("print()"))
+    ]
     found += [
         f"{file}:{used.line}: imports {used.name}"
         for used in imports(module)
@@ -89,6 +96,7 @@ def test_the_source_has_no_forbidden_call(module):
         "subprocess.run('ls', shell=True)",
         "subprocess.run('ls', shell=1)",
         "os.system('ls')",
+        "print(name)",
         "try:\n    pass\nexcept:\n    pass",
         "def f(x):\n    assert x > 0",
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
+from mimic.core.printing import show
 from mimic.runs.preset import Preset, check_settings, load_preset
 from mimic.runs.run_config import RunConfig, run_of, tracking_run
 from mimic.runs.tasks.gymnasium import GymnasiumTask
@@ -21,19 +22,19 @@ from mocap.conventions import ReadOptions
 def say(line: str) -> None:
     """Print a line at once; of several processes that train together only the first one prints."""
     if os.environ.get("RANK", "0") == "0":
-        print(line, flush=True)
+        show(line)
 
 
 def announce(measurement: str) -> None:
     """Name the measurement on stderr, because stdout holds the JSON."""
-    print(f"timing {measurement}", file=sys.stderr, flush=True)
+    show(f"timing {measurement}", sys.stderr)
 
 
 def emit(args: argparse.Namespace, report: dict[str, Any]) -> int:
     """Print a report as JSON, and write it to ``--json``."""
     if args.json:
         write_json(args.json, report)
-    print(json.dumps(report, indent=1))
+    show(json.dumps(report, indent=1))
     return 0
 
 
@@ -42,7 +43,7 @@ def simulator(args: argparse.Namespace) -> tuple[str, DeviceName]:
     engine: str = args.engine or "mujoco"
     device: DeviceName = args.device or "cpu"
     if note := ENGINES.get(engine).startup_note:
-        print(note, file=sys.stderr, flush=True)
+        show(note, sys.stderr)
     return engine, device
 
 

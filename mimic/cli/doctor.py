@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mimic.core.printing import printable
+
 State = Literal["ok", "note", "missing"]
 _PACKAGES = ("torch", "mujoco", "numpy", "scipy", "gymnasium", "pybullet", "imageio-ffmpeg", "pillow", "tensorboard")
 _OPTIONAL = {"pybullet": "the humanoid clips are downloaded instead, and pictures need OpenGL"}
@@ -56,14 +58,14 @@ def print_report(report: dict[str, Any], console: Console | None = None) -> None
     console = console or Console()
     table = Table(box=None, show_header=False, pad_edge=False)
     for check in report["findings"]:
-        table.add_row(check["topic"], _MARKS[check["state"]], escape(check["found"]))
+        table.add_row(check["topic"], _MARKS[check["state"]], escape(printable(check["found"])))
     console.print(table)
     console.print(
         "\nThis machine has everything that the main command needs." if report["healthy"] else "\nSomething is missing:"
     )
     for check in report["findings"]:
         if check["do"]:
-            console.print(f"  {check['topic']}: {escape(check['do'])}", soft_wrap=True)
+            console.print(f"  {check['topic']}: {escape(printable(check['do']))}", soft_wrap=True)
 
 
 def _checked(topic: str, check: Callable[[], Check]) -> Check:

@@ -1,6 +1,7 @@
 """The program: runs the command, and turns an error into one line and an exit code."""
 
 import argparse
+import errno
 import importlib.metadata
 import io
 import os
@@ -11,7 +12,9 @@ from mimic.cli import clips, export, machine, train, watch
 from mimic.cli.arguments import Commands, run
 from mimic.core import program
 from mimic.core.errors import InputError, nearest
+from mimic.core.printing import show, show_error
 
+_DISK = 5
 _SIGPIPE = 13  # by number, for Windows has no such signal
 
 
@@ -32,8 +35,8 @@ def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
         name: what the program calls itself.
 
     Returns:
-        The exit code: 2 for bad input, 3 for a diverged learner, 4 for a GPU that is lost or full, 6 for a damaged
-        checkpoint, 130 after Ctrl-C.
+        The exit code: 2 for bad input, 3 for a diverged learner, 4 for a GPU that is lost or full, 5 for a full disk, 6 for a damaged
+        checkpoint, 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     program.name = name
@@ -41,30 +44,36 @@ def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
     _replace_unprintable_signs()
     try:
         if argv[:1] == ["--version"]:
-            print(f"{name} {_version()}")
+            show(f"{name} {_version()}")
             return 0
         args = _parsed(argv, all_commands())
         if args is None:
             return 0
         options = vars(args)
         _use_one_torch_thread()
-        return run(args)
+        code = run(args)
+        sys.stdout.flush()
+        return code
     except InputError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        show_error(f"{name}: {error}")
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + _SIGPIPE
-    except KeyboardInterrupt:
-        print(f"{name}: stopped", file=sys.stderr)
-        return 130
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it may be what refuses
+        show_error(f"{name}: {error.filename or 'the output'}: {error.strerror or error}")
+        return _DISK if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) else 2
+    except KeyboardInterrupt as stopped:
+        show_error(f"{name}: stopped")
+        return int(getattr(stopped, "exit_code", 130))
     except RuntimeError as error:
         from mimic.gpu.device_errors import EXIT_CODE, explain  # imports torch
 
         said = str(error) if hasattr(error, "exit_code") else explain(error, options)
         if said is None:
             raise
-        print(f"{name}: {said}", file=sys.stderr)
+        show_error(f"{name}: {said}")
         return int(getattr(error, "exit_code", EXIT_CODE))
 
 

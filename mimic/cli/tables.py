@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from mimic.core.printing import printable, show
 from mimic.evaluation.contact_intervals import Footfalls
 from mimic.evaluation.footfall_compare import FootComparison, FootfallComparison
 from mimic.evaluation.push import PushReport
@@ -20,11 +21,11 @@ Row = tuple[str, str, str]
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[int] = ()) -> None:
     """Print rows of text as a table; the columns with indices ``numeric`` are aligned to the right."""
-    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(title=printable(title), box=SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index in numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 120
@@ -53,7 +54,7 @@ def print_evaluation(evaluation: ControllerEvaluation, paths: Mapping[str, objec
     if evaluation.push:
         _print_pushes(evaluation.push)
     for name, path in paths.items():
-        print(f"{name + ':':<12} {path}")
+        show(f"{name + ':':<12} {path}")
 
 
 def print_library(evaluation: LibraryEvaluation) -> None:
@@ -145,7 +146,7 @@ def _print_pushes(report: PushReport) -> None:
     print_table(title, ("impulse", "change of speed", "episodes", "survival"), rows, numeric=(0, 1, 2, 3))
     half = report.half_survive_Ns
     beyond = "more than the largest tried" if min(report.survival) > 0.5 else "less than the smallest tried"
-    print("half survive: " + (beyond if half is None else f"{half:.0f} N·s") + "\n")
+    show("half survive: " + (beyond if half is None else f"{half:.0f} N·s") + "\n")
 
 
 def _print_footfall(report: FootfallComparison, footfalls: Footfalls) -> None:
@@ -155,10 +156,10 @@ def _print_footfall(report: FootfallComparison, footfalls: Footfalls) -> None:
     header = ("foot", "lands at, % of cycle", "simulation later by", "down, % (sim / clip)", "stride, s (sim / clip)")
     print_table("footfalls", header, rows)
     order = report.order
-    print("order of landing, clip:       " + ", ".join(labels[body] for body in order.reference))
-    print("order of landing, simulation: " + ", ".join(labels[body] for body in order.simulation))
+    show("order of landing, clip:       " + ", ".join(labels[body] for body in order.reference))
+    show("order of landing, simulation: " + ", ".join(labels[body] for body in order.simulation))
     verdict = "the same" if order.same else "another"
-    print(
+    show(
         f"{verdict} order; largest difference {100 * report.largest_difference:.1f} % of the cycle; landings missed, "
         f"of any one foot: {100 * report.missed:.0f} %; landings too many: {report.extra:.2f} a cycle\n"
     )
@@ -199,7 +200,7 @@ def print_clips(clips: Sequence[Any], controllers: Sequence[str]) -> None:
         numeric=(2,),
     )
     for number, licence in enumerate(licences, 1):
-        print(f"({number}) {licence}")
+        show(f"({number}) {licence}")
 
 
 def _whereabouts(info: Any) -> str:
@@ -213,17 +214,17 @@ def _whereabouts(info: Any) -> str:
 def print_description(report: Mapping[str, Any]) -> None:
     """Print the content of a motion file and the conventions that were assumed for it."""
     height = report["height_m"]
-    print(f"{report['name']}: {report['kind']} ({report['format']})")
-    print(f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} frames a second")
+    show(f"{report['name']}: {report['kind']} ({report['format']})")
+    show(f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} frames a second")
     tips = f" and {report['tips']} tips" if report["tips"] else ""
-    print(f"{len(report['bones'])} bones{tips}: {', '.join(report['bones'])}")
-    print(
+    show(f"{len(report['bones'])} bones{tips}: {', '.join(report['bones'])}")
+    show(
         f"height {height['median_lowest']:.2f} to {height['median_highest']:.2f} m; the root goes {report['way_m']:g} m"
     )
     rows = [(key, entry["value"], entry["by"], entry["why"]) for key, entry in report["assumptions"].items()]
     print_table("taken for granted", ("what", "value", "says", "why"), rows)
     for line in report["warnings"]:
-        print(f"note: {line}")
+        show(f"note: {line}")
 
 
 def print_card(card: Any) -> None:
@@ -241,7 +242,7 @@ def print_card(card: Any) -> None:
         f"{card.motion.name} on {card.character.name}: {card.verdict}", ("", "figure", "value", ""), rows, numeric=(2,)
     )
     for note in card.notes:
-        print(f"note: {note}")
+        show(f"note: {note}")
 
 
 def print_verdict(verdict: Mapping[str, Any]) -> None:
@@ -249,6 +250,6 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     files = f"{verdict['files']} files whole, schema version {verdict['schema_version']}"
     rows = [(what, f"{error:.1e}", f"of {verdict['tolerance']:g}") for what, error in verdict["errors"].items()]
     print_table(f"{verdict['name']}: {files}", ("computed", "off by", "allowed"), rows, numeric=(1,))
-    print(f"{'runtime:':<12} {verdict['runtime']}")
+    show(f"{'runtime:':<12} {verdict['runtime']}")
     if verdict["warning"]:
-        print(f"{'licence:':<12} {verdict['warning']}")
+        show(f"{'licence:':<12} {verdict['warning']}")

@@ -10,7 +10,7 @@ from mimic.rl.optim import LearnerDiverged
 from mimic.rl.progress import Silent
 from mimic.runs.training import StopCriteria, train
 
-_SIGNALS = ("SIGINT", "SIGTERM")
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _TO_THE_END = ("samples", "held-out loss")
 
 

@@ -7,6 +7,7 @@ deletes these, and the row that marks the end of a run. A resumed run therefore 
 import json
 import math
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class MetricsLog:
         self._file = open(self.path, "r+b", buffering=0)
         self._size = self._file.seek(0, os.SEEK_END)
         self._unwritten = b""
+        self._said = False  # that the disk refuses
         samples = int(kept[-1]["samples"]) if kept else -1
         self._board = _open_tensorboard(folder, samples + 1, say) if tensorboard else None
 
@@ -49,10 +51,20 @@ class MetricsLog:
             if self._file.write(self._unwritten) == len(self._unwritten):
                 self._size += len(self._unwritten)
                 self._unwritten = b""
-            if self._board is not None:
-                _to_tensorboard(self._board, clean)
         except OSError as error:
-            self._say(f"{self.path}: could not be written ({error.strerror}); trying again at the next row")
+            if not self._said:
+                self._said = True
+                self._say(f"{self.path}: could not be written ({error.strerror}); trying again at every row")
+        self._write_to_board(clean)
+
+    def _write_to_board(self, row: Row) -> None:
+        """Write to TensorBoard; its thread ends at the first error, so nothing more is written after one."""
+        try:
+            if self._board is not None:
+                _to_tensorboard(self._board, row)
+        except OSError as error:
+            self._board = None
+            self._say(f"tensorboard: could not be written ({error.strerror}); {METRICS_FILE} goes on")
 
     def sync(self) -> None:
         """Write all rows to the disk; call it before a checkpoint that counts them is published."""
@@ -63,10 +75,13 @@ class MetricsLog:
 
     def close(self) -> None:
         """Close the files; a half-written row is cut off."""
-        self._file.truncate(self._size)
-        self._file.close()
-        if self._board is not None:
-            self._board.close()
+        try:
+            self._file.truncate(self._size)
+            self._file.close()
+            if self._board is not None:
+                self._board.close()
+        except OSError as error:
+            self._say(f"{self.path}: could not be closed ({error.strerror}); a resume deletes what is broken")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -108,7 +123,14 @@ def _open_tensorboard(folder: Path, purge_step: int, say: Callable[[str], None])
     except ImportError:
         say("tensorboard is not installed: metrics.jsonl only")
         return None
+    threading.excepthook = _say_nothing_of_tensorboard
     return SummaryWriter(str(folder / "tensorboard"), purge_step=purge_step)
+
+
+def _say_nothing_of_tensorboard(error: threading.ExceptHookArgs) -> None:
+    """The hook for errors in threads: TensorBoard's raises its error again in the next ``write``, which says it."""
+    if type(error.thread).__name__ != "_AsyncWriterThread":
+        threading.__excepthook__(error)
 
 
 def _to_tensorboard(board: Any, row: Mapping[str, Any]) -> None:

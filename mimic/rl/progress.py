@@ -1,5 +1,6 @@
 """Progress of a run on the screen: a bar on a terminal, elsewhere a line every ten seconds."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from typing import Any, Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+
+from mimic.core.printing import printable, show
 
 _EVERY = 10.0  # seconds between plain lines
 
@@ -28,7 +31,7 @@ class Progress(Protocol):
 def make_progress(stream: TextIO | None = None) -> Progress:
     """A bar if ``stream`` (standard output) is a terminal, else plain lines."""
     stream = stream or sys.stdout
-    return BarProgress(stream) if stream.isatty() else PlainProgress(stream)
+    return Lossy(BarProgress(stream) if stream.isatty() else PlainProgress(stream))
 
 
 def describe(row: Mapping[str, float], eta_s: float) -> str:
@@ -63,6 +66,28 @@ class Silent:
         """Nothing to leave."""
 
 
+class Lossy:
+    """Another progress, whose lines are lost where a terminal has gone or a disk is full: a run goes on without them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def show(self, row: Mapping[str, float], share: float, eta_s: float) -> None:
+        """Show the row if that is possible."""
+        with contextlib.suppress(OSError):
+            self._progress.show(row, share, eta_s)
+
+    def say(self, line: str) -> None:
+        """Say the line if that is possible."""
+        with contextlib.suppress(OSError):
+            self._progress.say(line)
+
+    def close(self) -> None:
+        """Close it, whether or not the terminal is still there."""
+        with contextlib.suppress(OSError):
+            self._progress.close()
+
+
 class PlainProgress:
     """A line at most every ten seconds, and for every evaluation."""
 
@@ -79,7 +104,7 @@ class PlainProgress:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        print(line, file=self._stream, flush=True)
+        show(line, self._stream)
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -102,7 +127,7 @@ class BarProgress:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(printable(line), markup=False, highlight=False)
 
     def close(self) -> None:
         """Let go of the terminal."""

@@ -1,12 +1,13 @@
-"""The first Ctrl-C (or SIGTERM) lets the iteration finish and saves the run; the second stops at once."""
+"""The first Ctrl-C (or SIGTERM, or SIGHUP of a closed terminal) lets the iteration finish and saves the run; the second stops at once."""
 
+import contextlib
 import os
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StopOnSignal:
@@ -23,7 +24,8 @@ class StopOnSignal:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS}
+            heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+            self._previous = {number: signal.signal(number, self._handle) for number in heard}
         return self
 
     def __exit__(
@@ -38,4 +40,5 @@ class StopOnSignal:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
         if self._said:
-            os.write(2, f"\n{self._said}\n".encode())  # print may be what was interrupted
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                os.write(2, f"\n{self._said}\n".encode())  # print may be what was interrupted

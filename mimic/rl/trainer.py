@@ -30,7 +30,7 @@ from mimic.rl.vec_env import VecEnv
 
 CHECKPOINTS = "ckpt"
 CURVE_FILE = "learning_curve.png"
-_REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM", "held-out loss")
+_REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM", "SIGHUP", "held-out loss")
 
 Evaluate = Callable[[Policy], Mapping[str, float]]
 

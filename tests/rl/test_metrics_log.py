@@ -6,7 +6,7 @@ import pytest
 
 from mimic.rl.curve import draw_learning_curve
 from mimic.rl.metrics_log import MetricsLog, read_rows
-from mimic.rl.progress import BarProgress, PlainProgress, describe, make_progress
+from mimic.rl.progress import BarProgress, describe, make_progress
 
 
 def _row(iteration: int, **more: float) -> dict:
@@ -60,11 +60,43 @@ def test_a_full_disk_is_said_and_no_row_is_lost(tmp_path):
 
     log._file = Full()
     log.write(_row(2))
-    log._file = whole
     log.write(_row(3))
+    log._file = whole
+    log.write(_row(4))
     log.close()
-    assert read_rows(tmp_path / "metrics.jsonl") == [_row(1), _row(2), _row(3)]
+    assert read_rows(tmp_path / "metrics.jsonl") == [_row(i) for i in (1, 2, 3, 4)]
     assert len(said) == 1 and "No space left" in said[0]
+
+
+def test_tensorboard_on_a_full_disk_is_given_up_with_one_line(tmp_path, capfd):
+    """Its thread ends at the first error, and every later write raises that error."""
+    pytest.importorskip("tensorboard")
+    said = []
+    log = MetricsLog(tmp_path, say=said.append)
+    writer = log._board._get_file_writer().event_writer._async_writer._writer
+    writer.write = Full.write
+    for iteration in range(1, 30):
+        log.write(_row(iteration, kl=0.5))
+    log.close()
+    assert len(read_rows(tmp_path / "metrics.jsonl")) == 29
+    assert len(said) == 1 and "tensorboard" in said[0] and "Traceback" not in capfd.readouterr().err
+
+
+class Full:
+    @staticmethod
+    def write(data):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_terminal_that_has_gone_does_not_end_a_run():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    progress = make_progress(Gone())
+    progress.show({"samples": 1.0, "eval/return": 2.0}, 0.5, 1.0)
+    progress.say("a line")
+    progress.close()
 
 
 def test_tensorboard_files_appear(tmp_path):
@@ -106,7 +138,6 @@ def test_one_line_says_it_all():
 def test_plain_lines_are_few_but_every_evaluation_is_shown():
     stream = io.StringIO()
     progress = make_progress(stream)
-    assert isinstance(progress, PlainProgress)
     for index in range(50):
         progress.show({"samples": float(index)}, 0.5, math.inf)
     progress.show({"samples": 50.0, "eval/normalized_return": 0.5}, 0.5, math.inf)

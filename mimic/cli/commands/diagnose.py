@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mimic.analysis.diagnose import Diagnosis, diagnose
 from mimic.analysis.evidence import config_of, gather
 from mimic.core.files import write_json
+from mimic.core.printing import show
 
 if TYPE_CHECKING:
     from mimic.analysis.task_diagnosis import TaskDiagnosis
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace) -> int:
     """Say in words why a run does not learn."""
     diagnosis = _of_task(args) if config_of(args.run).task.name == "gymnasium" else _of_clip(args)
-    print(diagnosis.text())
+    show(diagnosis.text())
     if args.json:
         write_json(args.json, diagnosis.to_json())
     return 0

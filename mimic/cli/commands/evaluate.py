@@ -8,6 +8,7 @@ from mimic.cli.run_clip import draw_evaluation
 from mimic.cli.tables import print_evaluation, print_library
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
+from mimic.core.printing import show
 from mimic.runs.controller import Controller, load_controller
 from mimic.runs.evaluate_controller import EVALUATION_SEED, EvaluationSetup, evaluate_controller, push_controller
 from mimic.runs.evaluate_library import evaluate_library
@@ -51,10 +52,10 @@ def _evaluate_task(args: argparse.Namespace) -> int:
     if args.json:
         write_json(args.json, found | {"controller": str(controller.path), "seed": seed})
     mean, std = found["return"]["mean"], found["return"]["std"]
-    print(f"return      {mean:.1f} ± {std:.1f} over {args.episodes} episodes of '{args.task}'")
-    print(f"steps       {found['steps']['mean']:.0f} ± {found['steps']['std']:.0f}")
-    print(f"terminated  {100 * found['failed']:.0f} % of the episodes")
-    print(f"controller  {controller.path}")
+    show(f"return      {mean:.1f} ± {std:.1f} over {args.episodes} episodes of '{args.task}'")
+    show(f"steps       {found['steps']['mean']:.0f} ± {found['steps']['std']:.0f}")
+    show(f"terminated  {100 * found['failed']:.0f} % of the episodes")
+    show(f"controller  {controller.path}")
     return 0
 
 

@@ -11,7 +11,7 @@ from mimic.runs.run_config import RunConfig, read_run
 from mimic.runs.training import StopCriteria, check_folder, train
 from mimic.sim import check_engine
 
-_EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143}
+_EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
 def run(args: argparse.Namespace) -> int:
