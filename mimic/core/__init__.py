@@ -1,3 +1,4 @@
-"""The ground: errors, strict configuration, registries, rotations, files, checked folders, checkpoints, plotting.
+"""The package that all others build on: errors, configuration, registries, rotations, files, checkpoints, plotting.
 
-Every room may import this one; it imports no other room. Only the modules that need torch or MuJoCo import them."""
+Every other package may import this one, and this one imports none of them. Only the modules that need torch or MuJoCo
+import them."""

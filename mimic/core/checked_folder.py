@@ -1,4 +1,4 @@
-"""Folders that are either whole or absent, and that notice any damage.
+"""Write folders that are either complete or absent, and detect any damage when they are read.
 
 Writing: ``mimic.core.files.publish_folder`` publishes the files by a rename and writes ``MANIFEST.json`` (sizes, sha256)
 last. A process killed at any moment leaves the folder as it was. At worst an orphan ``.tmp-*`` stays, which
@@ -44,7 +44,7 @@ def write_checked_folder(target: Path, files: Mapping[str, bytes], notes: Mappin
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The verified manifest of ``folder``: keys ``format``, ``files`` and ``notes``. Raises CheckpointError."""
+    """Return the verified manifest of ``folder``, with keys ``format``, ``files`` and ``notes``. Raises CheckpointError."""
     data = _read_plain_file(folder / MANIFEST, _MAX_MANIFEST)
     try:
         manifest = json.loads(data)
@@ -55,14 +55,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
-        raise CheckpointError(f"{folder / MANIFEST}: damaged")
+        raise CheckpointError(f"{folder / MANIFEST}: damaged; copy the folder again, or use another checkpoint")
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{folder}: format {version}, this program reads format {FORMAT_VERSION}")
     return {"format": version, "files": files, "notes": notes}
 
 
 def read_checked_folder(folder: Path, names: Iterable[str] | None = None) -> dict[str, bytes]:
-    """The files of ``folder`` (or only ``names``), every one checked against the manifest. Raises CheckpointError."""
+    """Return the content of each file of ``folder`` (or only of ``names``), checked against the manifest.
+
+    Raises CheckpointError if a file is missing or damaged.
+    """
     listed = read_manifest(folder)["files"]
     result: dict[str, bytes] = {}
     for name in listed if names is None else names:
@@ -81,7 +84,7 @@ def remove_orphans(root: Path) -> list[Path]:
 
     Call it only while no process writes there.
 
-    A folder that was moved aside and has no successor is moved back.
+    If the writer had moved a folder aside and was killed before it replaced that folder, the folder is moved back.
     """
     orphans = sorted(root.glob(f"{TEMPORARY}*")) if root.is_dir() else []
     for orphan in orphans:
@@ -94,7 +97,7 @@ def remove_orphans(root: Path) -> list[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Rename a folder, then delete it, so that no reader finds half of it. A folder that cannot be deleted stays."""
+    """Rename a folder, then delete it, so that no reader finds half of it. A folder that cannot be renamed stays."""
     doomed = folder.parent / f"{TEMPORARY}doomed-{folder.name.removeprefix('.')}"
     try:
         folder.rename(doomed)
@@ -108,7 +111,7 @@ def _describe(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 
 def _manifest_bytes(files: Mapping[str, Any], notes: Mapping[str, Any], version: int = FORMAT_VERSION) -> bytes:
-    """Canonical JSON of the manifest that contains its own digest, so that any changed bit is found."""
+    """Return the manifest as canonical JSON with a digest of its own content, so that any changed bit is found."""
     body = {"format": version, "files": files, "notes": notes}
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, allow_nan=False).encode()).hexdigest()
     return (json.dumps({**body, "digest": digest}, sort_keys=True, indent=1) + "\n").encode()
@@ -116,12 +119,12 @@ def _manifest_bytes(files: Mapping[str, Any], notes: Mapping[str, Any], version:
 
 def _plain(name: str) -> str:
     if not name or name == MANIFEST or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
-        raise CheckpointError(f"'{name}' is not a plain file name")
+        raise CheckpointError(f"'{name}' is not a plain file name: no folder, no leading dot, and not {MANIFEST}")
     return name
 
 
 def _read_plain_file(path: Path, most: int) -> bytes:
-    """At most ``most + 1`` bytes of a regular file; links are refused."""
+    """Read at most ``most + 1`` bytes of a regular file. Raises CheckpointError for a link or an unreadable file."""
     with open_regular(path, CheckpointError, follow_links=False) as file:
         try:
             return file.read(min(most, os.fstat(file.fileno()).st_size) + 1)

@@ -1,4 +1,6 @@
-"""Checkpoints of a training run. A controller is the part of a checkpoint that acting needs.
+"""Save and load the checkpoints of a training run, and controllers.
+
+A controller is the part of a checkpoint that is needed to act: the policy's tensors and a description of them.
 
     root/000123456/          one checked folder per checkpoint, named by its step
         policy.safetensors   a file for each group of tensors
@@ -64,7 +66,7 @@ _VERSIONED = ("torch", "numpy", "mujoco")
 class Checkpoint:
     """A verified checkpoint.
 
-    ``warnings`` are for the user: an older checkpoint had to be taken, or other versions of packages wrote it.
+    ``warnings`` tell the user that newer checkpoints are damaged, or that other package versions wrote this one.
     """
 
     path: Path
@@ -92,11 +94,13 @@ def save(
     score: float | None = None,
     keep: int = 3,
 ) -> Path:
-    """Save as ``root/<step>``; then delete all but the newest ``keep`` and the one with the highest ``score``.
+    """Save a checkpoint as ``root/<step>`` and return that folder.
 
-    ``tensors`` maps group -> name -> tensor. With ``spec`` the folder is a controller too (group ``policy``). An
-    undamaged checkpoint of the same step is kept, unless it has no score and this one has. Raises CheckpointWriteError;
-    earlier checkpoints are then intact.
+    Afterwards only the newest ``keep`` checkpoints and the one with the highest ``score`` are left. ``tensors`` maps
+    group -> name -> tensor. With ``spec``, the controller's description, the folder is a controller too; its policy is
+    the group ``policy``. An undamaged checkpoint of the same step is kept, unless it has no score and the new one has.
+
+    Raises CheckpointWriteError; earlier checkpoints are then intact.
     """
     target = root / f"{step:09d}"
     known = None if score is None or not math.isfinite(score) else float(score)
@@ -118,13 +122,13 @@ def load(path: Path) -> Checkpoint:
     meta = _json(path / META_FILE, files.get(META_FILE, b""))
     step, versions = meta.get("step"), meta.get("versions")
     if not isinstance(step, int):
-        raise CheckpointError(f"{path / META_FILE}: names no step")
-    other = f"{path}: written with {versions}, running {_versions()}: compatible, but not the same to the bit"
+        raise CheckpointError(f"{path / META_FILE}: the key 'step' must be a whole number, found {step!r}")
+    other = f"{path}: written with {versions}, running {_versions()}; results may differ in the last bits"
     return Checkpoint(path, step, tensors, meta, () if versions == _versions() else (other,))
 
 
 def latest(root: Path) -> Checkpoint:
-    """The newest undamaged checkpoint in ``root``; its ``warnings`` name damaged newer ones.
+    """Load the newest undamaged checkpoint in ``root``; its ``warnings`` name newer checkpoints that are damaged.
 
     Raises CheckpointError if there is none.
     """
@@ -137,12 +141,12 @@ def latest(root: Path) -> Checkpoint:
             continue
         return Checkpoint(found.path, found.step, found.tensors, found.meta, (*damaged, *found.warnings))
     if damaged:
-        raise CheckpointError(f"{root}: no sound checkpoint; {'; '.join(damaged)}")
-    raise CheckpointError(f"{root}: no checkpoint here")
+        raise CheckpointError(f"{root}: no undamaged checkpoint; {'; '.join(damaged)}")
+    raise CheckpointError(f"{root}: no checkpoint here; a checkpoint is a folder named by its step, such as 000123456")
 
 
 def steps(root: Path) -> list[int]:
-    """Steps of the checkpoints in ``root``, damaged ones too, in ascending order."""
+    """Return the steps of all checkpoints in ``root``, damaged ones too, in ascending order."""
     if not root.is_dir():
         return []
     return sorted(int(entry.name) for entry in root.iterdir() if _STEP.fullmatch(entry.name) and entry.is_dir())
@@ -156,7 +160,10 @@ def forget_after(root: Path, step: int) -> None:
 
 
 def best(root: Path) -> Path | None:
-    """The checkpoint with the highest score, the newest of equals; None if none has one."""
+    """Return the folder of the checkpoint with the highest score; None if no checkpoint has a score.
+
+    Of several with the same score this is the newest.
+    """
     scored = [(score, step) for step in steps(root) if (score := _score(root / f"{step:09d}")) is not None]
     return root / f"{max(scored)[1]:09d}" if scored else None
 
@@ -170,18 +177,18 @@ def _score(path: Path) -> float | None:
 
 
 def preflight(root: Path, checkpoint_bytes: int) -> None:
-    """Raise CheckpointWriteError unless three checkpoints of these tensors fit on the disk of ``root``."""
+    """Raise CheckpointWriteError unless three checkpoints of ``checkpoint_bytes`` each fit on the disk of ``root``."""
     root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
     if free < 3 * checkpoint_bytes:
         needed = 3 * checkpoint_bytes / 1e6
         raise CheckpointWriteError(
-            f"{root}: {free / 1e6:.0f} MB free, checkpoints need {needed:.0f} MB; make room first"
+            f"{root}: the disk has {free / 1e6:.0f} MB free, and checkpoints need {needed:.0f} MB; free some space first"
         )
 
 
 def write_controller(folder: Path, policy: Mapping[str, Tensor], spec: Mapping[str, Any]) -> Path:
-    """Save a policy's tensors and ``spec`` as a folder of their own. Raises CheckpointWriteError."""
+    """Save a policy's tensors and its description ``spec`` as the folder ``folder``. Raises CheckpointWriteError."""
     write_checked_folder(folder, {POLICY_FILE: _to_bytes(policy), _CONTROLLER: _json_bytes(spec)})
     return folder
 
@@ -238,7 +245,7 @@ def _json(path: Path, data: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not JSON ({error})") from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path}: expected an object")
+        raise CheckpointError(f"{path}: expected a JSON object, found {type(value).__name__}")
     return value
 
 

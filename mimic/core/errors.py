@@ -28,7 +28,7 @@ class CheckpointError(InputError):
 
 
 def nearest(word: str, options: Iterable[str]) -> str:
-    """A hint for a name that does not exist: the closest valid ones, then all of them.
+    """Return a hint for an unknown name: the closest valid names, then all valid names.
 
     >>> nearest("cartwel", ["walk", "cartwheel"])
     "did you mean 'cartwheel'? valid: cartwheel, walk"

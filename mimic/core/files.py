@@ -49,7 +49,7 @@ def read_file(path: Path, most: int, error: type[InputError] = InputError) -> by
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder and its parents. Raises InputError if it cannot be made."""
+    """Make the folder ``path`` and its parents. Raises InputError if a folder cannot be made."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -57,7 +57,10 @@ def make_folder(path: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, then rename it; make missing folders. Raises InputError if that fails."""
+    """Write a file under a temporary name, then rename it to ``path``. Missing folders are made.
+
+    Raises InputError if the file cannot be written.
+    """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -70,7 +73,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def publish_folder(target: Path, files: Mapping[str, bytes]) -> None:
-    """Write ``files`` (path inside the folder -> bytes, in this order) as folder ``target``, replacing an earlier one.
+    """Write ``files`` (path inside the folder -> bytes) in their order as folder ``target``, replacing an earlier one.
 
     The files are synced to disk under a temporary name beside ``target``, and then renamed. A full folder cannot be
     overwritten by a rename, so the earlier folder is moved aside first. A process killed between these two renames leaves
@@ -98,19 +101,22 @@ def publish_folder(target: Path, files: Mapping[str, bytes]) -> None:
 
 
 def restore_folder(target: Path) -> None:
-    """Move back the folder that a killed ``publish_folder`` had moved aside, unless its successor exists."""
+    """Move back the folder that a killed ``publish_folder`` had moved away from ``target``, unless ``target`` exists."""
     if _replaced(target).exists() and not target.exists():
         os.rename(_replaced(target), target)
 
 
 def original_of(orphan: Path) -> Path | None:
-    """The folder that ``orphan`` was moved aside from; None if it never was a whole folder."""
+    """Return the path from which ``publish_folder`` moved ``orphan``; None if ``orphan`` is an unfinished folder."""
     name = orphan.name
     return orphan.with_name(name.removeprefix(_REPLACED)) if name.startswith(_REPLACED) else None
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder survive a power failure. Does nothing on Windows, which cannot open a folder."""
+    """Sync a folder's list of files to disk, so that a new file survives a power failure.
+
+    On Windows this does nothing, because Windows cannot open a folder.
+    """
     if os.name == "nt":
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -140,5 +146,5 @@ def _write_synced(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write as JSON; see :func:`write_bytes`."""
+    """Write ``data`` to ``path`` as indented JSON; errors as of :func:`write_bytes`."""
     write_bytes(path, (json.dumps(data, indent=1) + "\n").encode())

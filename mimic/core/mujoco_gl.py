@@ -17,17 +17,20 @@ _FINE_ON = {"Linux": {"glx"}, "Windows": {"wgl"}, "Darwin": {"cgl"}}
 
 
 def problem_with(setting: str) -> str:
-    """The reason why MuJoCo cannot be imported with this ``MUJOCO_GL``; '' if it can."""
+    """Return the reason why MuJoCo cannot be imported with this value of ``MUJOCO_GL``; '' if it can be imported."""
     name, system = setting.lower().strip(), platform.system()
     if name in _ALWAYS_FINE | _FINE_ON.get(system, set()):
         return ""
     if system != "Linux" or name not in _LIBRARIES:
-        return f"it is no setting that MuJoCo knows on {system}"
+        return f"MuJoCo has no such setting on {system}"
     return "" if _loads(_LIBRARIES[name]) else f"lib{_LIBRARIES[name]} is not installed"
 
 
 def drop_bad_setting() -> str:
-    """Remove ``MUJOCO_GL`` from the environment if it would break the import. Returns the reason, or ''."""
+    """Remove ``MUJOCO_GL`` from the environment if it would break ``import mujoco``.
+
+    Returns a message that gives the reason; '' if nothing was removed.
+    """
     setting = os.environ.get("MUJOCO_GL", "")
     problem = "" if "mujoco" in sys.modules else problem_with(setting)
     if problem:

@@ -1,4 +1,4 @@
-"""Diagrams with matplotlib, drawn without a display and written by one rename."""
+"""Draw matplotlib figures without a display, and write their files so that no reader sees half of one."""
 
 import io
 from pathlib import Path
@@ -14,7 +14,7 @@ FORMATS = ("png", "svg", "pdf")
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of ``width`` x ``height`` inches."""
+    """Return an empty figure of ``width`` x ``height`` inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -24,7 +24,10 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save_figure(figure: "Figure", picture: Path) -> None:
-    """Write a figure in the format of the suffix, a PNG if there is none. Raises InputError if it cannot be written."""
+    """Write a figure in the format of the suffix of ``picture``; without a suffix, as a PNG.
+
+    Raises InputError if the format is unknown or the file cannot be written.
+    """
     kind = picture.suffix.lower().removeprefix(".") or "png"
     if kind not in FORMATS:
         raise InputError(f"{picture}: a diagram is written as .{', .'.join(FORMATS)}")

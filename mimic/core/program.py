@@ -4,7 +4,7 @@ name = "run_mimic.py"  # the installed program sets "mimic"
 
 
 def command(words: str) -> str:
-    """The command line of this program with these ``words``.
+    """Return the command line that runs this program with the arguments ``words``.
 
     >>> command("train --clip walk")
     'run_mimic.py train --clip walk'

@@ -1,8 +1,8 @@
-"""Registries: everything that a run names (engine, algorithm, task, reward term, ...) is found by name.
+"""Registries find the parts of a run (engine, algorithm, task, reward term, ...) by their names.
 
-A registry knows a *room*, a package whose modules register what they define. A new engine or algorithm is therefore one
-new file in its room. Code outside the package registers in the same way. The command line imports such modules if
-``MIMIC_PLUGINS`` names them (separated by commas), or if they are installed under the entry point ``mimic.plugins``.
+Each registry has a *room*: a package whose modules register the classes or functions that they define. A new engine or
+algorithm is therefore one new file in its room. Code outside mimic registers in the same way. The command line imports
+such a module if ``MIMIC_PLUGINS`` (names separated by commas) or the entry point ``mimic.plugins`` names the module.
 
 A room is imported when its registry is first asked, so this module imports neither torch nor MuJoCo.
 """
@@ -24,13 +24,13 @@ _imported_plugins: set[str] = set()
 
 
 class Registry(Generic[T]):
-    """Things of one kind, by name.
+    """Registered objects of one kind, found by name.
 
     Args:
-        kind: the word for them in error messages: "engine", "reward term".
-        room: dotted name of the package whose modules register them; "" if nothing ships.
-        one_per_file: each module of the room registers exactly the name that it has, so that ``names`` need not import
-            any of them. A module whose name begins with an underscore registers nothing.
+        kind: the kind in error messages, such as "engine" or "reward term".
+        room: dotted name of the package whose modules register the objects; "" if only plugins register some.
+        one_per_file: whether each module of the room registers exactly one object, under the module's own name.
+            ``names`` then imports no module. A module whose name begins with an underscore registers nothing.
     """
 
     def __init__(self, kind: str, room: str = "", one_per_file: bool = False) -> None:
@@ -38,26 +38,28 @@ class Registry(Generic[T]):
         self._found: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that registers an object under ``name``. Raises ConfigError if the name is taken."""
+        """Return a decorator that registers an object under ``name``. It raises ConfigError if the name is taken."""
 
         def file(thing: T) -> T:
             other = self._found.get(name)
             if other is not None and _origin(other) != _origin(thing):
-                raise ConfigError(f"two {self.kind}s are called '{name}': {_origin(other)} and {_origin(thing)}")
+                raise ConfigError(
+                    f"two {self.kind}s are called '{name}': {_origin(other)} and {_origin(thing)}; rename one of them"
+                )
             self._found[name] = thing
             return thing
 
         return file
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Return all registered names, sorted."""
         import_plugins()
         if not self.one_per_file:
             self._import_room()
         return sorted({*self._found, *(self._files() if self.one_per_file else ())})
 
     def get(self, name: str) -> T:
-        """The object registered as ``name``. Raises ConfigError, which lists the nearest names, if there is none."""
+        """Return the object registered as ``name``. Raises ConfigError, which lists the nearest names, if none is."""
         if name not in self._found:
             if not self.one_per_file:
                 self._import_room()
@@ -76,7 +78,7 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def _files(self) -> list[str]:
-        """Names of the room's modules; none of them is imported."""
+        """Return the names of the room's modules without importing any module."""
         spec = importlib.util.find_spec(self.room) if self.room else None
         places = list(spec.submodule_search_locations or []) if spec else []
         return [m.name.replace("_", "-") for m in pkgutil.iter_modules(places) if not m.name.startswith("_")]
@@ -87,7 +89,10 @@ class Registry(Generic[T]):
 
 
 def import_plugins() -> None:
-    """Import the modules that ``MIMIC_PLUGINS`` and installed packages name, once. Raises InputError if one is missing."""
+    """Import each module that ``MIMIC_PLUGINS`` or an installed package names, once.
+
+    Raises InputError if a module cannot be imported.
+    """
     wanted = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
     wanted += [point.value for point in importlib.metadata.entry_points(group=ENTRY_POINTS)]
     for name in wanted:
@@ -96,7 +101,9 @@ def import_plugins() -> None:
             try:
                 importlib.import_module(name)
             except ImportError as error:
-                raise InputError(f"plugin '{name}' of {VARIABLE}: {error}") from None
+                raise InputError(
+                    f"plugin '{name}' cannot be imported ({error}); {VARIABLE} and the entry point {ENTRY_POINTS} name plugins"
+                ) from None
 
 
 def _file_of(name: str) -> str:

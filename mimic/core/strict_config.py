@@ -1,6 +1,6 @@
-"""Reads YAML into frozen dataclasses; a misspelt key is an error.
+"""Read YAML into frozen dataclasses; a misspelt key is an error.
 
-Three traps of PyYAML are removed: ``1e-3`` is a string, the last of repeated keys wins, ``no`` is False.
+Three traps of PyYAML are removed. In PyYAML ``1e-3`` is a string, the last of repeated keys wins, and ``no`` is False.
 """
 
 import dataclasses
@@ -24,16 +24,16 @@ _MAX_DEPTH = 32
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that refuses repeated keys, aliases and tags, and reads YAML 1.2 numbers and booleans."""
+    """A SafeLoader that refuses repeated keys, aliases and tags, and reads numbers and booleans as YAML 1.2 does."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise ConfigError("aliases (*name) are not allowed")
+            raise ConfigError("aliases (*name) are not allowed; write the value out")
         if tag := getattr(self.peek_event(), "tag", None):  # type: ignore[no-untyped-call]
-            raise ConfigError(f"tags ({tag}) are not allowed")
+            raise ConfigError(f"tags ({tag}) are not allowed; leave the tag out")
         self._depth = getattr(self, "_depth", 0) + 1
         if self._depth > _MAX_DEPTH:
-            raise ConfigError(f"nested more than {_MAX_DEPTH} deep")
+            raise ConfigError(f"values may be nested at most {_MAX_DEPTH} deep")
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is not a word")
+                raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is not a word; put it in quotes")
             if key in seen:
                 raise ConfigError(f"line {key_node.start_mark.line + 1}: key '{key}' appears twice")
             seen.add(key)
@@ -59,9 +59,9 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.012345
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Parse YAML text safely; ``where`` names it in errors. Raises ConfigError."""
+    """Parse YAML text without running code; ``where`` names the text in errors. Raises ConfigError."""
     if len(text) > _MAX_BYTES:
-        raise ConfigError(f"{where}: larger than {_MAX_BYTES} characters")
+        raise ConfigError(f"{where}: a configuration may have at most {_MAX_BYTES} characters, found {len(text)}")
     try:
         return _Loader(text).get_single_data()
     except ConfigError as error:
@@ -87,25 +87,28 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
 
 
 def build(cls: type[T], mapping: Any, where: str) -> T:
-    """Make the dataclass ``cls`` from a mapping, checking every key and type.
+    """Make an instance of the dataclass ``cls`` from a mapping, checking every key and type.
 
-    Nested dataclasses, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]`` and ``Literal`` are understood; an int is
-    accepted where a float is meant, nothing else is converted. A dataclass with a classmethod ``from_config(value,
-    where)`` reads itself. Raises ConfigError naming ``where`` and the key.
+    Fields may be nested dataclasses, ``X | None``, ``tuple[X, ...]``, ``dict[str, X]`` or ``Literal``. An int is
+    accepted for a float; nothing else is converted. A class with a classmethod ``from_config(value, where)`` is made by
+    that method. Raises ConfigError naming ``where`` and the key.
     """
     return typing.cast(T, _convert(cls, mapping, where))
 
 
 def replace(config: T, key: str, text: str) -> T:
-    """``config`` with the dotted ``key`` set to the YAML value ``text``, as ``--set learn.lr=1e-4`` does."""
+    """Return a copy of ``config`` with the dotted ``key`` set to the YAML value ``text``.
+
+    ``--set learn.lr=1e-4`` does this with the key "learn.lr" and the text "1e-4". Raises ConfigError.
+    """
     value = parse_yaml(text, f"--set {key}")
     return _replace_path(config, key.split("."), value, f"--set {key}")
 
 
 def to_dict(config: Any) -> Any:
-    """A dataclass as plain dicts, lists and numbers, ready for JSON or YAML; ``build`` reads it back.
+    """Convert a dataclass to plain dicts, lists and numbers for JSON or YAML; ``build`` reads the result back.
 
-    A dataclass with a method ``to_config()`` converts itself.
+    A class with a method ``to_config()`` is converted by that method.
     """
     if hasattr(config, "to_config"):
         return config.to_config()
@@ -127,7 +130,7 @@ def _replace_path(config: Any, keys: list[str], value: Any, where: str) -> Any:
         new = _replace_path(inner, rest, value, where) if rest else _convert(type(inner), value, where)
         return {**config, head: new}
     if not dataclasses.is_dataclass(config):
-        raise ConfigError(f"{where}: there is nothing below '{head}' to set")
+        raise ConfigError(f"{where}: there is no key '{head}', because the key before it holds a single value")
     names = [f.name for f in dataclasses.fields(config)]
     if head not in names:
         raise ConfigError(f"{where}: unknown key '{head}'; {nearest(head, names)}")
@@ -140,7 +143,7 @@ def _replace_path(config: Any, keys: list[str], value: Any, where: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """``value`` as the type ``hint``, or a ConfigError."""
+    """Return ``value`` as the type ``hint``. Raises ConfigError naming ``where`` if the type differs."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return value
@@ -150,7 +153,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert(next(a for a in args if a is not type(None)), value, where)
     if origin is typing.Literal:
         if value not in args:
-            raise ConfigError(f"{where}: {value!r} is not possible; {nearest(str(value), map(str, args))}")
+            raise ConfigError(f"{where}: {value!r} is not valid; {nearest(str(value), map(str, args))}")
         return value
     if hasattr(hint, "from_config"):
         return hint.from_config(value, where)

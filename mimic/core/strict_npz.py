@@ -1,8 +1,8 @@
-"""Reads arrays from a stranger's NumPy .npz archive, within limits of size and without pickle.
+"""Read arrays from an untrusted NumPy .npz archive, within limits of size and without pickle.
 
 NumPy's own loader can unpickle, trusts the sizes in headers, and raises a dozen kinds of errors. This module skips
 arrays of Python objects, because MANN's recordings have one beside the data. Each function raises the class ``error``
-that the caller passes, a kind of InputError.
+that the caller passes, a subclass of InputError.
 """
 
 import ast
@@ -31,14 +31,17 @@ Errors = type[InputError]
 def read_arrays(
     data: bytes, where: str, error: Errors = ClipError, max_bytes: int = MAX_BYTES
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """All arrays of numbers and of text in the archive, by name. Raises ``error``."""
+    """Return all arrays of numbers and of text in the archive ``data``, by name. Raises ``error``.
+
+    ``where`` names the archive in messages.
+    """
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     total = 0
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             if len(members) > _MAX_MEMBERS:
-                raise error(f"{where}: more than {_MAX_MEMBERS} arrays")
+                raise error(f"{where}: has {len(members)} arrays; at most {_MAX_MEMBERS} are read")
             for member in members:
                 if not member.filename.endswith(".npy"):
                     continue
@@ -47,19 +50,22 @@ def read_arrays(
                     content = file.read(max_bytes - total + 1)
                 total += len(content)
                 if total > max_bytes:
-                    raise error(f"{where}: its arrays unpack to more than {max_bytes} bytes")
+                    raise error(f"{where}: the arrays unpack to more than {max_bytes} bytes")
                 array = _array(content, f"{where}: array {name[:40]!a}", error)
                 if array is not None:
                     arrays[name] = array
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as cause:
-        raise error(f"{where}: not a sound .npz archive ({' '.join(str(cause).split())[:80]})") from None
+        raise error(f"{where}: damaged, or not a .npz archive ({' '.join(str(cause).split())[:80]})") from None
     return arrays
 
 
 def numbers(
     array: np.ndarray[Any, Any], shape: tuple[int | None, ...], where: str, error: Errors = ClipError
 ) -> Tensor:
-    """An array as float64 of the given shape; None allows any length. Raises ``error``, also for numbers that are not finite."""
+    """Convert an array of numbers to a float64 tensor of the given shape; None in the shape allows any length.
+
+    Raises ``error`` if the shape differs, or a value is not a finite number.
+    """
     fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
     if array.dtype.kind not in "fiu" or not fits:
         wanted = "x".join("any" if size is None else str(size) for size in shape)
@@ -72,21 +78,21 @@ def numbers(
 
 
 def words(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> tuple[str, ...]:
-    """An array as a list of texts. Raises ``error``."""
+    """Convert a one-dimensional array of text to strings. Raises ``error`` for any other array."""
     if array.ndim != 1 or array.dtype.kind not in "US":
         raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected a list of names")
     return tuple(_word(value) for value in array.tolist())
 
 
 def word(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> str:
-    """An array that holds one text. Raises ``error``."""
+    """Return the string of an array that holds exactly one text. Raises ``error`` for any other array."""
     if array.ndim != 0 or array.dtype.kind not in "US":
         raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one text")
     return _word(array.item())
 
 
 def scalar(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> float:
-    """An array that holds one number. Raises ``error``."""
+    """Return the number of an array that holds exactly one finite number. Raises ``error`` for any other array."""
     if array.size != 1 or array.dtype.kind not in "fiub" or not math.isfinite(array.item()):
         raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one number")
     return float(array.item())
@@ -97,32 +103,32 @@ def _word(value: str | bytes) -> str:
 
 
 def _array(content: bytes, where: str, error: Errors) -> np.ndarray[Any, Any] | None:
-    """The array of an .npy file, None if it holds objects. Raises ``error``."""
+    """Return the array in the bytes of an .npy file; None if it holds Python objects. Raises ``error``."""
     version = content[6:7]
     if content[:6] != b"\x93NUMPY" or version not in (b"\x01", b"\x02", b"\x03"):
-        raise error(f"{where} is not NumPy's .npy")
+        raise error(f"{where} is not in NumPy's .npy format")
     width = 2 if version == b"\x01" else 4
     if len(content) < 8 + width:
         raise error(f"{where} is cut short")
     length = struct.unpack("<H" if width == 2 else "<I", content[8 : 8 + width])[0]
     start = 8 + width + length
     if length > _MAX_HEADER or start > len(content):
-        raise error(f"{where} has a header of {length} bytes")
+        raise error(f"{where} has a header of {length} bytes; at most {_MAX_HEADER}, within the file, are read")
     try:
         header = ast.literal_eval(content[8 + width : start].decode("latin-1").strip())
         descr, order, shape = header["descr"], header["fortran_order"], header["shape"]
         kind = np.dtype(descr) if isinstance(descr, str) else None
     except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError, IndexError):
-        raise error(f"{where} has a garbled header") from None
+        raise error(f"{where} has a header that cannot be parsed") from None
     if kind is not None and kind.kind == "O":
         return None
     whole = isinstance(shape, tuple) and len(shape) <= 8 and all(type(n) is int and 0 <= n < 2**40 for n in shape)
     if kind is None or kind.kind not in _KINDS or not whole or not kind.itemsize:
-        raise error(f"{where} holds neither numbers nor text")
+        raise error(f"{where} must hold numbers or text of a definite shape")
     if math.prod(shape) * kind.itemsize != len(content) - start:
         raise error(f"{where} is not as large as its header says")
     if kind.kind == "U":  # NumPy hands code points on unseen, and Python breaks on those that are none
         points = np.frombuffer(content, np.dtype("u4").newbyteorder(kind.byteorder), offset=start)
         if bool(((points > sys.maxunicode) | ((points >= 0xD800) & (points <= 0xDFFF))).any()):
-            raise error(f"{where} holds text that is none")
+            raise error(f"{where} holds text with invalid Unicode code points")
     return np.frombuffer(content, kind, offset=start).reshape(shape, order="F" if order else "C")

@@ -24,10 +24,10 @@ __all__ = ["DEVICES", "ENGINES", "DeviceName", "check_engine", "make_engine", "s
 def make_engine(
     character: Character, num_envs: int, threads: int = 0, engine: str = "mujoco", device: DeviceName = "cpu"
 ) -> Engine:
-    """``num_envs`` copies of a character in the engine of that name; ``threads`` 0 means all cores.
+    """Make the engine called ``engine``, with ``num_envs`` copies of a character; ``threads`` 0 means all cores.
 
     Raises:
-        InputError: no engine has the name, the engine is not installed, it does not run on the device, or this machine
+        InputError: no engine has the name, the engine is not installed or does not run on the device, or this machine
             has no such device.
     """
     check_engine(engine, device)
@@ -35,7 +35,9 @@ def make_engine(
 
 
 def simulation_device(engine: str, device: DeviceName) -> DeviceName:
-    """The device on which an engine simulates for a learner on ``device``: the same if the engine runs there, else the CPU.
+    """Return the device on which an engine simulates for a learner on ``device``.
+
+    This is the learner's device if the engine runs there, else the CPU.
 
     Raises:
         InputError: no engine has the name, or the engine is not installed.
@@ -44,9 +46,10 @@ def simulation_device(engine: str, device: DeviceName) -> DeviceName:
 
 
 def check_engine(engine: str, device: str, learning: bool = False) -> None:
-    """Raise InputError if an engine cannot run on a device; the message names a device or engine that can.
+    """Raise InputError if an engine cannot run on a device; the message names a device or engine that works.
 
-    ``learning``: the device is the learner's. An engine that runs on the CPU only then simulates on the CPU.
+    With ``learning`` the device is the learner's. An engine that runs on the CPU only is then no error, because it
+    simulates on the CPU.
     """
     devices = ENGINES.get(engine).devices
     if device == "cpu":
@@ -61,7 +64,7 @@ def check_engine(engine: str, device: str, learning: bool = False) -> None:
 
 
 def _engines_on(device: str) -> list[str]:
-    """Names of the installed engines that run on ``device``."""
+    """Return the names of the installed engines that run on ``device``."""
     names = []
     for name in ENGINES:
         try:

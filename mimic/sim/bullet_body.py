@@ -1,9 +1,9 @@
-"""A character as a pybullet multibody, built link by link from the Character, without a file.
+"""Build a character as a pybullet multibody, link by link, without a file.
 
 Frames, masses, inertias, joint axes and limits are exactly MuJoCo's: accelerations agree to 1e-9 (tests/sim). Contact and
-stepping are Bullet's own. Two traps of pybullet 3.2.7 shape the code. A ball joint turns in the frame
-of the child's inertia, so this module never rotates that frame. And a call of ``changeDynamics`` with a setting of the
-whole body applies its other settings to the wrong link, so every setting has a call of its own.
+stepping are Bullet's own. Two traps of pybullet 3.2.7 shape the code. First, a ball joint turns in the frame of the
+child's inertia, so this module never rotates that frame. Second, a call of ``changeDynamics`` with a setting of the whole
+body applies its other settings to the wrong link, so every setting has a call of its own.
 """
 
 from types import ModuleType
@@ -24,7 +24,7 @@ _IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
 
 def connect(bullet: ModuleType, dt: float) -> int:
-    """Create a world with gravity and a ground, stepped by ``dt`` [s]; returns pybullet's number for it."""
+    """Create a Bullet world with gravity and a ground, stepped by ``dt`` [s]; return pybullet's number of the world."""
     client: int = bullet.connect(bullet.DIRECT)
     if client < 0:
         raise InputError("pybullet has no free world left; simulate fewer environments (--num-envs, --episodes)")
@@ -40,9 +40,9 @@ def connect(bullet: ModuleType, dt: float) -> int:
 
 
 def add_character(bullet: ModuleType, character: Character, client: int, damping: list[float]) -> int:
-    """Add the character with this damping of its joints [N·m·s/rad] to the world ``client``; returns pybullet's number.
+    """Add the character to the world ``client``; return pybullet's number of the character.
 
-    Link i is body i + 1.
+    ``damping`` holds one value a joint [N·m·s/rad]. Bullet's link i is the character's body i + 1.
     """
     root, links = character.bodies[0], character.bodies[1:]
     joints = [None if body.joint is None else character.joints[body.joint] for body in links]
@@ -84,27 +84,30 @@ def add_character(bullet: ModuleType, character: Character, client: int, damping
 
 
 def moving_links(character: Character) -> list[int]:
-    """Bullet's link of each joint, in joint order."""
+    """Return the number of the Bullet link that each joint moves, in joint order."""
     link_of = {body.joint: index - 1 for index, body in enumerate(character.bodies) if body.joint is not None}
     return [link_of[joint] for joint in range(len(character.joints))]
 
 
 def inertia(body: Body) -> tuple[float, ...]:
-    """Principal moments [kg·m²] of the body's primitive along its link's axes.
+    """Return the principal moments of inertia [kg·m²] of a body's primitive about the axes of its link.
 
     Raises:
-        InputError: the axes of the primitive are not those of its link.
+        InputError: the primitive is rotated against its link, so that these are not its principal axes.
     """
     turn = Rotation.from_quat(body.geom.quat, scalar_first=True).as_matrix()
     tensor: NDArray[np.float64] = turn @ np.diag(_moments(body.geom, body.mass)) @ turn.T
     diagonal = np.diag(tensor)
     if np.abs(tensor - np.diag(diagonal)).max() > 1e-6 * diagonal.max():
-        raise InputError(f"the bullet engine cannot simulate body '{body.name}': its shape is turned against its link")
+        raise InputError(
+            f"the bullet engine cannot simulate body '{body.name}', whose shape is rotated against its link; "
+            "use --engine mujoco"
+        )
     return tuple(float(x) for x in diagonal)
 
 
 def _moments(geom: Geom, mass: float) -> tuple[float, float, float]:
-    """Principal moments [kg·m²] of a solid sphere, capsule along z, or box, about its centre."""
+    """Return the principal moments [kg·m²] of a solid sphere, box or capsule (along z) about its centre."""
     if geom.shape == "box":
         x, y, z = (size * size for size in geom.size)
         return mass * (y + z) / 3, mass * (x + z) / 3, mass * (x + y) / 3

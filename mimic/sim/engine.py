@@ -1,17 +1,17 @@
-"""The interface of simulators: the rest of the program uses engines only through it.
+"""The interface through which the rest of the program uses a simulator.
 
-An engine simulates N independent copies of one character on the ground. Nothing of a simulator leaks past this
-interface: poses go in and out as :class:`CharacterState`, targets as joint rotations.
+An engine simulates N independent copies of one character on the ground. Callers never see a simulator's own types:
+poses are passed as :class:`CharacterState`, servo targets as joint rotations.
 
 Guarantees of every engine:
 
 * ``read`` returns fresh tensors on ``device``;
 * copies never influence each other;
 * ``failed`` reports a copy right after the ``step`` in which it became non-finite or faster than ``MAX_VELOCITY``;
-* a failed copy keeps its state, and the results of the others are the same to the bit (on a GPU: to rounding).
+* a failed copy keeps its state, and changes no bit of the other copies' results (on a GPU: only rounding).
 
-A new engine is one file: a class that derives from :class:`Engine` and registers itself,
-``@ENGINES.register("NAME")``. The file lies in ``mimic/sim/engines/NAME.py``, or in a plugin (``mimic.core.registry``).
+A new engine is one file: a class that derives from :class:`Engine` and is decorated with ``@ENGINES.register("NAME")``.
+The file is ``mimic/sim/engines/NAME.py``, or belongs to a plugin (``mimic.core.registry``).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Engine(Protocol):
     """Simulation of N copies of one character.
 
     Attributes:
-        devices: devices that the engine can run on, of "cpu" and "cuda".
+        devices: devices that the engine can run on: "cpu", "cuda" or both.
         deterministic_on: those of ``devices`` on which the same calls give the same bits.
-        startup_note: a line for the user before the engine is first used; "" if there is nothing to say.
-        device: where this engine's tensors lie.
+        startup_note: a line that is shown to the user before the engine is first used; "" for none.
+        device: device of this engine's tensors.
         substeps: physics steps in a control step, at each of which the servo's torque is renewed.
     """
 
@@ -50,35 +50,38 @@ class Engine(Protocol):
 
     @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
-        """``num_envs`` copies of a character on ``device``; ``threads`` 0 means all cores, and may be ignored."""
+        """Make an engine of ``num_envs`` copies of a character on ``device``.
+
+        ``threads`` 0 means all cores; an engine may ignore it.
+        """
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Set the copies ``ids`` to ``state`` and clear their warm start, controls and failure flags.
 
-        ``ids`` are indices (K,), with K rows of state; or a mask (N,) bool, with N rows of which the masked ones count.
+        ``ids`` are indices (K,) with K rows of state, or a mask (N,) bool with N rows, of which the masked rows are used.
         """
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Servo targets until the next call, (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
+        """Set the servo targets (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
 
     def step(self) -> None:
         """Advance every copy by one control step."""
 
     def read(self) -> CharacterState:
-        """The pose and velocity of every copy now."""
+        """Return the current pose and velocity of every copy."""
 
     def failed(self) -> Tensor:
-        """(N,) bool: copies whose simulation has broken since their last reset."""
+        """Return (N,) bool: copies that have become non-finite or too fast since their last reset."""
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Copies of all tensors that determine later steps."""
+        """Return copies of all tensors that determine later steps, by name."""
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """Continue from a snapshot. The engine's docstring says whether the continuation is the same to the bit."""
+        """Continue from a snapshot. The engine's docstring says whether later steps are then the same to the bit."""
 
     def physics_step(self) -> None:
-        """Advance the simulator by the physics steps of one control step, without servo and checks; for benchmarks."""
+        """Advance the simulator by the physics steps of one control step, without servo or checks (for benchmarks)."""
 
     def details(self) -> dict[str, int]:
-        """Facts of this engine for a benchmark's report: substeps, threads, lost contacts."""
+        """Return figures of this engine for a benchmark's report: substeps, and others such as threads."""
         return {"substeps": self.substeps}

@@ -1,4 +1,4 @@
-"""Import of pybullet without the banner that it prints."""
+"""Import pybullet without printing its banner."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mimic.core.errors import InputError
 
 
 def load_pybullet() -> ModuleType:
-    """The pybullet module.
+    """Return the pybullet module.
 
     Raises:
-        InputError: it is not installed, or does not load here.
+        InputError: pybullet is not installed, or cannot be loaded on this machine.
     """
     if "pybullet" in sys.modules:
         return sys.modules["pybullet"]
@@ -27,7 +27,9 @@ def load_pybullet() -> ModuleType:
         os.dup2(sink, 2)
         return importlib.import_module("pybullet")
     except ImportError as error:
-        raise InputError(f"pybullet cannot be imported ({error}); it has wheels for CPython 3.11 only") from error
+        raise InputError(
+            f"pybullet cannot be imported ({error}); install it under CPython 3.11, the only version with wheels"
+        ) from error
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Write or select a subset of rows, by indices or by a boolean mask.
+"""Write or select a subset of a tensor's rows, by indices or by a boolean mask.
 
 A mask keeps shapes fixed, so that a GPU never synchronises with the host.
 """
@@ -13,7 +13,7 @@ def assign_rows(target: Tensor, rows: Tensor, value: Tensor | float) -> None:
     Args:
         target: the tensor to change.
         rows: indices (K,) int64, or a mask (N,) bool.
-        value: a number, or (K, ...) for indices, or (N, ...) for a mask; of the latter only masked rows are read.
+        value: a number; or (K, ...) for indices; or (N, ...) for a mask, of which only the masked rows are read.
     """
     if rows.dtype != torch.bool:
         target[rows] = value
@@ -26,8 +26,8 @@ def assign_rows(target: Tensor, rows: Tensor, value: Tensor | float) -> None:
 
 
 def select_rows(rows: Tensor) -> Tensor | slice:
-    """An index that selects from a tensor (N, ...) the rows that :func:`assign_rows` writes.
+    """Return an index of the rows of a tensor (N, ...) for which :func:`assign_rows` needs values.
 
-    For indices these are the indices; for a mask it is every row.
+    Given indices (K,), these are the rows with the indices; given a mask (N,), these are all N rows.
     """
     return slice(None) if rows.dtype == torch.bool else rows

@@ -1,4 +1,4 @@
-"""The servo: proportional-derivative control whose total torque keeps to each joint's limit.
+"""The servo: proportional-derivative (PD) control whose total torque never exceeds a joint's limit.
 
 A joint's torque is kp * e - kd * v, scaled down to the joint's torque limit if its norm exceeds it. The error e is the
 rotation vector from the joint to its target in the child's frame, as in DeepMimic's stable PD controller (Tan, Liu and
@@ -6,16 +6,17 @@ Turk 2011). The engine applies the damping -kd * v in the joint, so the motor ap
 
     motor = limited(kp * e - kd * v) + kd * v.
 
-Such a servo is far too quick for a light foot: with h the physics step, h * kd is sixty times the foot's inertia. Stable
-PD controllers and MuJoCo take the damping at the end of the step (implicitly), which adds h * kd to the inertia:
+This damping is too stiff for a light foot: with h the physics step, h * kd is sixty times the foot's inertia. Stable PD
+controllers and MuJoCo evaluate the damping at the end of the step (implicitly), which adds h * kd to the inertia M:
 
     (M + h * kd) dv / h = torque at the start of the step.
 
-Contact, however, has been solved with M alone before. Its forces suit an inertia M but act on M + h * kd, and are far
-too weak to stop the foot. Feet sank in by 16 mm and slid at half a metre a second, however hard the contact.
+MuJoCo, however, solves contacts with M alone. Contact forces for an inertia M act on M + h * kd, and are far too weak to
+stop the foot. Feet then sank in by 16 mm and slid at 0.5 m/s, however hard the contact was.
 
-The character's joints therefore have an armature (a rotor's inertia) of kd * armature_s. Contact takes it into account,
-and the damping may be explicit. The torque keeps to its limit exactly, and finer steps simulate the same character.
+The character's joints therefore have an armature (a rotor's inertia) of kd * armature_s. Contact forces include the
+armature, so the damping can be explicit. The torque keeps its limit exactly, and finer physics steps simulate the same
+character.
 """
 
 import torch
@@ -48,7 +49,7 @@ class Servo:
             self._axes[joint.dof] = torch.tensor(joint.axis, device=device, dtype=dtype)
 
     def set_target(self, pd_target: Tensor) -> None:
-        """pd_target (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
+        """Set the targets (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._target = pd_target
         # inverted once here, because every physics step needs it
         self._from_target = quat_conj(
@@ -56,25 +57,27 @@ class Servo:
         )
 
     def torques(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
-        """Limited servo torque, and the motor torque that gives it beside a damper kd, each (N, A) [N·m].
+        """Return the limited servo torque and the motor torque, each (N, A) [N·m].
+
+        The motor torque and the joint's damping -kd * v together give the servo torque.
 
         Args:
             ball_quat: (N, J_ball, 4) wxyz of the ball joints, in joint order.
-            joint_pos: (N, A) [rad]; angles of the hinges, other columns are not read.
+            joint_pos: (N, A) [rad], angles of the hinges; the columns of ball joints are not read.
             joint_vel: (N, A) [rad/s].
         """
         _, limited = self.error_and_torque(ball_quat, joint_pos, joint_vel)
         return limited, limited + self._kd * joint_vel
 
     def torque_of(self, state: CharacterState) -> Tensor:
-        """Limited servo torque, (N, A) [N·m], of a pose and velocity of N copies."""
+        """Return the limited servo torque (N, A) [N·m] for the pose and velocity of N copies."""
         quat = state.joint_quat[:, self._joint_of_dof]
         angle = 2.0 * torch.atan2((quat[..., 1:] * self._axes).sum(-1), quat[..., 0])
         angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
         return self.torques(state.joint_quat[:, self._ball_joints], angle, state.joint_vel)[0]
 
     def error_and_torque(self, ball_quat: Tensor, joint_pos: Tensor, joint_vel: Tensor) -> tuple[Tensor, Tensor]:
-        """Error e, (N, A) [rad], and limited servo torque, (N, A) [N·m]; arguments as of :meth:`torques`."""
+        """Return the error e (N, A) [rad] and the limited servo torque (N, A) [N·m]; arguments as of :meth:`torques`."""
         error = self._target - joint_pos
         beyond = quat_to_rotvec(quat_mul(self._from_target, ball_quat))  # the target: its inverse, the error
         error.index_copy_(1, self._ball_dofs, -beyond.flatten(1))

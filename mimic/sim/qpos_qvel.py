@@ -1,4 +1,4 @@
-"""Conversion between CharacterState and MuJoCo's generalised coordinates qpos and qvel, both ways."""
+"""Convert CharacterState to MuJoCo's generalised coordinates qpos and qvel, and back."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from mimic.sim.masking import assign_rows
 
 
 class Coordinates:
-    """The layout of a character's root and joints in qpos (N, nq) and qvel (N, nv), float32 or float64, on one device."""
+    """Layout of a character's root and joints in qpos (N, nq) and qvel (N, nv), float32 or float64, on one device."""
 
     def __init__(self, character: Character, addresses: list[int], device: torch.device | str = "cpu"):
-        """``addresses``: the address of each joint in qpos, without the free root."""
+        """``addresses``: the first column of each joint in qpos, without the free root."""
         joints = character.joints
         self._num_joints = len(joints)
         ball = [i for i, joint in enumerate(joints) if joint.kind == "ball"]
@@ -32,7 +32,10 @@ class Coordinates:
         )
 
     def write(self, qpos: Tensor, qvel: Tensor, rows: Tensor, state: CharacterState) -> None:
-        """Write ``state`` into the rows ``rows`` (see :func:`mimic.sim.masking.assign_rows`), in place."""
+        """Write ``state`` into the rows ``rows`` of qpos and qvel, in place.
+
+        ``rows`` and the number of states are as of :func:`mimic.sim.masking.assign_rows`.
+        """
         pos, vel = qpos.new_empty(len(state), qpos.shape[1]), qvel.new_empty(len(state), qvel.shape[1])
         pos[:, :3], pos[:, 3:7] = state.root_pos_w, state.root_quat_w
         vel[:, :3] = state.root_linvel_w
@@ -46,7 +49,7 @@ class Coordinates:
         assign_rows(qvel, rows, vel)
 
     def read(self, qpos: Tensor, qvel: Tensor) -> CharacterState:
-        """Pose and velocity of every copy, float32, in new tensors."""
+        """Return the pose and velocity of every copy as new float32 tensors."""
         joint_quat = torch.empty(4, len(qpos), self._num_joints, device=qpos.device).movedim(0, -1)
         joint_quat[:, self._ball_joints] = self.ball_quat(qpos)
         angles = qpos.index_select(1, self._hinge_columns).float()
@@ -62,7 +65,7 @@ class Coordinates:
         )
 
     def ball_quat(self, qpos: Tensor) -> Tensor:
-        """(N, J_ball, 4) wxyz float32 of the ball joints, in joint order."""
+        """Return the quaternions (N, J_ball, 4) wxyz of the ball joints, float32, in joint order."""
         return qpos.index_select(1, self._ball_columns).float().view(len(qpos), 4, -1).movedim(1, -1)
 
     def put_ball_quat(self, qpos: Tensor, ball_quat: Tensor) -> None:
@@ -70,5 +73,5 @@ class Coordinates:
         qpos[:, self._ball_columns] = ball_quat.movedim(-1, 1).flatten(1)
 
     def joint_pos(self, qpos: Tensor) -> Tensor:
-        """(N, A) [rad] float32; angles of the hinges; the columns of ball joints hold no angle."""
+        """Return the hinges' angles (N, A) [rad] float32; columns of ball joints hold other numbers."""
         return qpos.index_select(1, self._position_columns).float()

@@ -1,6 +1,6 @@
 """The servo of ``mimic/sim/pd_controller.py`` as one Warp kernel, so that a whole control step can be one CUDA graph.
 
-This module is separate because its import needs ``warp``.
+This module is separate because it imports ``warp``, an optional package.
 """
 
 import warp as wp
@@ -23,7 +23,7 @@ def _torques(
     qvel: wp.array2d[float],
     ctrl: wp.array2d[float],
 ) -> None:
-    """One joint of one world: its torque kp e - kd v, limited, plus the damping that the engine takes off again."""
+    """Compute one joint's motor torque in one world: limited(kp e - kd v) + kd v. The joint's damping subtracts kd v."""
     world, joint = wp.tid()  # type: ignore[misc]
     d, a = dof[joint], address[joint]
     if ball[joint]:
@@ -57,10 +57,10 @@ def _torques(
 
 
 class WarpServo:
-    """Writes motor torques into ``ctrl`` (N, A) from ``target`` (N, A), qpos and qvel, all arrays of one device."""
+    """Writes motor torques into ``ctrl`` (N, A) from ``target`` (N, A), qpos and qvel, all arrays on one device."""
 
     def __init__(self, character: Character, addresses: list[int], device: wp.Device):
-        """``addresses``: the address of each joint in qpos, without the free root."""
+        """``addresses``: the first column of each joint in qpos, without the free root."""
         joints = character.joints
 
         def array(values: list[object], dtype: type) -> wp.array:
@@ -75,7 +75,7 @@ class WarpServo:
         self._device = device
 
     def launch(self, target: wp.array, qpos: wp.array, qvel: wp.array, ctrl: wp.array) -> None:
-        """Compute the motor torques of the current state."""
+        """Compute the motor torques [N·m] for ``target`` [rad] and the state in qpos and qvel; write them to ``ctrl``."""
         constants = [self._shape, self._dof, self._address, self._kp, self._kd, self._limit]
         wp.launch(
             _torques,

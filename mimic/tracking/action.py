@@ -1,4 +1,4 @@
-"""The map from a policy's action to servo targets."""
+"""Convert a policy's action to servo targets."""
 
 import torch
 from torch import Tensor
@@ -26,10 +26,13 @@ class Action:
 
     @property
     def needs_reference(self) -> bool:
-        """Whether targets are offsets from the reference's pose."""
+        """Whether an action is an offset from the reference's pose (mode "reference")."""
         return self.config.mode == "reference"
 
     def pd_target(self, action: Tensor, reference_target: Tensor | None) -> Tensor:
-        """Servo targets (N, A) [rad]; ``reference_target`` (N, A) is the reference pose ``lead_s`` ahead, or None."""
+        """Return the servo targets (N, A) [rad] for ``action`` (N, A) in policy units.
+
+        ``reference_target`` (N, A) [rad] is the reference pose ``lead_s`` ahead; None in the mode "absolute".
+        """
         base = self.offset if reference_target is None else reference_target
         return base + self.scale * action

@@ -14,11 +14,12 @@ _FLOOR = 0.02  # added to every failure rate, so that no phase is never drawn
 
 
 class AdaptiveSampling:
-    """Draws start phases; ``share`` in [0, 1] of them by failure rate, the rest uniformly.
+    """Draws start phases: a ``share`` in [0, 1] of them by failure rate, the rest uniformly.
 
     Attributes:
-        fails, tries: (K * BINS,) float64, decayed counts of the episodes that started in each bin of each of K clips and
-            failed, and of all that ended; updated in place.
+        tries: (K * BINS,) float64, decayed count of the ended episodes that had started in each bin of each of K clips;
+            updated in place.
+        fails: (K * BINS,) float64, the same count of the episodes that ended by failure.
     """
 
     def __init__(self, share: float, device: torch.device | str = "cpu", num_clips: int = 1):
@@ -27,11 +28,11 @@ class AdaptiveSampling:
         self.tries = torch.zeros(num_clips * BINS, dtype=torch.float64, device=device)
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors that the future depends on, not copied."""
+        """Return the tensors that later start phases depend on, by name, not copied."""
         return {"fails": self.fails, "tries": self.tries}
 
     def phases(self, uniform: Tensor, clip: Tensor | None = None) -> Tensor:
-        """Start phases (M,) in [0, 1) of the clips ``clip`` (M,) from uniform random numbers (M,) in [0, 1)."""
+        """Convert uniform random numbers (M,) in [0, 1) to start phases (M,) in [0, 1) of the clips ``clip`` (M,)."""
         if not self.share:
             return uniform
         rate = ((self.fails + 0.5) / (self.tries + 1.0) + _FLOOR).view(-1, BINS)
@@ -46,13 +47,13 @@ class AdaptiveSampling:
         return ((bin_ + within.clamp(0.0, 1.0 - 1e-9)) / BINS).squeeze(1)
 
     def count(self, phase: Tensor, ended: Tensor, failed: Tensor, clip: Tensor | None = None) -> None:
-        """Count the episodes of one control step.
+        """Count the episodes that end in one control step, and decay the earlier counts.
 
         Args:
-            phase: (N,), where each environment's episode had started.
+            phase: (N,) in [0, 1), phase of the clip at which each environment's episode started.
             ended: (N,) bool, episodes that ended in this step.
-            failed: (N,) bool, those of them that failed.
-            clip: (N,) int64, of each environment; not read if all clips share their bins.
+            failed: (N,) bool, episodes that ended by failure in this step.
+            clip: (N,) int64, clip of each environment; not read if all clips share their bins.
         """
         if not self.share:
             return

@@ -1,4 +1,4 @@
-"""The rules of a clip: which contacts are allowed, and how the reference's root is re-synchronised.
+"""The rules of a clip: allowed ground contacts, and re-synchronisation of the reference's root with the simulation.
 
 A table holds the rules of the clips in the catalogue. The rules of any other clip are inferred from its motion.
 """
@@ -23,9 +23,13 @@ _TABLE = Path(__file__).with_name("clip_rules.yaml")
 class ClipRules:
     """The rules of one clip, as in DeepMimic's arguments files.
 
-    ``allowed_contacts`` adds to the character's; ``forbidden_contacts`` replaces the rule by a list of bodies.
-    ``sync_root_pos`` / ``sync_root_yaw``: at each cycle the reference's root is moved / turned to the simulated one.
-    ``episode_s`` caps the episode [s].
+    Attributes:
+        allowed_contacts: bodies that may touch the ground, beside those that the character always allows.
+        forbidden_contacts: if given, exactly these bodies must not touch the ground.
+        contact_fails: whether a forbidden contact ends the episode.
+        sync_root_pos: whether each cycle moves the reference's root to the position of the simulated root.
+        sync_root_yaw: whether each cycle turns the reference's root to the heading of the simulated root.
+        episode_s: longest episode [s]; None is no limit.
     """
 
     allowed_contacts: tuple[str, ...] = ()
@@ -38,17 +42,20 @@ class ClipRules:
 
 @cache
 def rules_for(*clips: str) -> ClipRules:
-    """The rules of a clip of the catalogue; several clips have those of the first, without a re-synchronised heading."""
+    """Return the rules of a clip in the table; a clip that is not in the table has the defaults.
+
+    For several clips these are the rules of the first, with the root's position synchronised and its heading not.
+    """
     table = read_yaml(_TABLE)
     rules = build(ClipRules, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
     return replace(rules, sync_root_pos=True, sync_root_yaw=False) if len(clips) > 1 else rules
 
 
 def rules_of(motions: Sequence[Motion], character: Character) -> ClipRules:
-    """The rules of these clips.
+    """Return the rules that ``motions`` share, from the table or, if the first clip is not in the catalogue, inferred.
 
-    They are inferred if the first clip is not in the catalogue. Every body that touches the ground in the clips may then
-    touch it, and a cycle that turns goes on turning.
+    Inferred rules allow ground contact to every body that touches the ground in the clips. The heading is
+    synchronised at each cycle if a single looping clip turns the character.
     """
     names = [motion.name for motion in motions]
     rules = rules_for(*names)
@@ -60,7 +67,7 @@ def rules_of(motions: Sequence[Motion], character: Character) -> ClipRules:
 
 
 def _on_the_ground(motion: Motion, character: Character) -> list[str]:
-    """Bodies that touch the ground at some moment of the clip."""
+    """Return the names of the bodies that touch the ground at some moment of the clip."""
     still = motion.root_pos_w.new_zeros(motion.num_frames, 3)
     joint_vel = motion.root_pos_w.new_zeros(motion.num_frames, character.num_actuated)
     state = CharacterState(motion.root_pos_w, motion.root_quat_w, still, still, motion.joint_quat, joint_vel)
@@ -72,7 +79,10 @@ def _on_the_ground(motion: Motion, character: Character) -> list[str]:
 
 
 def foot_bodies(character: Character, rules: ClipRules) -> tuple[str, ...]:
-    """The bodies that the rules let touch the ground; the end effectors if the rules let every body."""
+    """Return the names of the bodies that may touch the ground under ``rules``.
+
+    If the rules name no allowed bodies, because they list forbidden ones or none, these are the end effectors.
+    """
     if rules.contact_fails and rules.forbidden_contacts is None:
         return tuple(dict.fromkeys((*character.config.allowed_contacts, *rules.allowed_contacts)))
     return character.end_effectors

@@ -1,4 +1,4 @@
-"""Choice among several clips: the clip of an episode's start, and the clip after each cycle."""
+"""Choose among several clips: with which clip an episode starts, and which clip follows a cycle."""
 
 from collections.abc import Callable
 
@@ -12,12 +12,13 @@ _CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream
 
 
 class ClipSelection:
-    """Random clips, each as likely as any other.
+    """Draws clips at random, each with the same probability.
 
     Attributes:
-        num_clips: how many there are.
-        first_clip: the clip that episodes start with, one for all or (N,) int64; None: a random one.
-        sampler: gives the clips (K,) with which the environments ``rows`` (K,) start, instead of random ones.
+        num_clips: number of clips.
+        first_clip: index of the clip that episodes start with, one for all or (N,) int64; None: a random clip.
+        sampler: function that returns the clips (K,) int64 with which the environments ``rows`` (K,) start; None:
+            ``first_clip`` decides.
     """
 
     def __init__(self, num_clips: int, episodes: Episodes):
@@ -27,7 +28,7 @@ class ClipSelection:
         self._episodes = episodes
 
     def first(self, rows: Tensor | slice) -> Tensor:
-        """The clip with which the next episode of the environments ``rows`` starts, (K,) int64."""
+        """Return the clip (K,) int64 with which the next episode of each of the environments ``rows`` starts."""
         if self.sampler is not None:
             return self.sampler(rows)
         if isinstance(self.first_clip, Tensor):
@@ -36,7 +37,10 @@ class ClipSelection:
         return clip if self.first_clip is None else torch.full_like(clip, self.first_clip)
 
     def next(self, current: Tensor) -> Tensor:
-        """The clip (N,) int64 of each environment's next cycle: ``current`` (N,), or with some probability another."""
+        """Return the clip (N,) int64 of each environment's next cycle.
+
+        This is the clip ``current`` (N,), or with probability 0.3 a clip drawn anew.
+        """
         switch = self._episodes.uniform_of_step(_SWITCH_STREAM) < _SWITCH
         other = (self._episodes.uniform_of_step(_CLIP_STREAM) * self.num_clips).long()
         return torch.where(switch, other, current)

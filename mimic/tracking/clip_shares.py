@@ -1,4 +1,4 @@
-"""Which clip of a library an episode gets: every clip keeps its share of the environments, and clips that fail get more."""
+"""Divide the environments among the clips of a library: clips in which the character falls often get more of them."""
 
 import torch
 from torch import Tensor
@@ -10,13 +10,14 @@ _EVEN = 0.5  # the part of the environments that all clips share alike
 
 
 class ClipShares:
-    """Gives new episodes the clips that are furthest below their share of the environments.
+    """Gives each new episode the clip that is furthest below its share of the environments.
 
-    Half of the environments are shared evenly, half by the square root of the falls per second. Shares are of environments,
-    not of episodes: a clip whose episodes end early would get too few samples otherwise.
+    Half of the environments are divided evenly, half by the square root of each clip's falls per second. Shares are of
+    environments, not of episodes. Otherwise a clip whose episodes end early would get too few samples.
 
     Attributes:
-        falls, seconds: (K,), decayed counts of falls and of the time in which they happened.
+        falls: (K,), decayed number of falls in each clip.
+        seconds: (K,), decayed time [s] spent in each clip.
     """
 
     def __init__(self, env: TrackingEnv):
@@ -26,29 +27,29 @@ class ClipShares:
 
     @property
     def rates(self) -> Tensor:
-        """Falls per second of each clip, (K,)."""
+        """Falls per second (K,) of each clip."""
         return self.falls / self.seconds
 
     @property
     def shares(self) -> Tensor:
-        """Share of the environments that each clip should have, (K,)."""
+        """Share (K,) of the environments that each clip should have; the sum is 1."""
         root = self.rates.sqrt()
         return _EVEN / len(root) + (1.0 - _EVEN) * root / root.sum()
 
     def count(self, clip: Tensor, counted: Tensor, fell: Tensor) -> None:
-        """Count one control step.
+        """Count the falls and the time of one control step.
 
         Args:
-            clip: (N,) that each environment was in.
-            counted: (N,) bool, environments whose falls say something of the policy.
-            fell: (N,) bool, those that fell in this step.
+            clip: (N,) int64, clip of each environment in this step.
+            counted: (N,) bool, environments to count: those that the policy controlled.
+            fell: (N,) bool, environments whose character fell in this step.
         """
         size = len(self.falls)
         self.falls.mul_(_DECAY).add_(torch.bincount(clip[counted & fell], minlength=size))
         self.seconds.mul_(_DECAY).add_(torch.bincount(clip[counted], minlength=size) * self._env.control_dt)
 
     def clips_for(self, rows: Tensor | slice) -> Tensor:
-        """The clips (K,) int64 of the environments ``rows``, which are about to start an episode."""
+        """Return the clips (K,) int64 for the environments ``rows`` (K,), which are about to start an episode."""
         clip, size = self._env.tracker.current.clip, len(self.falls)
         missing = self.shares * len(clip) - (
             torch.bincount(clip, minlength=size) - torch.bincount(clip[rows], minlength=size)

@@ -1,4 +1,4 @@
-"""Settings of the tracking environment; the YAML of a preset fills them in, every key checked."""
+"""Settings of the tracking environment, read from a preset's YAML; every key is checked."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,10 +10,14 @@ from mimic.tracking.reward import RewardConfig
 class ActionConfig:
     """How an action becomes servo targets: ``pd_target = base + scale * action``.
 
-    ``reference``: base is the reference's joint pose ``lead_s`` ahead (the servo lags by kd/kp), scale ``ball_scale``
-    everywhere. ``absolute`` (DeepMimic): base is the zero pose, or the middle of a hinge's range; scale is
-    ``ball_scale`` [rad], or ``hinge_range_scale`` times a hinge's range. A policy mean beyond ``bound`` (in action
-    units; ``hinge_bound`` for hinges, if given) is penalised by the learner, not clipped.
+    With the mode ``reference``, base is the reference's joint pose ``lead_s`` [s] ahead, because the servo lags by kd/kp.
+    The scale is ``ball_scale`` [rad] for all joints.
+
+    With the mode ``absolute`` (DeepMimic), base is the zero pose and the scale is ``ball_scale`` [rad]. For a hinge with
+    a range, base is the middle of the range, and the scale is ``hinge_range_scale`` times the range.
+
+    The learner penalises a policy mean beyond ``bound`` (in action units; ``hinge_bound`` for hinges, if given). Nothing
+    clips the action.
     """
 
     mode: Literal["reference", "absolute"] = "reference"
@@ -26,16 +30,19 @@ class ActionConfig:
     def __post_init__(self) -> None:
         positive = (self.ball_scale, self.hinge_range_scale, self.bound, self.hinge_bound)
         if self.lead_s < 0.0 or any(value is not None and value <= 0.0 for value in positive):
-            raise ValueError("lead_s must not be negative, scales and bounds must be above 0")
+            raise ValueError("lead_s must be 0 or above; scales and bounds must be above 0")
 
 
 @dataclass(frozen=True)
 class ObservationConfig:
-    """Which named fields are observed (mimic/tracking/observation.py), in which frame, and how many control steps ahead.
+    """The named fields of the observation (mimic/tracking/observation.py), and the frame in which they are expressed.
 
-    The ``reference`` frame is the world turned with the reference's clip. The ``heading`` frame turns with the simulated root
-    (DeepMimic). The ``reference_heading`` frame turns to the reference's heading, smoothed over time, so that it does not
-    depend on a clip's axes. With ``clip_id`` and several clips, the observation ends with the current clip, one-hot.
+    Every frame is the world turned about z. The frame ``reference`` is turned as the reference clip was placed. The
+    frame ``heading`` is turned to the simulated root's heading (DeepMimic). The frame ``reference_heading`` is turned to
+    the reference's heading, smoothed over time, and so does not depend on a clip's axes.
+
+    ``target_steps``: how many control steps ahead each future reference pose is. With ``clip_id`` and several clips, the
+    observation ends with the current clip, one-hot.
     """
 
     fields: tuple[str, ...]
@@ -46,15 +53,17 @@ class ObservationConfig:
     def __post_init__(self) -> None:
         targets = [name for name in self.fields if name.startswith("target_")]
         if (targets and not self.target_steps) or min(self.target_steps, default=0) < 0:
-            raise ValueError("target_steps are one or more numbers of control steps from now, 0 or more")
+            raise ValueError("target_steps must list one or more numbers of control steps, each 0 or above")
 
 
 @dataclass(frozen=True)
 class TerminationConfig:
-    """When an episode fails: by forbidden contact, and in training also by two limits.
+    """When an episode fails: by forbidden ground contact, and in training also by two limits.
 
-    ``contact_height``: a forbidden body whose lowest point is below this has touched the ground [m].
-    ``root_tilt`` [rad], ``body_distance`` [m]: largest error against the reference, in training only; null is off.
+    Attributes:
+        contact_height: a body touches the ground if its lowest point is below this height [m].
+        root_tilt: largest angle [rad] between the simulated and the reference root, in training only; null: no limit.
+        body_distance: largest distance [m] of a body from its reference, in training only; null: no limit.
     """
 
     contact_height: float = 0.001
@@ -68,7 +77,7 @@ class TerminationConfig:
 
 @dataclass(frozen=True)
 class TimeLimitConfig:
-    """Training episodes last start_s + (end_s - start_s) * min(1, samples / ramp_samples) ** power seconds."""
+    """Longest training episode: start_s + (end_s - start_s) * min(1, samples / ramp_samples) ** power [s]."""
 
     start_s: float = 20.0
     end_s: float = 20.0
@@ -77,14 +86,15 @@ class TimeLimitConfig:
 
     def __post_init__(self) -> None:
         if min(self.start_s, self.end_s, self.ramp_samples) <= 0.0 or self.power < 0.0:
-            raise ValueError("start_s, end_s and ramp_samples must be above 0, power must not be negative")
+            raise ValueError("start_s, end_s and ramp_samples must be above 0; power must be 0 or above")
 
 
 @dataclass(frozen=True)
 class PushConfig:
-    """Pushes in training (mimic/tracking/pushes.py): changes of velocity up to ``speed`` [m/s], every ``every_s`` [s] on average.
+    """Random pushes in training (mimic/tracking/pushes.py).
 
-    A speed of 0 means no pushes.
+    A push changes the character's velocity by up to ``speed`` [m/s]; 0 means no pushes. The mean time between two pushes
+    is ``every_s`` [s].
     """
 
     speed: float = 0.0
@@ -99,17 +109,17 @@ class PushConfig:
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """The tracking task; evaluation uses ``evaluation_s`` and failure by contact only.
+    """Settings of the tracking task. In evaluation an episode lasts ``evaluation_s`` [s] and fails by contact only.
 
     ``reward`` is the reward of evaluations, and of training unless ``training_reward`` is given.
 
-    ``change_clips``: whether, of several clips, another may follow at the end of a cycle. If not, an episode keeps its
+    ``change_clips``: whether another of several clips may follow at the end of a cycle. If not, an episode keeps its
     clip, and each clip has its own rules.
 
     ``adaptive_starts``: share of training episodes whose start phase is drawn by failure rate (mimic/tracking/adaptive_sampling.py).
 
-    ``lift_penetration`` lifts the clip out of the ground. ``repair`` does so too, and repairs feet that slide and loops
-    that do not close (retarget/repair.py).
+    ``lift_penetration`` lifts a clip in which bodies are below the ground. ``repair`` lifts the clip too, and also
+    corrects sliding feet and loops that do not close (retarget/repair.py).
     """
 
     observation: ObservationConfig
@@ -127,6 +137,6 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.adaptive_starts <= 1.0:
-            raise ValueError("adaptive_starts is a share, from 0 to 1")
+            raise ValueError("adaptive_starts must be a share from 0 to 1")
         if self.evaluation_s <= 0.0:
             raise ValueError("evaluation_s must be above 0")

@@ -9,9 +9,10 @@ _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
 
 
 def counter_uniform(seed: int, env: Tensor, episode: Tensor, stream: int = 0) -> Tensor:
-    """Uniform float64 numbers in [0, 1), one for each (env, episode) pair of int64 tensors (K,).
+    """Return uniform random float64 numbers (K,) in [0, 1), one for each pair of ``env`` and ``episode``, (K,) int64.
 
-    SplitMix64 (Steele, Lea and Flood 2014) of the counters; ``stream`` separates uses within an episode.
+    The counters are hashed by SplitMix64 (Steele, Lea and Flood 2014). Each use of random numbers within an episode has
+    a ``stream`` of its own, and so independent numbers.
     """
     state = torch.full_like(env, seed)
     for counter in (env, episode, torch.full_like(env, stream)):

@@ -1,8 +1,8 @@
-"""The observation: named fields, one after another in a vector.
+"""The observation: a vector of named fields, one after another.
 
-A field is a function of :class:`ObservationInputs` that says how many numbers it gives and whether a running normaliser
-may scale them. A new field is one function in one file, either in ``mimic/tracking/observation_fields/`` or in a plugin
-(``mimic.core.registry``)::
+A field is a function of :class:`ObservationInputs`. It is registered with its size, and with whether a running normaliser
+scales its values. A new field is one function in one file, either in ``mimic/tracking/observation_fields/`` or in a
+plugin (``mimic.core.registry``)::
 
     @field("first_joint_vel", size=lambda character, targets: 3)
     def first_joint_vel(inputs: ObservationInputs) -> Tensor:
@@ -26,7 +26,13 @@ from mimic.tracking.config import ObservationConfig
 
 @dataclass
 class Target:
-    """A future reference pose: root (N, 3), (N, 4) in the world, joints (N, A) as servo targets [rad]."""
+    """A future reference pose of N environments.
+
+    Attributes:
+        root_pos_w: (N, 3) [m].
+        root_quat_w: (N, 4) wxyz.
+        pd_target: (N, A) [rad], the joint pose as servo targets.
+    """
 
     root_pos_w: Tensor
     root_quat_w: Tensor
@@ -35,10 +41,10 @@ class Target:
 
 @dataclass
 class ObservationInputs:
-    """Everything that a field can read, of N environments.
+    """The quantities of N environments that a field can read.
 
-    ``reference_frame`` is the world turned by the reference's yaw. ``frame`` is the one in which links are observed:
-    ``reference_frame``, or the simulated root's heading if the configuration says so.
+    ``reference_frame`` is the world turned by the reference's yaw. ``frame`` is the frame of the links: usually
+    ``reference_frame``, but with the configured frame "heading" the simulated root's heading.
     """
 
     sim: CharacterState
@@ -55,8 +61,8 @@ class ObservationField:
     """One named part of the observation.
 
     Attributes:
-        compute: values (N, ...) of the inputs.
-        size: how many values an environment has, for a character and a number of targets.
+        compute: function that returns the field's values (N, ...).
+        size: function that returns the number of values an environment, given the character and the number of targets.
         normalized: whether a running normaliser scales the values.
     """
 
@@ -71,7 +77,10 @@ Compute = Callable[[ObservationInputs], Tensor]
 
 
 def field(name: str, size: Callable[[Character, int], int], normalized: bool = True) -> Callable[[Compute], Compute]:
-    """Decorator: register a function as the field ``name``; arguments as of :class:`ObservationField`."""
+    """Return a decorator that registers a function as the field ``name``.
+
+    ``size`` and ``normalized`` are as in :class:`ObservationField`.
+    """
 
     def register(compute: Compute) -> Compute:
         FIELDS.register(name)(ObservationField(compute, size, normalized))
@@ -81,20 +90,20 @@ def field(name: str, size: Callable[[Character, int], int], normalized: bool = T
 
 
 class Observation:
-    """The configured fields of one character, one after another.
+    """Computes the configured fields of one character and joins them to a vector.
 
     Attributes:
         layout: field name -> slice of the observation vector.
         dim: length of the vector.
-        unnormalized: (dim,) bool, entries that a running normaliser leaves as they are (the phase).
+        unnormalized: (dim,) bool, entries that a running normaliser leaves unchanged, such as the phase.
 
     Raises:
-        ConfigError: no field, an unknown one, or one twice.
+        ConfigError: the configuration names no field, an unknown field, or a field twice.
     """
 
     def __init__(self, config: ObservationConfig, character: Character, device: torch.device | str = "cpu"):
         if not config.fields or len(set(config.fields)) < len(config.fields):
-            raise ConfigError("observation: name at least one field, and each once")
+            raise ConfigError("observation: 'fields' must name at least one field, and no field twice")
         self.config = config
         self.fields = {name: _field(name) for name in config.fields}
         self.layout: dict[str, slice] = {}
@@ -107,17 +116,23 @@ class Observation:
             self.unnormalized[self.layout[name]] = not one.normalized
 
     def frame(self, sim: CharacterState, reference_frame: Yaw) -> Yaw:
-        """The yaw frame of the links."""
+        """Return the frame in which links are observed.
+
+        This is ``reference_frame``, or with the configured frame "heading" the heading of the simulated root.
+        """
         return Yaw(heading_angle(sim.root_quat_w)) if self.config.frame == "heading" else reference_frame
 
     def observe(self, inputs: ObservationInputs) -> Tensor:
-        """The observation, (N, dim) float32. Raises ConfigError if a field returns another number of values than it declares."""
+        """Return the observation (N, dim) float32.
+
+        Raises ConfigError if a field returns another number of values than its declared size.
+        """
         out = inputs.phase.new_empty(len(inputs.sim), self.dim, dtype=torch.float32)
         for name, columns in self.layout.items():
             values = self.fields[name].compute(inputs).flatten(1)
             if values.shape[1] != columns.stop - columns.start:
-                said = columns.stop - columns.start
-                raise ConfigError(f"observation: field '{name}' says {said} numbers and gives {values.shape[1]}")
+                size = columns.stop - columns.start
+                raise ConfigError(f"observation: field '{name}' declares {size} values and returns {values.shape[1]}")
             out[:, columns] = values
         return out
 

@@ -14,12 +14,12 @@ _WHEN, _SIZE, _DIRECTION = 3, 4, 5  # streams of random numbers
 def random_pushes(config: PushConfig, dt: float, seed: int, env: Tensor, moment: Tensor) -> tuple[Tensor, Tensor]:
     """Draw the pushes of one control step of ``dt`` [s].
 
-    A push is horizontal, in any direction and of any size up to ``config.speed``. An environment is pushed once in
-    ``config.every_s`` on average. The result depends on the seed, the environments ``env`` (N,) int64 and their
-    ``moment`` (N,) int64 alone.
+    A push is horizontal, in a random direction and of a random size up to ``config.speed``. On average an environment is
+    pushed once in ``config.every_s``. The result depends only on the seed, the numbers of the environments ``env`` (N,)
+    int64, and ``moment`` (N,) int64, which counts control steps over all episodes.
 
     Returns:
-        (N,) bool, the environments that are pushed, and (N, 3), the change of velocity [m/s], world axes.
+        Which environments are pushed, (N,) bool, and the change of velocity, (N, 3) [m/s] in world axes.
     """
     pushed = counter_uniform(seed, env, moment, _WHEN) < dt / config.every_s
     size = config.speed * counter_uniform(seed, env, moment, _SIZE).float()

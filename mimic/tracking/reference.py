@@ -1,8 +1,9 @@
 """The reference: pose and velocity of a clip at any time, for N environments at once.
 
-The clip is sampled once onto a dense table, as DeepMimic samples it: positions are lerped, rotations slerped, and
-velocities are forward differences, lerped. A row of the table also holds the results of forward kinematics. A look-up
-is then one gather and one lerp, the same on every device. At ``TABLE_HZ`` the lerp is exact to 1e-6 in reward.
+The clip is sampled once into a dense table, by DeepMimic's rules. Positions are interpolated linearly, rotations by
+slerp; velocities are forward differences, interpolated linearly. A row of the table also holds the results of forward
+kinematics. A look-up is then one gather and one linear interpolation, the same on every device. With ``TABLE_HZ`` rows a
+second, the interpolation changes the reward by less than 1e-6.
 """
 
 import math
@@ -30,27 +31,28 @@ TABLE_HZ = 1920.0
 
 @dataclass
 class ReferenceSample:
-    """The reference of N environments at their clip times; body positions are relative to the root, world axes."""
+    """The reference of N environments at their clip times."""
 
     state: CharacterState
-    body_offset_w: Tensor  # (N, B, 3) joint origins minus the root's [m]
+    body_offset_w: Tensor  # (N, B, 3) joint origins relative to the root, world axes [m]
     end_effector_h: Tensor  # (N, E, 3) heading frame of the reference; z is the height above ground [m]
     com_vel_w: Tensor  # (N, 3) [m/s]
     lowest_point_w: Tensor  # (N, B) height of the lowest point of each body [m]
 
 
 class Reference:
-    """A library of K clips as one ragged table on one device: the clips lie in it one after another.
+    """One or several (K) clips of different lengths as one table on one device, one clip after another.
 
-    Each clip has its own length, and wraps or not. It is in its own frame (origin under the first root).
+    Each clip is in a frame of its own, whose origin is on the ground below the root of the first frame.
 
     Attributes:
         num_clips: K.
-        durations: (K,) float64 [s], of one cycle.
-        loops: (K,) bool, whether the clip wraps.
-        any_loop, all_loop: the same, for some or all clips.
-        shortest_loop: [s], the shortest cycle of the clips that wrap.
-        cycle_displacement: (K, 3) root translation of one cycle [m], height zero.
+        durations: (K,) float64 [s], length of one cycle.
+        loops: (K,) bool, whether the clip loops.
+        any_loop: whether at least one clip loops.
+        all_loop: whether all clips loop.
+        shortest_loop: shortest cycle of the clips that loop [s]; infinite if none does.
+        cycle_displacement: (K, 3) horizontal root translation of one cycle [m]; the height is zero.
     """
 
     def __init__(self, motions: Sequence[Motion], character: Character, device: torch.device | str = "cpu"):
@@ -70,7 +72,7 @@ class Reference:
         self.cycle_displacement = (displacement * torch.tensor([1.0, 1.0, 0.0])).float().to(device)
 
     def _build_clips(self, motions: Sequence[Motion], device: torch.device | str) -> None:
-        """Lengths of the clips, and where each lies in the table."""
+        """Compute the length of each clip, and the rows of the table that hold the clip."""
         durations = torch.tensor([motion.duration for motion in motions], dtype=torch.float64)
         self._rows = torch.tensor([int(torch.tensor(m.duration * TABLE_HZ).ceil()) + 1 for m in motions])
         self.durations = durations.to(device)
@@ -85,34 +87,34 @@ class Reference:
     def duration(self) -> float:
         """Length of a cycle [s]. Raises InputError unless all clips are equally long."""
         if float(self.durations.max() - self.durations.min()) > 1e-6:
-            raise InputError("the clips are not equally long; this works with one clip, or with clips of one length")
+            raise InputError("the clips have different lengths; use one clip, or clips of equal length")
         return float(self.durations[0])
 
     @property
     def loop(self) -> bool:
-        """Whether the clip wraps. Raises InputError unless all clips do, or none does."""
+        """Whether the clips loop. Raises InputError if some clips loop and others do not."""
         if self.any_loop != self.all_loop:
-            raise InputError("some clips loop and some do not; this works with one clip, or with clips that all loop")
+            raise InputError("some clips loop and some do not; use one clip, or clips that all loop")
         return self.all_loop
 
     @property
     def num_rows(self) -> int:
-        """Rows of the first clip's table."""
+        """Number of the table's rows that hold the first clip."""
         return int(self._rows[0])
 
     @property
     def rate(self) -> float:
-        """Rows a second of the first clip's table."""
+        """Rows of the table per second of the first clip."""
         return float(self._rates[0])
 
     def sample(self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None) -> ReferenceSample:
-        """The whole reference at ``clip_time`` (N,) [s] in [0, duration].
+        """Look up pose, velocity and derived quantities of the reference.
 
         Args:
-            clip_time: (N,) float64.
-            origin_w: (N, 3) [m], where the clip's origin lies in the world.
-            yaw: (N,) [rad], how far the clip is turned about z.
-            clip: (N,) int64, which clip; the first if left out.
+            clip_time: (N,) float64 [s] in [0, duration].
+            origin_w: (N, 3) [m], position of the clip's origin in the world.
+            yaw: (N,) [rad], angle by which the clip is turned about z.
+            clip: (N,) int64, index of the clip; None means the first clip for all.
         """
         row = self._look_up(slice(None), clip_time, clip)
         turn, bodies, quats = Yaw(yaw), len(self.character.bodies), self._at["root_quat"].start
@@ -139,19 +141,22 @@ class Reference:
         )
 
     def pd_target(self, clip_time: Tensor, clip: Tensor | None = None) -> Tensor:
-        """Joint pose as servo targets, (N, A) [rad]: rotation vectors of balls, angles of hinges."""
+        """Return the joint pose at ``clip_time`` (N,) [s] as servo targets (N, A) [rad].
+
+        Servo targets are rotation vectors of ball joints and angles of hinges.
+        """
         return self._look_up(self._at["pd_target"], clip_time, clip)
 
     def root(
         self, clip_time: Tensor, origin_w: Tensor, yaw: Tensor, clip: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Root position (N, 3) [m] and orientation (N, 4) wxyz in the world."""
+        """Return the root's position (N, 3) [m] and orientation (N, 4) wxyz in the world; arguments as of ``sample``."""
         first, last = self._at["root_pos"], self._at["root_quat"]
         row, turn = self._look_up(slice(first.start, last.stop), clip_time, clip), Yaw(yaw)
         return turn.rotate(row[:, :3]) + origin_w, turn.mul(quat_normalize(row[:, 3:]))
 
     def build_headings(self, motions: Sequence[Motion]) -> None:
-        """Make ``heading`` work, for the same motions as the table."""
+        """Compute the table for ``heading``, which needs this call; ``motions`` are those of the constructor."""
         headings = []
         for motion, rows in zip(motions, self._rows.tolist(), strict=True):
             samples = int(torch.tensor(motion.duration * HEADING_HZ).ceil()) + 1
@@ -161,20 +166,20 @@ class Reference:
         self._headings = torch.cat(headings).to(self._table.device)
 
     def heading(self, clip_time: Tensor, yaw: Tensor, clip: Tensor | None = None) -> Tensor:
-        """Where the reference faces in the world, smoothed over time, (N,) [rad]; needs ``build_headings``."""
+        """Return the reference's heading in the world, smoothed over time, (N,) [rad]; needs ``build_headings``."""
         cosine, sine = self._gather(self._headings, clip_time, clip).unbind(1)
         return torch.atan2(sine, cosine) + yaw
 
     def table(self, name: str) -> Tensor:
-        """One quantity of the table, (rows of all clips, ...) float32, in the clip's frame."""
+        """Return one quantity of the table, (rows of all clips, ...) float32, in the clips' frames."""
         return self._table[:, self._at[name]].view(-1, *self._shapes[name])
 
     def _look_up(self, columns: slice, clip_time: Tensor, clip: Tensor | None) -> Tensor:
-        """Columns of the table at each time, (N, W); a time that is NaN gives NaN."""
+        """Interpolate ``columns`` of the table at each time, (N, W); a time that is NaN gives NaN."""
         return self._gather(self._table[:, columns], clip_time, clip)
 
     def _gather(self, table: Tensor, clip_time: Tensor, clip: Tensor | None) -> Tensor:
-        """Rows of ``table`` (rows of all clips, W) at each time, (N, W)."""
+        """Interpolate between rows of ``table`` (rows of all clips, W) at each time, (N, W)."""
         x = clip_time * of_clip(self._rates, clip)
         row = x.floor().nan_to_num(0.0).clamp_min(0.0).minimum(of_clip(self._last, clip))
         fraction = (x - row).float()
@@ -184,12 +189,15 @@ class Reference:
 
 
 def of_clip(values: Tensor, clip: Tensor | None) -> Tensor:
-    """The row of ``values`` (K, ...) of each environment's clip (N,): (N, ...), or (1, ...) if all have the first."""
+    """Return the row of ``values`` (K, ...) for each environment's clip (N,), as (N, ...).
+
+    If ``clip`` is None or there is one clip, the result is the first row alone, (1, ...).
+    """
     return values[:1] if clip is None or len(values) == 1 else values.index_select(0, clip)
 
 
 def sample_motion(motion: Motion, character: Character, times: Tensor) -> CharacterState:
-    """Pose and velocity of ``motion`` at ``times`` (K,) [s] within the clip, float64."""
+    """Return the pose and velocity of ``motion`` at ``times`` (K,) [s] within the clip, float64."""
     row = (torch.searchsorted(motion.times, times, right=True) - 1).clamp(0, motion.num_frames - 2)
     fraction = (times - motion.times[row]) / (motion.times[row + 1] - motion.times[row])
     velocity = velocities(motion, character)
@@ -208,7 +216,10 @@ def sample_motion(motion: Motion, character: Character, times: Tensor) -> Charac
 
 
 def _columns(motion: Motion, character: Character, rows: int) -> dict[str, Tensor]:
-    """The table's quantities, in this order: first the vectors that a turn of the clip turns, then the quaternions."""
+    """Compute the quantities of one clip's table, name -> (rows, ...) float64.
+
+    ``Reference.sample`` relies on their order: first the vectors that turn with the clip, then the quaternions.
+    """
     times = torch.linspace(0, motion.duration, rows, dtype=torch.float64)
     state = sample_motion(motion, character, times)
     kinematics = Kinematics(character, dtype=torch.float64)
@@ -228,13 +239,16 @@ def _columns(motion: Motion, character: Character, rows: int) -> dict[str, Tenso
 
 
 def end_effectors_h(pos_w: Tensor, state: CharacterState) -> Tensor:
-    """End effectors (N, E, 3) [m] in the character's heading frame: x, y from the root, z the height above ground."""
+    """Convert end-effector positions (N, E, 3) [m] from the world to the character's heading frame.
+
+    In the result x and y are relative to the root, and z is the height above the ground.
+    """
     local = Yaw(heading_angle(state.root_quat_w)).rotate_inverse(pos_w - state.root_pos_w[:, None])
     return torch.cat((local[..., :2], pos_w[..., 2:]), -1)
 
 
 def _rotation_vectors(state: CharacterState, character: Character) -> Tensor:
-    """Joint pose (T, A) [rad] that is continuous in time even past half a turn."""
+    """Return the joint pose as servo targets (T, A) [rad], continuous in time even where an angle passes pi."""
     rotvec = _unwrapped(quat_to_rotvec(quat_hemisphere(state.joint_quat)))
     columns = []
     for j, joint in enumerate(character.joints):
@@ -244,7 +258,7 @@ def _rotation_vectors(state: CharacterState, character: Character) -> Tensor:
 
 
 def _unwrapped(rotvec: Tensor) -> Tensor:
-    """Add whole turns along each axis where (T, J, 3) jumps, so that neighbours in time are close."""
+    """Make rotation vectors (T, J, 3) continuous in time, by adding a whole turn about the axis where they jump."""
     turned = rotvec * (1 - 2 * torch.pi / rotvec.norm(dim=-1, keepdim=True).clamp_min(1e-9))
     either = torch.stack((rotvec, turned))
     distance = (either[:, None, 1:] - either[None, :, :-1]).norm(dim=-1)  # (now, before, T - 1, J)

@@ -1,7 +1,6 @@
-"""Where the reference faces, smoothed over time: an axis that every motion has, whichever way it was recorded.
+"""The heading of the reference, smoothed over time: a direction that does not depend on the axes of a recording.
 
-The root's heading itself jumps where a body is upside down. The mean over a moment does not, and a smoothed frame turns
-as slowly as the motion goes.
+The root's own heading jumps where the character is upside down; its mean over a short time does not.
 """
 
 import torch
@@ -12,15 +11,15 @@ _SIGMA_S = 0.25  # of the Gaussian window
 
 
 def smoothed_heading(root_quat_w: Tensor, duration: float, loop: bool, rows: int) -> Tensor:
-    """Heading of the root as (cos, sin), (rows, 2) float32 unit vectors at ``rows`` times from 0 to ``duration``.
+    """Return the smoothed heading of the root as unit vectors (cos, sin), (rows, 2) float32.
 
-    A quaternion's twist about z is averaged, weighted by how upright the root is, over a Gaussian window of 0.25 s.
+    The rotation about z is averaged over a Gaussian window of 0.25 s. An upright root counts more than a tilted one.
 
     Args:
-        root_quat_w: (T, 4) wxyz, at T times from 0 to ``duration``.
-        duration: [s].
-        loop: whether the motion wraps.
-        rows: number of results.
+        root_quat_w: (T, 4) wxyz, at T equally spaced times from 0 to ``duration``.
+        duration: length of the motion [s].
+        loop: whether the motion loops.
+        rows: number of results, at equally spaced times from 0 to ``duration``.
     """
     samples = len(root_quat_w)
     w, _, _, z = root_quat_w.unbind(-1)

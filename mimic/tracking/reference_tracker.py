@@ -1,9 +1,9 @@
 """The time of each environment in the clip, and the clip's position and heading in the world.
 
-``clip_time`` runs from the start of the cycle; ``origin_w`` and ``yaw`` place the clip's frame in the world. When a
-cycle closes, the clip continues from where it ended. If the clip's rules say so, it starts instead at the simulated
-root (``sync_root_pos``) and heading (``sync_root_yaw``), as in DeepMimic. That forgives drift once a cycle, and lets a
-turning clip go on turning.
+``clip_time`` is counted from the start of the cycle; ``origin_w`` and ``yaw`` place the clip's frame in the world. At the
+end of a cycle the next cycle starts at the position and heading where the reference ended. With the rule
+``sync_root_pos`` it starts instead at the position of the simulated root, with ``sync_root_yaw`` at the root's heading, as
+in DeepMimic. Drift is therefore forgiven once a cycle, and a clip that turns can turn further in every cycle.
 
 When one clip follows another, it starts at the heading where the previous clip was supposed to end. A heading error is
 therefore not forgiven at a change of clips.
@@ -27,7 +27,14 @@ ROUNDING_S = 1e-9  # sums of time steps miss the end of a clip by less
 
 @dataclass
 class ReferencePlacement:
-    """A moment of a clip in the world: clip_time (N,) [s] float64, origin_w (N, 3) [m], yaw (N,) [rad], clip (N,) int64."""
+    """Clip and clip time of N environments, and the position and heading of the clip's frame in the world.
+
+    Attributes:
+        clip_time: (N,) float64 [s], from the start of the cycle.
+        origin_w: (N, 3) [m], position of the clip's origin.
+        yaw: (N,) [rad], angle by which the clip is turned about z.
+        clip: (N,) int64, index of the clip.
+    """
 
     clip_time: Tensor
     origin_w: Tensor
@@ -35,11 +42,11 @@ class ReferencePlacement:
     clip: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
-        """The four tensors by name, not copied."""
+        """Return the four tensors by name, not copied."""
         return {"clip_time": self.clip_time, "origin_w": self.origin_w, "yaw": self.yaw, "clip": self.clip}
 
     def clone(self) -> "ReferencePlacement":
-        """A copy that later control steps leave as it is."""
+        """Return a copy, which later control steps do not change."""
         return ReferencePlacement(**{name: value.clone() for name, value in self.tensors().items()})
 
 
@@ -48,14 +55,14 @@ class ReferenceTracker:
 
     Args:
         reference: the clips.
-        rules: one for all clips, of which one may then follow another; or one for each clip.
+        rules: either one for all clips, and then one clip may follow another; or one for each clip.
 
     Attributes:
         current: the placement of each environment, updated in place.
-        may_sync_host: whether to read values back from the device in order to skip work; false on a GPU.
-        first_pos: (K, 3) root of each clip's first frame [m], height zero.
+        may_sync_host: whether values may be read back from the device in order to skip work; false on a GPU.
+        first_pos: (K, 3) root position in each clip's first frame [m]; the height is zero.
         cycle_yaw: (K,) turn of the root over one cycle [rad]; zero if each cycle starts with the heading of the recording.
-        clip_selector: gives the clips (N,) that follow the current ones (N,) when a cycle is over; None: the same clips.
+        clip_selector: function from the current clips (N,) to the clips (N,) of the next cycle; None: the clip repeats.
     """
 
     def __init__(
@@ -92,12 +99,12 @@ class ReferenceTracker:
         self.cycle_yaw = torch.where(self._sync_yaw | follow_another, end - start, torch.zeros_like(end))
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors that the future depends on, not copied."""
+        """Return the tensors that later steps depend on, by name, not copied."""
         return self.current.tensors()
 
     @property
     def phase(self) -> Tensor:
-        """Share of the cycle that has passed, (N,) float32 in [0, 1]."""
+        """Phase of each clip: the share of the cycle that has passed, (N,) float32 in [0, 1]."""
         return (self.current.clip_time / self.durations).float()
 
     @property
@@ -106,14 +113,17 @@ class ReferenceTracker:
         return of_clip(self.reference.durations, self.current.clip)
 
     def reset(self, rows: Tensor, clip_time: Tensor, clip: Tensor | int = 0) -> None:
-        """Start the environments ``rows`` (indices or mask) at ``clip_time`` [s], with the clip at the world's origin."""
+        """Place the environments ``rows`` (indices or mask) at ``clip_time`` [s] of ``clip``, at the world's origin."""
         assign_rows(self.current.clip, rows, clip)
         assign_rows(self.current.clip_time, rows, clip_time)
         assign_rows(self.current.origin_w, rows, 0.0)
         assign_rows(self.current.yaw, rows, 0.0)
 
     def advance(self, dt: float, sim: CharacterState) -> Tensor:
-        """Move on by dt [s] and close cycles as the rules say; (N,) bool: a clip that does not loop is over."""
+        """Advance the clip time by ``dt`` [s], and start a new cycle where one is over.
+
+        Returns (N,) bool: environments whose clip does not loop and is over.
+        """
         current, reference = self.current, self.reference
         current.clip_time.add_(dt)
         duration, loops = self.durations, of_clip(reference.loops, current.clip)
@@ -128,7 +138,10 @@ class ReferenceTracker:
         return clip_over
 
     def _closed(self, sim: CharacterState) -> ReferencePlacement:
-        """Where the next cycle begins, as the rules say."""
+        """Return the placement of the next cycle, for every environment as if its cycle were over.
+
+        The rules decide whether the root's position and heading are synchronised with the simulation ``sim``.
+        """
         closed = self._next_cycle(self.current)
         if self.clip_selector is not None:
             closed.clip = self.clip_selector(self.current.clip)
@@ -143,11 +156,14 @@ class ReferenceTracker:
         return closed
 
     def ahead(self, seconds: float) -> ReferencePlacement:
-        """The placement ``seconds`` from now, without re-synchronisation, which depends on the simulation."""
+        """Return the placement ``seconds`` from now, as if no cycle synchronised the root with the simulation."""
         return self.later(self.current, seconds)
 
     def later(self, at: ReferencePlacement, seconds: float) -> ReferencePlacement:
-        """The placement ``seconds`` after ``at``, without re-synchronisation. It may share tensors with ``at``."""
+        """Return the placement ``seconds`` after ``at``, as if no cycle synchronised the root with the simulation.
+
+        The result may share tensors with ``at``.
+        """
         later = ReferencePlacement(at.clip_time + seconds, at.origin_w, at.yaw, at.clip)
         duration, loops = of_clip(self.reference.durations, at.clip), of_clip(self.reference.loops, at.clip)
         if not self.reference.all_loop:
@@ -163,18 +179,24 @@ class ReferenceTracker:
         return later
 
     def within(self, limit: float) -> Tensor:
-        """(N,) bool: the time lies within the clip, and origin [m] and yaw [rad] are below ``limit``; false for NaN."""
+        """Return (N,) bool: whether the time is within the clip, and origin [m] and yaw [rad] are at most ``limit``.
+
+        NaN gives false.
+        """
         current = self.current
         within = (current.clip_time >= 0) & (current.clip_time <= self.durations)
         return within & (current.origin_w.abs().amax(1) <= limit) & (current.yaw.abs() <= limit)
 
     def sample(self) -> ReferenceSample:
-        """The reference now."""
+        """Return the reference at the current clip time of every environment."""
         at = self.current
         return self.reference.sample(at.clip_time, at.origin_w, at.yaw, at.clip)
 
     def _next_cycle(self, at: ReferencePlacement) -> ReferencePlacement:
-        """The same moments counted from the start of the next cycle, which continues where this one ends."""
+        """Return the placement ``at`` counted from the start of the next cycle.
+
+        The next cycle starts at the position and heading where the reference ends. The clip time may be negative.
+        """
         yaw = at.yaw + self.cycle_yaw[at.clip]
         first = self.first_pos[at.clip]
         end_w = Yaw(at.yaw).rotate(first + self.reference.cycle_displacement[at.clip]) + at.origin_w
@@ -183,7 +205,7 @@ class ReferenceTracker:
 
 
 def _where(mask: Tensor, a: ReferencePlacement, b: ReferencePlacement) -> ReferencePlacement:
-    """Row by row ``a`` where the mask (N,) is true, else ``b``."""
+    """Return, for each environment, the placement ``a`` where the mask (N,) is true, else ``b``."""
     return ReferencePlacement(
         torch.where(mask, a.clip_time, b.clip_time),
         torch.where(mask[:, None], a.origin_w, b.origin_w),

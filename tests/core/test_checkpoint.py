@@ -181,7 +181,7 @@ def test_latest_falls_back_from_a_damaged_checkpoint_with_a_warning(tmp_path):
     assert found.step == 1
     assert len(found.warnings) == 2 and "000000003" in found.warnings[0]
     (tmp_path / "000000001" / "meta.json").write_bytes(b"")
-    with pytest.raises(CheckpointError, match="no sound checkpoint"):
+    with pytest.raises(CheckpointError, match="no undamaged checkpoint"):
         checkpoint.latest(tmp_path)
     with pytest.raises(CheckpointError, match="no checkpoint here"):
         checkpoint.latest(tmp_path / "nowhere")
@@ -190,7 +190,7 @@ def test_latest_falls_back_from_a_damaged_checkpoint_with_a_warning(tmp_path):
 def test_a_checkpoint_of_other_package_versions_loads_with_a_warning(tmp_path, monkeypatch):
     path = _save(tmp_path)
     monkeypatch.setattr(checkpoint, "_versions", lambda: {"torch": "99"})
-    assert "not the same to the bit" in checkpoint.load(path).warnings[0]
+    assert "may differ in the last bits" in checkpoint.load(path).warnings[0]
 
 
 def test_controller_round_trip_and_replacement(tmp_path):
@@ -274,7 +274,7 @@ def test_a_full_disk_leaves_the_previous_and_no_rubbish(tmp_path):
 
 def test_preflight_refuses_a_disk_without_room(tmp_path):
     checkpoint.preflight(tmp_path / "new", 1000)
-    with pytest.raises(CheckpointWriteError, match="make room"):
+    with pytest.raises(CheckpointWriteError, match="free some space"):
         checkpoint.preflight(tmp_path, 10**18)
 
 

@@ -18,7 +18,7 @@ def test_a_mujoco_gl_setting_that_needs_no_library_is_no_problem(setting: str) -
 
 
 def test_an_unknown_mujoco_gl_setting_is_a_problem() -> None:
-    assert "no setting" in problem_with("quartz")
+    assert "no such setting" in problem_with("quartz")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="LD_LIBRARY_PATH")

@@ -86,7 +86,7 @@ def test_words_that_yaml_1_1_converts_stay_words(word):
             "car.yaml.wheels.front: unknown key 'radus'; did you mean 'radius'?",
         ),
         ("colour: red", "key 'name' is missing"),
-        ("name: bug\ncolour: green", "'green' is not possible; "),
+        ("name: bug\ncolour: green", "'green' is not valid; "),
         ("name: bug\ncolour: blu", "did you mean 'blue'"),
         ("name: 3", "expected a word, found 3"),
         ("name: null", "expected a word, found None"),
@@ -123,10 +123,10 @@ def test_words_that_yaml_1_1_converts_stay_words(word):
         ("name: !!bool perhaps", "tags"),
         ("name: !!timestamp perhaps", "tags"),
         ('tow_bar: !!int ""', "tags"),
-        ("[" * 5000, "nested more than"),
-        ("{a: " * 5000, "nested more than"),
+        ("[" * 5000, "nested at most"),
+        ("{a: " * 5000, "nested at most"),
         ("name: " + "1" * 5000, "not valid YAML"),
-        ("#" * 1_000_001, "larger than"),
+        ("#" * 1_000_001, "at most 1000000 characters"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(text, part):

@@ -1,1 +1,1 @@
-"""The room of the engines: each file registers one class under the file's name; see :class:`mimic.sim.engine.Engine`."""
+"""The engines: each file registers one class under the file's name; see :class:`mimic.sim.engine.Engine`."""

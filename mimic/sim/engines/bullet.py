@@ -1,18 +1,18 @@
-"""pybullet, a second engine for checking controllers that were trained in another simulator.
+"""The pybullet engine: a second simulator, for checking controllers that were trained in another one.
 
 Every copy has a world of its own, so that copies cannot influence each other. The bodies are exactly MuJoCo's
 (``bullet_body.py``); contact, friction and stepping are Bullet's.
 
-The servo is the one of ``pd_controller.py``, in the same two parts, motor and joint damping. Its torque is renewed every
-1/960 s. MuJoCo needs only 1/120 s, because its positions move with the new velocity, as if the spring were renewed all
-the time. A torque that is held for h = 1/120 s through finer steps acts like a spring that lags by h / 2, which reduces
-the damping kd by h kp / 2.
+The servo is that of ``pd_controller.py``, in the same two parts: motor and joint damping. Bullet's motor torque is
+recomputed every 1/960 s. In MuJoCo 1/120 s is enough, because MuJoCo moves positions with the new velocity. A torque that
+is held for h = 1/120 s through finer steps acts like a spring that lags by h / 2. Such a lag reduces the damping kd by
+h kp / 2.
 
 Bullet has no armature, so each joint has a rotor here, coupled by a viscous clutch. With rotor velocity w the joint
 receives -c (v - w), and A dw/dt = c (v - w). For motion slower than A / c = 1/240 s this equals an armature A.
 
-Bullet's damping is explicit and the feet are light, so stability needs many small steps between two renewals: 1/75,000 s
-for the humanoid, 1/240,000 s for the dog. That is too slow for training.
+Bullet's damping is explicit and the feet are light, so stability needs many small steps for each torque: 1/75,000 s for
+the humanoid, 1/240,000 s for the dog. That is too slow for training.
 
 The same calls give the same bits. A restored snapshot continues to rounding only: it holds poses and velocities, not
 Bullet's memory of contacts.
@@ -45,11 +45,11 @@ _POSES = 16  # in which that step is looked for
 
 @ENGINES.register("bullet")
 class BulletEngine(Engine):
-    """See :class:`mimic.sim.engine.Engine`.
+    """The pybullet engine; its methods are those of :class:`mimic.sim.engine.Engine`.
 
     Attributes:
-        substeps: how often the servo is renewed in a control step.
-        fine_steps: Bullet's steps between two renewals.
+        substeps: how often the servo's torque is computed in a control step.
+        fine_steps: Bullet's steps for each of these torques.
     """
 
     def __init__(self, character: Character, num_envs: int):
@@ -92,7 +92,7 @@ class BulletEngine(Engine):
 
     @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
-        """The engine of ``num_envs`` worlds, all stepped by one thread."""
+        """Make an engine of ``num_envs`` worlds on the CPU. One thread steps all of them; ``threads`` is ignored."""
         return cls(character, num_envs)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
@@ -103,11 +103,11 @@ class BulletEngine(Engine):
             self._push(i)
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Servo targets (N, A) [rad] until the next call."""
+        """Set the servo targets (N, A) [rad]."""
         self._servo.set_target(pd_target.double())
 
     def step(self) -> None:
-        """One control step."""
+        """Advance every copy that has not failed by one control step."""
         for _ in range(self.substeps):
             torque = self._motor_torques()
             self._failed |= ~self._within_bounds() | ~(torque.abs().amax(1) < math.inf)
@@ -120,20 +120,20 @@ class BulletEngine(Engine):
         self._failed |= ~self._within_bounds()
 
     def read(self) -> CharacterState:
-        """Pose and velocity of every copy, float32."""
+        """Return the pose and velocity of every copy, float32."""
         return self._coordinates.read(self._qpos, self._qvel)
 
     def failed(self) -> Tensor:
-        """(N,) bool: failed since the last reset, by value or by speed."""
+        """Return (N,) bool: copies that have become non-finite, too fast or too far away since their last reset."""
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Pose, velocity, rotors and the failure flags."""
+        """Return copies of poses, velocities, rotor velocities and failure flags, by name."""
         tensors = {"qpos": self._qpos, "qvel": self._qvel, "rotor": self._rotor, "failed": self._failed}
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """Continue from a snapshot, with contacts found anew."""
+        """Continue from a snapshot. Bullet searches contacts anew, so later steps are the same to rounding only."""
         self._qpos.copy_(snapshot["qpos"])
         self._qvel.copy_(snapshot["qvel"])
         self._failed.copy_(snapshot["failed"])
@@ -142,7 +142,7 @@ class BulletEngine(Engine):
         self._rotor.copy_(snapshot["rotor"])
 
     def physics_step(self) -> None:
-        """The simulator alone: the physics steps of one control step."""
+        """Advance Bullet by the physics steps of one control step, without servo or checks (for benchmarks)."""
         for _ in range(self.substeps):
             for client in self._clients * self.fine_steps:
                 self._bullet.stepSimulation(physicsClientId=client)
@@ -152,13 +152,13 @@ class BulletEngine(Engine):
         return (self._qvel.abs().amax(1) <= MAX_VELOCITY) & (self._qpos.abs().amax(1) <= MAX_POSITION)
 
     def _motor_torques(self) -> Tensor:
-        """Torques (N, A) [N·m] of servo and rotor, without the joints' dampers."""
+        """Return the torques (N, A) [N·m] of servo and rotor, without the joints' dampers."""
         place = self._coordinates
         ball_quat, joint_pos = place.ball_quat(self._qpos).double(), place.joint_pos(self._qpos).double()
         return self._servo.torques(ball_quat, joint_pos, self._qvel[:, 6:])[1] + self._clutch * self._rotor
 
     def _simulate(self, i: int, torque: Tensor) -> None:
-        """The fine steps of copy i until the torque (A,) is renewed."""
+        """Advance copy i by ``fine_steps`` of Bullet's steps under a constant torque (A,) [N·m]."""
         bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
         numbers = torque.tolist()
         forces = [numbers[joint.dof] for joint in self.character.joints]
@@ -170,7 +170,7 @@ class BulletEngine(Engine):
             bullet.stepSimulation(physicsClientId=client)
 
     def _pull(self, ids: list[int] | None = None) -> None:
-        """Copy Bullet's state of the copies ``ids`` (all) into qpos and qvel."""
+        """Copy Bullet's state of the copies ``ids`` (None: of all copies) into qpos and qvel."""
         bullet, rows = self._bullet, range(self.num_envs) if ids is None else ids
         base, joints = [], []
         for i in rows:
@@ -191,7 +191,7 @@ class BulletEngine(Engine):
         self._qvel[chosen] = torch.cat((linvel - cross(angvel, arm), turn, joint_vel), 1)
 
     def _push(self, i: int) -> None:
-        """Put copy i in Bullet into its qpos and qvel, forgetting its contacts."""
+        """Set copy i in Bullet to the state in qpos and qvel; Bullet forgets the contacts of the copy."""
         bullet, body, client = self._bullet, self._bodies[i], self._clients[i]
         bullet.restoreState(self._fresh[i], physicsClientId=client)
         pos, quat = self._qpos[i, :3], self._qpos[i, 3:7]
@@ -213,17 +213,20 @@ class BulletEngine(Engine):
 
 
 def _wxyz(values: tuple[float, ...]) -> tuple[float, ...]:
-    """A joint's position from Bullet's order xyzw to MuJoCo's; a hinge's angle stays."""
+    """Reorder a joint's quaternion from Bullet's xyzw to MuJoCo's wxyz; a hinge's angle (one value) stays as it is."""
     return values if len(values) == 1 else (values[3], *values[:3])
 
 
 def _xyzw(values: list[float]) -> list[float]:
-    """A joint's position from MuJoCo's order wxyz to Bullet's; a hinge's angle stays."""
+    """Reorder a joint's quaternion from MuJoCo's wxyz to Bullet's xyzw; a hinge's angle (one value) stays as it is."""
     return values if len(values) == 1 else [*values[1:], values[0]]
 
 
 def stable_step(character: Character, damping: NDArray[np.float64]) -> float:
-    """The longest step [s] with which explicit joint damping (A,) stays stable, over some poses, with a margin."""
+    """Return the longest time step [s] with which explicit joint damping (A,) [N·m·s/rad] stays stable.
+
+    The stability limit is computed at some random poses; the result is 0.8 of the smallest.
+    """
     model = character.mj_model(visual=False)
     model.dof_armature[:] = 0.0
     data, fastest, root = mujoco.MjData(model), 0.0, np.concatenate([np.zeros(6), np.sqrt(damping)])

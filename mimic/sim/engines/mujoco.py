@@ -1,7 +1,7 @@
-"""The CPU engine: ``mujoco.batch.Batch``, all copies stepped on a pool of threads.
+"""The CPU engine: ``mujoco.batch.Batch`` steps all copies on a pool of threads.
 
 Results are the same to the bit at any number of threads, and after a snapshot is restored. MuJoCo's automatic reset is
-off: a simulation that goes non-finite stays so, and ``failed`` reports it until it is reset.
+off: a copy that becomes non-finite stays non-finite, and ``failed`` reports the copy until it is reset.
 """
 
 from typing import Self
@@ -22,7 +22,7 @@ from mimic.sim.qpos_qvel import Coordinates
 
 @ENGINES.register("mujoco")
 class MujocoEngine(Engine):
-    """See :class:`mimic.sim.engine.Engine`; ``threads`` 0 means all cores."""
+    """The MuJoCo engine; its methods are those of :class:`mimic.sim.engine.Engine`. ``threads`` 0 means all cores."""
 
     def __init__(self, character: Character, num_envs: int, threads: int = 0):
         self.character = character
@@ -44,7 +44,7 @@ class MujocoEngine(Engine):
 
     @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
-        """The engine of ``num_envs`` copies; it runs on the CPU only."""
+        """Make an engine of ``num_envs`` copies on the CPU, the only ``device``; ``threads`` 0 means all cores."""
         return cls(character, num_envs, threads)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
@@ -54,11 +54,11 @@ class MujocoEngine(Engine):
         assign_rows(self._failed, ids, False)
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Servo targets (N, A) [rad] until the next call."""
+        """Set the servo targets (N, A) [rad]."""
         self._servo.set_target(pd_target)
 
     def step(self) -> None:
-        """One control step; the servo's torque is renewed at every physics step."""
+        """Advance every copy by one control step; the servo's torque is computed anew at every physics step."""
         for _ in range(self.substeps):
             self._substep()
         # a NaN compares false, so compare for good values and negate
@@ -69,7 +69,7 @@ class MujocoEngine(Engine):
         self._warnings = warnings
 
     def _substep(self) -> None:
-        """One physics step; tests and recordings override it to watch."""
+        """Advance every copy by one physics step. Tests and recordings override this method to see each step."""
         place, qpos, joint_vel = self._coordinates, self._qpos.float(), self._qvel[:, 6:].float()
         _, motor = self._servo.torques(place.ball_quat(qpos), place.joint_pos(qpos), joint_vel)
         self._ctrl[:] = motor
@@ -79,31 +79,34 @@ class MujocoEngine(Engine):
             self._failed[torch.from_numpy(np.asarray(error.ids)).long()] = True
 
     def read(self) -> CharacterState:
-        """Pose and velocity of every copy, float32."""
+        """Return the pose and velocity of every copy, float32."""
         return self._coordinates.read(self._qpos, self._qvel)
 
     def failed(self) -> Tensor:
-        """(N,) bool: broken since the last reset, by value, by speed or by MuJoCo's own warnings."""
+        """Return (N,) bool: copies that MuJoCo warned about, or that became non-finite, too fast or too far away.
+
+        Only failures since a copy's last reset count.
+        """
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """The full integration state (warm start included) and the failure flags."""
+        """Return copies of MuJoCo's full integration state (warm start included) and of the failure flags, by name."""
         return {"state": self._state.clone(), "failed": self._failed.clone()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """Continue from a snapshot to the bit."""
+        """Continue from a snapshot; later steps are the same to the bit."""
         self._state.copy_(snapshot["state"])
         self._failed.copy_(snapshot["failed"])
         self._warnings = self._count_warnings()
 
     def physics_step(self) -> None:
-        """The simulator alone: the physics steps of one control step."""
+        """Advance MuJoCo by the physics steps of one control step, without servo or checks (for benchmarks)."""
         self.batch.step(nstep=self.substeps)
 
     def details(self) -> dict[str, int]:
-        """Substeps, and the threads that the copies are stepped on."""
+        """Return the physics steps in a control step, and the number of threads."""
         return {"substeps": self.substeps, "threads": self.batch.nthread}
 
     def _count_warnings(self) -> np.ndarray:
-        """Warnings of each simulation so far, (N,); the last column of ``Batch.warning`` is the count."""
+        """Return the number (N,) of MuJoCo's warnings about each copy so far."""
         return self.batch.warning[..., -1].sum(1)

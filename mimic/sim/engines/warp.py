@@ -1,13 +1,13 @@
-"""The GPU engine: ``mujoco_warp``, thousands of worlds side by side, from the same MJCF and YAML as the CPU engine.
+"""The GPU engine: ``mujoco_warp`` simulates thousands of worlds in parallel, from the CPU engine's MJCF and YAML.
 
 State is shared with torch, not copied: ``qpos`` and the other arrays of Warp are also torch tensors. On CUDA the servo
 and all substeps of a control step are captured once as a CUDA graph. No method waits for the host: ``reset`` takes a
-mask, and ``failed`` stays on the device. On the CPU the same code runs without graphs, far slower than the CPU engine;
-tests use it.
+mask, and ``failed`` returns a tensor on the device. On the CPU the same code runs without graphs, far slower than the CPU
+engine; tests use that.
 
 The engine computes in float32. A GPU finds contacts in any order, so results differ there in the last bits. Buffers for
 contacts and constraints have room for the worst case of the character (``buffer_sizes``). ``failed`` reports worlds whose
-buffers overflow and worlds whose physics break, because Warp checks neither.
+buffers overflow, and worlds that become non-finite or too fast, because Warp checks neither.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ _LOST |= mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD
 
 @ENGINES.register("warp")
 class WarpEngine(Engine):
-    """See :class:`mimic.sim.engine.Engine`.
+    """The Warp engine; its methods are those of :class:`mimic.sim.engine.Engine`.
 
     Attributes:
         overflows: () int64, how often a world has lost contacts or constraints because a buffer was full.
@@ -61,7 +61,7 @@ class WarpEngine(Engine):
         device: torch.device | str = "cpu",
         sizes: tuple[int, int] | None = None,
     ):
-        """``sizes``: room for contacts and for constraint rows in a world; by default that of ``buffer_sizes``."""
+        """``sizes``: numbers of contacts and of constraint rows that a world's buffers hold; None: ``buffer_sizes``."""
         self.character, self.num_envs = character, num_envs
         self.device = _numbered(torch.device(device))
         self.substeps = character.simulation.substeps
@@ -95,7 +95,7 @@ class WarpEngine(Engine):
 
     @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
-        """The engine of ``num_envs`` worlds; Warp itself chooses its threads."""
+        """Make an engine of ``num_envs`` worlds on ``device``; ``threads`` is ignored."""
         return cls(character, num_envs, device)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
@@ -106,11 +106,11 @@ class WarpEngine(Engine):
         assign_rows(self._failed, ids, False)
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Servo targets (N, A) [rad] until the next call."""
+        """Set the servo targets (N, A) [rad]."""
         self._target.copy_(pd_target)
 
     def step(self) -> None:
-        """One control step; the servo's torque is renewed at every physics step."""
+        """Advance every world by one control step; the servo's torque is computed anew at every physics step."""
         before = self._within_bounds()  # a quaternion of 1e30 would be normalised to nothing, and pass
         self._run("control", self._control)
         lost = (self._overflow & int(_LOST)) != 0
@@ -119,30 +119,33 @@ class WarpEngine(Engine):
         self._failed |= lost | ~(before & self._within_bounds())
 
     def read(self) -> CharacterState:
-        """Pose and velocity of every copy, float32."""
+        """Return the pose and velocity of every world, float32."""
         return self._coordinates.read(self._qpos, self._qvel)
 
     def failed(self) -> Tensor:
-        """(N,) bool: failed since the last reset, by value, by speed, or by lost contacts."""
+        """Return (N,) bool: worlds that became non-finite, too fast or too far away, or lost contacts.
+
+        Only failures since a world's last reset count.
+        """
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Copies of all arrays that a step reads from the one before, and the failure flags."""
+        """Return copies of all arrays that a step takes over from the previous step, and of the failure flags."""
         return {name: value.clone() for name, value in self._carried.items()} | {"failed": self._failed.clone()}
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
-        """Continue from a snapshot; to the bit on the CPU only."""
+        """Continue from a snapshot; later steps are the same to the bit on the CPU only."""
         for name, value in self._carried.items():
             value.copy_(snapshot[name])
         self._failed.copy_(snapshot["failed"])
         self._overflow.zero_()
 
     def physics_step(self) -> None:
-        """The simulator alone: the physics steps of one control step."""
+        """Advance Warp by the physics steps of one control step, without servo or checks (for benchmarks)."""
         self._run("raw", self._raw)
 
     def details(self) -> dict[str, int]:
-        """Substeps, and the number of times that worlds lost contacts or constraints because buffers were full."""
+        """Return the physics steps in a control step, and how often a world lost contacts in a full buffer."""
         return {"substeps": self.substeps, "overflows": int(self.overflows)}
 
     def _within_bounds(self) -> Tensor:
@@ -160,7 +163,7 @@ class WarpEngine(Engine):
             mjw.step(self._model, self._data)
 
     def _run(self, name: str, kernels: Callable[[], None]) -> None:
-        """Launch ``kernels``: on CUDA as one graph, captured at the first call."""
+        """Launch ``kernels``. On CUDA they run as one graph, captured at the first call and stored under ``name``."""
         if not self._on_gpu:
             with wp.ScopedDevice(self._wp_device):
                 kernels()
@@ -170,7 +173,10 @@ class WarpEngine(Engine):
         wp.capture_launch(self._graphs[name], stream=self._torch_stream())
 
     def _capture(self, kernels: Callable[[], None]) -> object:
-        """``kernels`` as a CUDA graph; run once before, which compiles and loads all of them."""
+        """Capture ``kernels`` as a CUDA graph and return the graph; the state is as before the call.
+
+        The kernels run once before the capture, so that all of them are compiled and loaded.
+        """
         start = self.snapshot()
         torch.cuda.synchronize(self.device)
         with wp.ScopedDevice(self._wp_device):
@@ -185,7 +191,7 @@ class WarpEngine(Engine):
         return capture.graph
 
     def _torch_stream(self) -> object:
-        """The stream torch works on now, so that the graph keeps its place among torch's kernels."""
+        """Return torch's current stream as a Warp stream, so that the graph runs in order with torch's kernels."""
         stream = torch.cuda.current_stream(self.device)
         if getattr(self, "_stream_handle", None) != stream.cuda_stream:
             self._stream, self._stream_handle = wp.stream_from_torch(stream), stream.cuda_stream
@@ -193,14 +199,17 @@ class WarpEngine(Engine):
 
 
 def _numbered(device: torch.device) -> torch.device:
-    """A device with its index: Warp needs the index of the current GPU, and tensors report it."""
+    """Return ``device`` with an index: "cuda" becomes the current GPU, because Warp needs the index."""
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device
 
 
 def buffer_sizes(character: Character) -> tuple[int, int]:
-    """Largest numbers of contacts and constraint rows of one world: every body wholly in the ground, every joint at its limit."""
+    """Return the largest numbers of contacts and of constraint rows in one world.
+
+    In this worst case every body is completely below the ground and every joint is at its limit.
+    """
     contacts = sum(_GROUND_CONTACTS[body.geom.shape] for body in character.bodies)
     if character.simulation.self_collision:
         contacts += _SELF_CONTACTS_A_BODY * len(character.bodies)

@@ -1,1 +1,1 @@
-"""The room of the observation fields: every file registers some of them; see :mod:`mimic.tracking.observation`."""
+"""The observation fields: every file registers one or more; see :mod:`mimic.tracking.observation`."""

@@ -1,7 +1,7 @@
-"""The observation fields that ship.
+"""The observation fields that are part of mimic.
 
-Positions and velocities are relative to the root and turned into a yaw frame. A turn of world and reference together
-about z therefore changes nothing.
+Positions and velocities are relative to the root and expressed in a frame that is turned about z. Turning the world and
+the reference together about z therefore changes no value. "6D" is the rotation as ``quat_to_rot6d`` describes it.
 """
 
 import torch
@@ -13,68 +13,71 @@ from mimic.tracking.observation import ObservationInputs, field
 
 @field("phase", size=lambda c, targets: 1, normalized=False)
 def phase(inputs: ObservationInputs) -> Tensor:
-    """Phase mapped to [-1, 1) (DeepMimic)."""
+    """Return the phase of the clip mapped to [-1, 1), (N, 1) (DeepMimic)."""
     return (2.0 * inputs.phase - 1.0)[:, None]
 
 
 @field("phase_circle", size=lambda c, targets: 2, normalized=False)
 def phase_circle(inputs: ObservationInputs) -> Tensor:
-    """Sine and cosine of the phase: no jump where the cycle closes."""
+    """Return sine and cosine of the phase, (N, 2), which do not jump where the cycle closes."""
     angle = 2.0 * torch.pi * inputs.phase
     return torch.stack((angle.sin(), angle.cos()), -1)
 
 
 @field("root_height", size=lambda c, targets: 1)
 def root_height(inputs: ObservationInputs) -> Tensor:
-    """Height of the root above the ground [m]."""
+    """Return the height of the root above the ground, (N, 1) [m]."""
     return inputs.sim.root_pos_w[:, 2:]
 
 
 @field("root_rot", size=lambda c, targets: 6)
 def root_rot(inputs: ObservationInputs) -> Tensor:
-    """Root orientation in the reference's frame, 6D."""
+    """Return the root's orientation in the reference's frame, (N, 6), 6D."""
     return quat_to_rot6d(inputs.reference_frame.inverse_mul(inputs.sim.root_quat_w))
 
 
 @field("root_linvel", size=lambda c, targets: 3)
 def root_linvel(inputs: ObservationInputs) -> Tensor:
-    """Root velocity in the reference's frame [m/s]."""
+    """Return the root's velocity in the reference's frame, (N, 3) [m/s]."""
     return inputs.reference_frame.rotate_inverse(inputs.sim.root_linvel_w)
 
 
 @field("root_angvel", size=lambda c, targets: 3)
 def root_angvel(inputs: ObservationInputs) -> Tensor:
-    """Root angular velocity in the reference's frame [rad/s]."""
+    """Return the root's angular velocity in the reference's frame, (N, 3) [rad/s]."""
     return inputs.reference_frame.rotate_inverse(inputs.sim.root_angvel_w)
 
 
 @field("joint_rot", size=lambda c, targets: 6 * len(c.joints))
 def joint_rot(inputs: ObservationInputs) -> Tensor:
-    """Joint rotations, child in parent, 6D each."""
+    """Return each joint's rotation of the child in the parent, (N, J, 6), 6D."""
     return quat_to_rot6d(inputs.sim.joint_quat)
 
 
 @field("joint_vel", size=lambda c, targets: c.num_actuated)
 def joint_vel(inputs: ObservationInputs) -> Tensor:
-    """Joint velocities [rad/s]."""
+    """Return the joint velocities, (N, A) [rad/s]."""
     return inputs.sim.joint_vel
 
 
 @field("body_pos", size=lambda c, targets: 3 * (len(c.bodies) - 1))
 def body_pos(inputs: ObservationInputs) -> Tensor:
-    """Joint positions from the root [m], root left out."""
+    """Return the position of each body's joint relative to the root, (N, B - 1, 3) [m]; the root is left out."""
     return inputs.frame.rotate_inverse(inputs.bodies.pos_w[:, 1:] - inputs.bodies.pos_w[:, :1])
 
 
 @field("link_pos", size=lambda c, targets: 3 * len(c.bodies))
 def link_pos(inputs: ObservationInputs) -> Tensor:
-    """Centres of mass of all links from the root joint [m] (DeepMimic)."""
+    """Return the centres of mass of all links relative to the root joint, (N, B, 3) [m] (DeepMimic)."""
     return inputs.frame.rotate_inverse(inputs.com_pos_w() - inputs.bodies.pos_w[:, :1])
 
 
 @field("link_rot", size=lambda c, targets: 6 * len(c.bodies))
 def link_rot(inputs: ObservationInputs) -> Tensor:
-    """Link orientations, 6D; the root's own in the reference's frame (DeepMimic's world root rotation)."""
+    """Return the orientations of all links, (N, B, 6), 6D.
+
+    The root's own orientation is in the reference's frame; this corresponds to DeepMimic's world root rotation.
+    """
     rot = inputs.frame.inverse_mul(inputs.bodies.quat_w)
     rot[:, 0] = inputs.reference_frame.inverse_mul(inputs.sim.root_quat_w)
     return quat_to_rot6d(rot)
@@ -82,7 +85,7 @@ def link_rot(inputs: ObservationInputs) -> Tensor:
 
 @field("link_linvel", size=lambda c, targets: 3 * len(c.bodies))
 def link_linvel(inputs: ObservationInputs) -> Tensor:
-    """Velocities of the links' centres of mass [m/s]; the root's own in the reference's frame."""
+    """Return the velocities of the links' centres of mass, (N, B, 3) [m/s]; the root's is in the reference's frame."""
     arm = inputs.com_pos_w() - inputs.bodies.pos_w
     velocity_w = inputs.bodies.linvel_w + cross(inputs.bodies.angvel_w, arm)
     velocity = inputs.frame.rotate_inverse(velocity_w)
@@ -92,7 +95,7 @@ def link_linvel(inputs: ObservationInputs) -> Tensor:
 
 @field("link_angvel", size=lambda c, targets: 3 * len(c.bodies))
 def link_angvel(inputs: ObservationInputs) -> Tensor:
-    """Link angular velocities [rad/s]; the root's own in the reference's frame."""
+    """Return the angular velocities of the links, (N, B, 3) [rad/s]; the root's is in the reference's frame."""
     velocity = inputs.frame.rotate_inverse(inputs.bodies.angvel_w)
     velocity[:, 0] = root_angvel(inputs)
     return velocity
@@ -100,7 +103,10 @@ def link_angvel(inputs: ObservationInputs) -> Tensor:
 
 @field("target_root", size=lambda c, targets: 9 * targets)
 def target_root(inputs: ObservationInputs) -> Tensor:
-    """Future reference roots: offset from the simulated root [m] and orientation, 9 a target."""
+    """Return the future reference roots, (N, 9 * targets).
+
+    Each target has the offset from the simulated root (3 numbers) [m] and the orientation (6 numbers, 6D).
+    """
     parts = []
     for target in inputs.targets:
         offset = inputs.reference_frame.rotate_inverse(target.root_pos_w - inputs.sim.root_pos_w)
@@ -110,5 +116,5 @@ def target_root(inputs: ObservationInputs) -> Tensor:
 
 @field("target_pose", size=lambda c, targets: c.num_actuated * targets)
 def target_pose(inputs: ObservationInputs) -> Tensor:
-    """Future reference joint poses as servo targets [rad], A a target."""
+    """Return the future reference joint poses as servo targets, (N, A * targets) [rad]."""
     return torch.cat([target.pd_target for target in inputs.targets], -1)
