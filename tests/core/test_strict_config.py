@@ -161,7 +161,7 @@ def test_replace_sets_one_value_and_leaves_the_rest():
         ("wheels.front.radius", "-1", "radius must be above 0"),
         ("wheels.front.radius", "[", "not valid YAML"),
         ("wheels.front.radius", "wide", "expected a number, found 'wide'"),
-        ("colour.hue", "1", "nothing below"),
+        ("colour.hue", "1", "holds a single value"),
         ("name", "", "expected a word"),
         ("", "1", "unknown key ''"),
         ("wheels..radius", "1", "unknown key ''"),
