@@ -209,5 +209,5 @@ def test_an_unknown_field_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("fields", [(), ("phase", "root_height", "phase")])
 def test_no_field_or_one_twice_is_refused(fields):
-    with pytest.raises(ConfigError, match="at least one field, and each once"):
+    with pytest.raises(ConfigError, match="at least one field, and no field twice"):
         Observation(ObservationConfig(fields), load_character("dog"))
