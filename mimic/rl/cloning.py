@@ -25,7 +25,7 @@ class CloningConfig:
 
     batch: int = 1024
     optimizer: OptimizerKind = "adam"
-    lr: float = 2e-3
+    lr: float = 1.5e-3
     ema: float = 0.998
     fresh: float = 0.25
     max_grad_norm: float = 1.0

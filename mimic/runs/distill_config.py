@@ -11,6 +11,8 @@ from mimic.rl.cloning import CloningConfig
 from mimic.rl.policy import PolicyConfig
 from mimic.runs.controller import CONFIG_FILE
 
+_ENVS_PER_CLIP, _FEWEST_ENVS = 32, 256
+
 
 @dataclass(frozen=True)
 class DistillConfig:
@@ -27,9 +29,9 @@ class DistillConfig:
     first_steps: int = 48
     rounds: int = 1000
     steps: int = 12
-    updates: int = 60
+    updates: int = 70
     capacity: int = 1_500_000
-    teacher_rounds: int = 60
+    teacher_rounds: int = 40
     teacher_share: float = 0.1
     save_rounds: int = 30
     learn_threads: int = 0
@@ -50,6 +52,12 @@ class DistillConfig:
             raise ValueError("numbers of environments, steps, rounds, updates and demonstrations are at least 1")
         if not 0.0 <= self.teacher_share <= 1.0:
             raise ValueError("teacher_share is a share, from 0 to 1")
+
+    @classmethod
+    def for_clips(cls, count: int, seed: int = 0) -> "DistillConfig":
+        """Settings for ``count`` clips: 32 environments a clip, 256 at least, and minibatches in proportion."""
+        envs = max(_FEWEST_ENVS, _ENVS_PER_CLIP * count)
+        return cls(seed=seed, num_envs=envs, updates=max(1, cls.updates * envs // cls.num_envs))
 
     @property
     def samples(self) -> int:

@@ -132,6 +132,7 @@ def test_minutes_become_rounds_that_the_configuration_states(tmp_path):
     found = read_distillation(tmp_path)
     assert found.distill.rounds == 7 and found.minutes == 0.0
     assert TINY.with_samples(24 * (20 + 4 * 9) - 1).rounds == 9
+    assert (DistillConfig.for_clips(4).num_envs, DistillConfig.for_clips(20, 3).num_envs) == (256, 640)
 
 
 def test_a_folder_that_holds_a_run_is_left_alone(run):

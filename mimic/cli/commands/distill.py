@@ -21,7 +21,9 @@ def run(args: argparse.Namespace) -> int:
         teachers = [load_controller(Path(path)) for path in found.teachers]
         config, minutes = found.distill, found.minutes
     else:
-        teachers, config, minutes = load_teachers(_names(args), args.character), _config(args), _minutes(args)
+        minutes = _minutes(args)
+        teachers = load_teachers(_names(args), args.character)
+        config = _config(args, len(teachers))
     result = distill(teachers, args.out, config, minutes, args.threads, args.resume, say)
     say(f"done in {result.minutes:.1f} minutes, {result.samples / 1e6:.2f} M samples; controller {result.controller}")
     say(f"judge it: {program.command(f'evaluate --controller {args.out}')}")
@@ -34,8 +36,8 @@ def _names(args: argparse.Namespace) -> str:
     return str(args.teachers)
 
 
-def _config(args: argparse.Namespace) -> DistillConfig:
-    config = DistillConfig(seed=args.seed or 0)
+def _config(args: argparse.Namespace, clips: int) -> DistillConfig:
+    config = DistillConfig.for_clips(clips, args.seed or 0)
     return config.with_samples(args.samples) if args.samples else config
 
 
