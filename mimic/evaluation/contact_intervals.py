@@ -11,7 +11,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ContactInterval:
-    """One contact, from touchdown to lift-off [s]; None where it begins before the episode or ends after it."""
+    """One contact, from touchdown ``down`` to lift-off ``up`` [s].
+
+    ``down`` is None for a contact that began before the episode, ``up`` for one that was not over at its end.
+    """
 
     down: float | None
     up: float | None
@@ -27,31 +30,31 @@ class FootContacts:
 
     @property
     def duty(self) -> float:
-        """Share of the time for which the foot is on the ground (duty factor)."""
+        """Duty factor: the share of the time for which the foot is on the ground."""
         return sum(b - a for a, b in self.spans()) / max(self.end - self.start, 1e-9)
 
     def spans(self) -> list[tuple[float, float]]:
-        """Start and end [s] of each contact within the episode."""
+        """Return start and end [s] of each contact, cut to the episode."""
         first, last = self.start, self.end
         return [(first if s.down is None else s.down, last if s.up is None else s.up) for s in self.intervals]
 
     def touchdowns(self) -> Array:
-        """Times at which the foot lands, (K,) [s]."""
+        """Return the times (K,) [s] at which the foot lands."""
         return np.array([s.down for s in self.intervals if s.down is not None])
 
 
 @dataclass(frozen=True)
 class Footfalls:
-    """Contacts of all feet in all episodes, in clip time, which counts on over the cycles.
+    """Contacts of all feet in all episodes. Times are clip times, which do not start anew at each cycle.
 
     Attributes:
         clip: name of the clip.
         feet: names of the bodies.
-        labels: names of the feet for people, in the same order.
+        labels: readable names of the feet, in the same order.
         cycle_s: duration of the clip [s].
         loop: whether the clip loops.
-        simulation: ``simulation[episode][foot]``.
-        reference: ``reference[episode][foot]``.
+        simulation: contacts of the simulated feet, ``simulation[episode][foot]``.
+        reference: contacts of the feet in the clip, ``reference[episode][foot]``.
     """
 
     clip: str
@@ -64,7 +67,7 @@ class Footfalls:
 
 
 def foot_contacts(times: Array, signal: Array) -> FootContacts:
-    """Contacts of a foot that is on the ground where ``signal`` (T,) is below 0 at ``times`` (T,) [s].
+    """Find the contacts of a foot, which is on the ground where ``signal`` (T,) is below 0 at ``times`` (T,) [s].
 
     Touchdown and lift-off are interpolated between two times.
     """

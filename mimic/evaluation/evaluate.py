@@ -1,7 +1,8 @@
-"""Evaluation: run a policy without training aids, in episodes of 20 s from random phases of the clip, or once through it.
+"""Evaluation: run a policy without training aids, in episodes that start at random phases of the clip.
 
-The normalised return is the sum of an episode's rewards over the largest possible sum (600 for 20 s at 30 Hz; less if the
-clip ends sooner). Everything after a fall therefore counts as zero (Peng et al. 2018, 2019).
+An episode lasts 20 s by default, or until a clip that does not loop is over. The normalised return is the sum of an
+episode's rewards divided by the largest possible sum (600 for 20 s at 30 Hz; less if the clip ends sooner). The time after
+a fall therefore counts as zero (Peng et al. 2018, 2019).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ _FIRST_SHARE = 0.1
 
 
 class _Scores:
-    """Rewards, length and end of each episode."""
+    """Collects rewards, length and end of each episode."""
 
     def __init__(self, env: TrackingEnv) -> None:
         n, device = env.num_envs, env.device
@@ -51,7 +52,7 @@ class _Scores:
 
     @property
     def survived(self) -> Tensor:
-        """Episodes that neither fell nor diverged, (N,) bool."""
+        """Which episodes neither fell nor diverged, (N,) bool."""
         return (self.end != Termination.FAIL) & (self.end != Termination.DIVERGED)
 
 
@@ -64,10 +65,10 @@ def evaluate(
     Averages are over the steps before the end of each episode.
 
     Args:
-        env: the task.
-        act: the policy.
-        start_times: (N,) clip times [s]. By default :func:`random_starts`, which depend on the environment's seed alone,
-            so that two policies start from the same phases.
+        env: the environment.
+        act: the policy: a function from observations (N, D) to actions (N, A).
+        start_times: (N,) clip times [s]; by default those of :func:`random_starts`. They depend on the environment's seed
+            alone, so that two policies start from the same phases.
         extra: metrics beside the registered ones (``mimic.evaluation.metric.METRICS``).
     """
     obs = env.reset(random_starts(env) if start_times is None else start_times)
@@ -88,10 +89,10 @@ def evaluate(
 
 
 def random_starts(env: TrackingEnv) -> Tensor:
-    """A clip time for each environment, (N,) float64 [s], by the environment's seed.
+    """Draw a clip time for each environment, (N,) float64 [s]; the environment's seed determines the result.
 
-    Uniform over a looping clip. For a one-shot clip, uniform over the part that leaves room for a whole episode, and at
-    least over its first 10 %: a start near the end is trivially easy.
+    Times are uniform over a looping clip. In a one-shot clip they are uniform over the part that leaves room for a whole
+    episode, and at least over the first 10 %, because a start near the end is trivially easy.
     """
     duration = min(motion.duration for motion in env.motions)
     latest = 1.0 if env.tracker.reference.all_loop else max(_FIRST_SHARE, 1.0 - env.episode_s / duration)
@@ -100,7 +101,7 @@ def random_starts(env: TrackingEnv) -> Tensor:
 
 
 def _possible_steps(env: TrackingEnv) -> Tensor:
-    """Control steps each episode could last, (N,)."""
+    """Return the largest possible number of control steps of each episode, (N,)."""
     limit = env.state_dict()["step_limit"].double()
     at, reference = env.tracker.current, env.tracker.reference
     if reference.all_loop:
@@ -127,7 +128,7 @@ def _report(env: TrackingEnv, scores: _Scores, metrics: dict[str, Any]) -> Evalu
 
 
 def _by_time(scores: _Scores, dt: float) -> tuple[TimeWindow, ...]:
-    """Return and survival in windows of 10 s, over the episodes that could last to the end of the window."""
+    """Compute return and survival in windows of 10 s, over the episodes that could last to the end of the window."""
     rewards, size = torch.stack(scores.rewards), round(_WINDOW_S / dt)
     windows = []
     for first in range(0, int(scores.possible.max()), size):

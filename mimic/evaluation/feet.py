@@ -1,4 +1,4 @@
-"""Feet: the height of each one above the ground, and the speed at which it slides.
+"""Feet: the height of each foot above the ground, and its sliding speed.
 
 A foot is a body that may touch the ground in the task: an ankle, a hand in a cartwheel, a paw of a dog.
 """
@@ -36,7 +36,7 @@ class Feet:
 
     Attributes:
         names: names of the bodies.
-        labels: names for people, such as "left hind paw".
+        labels: readable names, such as "left hind paw".
     """
 
     def __init__(self, character: Character, task: ClipRules, device: torch.device | str = "cpu"):
@@ -50,7 +50,7 @@ class Feet:
         self._extent = torch.tensor([_half_extents(g) for g in geoms], device=device)
 
     def contact(self, bodies: BodyState) -> Contact:
-        """Height and sliding speed of every foot."""
+        """Compute the height and sliding speed of every foot."""
         pos, quat = bodies.pos_w[:, self._ids], bodies.quat_w[:, self._ids]
         geom_quat = quat_mul(quat, self._quat.expand_as(quat))
         axes = [quat_rotate(geom_quat, axis.expand_as(pos)) for axis in torch.eye(3, device=pos.device)]
@@ -63,14 +63,14 @@ class Feet:
 
 
 def _half_extents(geom: Geom) -> tuple[float, ...]:
-    """Half the size of a geom along its own axes, without its radius [m]."""
+    """Return half the size of a geom along its own axes [m], without the radius of a sphere or capsule."""
     if geom.shape == "box":
         return geom.size
     return (0.0, 0.0, geom.size[1] if geom.shape == "capsule" else 0.0)
 
 
 def label(body: str, character: Character) -> str:
-    """The name of a body for people: ``left_toe`` is the left hind paw of a dog, and the left toes of a person."""
+    """Return a readable name of a body: ``left_toe`` is "left hind paw" for a dog, "left toes" for a person."""
     side, _, part = body.partition("_")
     parts = _PARTS | _PAWS if _walks_on_paws(character) else _PARTS
     return f"{side} {parts[part]}" if part in parts else body.replace("_", " ")

@@ -1,12 +1,12 @@
-"""The times at which each foot is on the ground, in the simulation and in its reference, and their differences.
+"""Measure at which times each foot is on the ground, in the simulation and in its reference.
 
-A foot is on the ground if its lowest point touches the ground. It also is if that point hardly slides and is no higher
-than in the clip while the foot stands. Height alone is not enough: the feet of a recording hover and sink by centimetres, and a
-trotting dog lifts its hind paws by no more. One rule serves simulation and reference. The moment between two control
-steps (1/30 s is 6 % of a trot's cycle) is interpolated.
+A foot is on the ground if its lowest point touches the ground. A foot also counts as on the ground if this point hardly
+slides and is no higher than the standing foot is in the clip. Height alone is not enough: the feet of a recording hover
+and sink by centimetres, and a trotting dog lifts its hind paws by no more. The same rule is used for simulation and
+reference. Contact times are interpolated between control steps, because 1/30 s is 6 % of a trot's cycle.
 
-The last moments before a paw lands, when it is slow and low already, count as contact. For an authored gait the rule
-therefore overestimates duty factors by 4 to 7 % of the cycle. Times between the paws are right to 1 %.
+The last moments before a paw lands, when the paw is already slow and low, count as contact. For an authored gait the rule
+therefore overestimates duty factors by 4 to 7 % of the cycle. Times between the landings of two paws are right to 1 %.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ HOVER_SHARE = 0.7  # share of the time for which a foot that is slow and low in 
 
 
 class FootfallMetric(Metric):
-    """Records the feet during an evaluation."""
+    """Records the contacts of the feet during an evaluation."""
 
     def __init__(self, env: TrackingEnv):
         self._env, self._feet = env, Feet(env.character, env.rules, env.device)
@@ -40,7 +40,7 @@ class FootfallMetric(Metric):
         self._up: list[Tensor] = []
 
     def _contact_rule(self) -> ContactRule:
-        """When each foot stands: thresholds (F,) of height and speed, from the clip."""
+        """Compute from the clip the largest height and speed (F,) at which each foot counts as standing."""
         reference, n = self._env.tracker.reference, 256
         times = torch.linspace(0, reference.duration, n, dtype=torch.float64, device=self._env.device)
         still = torch.zeros(n, 3, device=self._env.device)
@@ -57,17 +57,17 @@ class FootfallMetric(Metric):
             self._start = env.tracker.current.clip_time.clone()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Store height and speed of the feet as one signal."""
+        """Store, for each foot, a signal that is below 0 if the foot is on the ground."""
         sides = (env.bodies, env.kinematics.forward(env.reference.state))
         contacts = [self._feet.contact(bodies) for bodies in sides]
         self._signals.append(torch.stack([self._rule.margin(c.height, c.slide) for c in contacts]))
         self._up.append(up)
 
     def footfalls(self) -> Footfalls:
-        """The contacts of all feet. Raises ValueError before the first step."""
+        """Return the contacts of all feet. Raises ValueError before the first step."""
         env, start = self._env, self._start
         if start is None:
-            raise ValueError("no contacts have been recorded")
+            raise ValueError("no contacts have been recorded; step the environment first")
         signals = torch.stack(self._signals).double().cpu().numpy()  # (T, 2, N, F)
         lasted = torch.stack(self._up).sum(0).cpu().tolist()
         sides: list[list[list[FootContacts]]] = [[], []]
@@ -79,5 +79,5 @@ class FootfallMetric(Metric):
         return Footfalls(env.motion.name, feet.names, feet.labels, env.motion.duration, env.motion.loop, *sides)
 
     def report(self) -> dict[str, Any]:
-        """footfall: a FootfallComparison."""
+        """Return a FootfallComparison under the key "footfall"."""
         return {"footfall": compare_footfalls(self.footfalls())}

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pair(Generic[T]):
-    """A figure of the simulation and of the reference."""
+    """The same quantity in the simulation and in the reference."""
 
     simulation: T
     reference: T
@@ -22,12 +22,12 @@ class Pair(Generic[T]):
 
 @dataclass(frozen=True)
 class Touchdown:
-    """One landing of a foot in the reference's cycle; means are over all episodes and cycles.
+    """One landing of a foot in the reference's cycle; values are means over all episodes and cycles.
 
     Attributes:
-        phase: of the reference, in [0, 1).
-        shift: how much later the simulation lands, as a share of the cycle; None if it never does.
-        missed: share of the cycles in which the simulation does not land.
+        phase: phase of the clip in [0, 1) at which the foot lands in the reference.
+        shift: delay of the landing in the simulation, as a share of the cycle; None if the simulated foot never lands.
+        missed: share of the cycles in which the simulated foot does not land.
     """
 
     phase: float
@@ -37,7 +37,14 @@ class Touchdown:
 
 @dataclass(frozen=True)
 class FootComparison:
-    """One foot: duty factors, strides [s] (None if it never lands twice), landings, and landings too many per cycle."""
+    """The footfalls of one foot.
+
+    Attributes:
+        duty: duty factors.
+        stride_s: mean times between two landings [s]; None if the foot never lands twice.
+        landings: the landings in the reference's cycle.
+        extra: landings per cycle of the simulated foot that the reference does not have.
+    """
 
     duty: Pair[float]
     stride_s: Pair[float | None]
@@ -47,7 +54,7 @@ class FootComparison:
 
 @dataclass(frozen=True)
 class LandingOrder:
-    """Bodies in the order in which they land in a cycle, and whether the order of both sides is the same."""
+    """Names of the feet in the order in which they land in a cycle, and whether both orders are the same."""
 
     reference: tuple[str, ...]
     simulation: tuple[str, ...]
@@ -56,15 +63,15 @@ class LandingOrder:
 
 @dataclass(frozen=True)
 class FootfallComparison:
-    """All feet.
+    """The footfalls of all feet, simulation against reference.
 
     Attributes:
         cycle_s: duration of the cycle [s].
         feet: body -> FootComparison.
-        order: of landing.
-        largest_difference: of any landing or duty factor, as a share of the cycle.
-        missed: the largest of all landings.
-        extra: the largest of all feet.
+        order: order in which the feet land.
+        largest_difference: largest difference of a landing time or a duty factor, as a share of the cycle.
+        missed: the largest ``Touchdown.missed`` of all landings.
+        extra: the largest ``FootComparison.extra`` of all feet.
     """
 
     cycle_s: float
@@ -125,7 +132,7 @@ def _order(feet: dict[str, FootComparison]) -> LandingOrder:
 
 
 def _mean_shift(shifts: Array, cycle_s: float) -> float | None:
-    """Mean of shifts [s] as a share of the cycle; None without any."""
+    """Return the mean of the delays ``shifts`` [s] as a share of the cycle; None if there are none."""
     return float(np.mean(shifts) / cycle_s) if len(shifts) else None
 
 
@@ -138,8 +145,8 @@ def _matched(
     out if it is so near the start or the end of its episode that its match may lie outside.
 
     Returns:
-        For each landing of the reference: its phase, how much later [s] the simulation's is, and whether there is none;
-        then the number of landings of the simulation without a match.
+        For each landing of the reference: the phase, the delay of the simulation's landing [s], and whether there is no
+        match. The last value is the number of the simulation's landings without a match.
     """
     rows: list[tuple[float, float, bool]] = []
     extra = 0
@@ -160,7 +167,10 @@ def _matched(
 
 
 def _groups(phases: Array) -> list[NDArray[np.int64]]:
-    """Group phases (M,) in [0, 1) into the landings of a cycle, which gaps of a twentieth separate; indices by group."""
+    """Group landings with phases (M,) in [0, 1) that recur in every cycle; return the indices of each group.
+
+    Two groups are more than 5 % of a cycle apart. Groups with at most 2 % of the landings are left out as noise.
+    """
     order = np.argsort(phases)
     gaps = np.diff(phases[order], append=phases[order[0]] + 1.0)
     cuts = np.flatnonzero(gaps > _TIE)
@@ -182,13 +192,16 @@ def _duty(contacts: list[FootContacts]) -> float:
 
 
 def _stride(contacts: list[FootContacts]) -> float | None:
-    """Mean time between two landings [s]; None if the foot never lands twice."""
+    """Return the mean time between two landings [s]; None if the foot never lands twice."""
     times = np.concatenate([np.diff(c.touchdowns()) for c in contacts]) if contacts else np.array([])
     return float(times.mean()) if len(times) else None
 
 
 def _same_order(landings: list[tuple[float, float | None]]) -> bool:
-    """Whether no landing is missing and no two that are more than a tie apart in the reference have changed places."""
+    """Whether the feet land in the same order in both, given (phase, shift) of each landing.
+
+    A missing landing (shift None) is another order. Two feet that land less than 5 % of a cycle apart may change places.
+    """
     for i, (phase, shift) in enumerate(landings):
         if shift is None:
             return False

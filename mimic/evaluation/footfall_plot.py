@@ -1,4 +1,7 @@
-"""The footfall diagram: one row per foot, contacts of the simulation above those of the clip, in one episode and on average."""
+"""Draw the footfall diagram: the contacts of each foot, in one episode and averaged over all episodes.
+
+Each foot has a row, in which the simulation is above the clip.
+"""
 
 from pathlib import Path
 
@@ -15,7 +18,7 @@ _BINS = 60
 
 
 def draw_footfalls(found: Footfalls, picture: Path) -> None:
-    """Write the diagram as a PNG. Raises InputError if it cannot be written."""
+    """Draw the diagram and write it as the file ``picture``. Raises InputError if the file cannot be written."""
     figure = new_figure(11.0, 1.2 + 0.75 * len(found.feet))
     one, average = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     episode = int(np.argmax([feet[0].end - feet[0].start for feet in found.simulation]))
@@ -64,9 +67,9 @@ def _draw_average(axes: Axes, found: Footfalls) -> None:
 
 
 def share_down(episodes: list[FootContacts], cycle_s: float) -> Array:
-    """Share of the episodes in which a foot is on the ground, by phase of the cycle: (60,) in [0, 1].
+    """Return the share of the episodes in which a foot is on the ground, for 60 phases of the cycle: (60,) in [0, 1].
 
-    It is 0 at phases that no episode reached.
+    The share is 0 at phases that no episode reached.
     """
     down, seen = np.zeros(_BINS), np.zeros(_BINS)
     width = cycle_s / _BINS

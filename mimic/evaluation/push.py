@@ -1,8 +1,8 @@
-"""Push test: how large a push does a controller survive?
+"""Push test: measure the largest push that a controller survives.
 
-A push adds impulse / mass to the velocity of every body at once, in a horizontal direction. It is set through
-``Engine.reset``, so that it is the same in every engine. A blow on the trunk gives the same momentum, but leaves the limbs
-behind and spins the character: at the same impulse it is somewhat harder to survive.
+A push adds impulse / mass to the velocity of every body at once, in a horizontal direction. The velocity is set by
+``Engine.reset``, so a push is the same in every engine. A blow on the trunk alone would give the same momentum, but would
+also turn the character; at the same impulse such a blow is somewhat harder to survive.
 
 The test is paired: pushes of all sizes have the same starts, times and directions.
 """
@@ -30,8 +30,8 @@ class PushPlan:
     """One push per environment.
 
     Attributes:
-        impulse: (N,) [N·s].
-        angle: (N,) direction [rad], counted from the clip's forward direction to the left.
+        impulse: (N,) size of the push [N·s].
+        angle: (N,) direction of the push [rad], from the clip's forward direction to the left.
         step: (N,) control step before which the push comes.
         start: (N,) clip time at which the episode begins [s].
     """
@@ -56,13 +56,13 @@ class PushReport:
     """Survival by size of the push; episodes that fall before their push are left out.
 
     Attributes:
-        impulse_Ns: sizes [N·s], in order.
-        speed_change_m_s: change of velocity of each size [m/s].
+        impulse_Ns: sizes of the pushes [N·s], in ascending order.
+        speed_change_m_s: change of velocity by a push of each size [m/s].
         pushed: number of episodes pushed with each size.
-        survival: share of them that survived.
-        half_survive_Ns: impulse at which half survive, interpolated [N·s]; None if there is none.
-        watched_s: time to survive after a push [s].
-        pushes: every push.
+        survival: share of these episodes that survived, for each size.
+        half_survive_Ns: impulse at which half of the episodes survive, interpolated [N·s]; None if no size reaches half.
+        watched_s: time that an episode must last after the push to survive [s].
+        pushes: all single pushes.
     """
 
     impulse_Ns: tuple[float, ...]
@@ -74,19 +74,25 @@ class PushReport:
     pushes: tuple[Push, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, lists and dictionaries."""
+        """Convert the report to numbers, lists and dictionaries."""
         result: dict[str, Any] = to_dict(self)
         return result
 
 
 def default_impulses(mass: float) -> tuple[float, ...]:
-    """Impulses [N·s] for a character of ``mass`` [kg]: multiples of 5 N·s up to a speed change of about 2.5 m/s."""
+    """Return nine impulses [N·s] for a character of ``mass`` [kg], from 0 to a speed change of about 2.5 m/s.
+
+    They are equally spaced multiples of 5 N·s.
+    """
     step = 5.0 * max(1, round(_SPEED_STEP * mass / 5.0))
     return tuple(step * k for k in range(_STEPS + 1))
 
 
 def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> PushPlan:
-    """Plan pushes of all sizes, in blocks of environments; in a one-shot clip they come in its first half."""
+    """Plan one push per environment; each of ``impulses`` [N·s] gets an equal block of environments.
+
+    In a clip that does not loop, pushes come in the first half of the clip.
+    """
     each = env.num_envs // len(impulses)
     generator = torch.Generator().manual_seed(env.seed)
     start, when, turn = torch.rand(3, each, dtype=torch.float64, generator=generator)
@@ -107,12 +113,17 @@ def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> PushPlan:
 
 @torch.no_grad()
 def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushReport:
-    """Push every character of ``env`` (made with ``training=False``) once and count those that survive.
+    """Push the character of each environment of ``env`` once, and count the characters that survive.
+
+    Args:
+        env: the environment, made with ``training=False``.
+        act: the policy: a function from observations (N, D) to actions (N, A).
+        impulses: sizes of the pushes [N·s].
 
     Raises ValueError if the number of environments is no multiple of the number of ``impulses``.
     """
     if env.num_envs % len(impulses):
-        raise ValueError(f"{env.num_envs} environments cannot be divided equally among {len(impulses)} sizes")
+        raise ValueError(f"{env.num_envs} environments cannot be divided equally among {len(impulses)} impulses")
     plan = make_plan(env, impulses)
     watch = round(WATCHED_S / env.control_dt)
     obs = env.reset(plan.start)
@@ -134,7 +145,7 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushRepo
 
 
 def _speed(env: TrackingEnv, plan: PushPlan, now: Tensor) -> Tensor:
-    """Change of velocity (K, 3) in world axes [m/s], of the K characters selected by ``now`` (N,) bool."""
+    """Return the change of velocity (K, 3) in world axes [m/s] of the K characters selected by ``now`` (N,) bool."""
     angle = plan.angle[now] + env.tracker.current.yaw[now]
     direction = torch.stack((angle.cos(), angle.sin(), torch.zeros_like(angle)), -1)
     return direction * (plan.impulse[now] / env.character.mass)[:, None]
@@ -158,7 +169,10 @@ def _report(env: TrackingEnv, plan: PushPlan, pushed: Tensor, survived: Tensor) 
 
 
 def half_point(sizes: Sequence[float], survival: Sequence[float]) -> float | None:
-    """Size at which survival first falls to one half, by linear interpolation; None if it starts there or never falls so far."""
+    """Return the size of the push at which survival first falls to one half, by linear interpolation.
+
+    None if survival is at most one half at the smallest size, or above one half at all sizes.
+    """
     if survival[0] <= 0.5:
         return None
     points = list(zip(sizes, survival, strict=True))

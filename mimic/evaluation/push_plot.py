@@ -13,7 +13,7 @@ _BLUE, _RED = "#1f77b4", "#c03028"
 
 
 def draw_pushes(report: PushReport, picture: Path, title: str) -> None:
-    """Write the plot as a PNG. Raises InputError if it cannot be written."""
+    """Draw the plot and write it as the file ``picture``. Raises InputError if the file cannot be written."""
     figure = new_figure(10.0, 4.2)
     figure.suptitle(title, fontsize=11)
     grid = figure.add_gridspec(1, 2, width_ratios=(3, 2))
@@ -44,7 +44,7 @@ def draw_pushes(report: PushReport, picture: Path, title: str) -> None:
 
 
 def _draw_directions(axes: Any, report: PushReport) -> None:
-    """One dot per push in its direction, seen from above; forward is up."""
+    """Draw one dot per push, in the push's direction and at its size, seen from above; forward is up."""
     for survived, colour, name in ((True, _BLUE, "survived"), (False, _RED, "fell")):
         chosen = [p for p in report.pushes if p.survived == survived and p.impulse_Ns > 0]
         angles, sizes = [p.angle_rad for p in chosen], [p.impulse_Ns for p in chosen]
@@ -57,7 +57,7 @@ def _draw_directions(axes: Any, report: PushReport) -> None:
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
-    """95 % confidence interval of a share measured in ``count`` trials (Wilson 1927)."""
+    """Return the 95 % confidence interval of a ``share`` measured in ``count`` trials (Wilson 1927)."""
     if count == 0:
         return 0.0, 1.0
     z = 1.96

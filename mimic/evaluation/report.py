@@ -1,4 +1,4 @@
-"""The result of an evaluation as a value; ``to_json`` gives the fields of ``evaluation.json``."""
+"""The results of an evaluation; ``to_json`` gives the fields of ``evaluation.json``."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -8,7 +8,7 @@ from mimic.core.strict_config import build, to_dict
 
 @dataclass(frozen=True)
 class NormalizedReturn:
-    """Mean and standard deviation over episodes, in [0, 1]."""
+    """Mean and standard deviation over episodes of the normalised return, which is in [0, 1]."""
 
     mean: float
     std: float
@@ -16,7 +16,11 @@ class NormalizedReturn:
 
 @dataclass(frozen=True)
 class TimeWindow:
-    """Normalised return within a part of the episodes, from ``from_s`` to ``to_s`` [s], and the share still up at its end."""
+    """One part of the episodes, from ``from_s`` to ``to_s`` [s].
+
+    ``normalized_return`` is the return within this part, ``survival`` the share of episodes that have not failed at its
+    end.
+    """
 
     from_s: float
     to_s: float
@@ -29,17 +33,17 @@ class EvaluationReport:
     """How well a policy tracks its clip.
 
     Attributes:
-        clip: name of the clip; of several, the first.
+        clip: name of the clip; the first of several.
         character: name of the character.
-        episodes: their number.
+        episodes: number of episodes.
         episode_s: length of the longest episode that was possible [s].
-        normalized_return: sum of rewards over the largest possible sum.
+        normalized_return: sum of rewards divided by the largest possible sum.
         survival: share of episodes that did not fall or diverge.
         mean_steps: mean length of an episode in control steps.
-        mean_time_s: the same [s].
+        mean_time_s: mean length of an episode [s].
         metrics: results of all metrics by JSON key, such as ``mpjpe_m``: numbers, or dataclasses of numbers.
-        reward_terms: mean of each reward term while up; in [0, 1] for tracking terms.
-        by_time: the episodes in windows of 10 s.
+        reward_terms: mean of each reward term over the steps before a fall; in [0, 1] for tracking terms.
+        by_time: return and survival in windows of 10 s.
     """
 
     clip: str
@@ -55,7 +59,7 @@ class EvaluationReport:
     by_time: tuple[TimeWindow, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers, lists and dictionaries; metrics stand beside the other fields."""
+        """Convert the report to numbers, lists and dictionaries; each metric is a key beside the other fields."""
         found: dict[str, Any] = {}
         for field in fields(self):
             value = to_dict(getattr(self, field.name))

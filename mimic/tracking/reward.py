@@ -40,13 +40,13 @@ _DEEPMIMIC_BODIES = 15  # DeepMimic's scales are for a humanoid of 15 bodies, ro
 
 @dataclass(frozen=True)
 class JointWeights:
-    """How much each joint counts in the pose and velocity errors; root and joints sum to 1.
+    """Weights of the root and of each joint in the pose and velocity errors; all together sum to 1.
 
     Attributes:
         root: weight of the root.
-        joint: (J,).
+        joint: (J,), weight of each joint.
         dof: (A,), each joint's weight repeated for its degrees of freedom.
-        body_count_factor: number of bodies / 15.
+        body_count_factor: number of bodies divided by the 15 of DeepMimic's humanoid.
     """
 
     root: float
@@ -56,7 +56,7 @@ class JointWeights:
 
     @classmethod
     def of(cls, character: Character, device: torch.device | str = "cpu") -> JointWeights:
-        """The weights in the character's YAML."""
+        """Read the weights of a character from its YAML, and normalise them."""
         joints = character.joints
         total = character.config.root_weight + sum(joint.weight for joint in joints)
         dof = torch.cat([torch.full((j.dof.stop - j.dof.start,), j.weight / total) for j in joints])
@@ -70,9 +70,9 @@ class JointWeights:
 
 @dataclass
 class RewardInputs:
-    """Everything that a term can read: simulated and reference state of N environments after a control step.
+    """The quantities that a term can read: simulated and reference state of N environments after a control step.
 
-    The callables are computed only for terms that call them.
+    Some are functions, so that a quantity is computed only if a term needs it.
     """
 
     sim: CharacterState
@@ -97,12 +97,12 @@ class RewardInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class RewardTerm:
-    """One line of a reward's table; a subclass adds its parameters as fields.
+    """One term of the reward; a subclass adds its parameters as fields.
 
     Attributes:
-        weight: factor of the value in the reward.
-        label: how tables and texts call the term; the name in the registry if it is "".
-        bounded: whether the value lies in [0, 1]. Such terms define the largest possible reward.
+        weight: factor of the term's value in the reward.
+        label: name of the term in tables and texts; "" means the name in the registry.
+        bounded: whether the value is in [0, 1]. The bounded terms define the largest possible reward.
     """
 
     weight: float
@@ -110,13 +110,13 @@ class RewardTerm:
     bounded: ClassVar[bool] = False
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """The term of each environment, without its weight, (N,)."""
-        raise NotImplementedError(f"{type(self).__name__} has no value()")
+        """Return the term's value (N,) for each environment, without the weight."""
+        raise NotImplementedError(f"reward term {type(self).__name__} must define value()")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingTerm(RewardTerm):
-    """exp(-scale * error), for an error that is 0 if the simulation is the reference."""
+    """A term exp(-scale * error), whose error is 0 where the simulation equals the reference."""
 
     scale: float
     bounded: ClassVar[bool] = True
@@ -126,19 +126,19 @@ class TrackingTerm(RewardTerm):
             raise ValueError("a weight must not be negative, a scale must be above 0")
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """exp(-scale * error), (N,) in [0, 1]."""
+        """Return exp(-scale * error), (N,) in [0, 1]."""
         return torch.exp(-self.scale * self.error(inputs))
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,), 0 or above."""
-        raise NotImplementedError(f"{type(self).__name__} has no error()")
+        """Return the error (N,) of each environment, 0 or above."""
+        raise NotImplementedError(f"reward term {type(self).__name__} must define error()")
 
 
 @dataclass(frozen=True)
 class RewardConfig:
-    """The table of a reward, name -> term.
+    """The terms of a reward by name.
 
-    In YAML the name is also the kind of the term, unless ``kind`` says otherwise:
+    In YAML the name is also the kind of the term, unless ``kind`` names another:
     ``terms: {pose: {weight: 0.5, scale: 2.0}, effort: {kind: energy, weight: -0.001}}``.
     """
 
@@ -146,12 +146,12 @@ class RewardConfig:
 
     @classmethod
     def from_config(cls, value: Any, where: str) -> RewardConfig:
-        """Read the table. Raises ConfigError for an unknown kind and for a parameter that the kind does not have."""
+        """Read the terms from a preset. Raises ConfigError for an unknown kind and for a parameter it does not have."""
         table = build(_Table, value, where).terms
         return cls({name: _read_term(name, entry, f"{where}.terms.{name}") for name, entry in table.items()})
 
     def to_config(self) -> dict[str, Any]:
-        """The table as plain dictionaries, which :meth:`from_config` reads back."""
+        """Convert the terms to plain dictionaries, which :meth:`from_config` reads back."""
         return {"terms": {name: _kind_entry(name, term) | to_dict(term) for name, term in self.terms.items()}}
 
 
@@ -172,23 +172,23 @@ def _read_term(name: str, entry: Any, where: str) -> RewardTerm:
 
 
 def _kind_entry(name: str, term: RewardTerm) -> dict[str, str]:
-    """{"kind": ...} if the kind differs from the name in the table."""
+    """Return {"kind": ...} if the term's kind differs from its name, else {}."""
     if name in TERMS and TERMS.get(name) is type(term):
         return {}
     return {"kind": next(kind for kind in TERMS if TERMS.get(kind) is type(term))}
 
 
 def term_label(name: str) -> str:
-    """How tables and texts call the term of that name; the name itself if it is no kind of term."""
+    """Return the label of the term ``name`` in tables and texts; the name itself if no such kind of term exists."""
     return (TERMS.get(name).label or name) if name in TERMS else name
 
 
 class Reward:
-    """Weighted sum of the configured terms.
+    """The weighted sum of the configured terms.
 
     Attributes:
-        maximum: the largest possible sum of the bounded terms: the sum of their positive weights. A normalised return
-            is measured against it. It is 1 for a table without signed terms.
+        maximum: largest possible sum of the bounded terms, which is the sum of their positive weights. Normalised
+            returns are divided by this number. It is 1 if every term is bounded.
 
     Raises:
         ConfigError: every term is bounded and the weights do not sum to 1, or no bounded term has a positive weight.
@@ -199,17 +199,20 @@ class Reward:
         weights = sum(term.weight for term in terms if term.bounded and term.weight > 0.0)
         if all(term.bounded and term.weight >= 0.0 for term in terms):
             if abs(weights - 1.0) > 1e-6:
-                raise ConfigError(f"reward: the weights of the terms sum to {weights:g}, they must sum to 1")
+                raise ConfigError(f"reward: the weights of the terms must sum to 1; they sum to {weights:g}")
             weights = 1.0
         elif weights <= 0.0:
             raise ConfigError("reward: no term in [0, 1] has a positive weight, so there is no largest possible reward")
         self.config, self.maximum = config, weights
 
     def terms(self, inputs: RewardInputs) -> dict[str, Tensor]:
-        """Each term's value without its weight, name -> (N,)."""
+        """Return the value (N,) of each term without its weight, by name."""
         return {name: term.value(inputs) for name, term in self.config.terms.items()}
 
     def total(self, terms: dict[str, Tensor]) -> Tensor:
-        """The reward, (N,): at most ``maximum`` plus the positively weighted terms that have no bound."""
+        """Return the reward (N,), given the values of ``terms``.
+
+        Without unbounded terms of positive weight, the reward is at most ``maximum``.
+        """
         weighted = [term.weight * terms[name] for name, term in self.config.terms.items()]
         return torch.stack(weighted).sum(0)

@@ -13,9 +13,9 @@ from mimic.tracking.reference import ReferenceSample, of_clip
 
 
 class EarlyTermination:
-    """Failure by forbidden ground contact; in training also by tilt and distance from the reference.
+    """Tests which episodes fail: by forbidden ground contact, and in training also by errors against the reference.
 
-    ``rules`` are those of each clip.
+    ``rules`` holds the rules of each clip; ``training`` switches on the limits of tilt and distance in ``config``.
     """
 
     def __init__(
@@ -38,7 +38,10 @@ class EarlyTermination:
     def failed(
         self, sim: CharacterState, bodies: BodyState, reference: ReferenceSample, clip: Tensor | None = None
     ) -> Tensor:
-        """(N,) bool: episodes that fail in this state; ``clip`` (N,) int64, the first if left out."""
+        """Return (N,) bool: the episodes that fail in this state.
+
+        ``clip`` (N,) int64 is the index of each environment's clip; None means the first for all.
+        """
         failed = torch.zeros(len(sim), dtype=torch.bool, device=sim.root_pos_w.device)
         if len(self._bodies):
             touching = self._kinematics.lowest_points(bodies)[:, self._bodies] < self.config.contact_height
@@ -56,7 +59,7 @@ class EarlyTermination:
 
 
 def forbidden_bodies(character: Character, rules: ClipRules) -> list[str]:
-    """Names of the bodies that must not touch the ground under these rules."""
+    """Return the names of the bodies that must not touch the ground under ``rules``."""
     if not rules.contact_fails:
         return []
     if rules.forbidden_contacts is not None:

@@ -1,4 +1,4 @@
-"""How long an episode may last."""
+"""The longest duration of an episode."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ class TimeLimit:
         control_dt: float,
         device: torch.device,
     ):
-        """``cap_s``: the longest an episode of each clip may last [s]; None is no cap."""
+        """``cap_s``: largest time limit for each clip [s]; None is no cap."""
         self._config, self._training, self._cap_s, self._control_dt = config, training, cap_s, control_dt
         self.steps: Tensor = torch.zeros(len(cap_s), dtype=torch.int64, device=device)
         self.set_progress(0)
@@ -38,5 +38,5 @@ class TimeLimit:
 
     @property
     def seconds(self) -> float:
-        """The limit of episodes that start now [s]; the longest of all clips."""
+        """The time limit of episodes that start now [s]; if clips differ, the largest."""
         return int(self.steps.max()) * self._control_dt

@@ -1,9 +1,9 @@
-"""The tracking environment: N copies of one character imitating one clip, or several clips that follow one another.
+"""The tracking environment: N copies of one character imitate one clip, or several clips.
 
-``step`` is the walk of one frame: action, servo targets, simulation, reference, reward, end, observation, reset. Every
-quantity is a batch; nothing loops over environments. After a step the attributes ``sim``, ``bodies``, ``reference``
-and ``terms`` describe the state that was judged, before any reset. The next step replaces them and does not overwrite
-them.
+``step`` does one control step: action, servo targets, simulation, reference, reward, end of episodes, observation, reset.
+Every quantity is a batch; nothing loops over environments. After a step the attributes ``sim``, ``bodies``, ``reference``
+and ``terms`` describe the state that was rewarded, before any reset. The next step assigns new objects to these
+attributes and does not change the old ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,19 +42,19 @@ _START_STREAM = 0  # of random numbers; ClipSelection has 1 and 2, pushes 3 to 5
 
 
 class TrackingEnv:
-    """See the module's docstring; implements :class:`mimic.rl.vec_env.VecEnv`.
+    """The motion-tracking task for N environments; implements :class:`mimic.rl.vec_env.VecEnv`.
 
-    Several clips are several ways to move. At the end of a cycle another may follow, by chance or as
-    ``tracker.clip_selector`` says; the observation then ends with the current clip, one-hot. With ``change_clips`` false
-    they are a library: every episode keeps its clip, under that clip's own rules.
+    With several clips, another clip may follow at the end of a cycle, chosen by ``tracker.clip_selector`` (at random by
+    default). The observation then ends with the current clip, one-hot. If the configuration's ``change_clips`` is false,
+    the clips are a library: every episode keeps its clip, under that clip's own rules.
 
     Args:
-        motions: the clip, or several.
-        rules: of the clip; if left out, those of ``rules_of``.
-        training: with the training aids of the configuration (early termination, time-limit curriculum); without them
-            episodes last ``evaluation_s``, and only forbidden contact ends them early.
-        seed: environment ``i``'s start times depend on (seed, i, episode) alone.
-        first_env: number of the first environment, if several processes have some each.
+        motions: one clip, or several.
+        rules: rules of the clips; None means those of ``rules_of``.
+        training: whether to use the training aids of the configuration (early termination, time-limit curriculum, pushes).
+            Without them episodes last ``evaluation_s``, and only forbidden contact ends them early.
+        seed: seed of start times. Those of environment ``i`` depend on (seed, i, episode) alone.
+        first_env: number of this process's first environment, if several processes share the environments.
 
     Attributes:
         masked_reset: whether episodes restart by a mask over all environments, so that a GPU does not wait for the host.
@@ -87,7 +87,9 @@ class TrackingEnv:
             reference.build_headings(self.motions)
         if config.change_clips and len(motions) > 1 and not reference.all_loop:
             once = next(motion.name for motion in self.motions if not motion.loop)
-            raise InputError(f"clips that follow one another must loop; '{once}' does not")
+            raise InputError(
+                f"clips that follow one another must loop; '{once}' does not (env.change_clips=false keeps each episode's clip)"
+            )
         shared = self.rules if config.change_clips else each
         self.tracker = ReferenceTracker(reference, shared, self.num_envs, device)
         self.clips = ClipSelection(self.num_clips, self.episodes)
@@ -106,7 +108,7 @@ class TrackingEnv:
     def _rules(
         self, rules: ClipRules | None, character: Character, config: EnvConfig
     ) -> tuple[ClipRules, list[ClipRules]]:
-        """The rules of the environment, which are those of the first clip, and the rules of every clip."""
+        """Return the environment's rules, which are those of the first clip, and a list of the rules of every clip."""
         if rules is None and not config.change_clips:
             each = [rules_of((motion,), character) for motion in self.motions]
             return each[0], each
@@ -114,7 +116,7 @@ class TrackingEnv:
         return shared, [shared] * self.num_clips
 
     def _build_reward_inputs(self, rules: Sequence[ClipRules]) -> None:
-        """Constants of the reward. In a library, feet are the bodies that every clip lets touch the ground."""
+        """Compute the reward's constants. In a library, feet are the bodies that may touch the ground in every clip."""
         character, device = self.character, self.device
         all_feet = [foot_bodies(character, one) for one in rules]
         feet = [name for name in all_feet[0] if all(name in one for one in all_feet)]
@@ -144,7 +146,7 @@ class TrackingEnv:
 
     @property
     def episode_s(self) -> float:
-        """How long episodes that start now may last [s]."""
+        """The time limit of episodes that start now [s]."""
         return self.time_limit.seconds
 
     def set_progress(self, samples: int) -> None:
@@ -152,22 +154,28 @@ class TrackingEnv:
         self.time_limit.set_progress(samples)
 
     def reseed(self, seed: int) -> None:
-        """Draw random numbers from another seed, from its first episode on."""
+        """Change the seed of the random numbers, and count episodes from 0 again."""
         self.episodes.reseed(seed)
 
     def reset(self, start_times: Tensor | None = None) -> Tensor:
-        """Start a new episode everywhere, at random clip times or at ``start_times`` (N,) [s]; observations (N, D)."""
+        """Start a new episode in every environment, and return the observations (N, D).
+
+        ``start_times``: (N,) clip times [s]; None means random ones.
+        """
         everywhere = torch.arange(self.num_envs, device=self.device)
         return self._observe(slice(None), self._reset(everywhere, start_times))
 
     def step(self, action: Tensor) -> Step:
-        """One control step with ``action`` (N, A) in policy units."""
+        """Do one control step with ``action`` (N, A) in policy units."""
         self.apply_action(action)
         self.simulate()
         return self.finish_step()
 
     def apply_action(self, action: Tensor) -> None:
-        """First part of a step: push some characters, and give the servos the targets that ``action`` (N, A) means."""
+        """Do the first part of a step: push some characters (in training), and set the servo targets.
+
+        ``action`` (N, A) is in policy units.
+        """
         self._action_ok.copy_(action.abs().amax(1) <= MAX_ABS_VALUE)  # false for NaN too
         if self.training and self.config.pushes.speed:
             self._push_some()
@@ -178,11 +186,11 @@ class TrackingEnv:
         self.episodes.steps += 1
 
     def simulate(self) -> None:
-        """Second part of a step: the physics."""
+        """Do the second part of a step: the physics of one control step."""
         self.engine.step()
 
     def finish_step(self) -> Step:
-        """Last part of a step: read, compare with the reference, reward, end, observe, reset."""
+        """Do the last part of a step: read the state, compute reward, ends and observations, restart ended episodes."""
         self.sim = self.engine.read()
         self.bodies = self.kinematics.forward(self.sim)
         clip_over = self.tracker.advance(self.control_dt, self.sim)
@@ -201,47 +209,53 @@ class TrackingEnv:
         return Step(obs, reward, end, final_obs, info)
 
     def observe(self) -> Tensor:
-        """Observations (N, D) of the engine's current state at the current clip time."""
+        """Return the observations (N, D) of the engine's current state at the current clip time."""
         return self._observe(slice(None), self.engine.read())
 
     def observe_as(self, observation: Observation) -> Tensor:
-        """The same moment as another observation (N, D) sees it, without a clip's number."""
+        """Return another ``observation`` (N, D) of the current state, without the one-hot clip."""
         sim = self.engine.read()
         return observation.observe(
             self._observation_inputs(observation, slice(None), sim, self.kinematics.forward(sim))
         )
 
     def push(self, rows: Tensor, delta_linvel_w: Tensor) -> None:
-        """Change the velocity of whole characters; pose and clip time stay.
+        """Change the velocity of all bodies of some characters; pose and clip time stay as they are.
 
         The engine restarts from the changed state, so its solver forgets the last contact forces.
 
         Args:
-            rows: which environments, as indices (K,) or a mask (N,) (mimic/sim/masking.py).
-            delta_linvel_w: change of velocity (K, 3) or (N, 3) [m/s].
+            rows: the environments, as indices (K,) or a mask (N,) bool (mimic/sim/masking.py).
+            delta_linvel_w: change of velocity in world axes, (K, 3) for indices or (N, 3) for a mask [m/s].
         """
         state = self.engine.read()[select_rows(rows)]
         self.engine.reset(rows, replace(state, root_linvel_w=state.root_linvel_w + delta_linvel_w))
 
     def pd_target(self, action: Tensor) -> Tensor:
-        """Servo targets (N, A) [rad] that ``action`` (N, A) means now."""
+        """Convert ``action`` (N, A) in policy units to servo targets (N, A) [rad] at the current clip time."""
         if not self.action.needs_reference:
             return self.action.pd_target(action, None)
         ahead = self.tracker.ahead(self.config.action.lead_s)
         return self.action.pd_target(action, self.tracker.reference.pd_target(ahead.clip_time, ahead.clip))
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors that the next step depends on, the engine's aside; not copied, and updated in place."""
+        """Return the tensors that the next step depends on, without the engine's.
+
+        They are not copied, and every step updates them in place.
+        """
         sampling = {f"starts.{name}": value for name, value in self.sampling.state().items()}
         return self.tracker.state() | self.episodes.state() | {"acted": self._action} | sampling
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copies of everything that the future depends on, to the bit if the engine is deterministic."""
+        """Return copies of all tensors that later steps depend on.
+
+        After ``load_state_dict`` a deterministic engine gives the same steps to the bit.
+        """
         own = {name: value.clone() for name, value in self.state().items()}
         return own | {f"engine.{name}": value for name, value in self.engine.snapshot().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a ``state_dict``."""
+        """Continue from the state that ``state_dict`` returned."""
         # runs from before the term action_rate have no "acted" and do not need it
         state = {"acted": torch.zeros_like(self._action)} | dict(state)
         for name, value in self.state().items():
@@ -266,22 +280,28 @@ class TrackingEnv:
         )
 
     def _foot_heights(self) -> tuple[Tensor, Tensor]:
-        """Lowest points of the feet, simulated and reference, (N, F) [m] each."""
+        """Return the heights of the feet's lowest points, simulated and reference, each (N, F) [m]."""
         heights = self.kinematics.lowest_points(self.bodies)
         return heights[:, self._feet], self.reference.lowest_point_w[:, self._feet]
 
     def _joint_torque(self) -> Tensor:
-        """The servo's torques (N, A) [N·m] of the simulated state under the current targets."""
+        """Return the servo's torques (N, A) [N·m] for the simulated state and the current targets."""
         self._servo.set_target(self._pd_target)
         return self._servo.torque_of(self.sim)
 
     def _diverged(self, obs: Tensor) -> Tensor:
-        """(N,) bool: simulation, action, reference or observation is not a finite number of a sensible size."""
+        """Return (N,) bool: environments whose engine failed, or in which a value is not finite or beyond 1e6.
+
+        The values are those of action, clip time and placement, and observation.
+        """
         state_ok = self._action_ok & self.tracker.within(MAX_ABS_VALUE) & (obs.abs().amax(1) <= MAX_ABS_VALUE)
         return self.engine.failed() | ~state_ok
 
     def _end(self, clip_over: Tensor, diverged: Tensor) -> Tensor:
-        """How episodes end with this step, (N,) int8; the later rules outrank the earlier."""
+        """Return how each episode ends in this step, (N,) int8 of ``End``; ``End.NONE`` where it goes on.
+
+        If several ends apply, this is the last of: time limit, end of the clip, failure, divergence.
+        """
         failed = self.termination.failed(self.sim, self.bodies, self.reference, self.tracker.current.clip)
         end = torch.zeros(self.num_envs, dtype=torch.int8, device=self.device)
         end.masked_fill_(self.episodes.steps >= self.episodes.step_limit, Termination.TIMEOUT)
@@ -291,7 +311,10 @@ class TrackingEnv:
         return end
 
     def _restart(self, end: Tensor, obs: Tensor) -> Tensor:
-        """Start new episodes where they ended; observations (N, D) with those rows replaced."""
+        """Start new episodes in the environments whose episode ended.
+
+        Returns the observations ``obs`` (N, D), with the rows of these environments replaced.
+        """
         rows = self._rows_of(end != Termination.NONE)
         if rows is None:
             return obs
@@ -300,18 +323,20 @@ class TrackingEnv:
         return obs
 
     def _rows_of(self, mask: Tensor) -> Tensor | None:
-        """The mask itself if resets are masked, else its indices (K,), or None if there are none."""
+        """Return ``mask`` itself if ``masked_reset``, else the indices (K,) of its true rows; None if there are none."""
         if self.masked_reset:
             return mask
         ids = mask.nonzero().squeeze(1)
         return ids if len(ids) else None
 
     def _reset(self, rows: Tensor, start_times: Tensor | None = None) -> CharacterState:
-        """Reference state initialisation (Peng et al. 2018): pose and velocity of the clip at a random time.
+        """Start episodes with the clip's pose and velocity at a random time (RSI, Peng et al. 2018).
+
+        Returns the initial states.
 
         Args:
-            rows: which environments, as indices or a mask (mimic/sim/masking.py).
-            start_times: [s] of those, if not random.
+            rows: the environments, as indices (K,) or a mask (N,) bool (mimic/sim/masking.py).
+            start_times: clip times of these environments [s]; None means random ones.
         """
         some = select_rows(rows)
         clip = self.clips.first(some)
@@ -327,7 +352,7 @@ class TrackingEnv:
         return start.state
 
     def _observe(self, ids: Tensor | slice, sim: CharacterState, bodies: BodyState | None = None) -> Tensor:
-        """Observations (K, D) of the environments ``ids`` whose state is ``sim``."""
+        """Return the observations (K, D) of the environments ``ids``, whose state is ``sim``."""
         bodies = self.kinematics.forward(sim) if bodies is None else bodies
         obs = self.observation.observe(self._observation_inputs(self.observation, ids, sim, bodies))
         if not self._clip_id:
@@ -338,7 +363,7 @@ class TrackingEnv:
     def _observation_inputs(
         self, observation: Observation, ids: Tensor | slice, sim: CharacterState, bodies: BodyState
     ) -> ObservationInputs:
-        """The inputs of the fields of ``observation``, for the environments ``ids``."""
+        """Gather the inputs of the fields of ``observation``, for the environments ``ids``."""
         at = self.tracker.current
         yaw = at.yaw[ids]
         if observation.config.frame == "reference_heading":
@@ -355,14 +380,14 @@ class TrackingEnv:
         )
 
     def _target(self, steps: int, ids: Tensor | slice) -> Target:
-        """The reference ``steps`` control steps from now, of the environments ``ids``."""
+        """Return the reference pose of the environments ``ids``, ``steps`` control steps from now."""
         ahead = self.tracker.ahead(steps * self.control_dt)
         time, origin_w, yaw, clip = ahead.clip_time[ids], ahead.origin_w[ids], ahead.yaw[ids], ahead.clip[ids]
         pos, quat = self.tracker.reference.root(time, origin_w, yaw, clip)
         return Target(pos, quat, self.tracker.reference.pd_target(time, clip))
 
     def _push_some(self) -> None:
-        """Push a random choice of characters before the action, which does not know of it."""
+        """Push randomly chosen characters. The policy chose the action before, without observing the push."""
         at = self.episodes
         pushed, delta_linvel_w = random_pushes(self.config.pushes, self.control_dt, at.seed, at.env, at.moment)
         if (rows := self._rows_of(pushed)) is not None:
@@ -370,7 +395,7 @@ class TrackingEnv:
 
 
 def preprocess_motion(motion: Motion, character: Character, config: EnvConfig) -> Motion:
-    """The clip as the environment has it imitated: repaired, or lifted out of the ground, as the configuration says."""
+    """Return the clip that the environment uses: repaired, lifted out of the ground, or unchanged, as configured."""
     if config.repair:
         return repair(motion, character)
     return lift_penetration(motion, character) if config.lift_penetration else motion
@@ -387,10 +412,10 @@ def make_env(
     engine: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> TrackingEnv:
-    """The environment of one clip or several, on the engine of that name; ``threads`` 0 means all cores.
+    """Make the environment of one or several clips with the engine called ``engine``; ``threads`` 0 means all cores.
 
     Raises:
-        InputError: the clips are of two characters, or the engine cannot run on the device.
+        InputError: the clips are of different characters, or the engine cannot run on the device.
     """
     for motion in motions[1:]:
         if motion.character != motions[0].character:

@@ -1,4 +1,4 @@
-"""Drift: how far the character ends from where the clip would have taken it."""
+"""Drift: the distance between the character's final position and the position where the clip ends."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from mimic.tracking import TrackingEnv
 class Drift(Metric):
     """Horizontal distance between the character and the clip at the last step of each episode.
 
-    The clip is placed once, at the start of the episode. The reference of the task is placed at the character again in
-    each cycle (DeepMimic's root sync), so that no other metric measures drift.
+    The clip is placed once, at the start of the episode. The task's own reference is moved to the character again in each
+    cycle (DeepMimic's root sync), so no other metric measures drift.
     """
 
     def __init__(self, env: TrackingEnv) -> None:
@@ -29,11 +29,11 @@ class Drift(Metric):
         self._distance = torch.where(up, distance, self._distance)
 
     def report(self) -> dict[str, Any]:
-        """drift_m: mean over episodes."""
+        """Return the mean distance over all episodes [m] under the key "drift_m"."""
         return {"drift_m": float(self._distance.double().mean())}
 
 
 @METRICS.register("drift")
 def drift(env: TrackingEnv) -> Metric | None:
-    """Drift, if the task has one clip: with several, the next clip is random and so is the way."""
+    """Make the metric if the task has one clip. With several clips the next clip is random, so drift is undefined."""
     return Drift(env) if env.num_clips == 1 else None

@@ -19,7 +19,7 @@ class FootSliding(Metric):
         self._means = Means()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Add speed and depth of every foot that stands."""
+        """Add the sliding speed and the depth below ground of every standing foot."""
         simulated = self._feet.contact(env.bodies)
         reference = self._feet.contact(env.kinematics.forward(env.reference.state))
         for name, contact in (("foot_skate_m_s", simulated), ("reference_foot_skate_m_s", reference)):
@@ -29,5 +29,5 @@ class FootSliding(Metric):
         self._means.add("foot_depth_m", torch.relu(-simulated.height).flatten(), stands.flatten())
 
     def report(self) -> dict[str, Any]:
-        """foot_skate_m_s, reference_foot_skate_m_s, foot_depth_m."""
+        """Return the means "foot_skate_m_s", "reference_foot_skate_m_s" and "foot_depth_m"."""
         return self._means.report()

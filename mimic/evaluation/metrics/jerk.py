@@ -1,4 +1,4 @@
-"""Jerk: how much the bodies tremble."""
+"""Jerk of the bodies: the third derivative of position, which measures trembling."""
 
 from typing import Any
 
@@ -9,13 +9,16 @@ from mimic.tracking import TrackingEnv
 
 
 class ThirdDifference:
-    """Third difference of positions over the last four steps, ``dt`` [s] apart."""
+    """Computes the third difference of positions over the last four control steps, which are ``dt`` [s] apart."""
 
     def __init__(self, dt: float) -> None:
         self._dt, self._history = dt, list[Tensor]()
 
     def next(self, pos: Tensor) -> Tensor:
-        """Mean over bodies (N,) [m/s^3] after the positions ``pos`` (N, B, 3) [m]; zero until four steps are known."""
+        """Add the positions ``pos`` (N, B, 3) [m]; return the mean jerk over the bodies, (N,) [m/s^3].
+
+        The result is zero until four steps have been added.
+        """
         self._history = [*self._history[-3:], pos]
         if len(self._history) < 4:
             return pos.new_zeros(len(pos))
@@ -25,9 +28,9 @@ class ThirdDifference:
 
 @METRICS.register("jerk")
 class Jerk(Metric):
-    """Mean jerk of the simulation and of its clip.
+    """Mean jerk of the bodies in the simulation and in the reference.
 
-    Body positions are relative to the root, so that placing the reference anew at each cycle causes no jerk.
+    Positions are relative to the root, so that moving the reference to the character at each cycle causes no jerk.
     """
 
     def __init__(self, env: TrackingEnv) -> None:
@@ -35,10 +38,10 @@ class Jerk(Metric):
         self._means = Means()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Add the third differences that end at this step."""
+        """Add the jerk of simulation and reference over the four steps that end with this one."""
         self._means.add("jerk_m_s3", self._simulated.next(env.bodies.pos_w - env.bodies.pos_w[:, :1]), up)
         self._means.add("reference_jerk_m_s3", self._reference.next(env.reference.body_offset_w), up)
 
     def report(self) -> dict[str, Any]:
-        """jerk_m_s3, reference_jerk_m_s3."""
+        """Return the means "jerk_m_s3" and "reference_jerk_m_s3"."""
         return self._means.report()

@@ -1,8 +1,8 @@
-"""Joint torques: the torque that the PD controller asks of each joint, as a share of the joint's limit.
+"""Joint torques: the PD controller's torque on each joint, as a share of the joint's limit.
 
-Torques follow from poses and targets by the control law of mimic/sim/pd_controller.py, which all engines share. They are
-sampled at the start and at the end of each control step, while the engine computes them at every physics step. For the
-first cartwheel that shipped, the samples gave a mean of .48 with 24 % at the limit. All physics steps gave .46 and 22 %.
+Torques are computed from poses and targets by the control law of mimic/sim/pd_controller.py, which all engines share. They
+are sampled at the start and at the end of each control step, while an engine computes them at every physics step. For
+one cartwheel controller the samples gave a mean of 0.48 with 24 % at the limit; all physics steps gave 0.46 and 22 %.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _AT_LIMIT = 1.0 - 1e-4
 
 
 class TorqueShare:
-    """Torques of N copies of a character, each divided by its joint's limit."""
+    """Computes the torques of N copies of a character, each divided by the joint's limit."""
 
     def __init__(self, character: Character, device: torch.device | str = "cpu"):
         joints = character.joints
@@ -39,7 +39,10 @@ class TorqueShare:
         self._servo.set_target(pd_target)
 
     def __call__(self, state: CharacterState) -> Tensor:
-        """|torque| / limit of each joint, (N, J) in [0, 1]; for a ball joint |torque| is the norm of its three components."""
+        """Return |torque| / limit of each joint, (N, J) in [0, 1], for ``state`` and the targets that were set.
+
+        For a ball joint |torque| is the norm of the three components.
+        """
         quat = state.joint_quat[:, self._joint]
         angle = 2.0 * torch.atan2((quat[..., 1:] * self._axis).sum(-1), quat[..., 0])
         angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
@@ -67,7 +70,7 @@ class Torque(Metric):
         self._peak = torch.zeros(len(self._names), device=env.device)
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
-        """Compute the torque under the new target; ``after`` adds it if the step counts."""
+        """Compute the torque at the start of the step, under the new targets; ``after`` adds it if the step counts."""
         self._share.set_target(env.pd_target(action))
         self._start = self._share(env.engine.read())
 
@@ -80,7 +83,10 @@ class Torque(Metric):
             self._peak = torch.maximum(self._peak, torch.where(weight, share, 0.0).amax(0))
 
     def report(self) -> dict[str, Any]:
-        """torque_mean_share, torque_peak_share, torque_at_limit_share; torque_by_joint: joint -> JointTorque."""
+        """Return "torque_mean_share", "torque_peak_share", "torque_at_limit_share" and "torque_by_joint".
+
+        The last maps the name of each joint to a JointTorque.
+        """
         columns = (self._mean.value, self._peak.tolist(), self._at_limit.value)
         rows = [JointTorque(mean, peak, at_limit) for mean, peak, at_limit in zip(*columns, strict=True)]
         return {

@@ -1,4 +1,4 @@
-"""Distance between the character and its reference."""
+"""Position and velocity errors of the character against its reference."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ SUCCESS_M = 0.5
 
 @METRICS.register("tracking-error")
 class TrackingError(Metric):
-    """Position and velocity errors, and the share of episodes that track their reference all the time.
+    """Mean position and velocity errors, and the share of successful episodes.
 
-    ``success_rate`` is that of PHC (Luo et al. 2023, section 4): the share of episodes that do not fall and in which the
-    mean body distance never exceeds 0.5 m. PHC places its reference once. Here each cycle places it anew
-    (mimic/tracking/reference_tracker.py), and ``drift_m`` measures the difference.
+    ``success_rate`` is PHC's (Luo et al. 2023, section 4): the share of episodes that do not fall and in which the mean
+    body distance never exceeds 0.5 m. PHC places the reference once. Here each cycle moves the reference to the character
+    (mimic/tracking/reference_tracker.py); ``drift_m`` measures the difference.
     """
 
     def __init__(self, env: TrackingEnv) -> None:
@@ -36,5 +36,5 @@ class TrackingError(Metric):
         self._means.add("joint_velocity_error_rad_s", velocity, up)
 
     def report(self) -> dict[str, Any]:
-        """mpjpe_m, root_error_m, joint_velocity_error_rad_s, success_rate."""
+        """Return "mpjpe_m", "root_error_m", "joint_velocity_error_rad_s" and "success_rate"."""
         return self._means.report() | {"success_rate": 1.0 - float(self._lost.double().mean())}

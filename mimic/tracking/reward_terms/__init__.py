@@ -1,1 +1,1 @@
-"""The room of the reward terms: every file registers one or more of them; see :mod:`mimic.tracking.reward`."""
+"""The reward terms: every file registers one or more; see :mod:`mimic.tracking.reward`."""

@@ -1,8 +1,8 @@
 """Terms that compare the simulation with the reference.
 
-``pose``, ``velocity``, ``end_effector``, ``root`` and ``com`` are DeepMimic's five (Peng et al. 2018; the paper has four,
-its code five). ``foot_height`` is ours: the five hardly punish a foot that skims the ground where the clip lifts it by a
-centimetre, and so change the gait.
+``pose``, ``velocity``, ``end_effector``, ``root`` and ``com`` are DeepMimic's five terms (Peng et al. 2018; the paper has
+four, its code five). ``foot_height`` is not DeepMimic's. The five hardly punish a foot that slides over the ground where
+the clip lifts the foot by a centimetre, and so they change the gait.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Pose(TrackingTerm):
     label = "pose"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         weights, root = inputs.weights, inputs.root_angle.square()
         joints = quat_angle(inputs.sim.joint_quat, inputs.reference.joint_quat).square() @ weights.joint
         return weights.body_count_factor * (weights.root * root + joints)
@@ -35,7 +35,7 @@ class Velocity(TrackingTerm):
     label = "speed of the joints"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         weights, sim, reference = inputs.weights, inputs.sim, inputs.reference
         root = (sim.root_angvel_w - reference.root_angvel_w).square().sum(-1)
         joints = (sim.joint_vel - reference.joint_vel).square() @ weights.dof
@@ -47,13 +47,14 @@ class Velocity(TrackingTerm):
 class EndEffector(TrackingTerm):
     """Summed squared end-effector distances [m²].
 
-    Horizontal positions are relative to the root in each figure's own heading frame; heights are above the ground.
+    Horizontal positions are relative to the root, in the heading frame of the simulation and of the reference each;
+    heights are above the ground.
     """
 
     label = "hands and feet"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         return (inputs.sim_end_effector_h - inputs.reference_end_effector_h).square().sum((-1, -2))
 
 
@@ -65,7 +66,7 @@ class Root(TrackingTerm):
     label = "root"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         sim, reference = inputs.sim, inputs.reference
         position = (sim.root_pos_w - reference.root_pos_w).square().sum(-1)
         rotation = inputs.root_angle.square()
@@ -82,7 +83,7 @@ class CenterOfMass(TrackingTerm):
     label = "centre of mass"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         return 0.1 * (inputs.sim_com_vel_w - inputs.reference_com_vel_w).square().sum(-1)
 
 
@@ -94,7 +95,7 @@ class FootHeight(TrackingTerm):
     label = "height of the feet"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         sim, reference = inputs.foot_height()
         return (sim - reference).square().sum(-1)
 
@@ -102,10 +103,10 @@ class FootHeight(TrackingTerm):
 @TERMS.register("action_rate")
 @dataclass(frozen=True, kw_only=True)
 class ActionRate(TrackingTerm):
-    """Mean squared change of the action since the previous step, over degrees of freedom, as an exponential term."""
+    """Mean squared change of the action since the previous step [policy units²], over the degrees of freedom."""
 
     label = "steadiness of the action"
 
     def error(self, inputs: RewardInputs) -> Tensor:
-        """The error of each environment, (N,)."""
+        """Return the error (N,) of each environment, 0 or above."""
         return (inputs.action - inputs.previous_action()).square().mean(-1)

@@ -1,4 +1,4 @@
-"""Terms that do not look at the reference: costs of motion (give them a negative weight) and a bonus for not failing.
+"""Terms that do not use the reference: costs of motion (give them a negative weight) and a bonus for not failing.
 
 Names and formulas are those of mjlab and MuJoCo Playground. Torques are the servo's, computed from the pose and the
 velocity at the end of the control step. Engines do not report the torque of each physics step.
@@ -21,7 +21,7 @@ class Energy(RewardTerm):
     label = "power of the joints"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """The power of each environment, (N,) [W]."""
+        """Return the power (N,) [W] of each environment."""
         return (inputs.joint_torque() * inputs.sim.joint_vel).abs().sum(-1)
 
 
@@ -33,7 +33,7 @@ class JointTorquesL2(RewardTerm):
     label = "torque of the joints"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """The value of each environment, (N,)."""
+        """Return the value (N,) for each environment."""
         return inputs.joint_torque().square().sum(-1)
 
 
@@ -45,7 +45,7 @@ class JointVelL2(RewardTerm):
     label = "speed of the joints"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """The value of each environment, (N,)."""
+        """Return the value (N,) for each environment."""
         return inputs.sim.joint_vel.square().sum(-1)
 
 
@@ -57,18 +57,18 @@ class ActionRateL2(RewardTerm):
     label = "change of the action"
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """The value of each environment, (N,)."""
+        """Return the value (N,) for each environment."""
         return (inputs.action - inputs.previous_action()).square().sum(-1)
 
 
 @TERMS.register("alive")
 @dataclass(frozen=True, kw_only=True)
 class Alive(RewardTerm):
-    """1 in every control step that does not end the episode by failure (Playground's ``alive``)."""
+    """A bonus of 1 for every control step that does not end the episode by failure (Playground's ``alive``)."""
 
     label = "alive"
     bounded: ClassVar[bool] = True
 
     def value(self, inputs: RewardInputs) -> Tensor:
-        """The value of each environment, (N,), all 1; the environment itself gives no reward to a failed step."""
+        """Return 1 for each environment, (N,). The environment replaces the reward of a failed step by 0."""
         return torch.ones_like(inputs.sim.root_pos_w[:, 0])
