@@ -1,10 +1,10 @@
 """The named clips: their files, their licences, and how they are downloaded.
 
 A clip is looked for in ``$MIMIC_MOCAP`` (or its subfolder ``deepmimic``), inside an installed pybullet_data, and in the
-cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). A clip that is nowhere is replaced by its fallback, an
-authored gait, with a note on stderr. A clip without a fallback is downloaded into the cache. Clips under the
-non-commercial licence are downloaded by :func:`fetch_clips` alone, once the licence is accepted. A file counts as the
-named clip only if it has the catalogue's sha256; any other file is named by its path.
+cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). A clip that is in none of them is replaced by its fallback, an
+authored gait, with a note on stderr. A clip without a fallback is downloaded into the cache. Only :func:`fetch_clips`
+downloads clips under the non-commercial licence, once the user accepts it. A file counts as the named clip only if it
+has the catalogue's sha256. Any other file is named by its path.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """One clip of the YAML: a file, or a gait with an optional ``speed`` [m/s] and ``yaw_rate``.
+    """One clip of the YAML: a file, or a gait with an optional ``speed`` [m/s] and ``yaw_rate`` [degrees/s].
 
     ``download_sha256`` is the hash of the file to download, if that differs from ``sha256``.
     """
@@ -58,10 +58,10 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class LicenceConfig:
-    """A licence.
+    """A licence of clips, and what follows from it for the program.
 
     Attributes:
-        text: what the owner allows, in a sentence.
+        text: the owner's conditions in a sentence.
         redistributable: whether a product may include the clip.
         requires_acceptance: whether the user must accept the licence before the clip is downloaded.
     """
@@ -73,7 +73,7 @@ class LicenceConfig:
 
 @dataclass(frozen=True)
 class CatalogueConfig:
-    """catalogue.yaml, key by key."""
+    """The keys of catalogue.yaml."""
 
     base_url: str
     licences: dict[str, LicenceConfig]
@@ -82,9 +82,9 @@ class CatalogueConfig:
 
 @dataclass(frozen=True)
 class ClipEntry:
-    """A named clip: ``sha256`` lists the hashes that its file may have; the last is that of the download.
+    """A named clip. ``sha256`` lists the hashes that the clip's file may have; the last is that of the download.
 
-    A clip with a ``gait`` is made by the program: it has no file, no hash and no address.
+    The program generates a clip that has a ``gait``. Such a clip has no file, no hash and no address.
     """
 
     name: str
@@ -105,9 +105,9 @@ class ClipEntry:
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """A line of the listing; ``frames``, ``duration_s`` and ``loop`` are None while the file is missing.
+    """A named clip as ``clips`` lists it; ``frames``, ``duration_s`` and ``loop`` are None while the file is missing.
 
-    ``where`` is the file, the address it may be fetched from, or "authored"; ``fallback`` is the clip that
+    ``where`` is the path of the file, the address of the download, or "authored". ``fallback`` is the clip that
     replaces this one while the file is missing.
     """
 
@@ -124,7 +124,7 @@ class ClipInfo:
     fallback: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, under the names that scripts rely on."""
+        """Return the values for JSON, under the names that scripts rely on."""
         values = asdict(self)
         return {_JSON_NAMES.get(name, name): value for name, value in values.items()}
 
@@ -135,12 +135,12 @@ class _Found(NamedTuple):
 
 
 def clip_names() -> list[str]:
-    """All short names, sorted."""
+    """Return the names of all clips of the catalogue, sorted."""
     return sorted(_catalogue().clips)
 
 
 def resolve(name: str) -> ClipEntry:
-    """The catalogue's entry. Raises InputError with the nearest names if there is none."""
+    """Return the catalogue's entry of a clip. Raises InputError with the nearest names if there is none."""
     catalogue = _catalogue()
     if name not in catalogue.clips:
         raise InputError(f"no clip '{name}'; {nearest(name, catalogue.clips)}")
@@ -165,10 +165,10 @@ def resolve(name: str) -> ClipEntry:
 
 
 def load_clip(name: str, opener: Opener = open_https) -> Motion:
-    """The motion of a named clip, or of the clip file at a path.
+    """Load the motion of a named clip, or of the clip file at a path.
 
-    A clip that is not on this machine is replaced by its fallback, with a note on stderr, or downloaded.
-    Raises InputError for an unknown name or a clip that cannot be had, ClipError for a broken file.
+    A clip that is not on this machine is replaced by its fallback, with a note on stderr, or downloaded. Raises
+    InputError for an unknown name or a clip that cannot be downloaded, ClipError for a broken file.
     """
     if Path(name).suffix or os.sep in name:
         motion = read_motion(name)
@@ -192,20 +192,20 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
 
 
 def names_in(names: str) -> list[str]:
-    """The clips of ``a+b+c``; a file may have a plus in its path."""
+    """Split ``a+b+c`` into the names of clips. The path of an existing file is kept whole, with any plus in it."""
     return [names] if os.path.exists(names) else names.split("+")
 
 
 def load_clips(names: str) -> tuple[Motion, ...]:
-    """The motions of clips to be learned together, ``a+b+c``; of one clip, if there is no plus. Raises as ``load_clip``."""
+    """Load the motions of one clip, or of several clips as ``a+b+c``. Raises as ``load_clip`` does."""
     motions = tuple(load_clip(name) for name in names_in(names))
     if len({motion.character for motion in motions}) > 1:
-        raise InputError(f"'{names}': the clips are of different characters")
+        raise InputError(f"'{names}': the clips are of different characters; name clips of one character")
     return motions
 
 
 def available_name(name: str) -> str:
-    """The name of the clip that ``load_clip(name)`` loads on this machine: the fallback's, if the recording is missing."""
+    """Return the name of the clip that ``load_clip(name)`` loads here: the fallback's, if the recording is missing."""
     if len(parts := names_in(name)) > 1:
         return "+".join(available_name(part) for part in parts)
     if Path(name).suffix or os.sep in name:
@@ -215,17 +215,17 @@ def available_name(name: str) -> str:
 
 
 def fetch_clips(names: Sequence[str], accept_licence: bool, opener: Opener = open_https) -> list[ClipInfo]:
-    """Download named clips, or "all"; installed clips are skipped.
+    """Download the named clips, or all for "all". Clips that are on this machine already are skipped.
 
-    The licences come first: without ``accept_licence`` nothing is downloaded. Raises InputError for an unknown name, a
-    licence that was not accepted, or a clip that cannot be had.
+    Without ``accept_licence`` nothing is downloaded, and the error states the licences. Raises InputError for an unknown
+    name, a licence that was not accepted, or a clip that cannot be downloaded.
     """
     entries = [resolve(name) for name in (clip_names() if "all" in names else dict.fromkeys(names))]
     wanted = [entry for entry in entries if not entry.gait and not _find(entry)]
     if wanted and not accept_licence:
         licences = dict.fromkeys(entry.licence for entry in wanted)
         terms = "; ".join(f"{_names_under(wanted, text)}: {text}" for text in licences)
-        raise InputError(f"nothing was downloaded. The licence of {terms}. If you accept it add --accept-licence")
+        raise InputError(f"nothing was downloaded. The licence of {terms}. If you accept it, add --accept-licence")
     for entry in wanted:
         _download(entry, opener)
     return [_info(entry) for entry in entries]
@@ -238,11 +238,13 @@ def _names_under(entries: Sequence[ClipEntry], licence: str) -> str:
 @cache  # once a process and clip
 def _say_fallback(name: str, fallback: str) -> None:
     advice = f"{program.command(f'fetch {name}')} downloads the recording"
-    show(f"clip '{name}': the recording is not here; using '{fallback}', which is synthetic ({advice})", sys.stderr)
+    show(
+        f"clip '{name}': the recording is not on this machine; using the synthetic '{fallback}' ({advice})", sys.stderr
+    )
 
 
 def list_clips() -> list[ClipInfo]:
-    """Every named clip, without downloading anything. Raises InputError if MIMIC_MOCAP is not usable."""
+    """Describe every named clip without downloading anything. Raises InputError if MIMIC_MOCAP is not a folder."""
     return [_info(resolve(name)) for name in clip_names()]
 
 
@@ -273,7 +275,10 @@ def _info(entry: ClipEntry) -> ClipInfo:
 
 
 def _find(entry: ClipEntry) -> _Found | None:
-    """The clip's file on this machine. A file of another content is passed over, except where the user put it."""
+    """Find the clip's file on this machine, or return None.
+
+    A file with another sha256 is skipped. In the user's own folder it raises ClipError.
+    """
     user = _user_folders()
     for folder in (*user, *_package_folders(), _cache_folder()):
         path = folder / entry.file
@@ -284,7 +289,7 @@ def _find(entry: ClipEntry) -> _Found | None:
             return _Found(path, data)
         if folder in user:
             advice = f"give --clip {path} to use it as it is"
-            raise ClipError(f"{path} is not the file the catalogue calls '{entry.name}' (other sha256); {advice}")
+            raise ClipError(f"{path} is not the file of the clip '{entry.name}' (other sha256); {advice}")
     return None
 
 

@@ -1,9 +1,9 @@
-"""Converts a file's units, axes and frame rate to ours; conventions that the file does not state are guessed.
+"""Converts a file's units, axes and frame rate to the project's; conventions that the file does not state are guessed.
 
 A reader passes numbers in the file's own units and axes. :func:`skeleton_to_canonical` and
-:func:`keypoints_to_canonical` choose unit, up, forward and frame rate: the user's option first, then the file's
-statement, then a guess. They convert the numbers and record each choice. Guesses rest on the names of feet and of left
-and right pairs, and on anatomy: a person's legs are about 0.85 m long, and feet are below the body.
+:func:`keypoints_to_canonical` choose unit, up, forward and frame rate. The user's option comes first, then the file's
+statement, then a guess. Both functions convert the numbers and list every choice in the result. Guesses use the names of
+feet and of left and right pairs, and anatomy: a person's legs are about 0.85 m long, and feet are below the body.
 """
 
 import math
@@ -35,15 +35,15 @@ _SIDE = re.compile(
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """The user's statements about a file; None where a convention is to be guessed.
+    """The user's statements about a file; None leaves a convention to the file or to a guess.
 
     Attributes:
-        unit: a word of ``UNITS``, or how many metres one unit is.
-        up, forward: an axis of the file, "y" or "-z".
+        unit: a word of ``UNITS``, or the length of one unit in metres.
+        up, forward: an axis of the file, such as "y" or "-z".
         fps: frames a second.
-        root: name of the figure, where a file has several.
-        take: name of the animation, where a file has several.
-        skeleton: path of the file that has the bones, where the motion's has not: an ASF, a SMPL body model.
+        root: name of the figure to read, for a file with several.
+        take: name of the animation to read, for a file with several.
+        skeleton: path of a separate file with the bones: an ASF or a SMPL body model.
     """
 
     unit: str | None = None
@@ -61,13 +61,16 @@ class ReadOptions:
             if axis is not None:
                 _vector(axis)
         if self.up and self.forward and self.up.lstrip("-+") == self.forward.lstrip("-+"):
-            raise InputError(f"up '{self.up}' and forward '{self.forward}' are along the same axis")
+            raise InputError(f"up '{self.up}' and forward '{self.forward}' are along the same axis; give two axes")
         if self.fps is not None and not _FPS[0] <= self.fps <= _FPS[1]:
-            raise InputError(f"fps {self.fps:g} is not between {_FPS[0]:g} and {_FPS[1]:g}")
+            raise InputError(f"fps is {self.fps:g}; it must be between {_FPS[0]:g} and {_FPS[1]:g}")
 
 
 class DeclaredConventions(NamedTuple):
-    """The conventions that a file or its format states; None where it does not. ``usual_...``: those of most such files."""
+    """The conventions that a file or its format states; None for each that it does not state.
+
+    ``usual_up`` and ``usual_unit`` hold for most files of the format and serve as a last guess.
+    """
 
     unit: str | None = None
     up: str | None = None
@@ -80,7 +83,7 @@ NO_OPTIONS, NOTHING_DECLARED = ReadOptions(), DeclaredConventions()
 
 
 def metres(unit: str) -> float:
-    """Metres per unit, for a word of ``UNITS`` or a number above 0. Raises InputError."""
+    """Return the metres per unit for a word of ``UNITS`` or a number above 0. Raises InputError for any other word."""
     if unit in UNITS:
         return UNITS[unit]
     if re.fullmatch(r"[0-9]*\.?[0-9]+(e-?[0-9]{1,2})?", unit) and 1e-6 <= float(unit) <= 1e6:
@@ -89,14 +92,16 @@ def metres(unit: str) -> float:
 
 
 def frame_rate(frame_time: float, options: ReadOptions, name: str) -> Assumption:
-    """The frame rate for a frame time [s]. Files round it, so a common rate within 0.2 % is used instead.
+    """Return the frame rate [1/s] for a frame time [s]. Files round the time, so a common rate within 0.2 % is taken.
 
-    Raises ClipError for a time of zero or less, or beyond reason, unless the options have a rate.
+    Raises ClipError for a frame time outside 0.0001 s to 10 s, unless the options state a rate.
     """
     if options.fps is not None:
         return Assumption(f"{options.fps!r}", "user", f"the file has a frame time of {frame_time:g} s")
     if not 1 / _FPS[1] <= frame_time <= 1 / _FPS[0]:
-        raise ClipError(f"{name}: a frame time of {frame_time:g} s is not usable; give the rate with --fps 120")
+        raise ClipError(
+            f"{name}: a frame time of {frame_time:g} s is not usable; state the frame rate, as in --fps 120"
+        )
     rate = 1 / frame_time
     near = min(_RATES, key=lambda known: abs(known - rate))
     if abs(near - rate) > _RATE_TOLERANCE * near:
@@ -115,8 +120,11 @@ def skeleton_to_canonical(
     declared: DeclaredConventions = NOTHING_DECLARED,
     warnings: tuple[str, ...] = (),
 ) -> SkeletonMotion:
-    """A skeleton's movement in the file's terms -> in ours. ``skeleton``, ``quat`` and ``pos`` are as in
-    SkeletonMotion, but for lengths in the file's unit and a world of the file's axes. Raises ClipError."""
+    """Convert a skeleton's movement from the file's unit and axes to the project's.
+
+    ``skeleton``, ``quat`` and ``pos`` are as in SkeletonMotion, except that lengths are in the file's unit and the world
+    has the file's axes. Raises ClipError.
+    """
     quat = quat_hemisphere(quat)
     parents = skeleton.parents
     _check_lengths(pos, name)
@@ -153,7 +161,10 @@ def keypoints_to_canonical(
     parents: tuple[int, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> KeypointMotion:
-    """Key points (T, K, 3) in the file's terms -> in ours. Raises ClipError."""
+    """Convert key points (T, K, 3) from the file's unit and axes to the project's; ``seen`` is (T, K) bool.
+
+    Raises ClipError.
+    """
     _check_lengths(pos, name)
     figure = _Figure(names, parents or (-1,) * len(names), pos, seen)
     conventions = _settle(figure, format_name, fps, options, declared, warnings)
@@ -165,7 +176,7 @@ def keypoints_to_canonical(
 
 
 class _Pair(NamedTuple):
-    """A point on the left, its partner on the right, and how far they are from where their branches part."""
+    """A point on the left, its partner on the right, and the number of bones up to their common ancestor."""
 
     left: int
     right: int
@@ -173,7 +184,7 @@ class _Pair(NamedTuple):
 
 
 class _Figure:
-    """The file's points by name and place, (T, J, 3) in the file's unit and axes."""
+    """The names of a file's points and their positions (T, J, 3) in the file's unit and axes."""
 
     def __init__(self, names: tuple[str, ...], parents: tuple[int, ...], pos: Tensor, seen: Tensor | None = None):
         self.plain = [_plain(name) for name in names]
@@ -182,7 +193,7 @@ class _Figure:
         self.pairs = self._pairs()
 
     def mean_of(self, points: list[int]) -> Tensor:
-        """(3,) the points' mean over time, occluded ones left out."""
+        """Return the mean (3,) of the points over time, without the frames in which a point is occluded."""
         pos = self.pos[:, points]
         if self.seen is None:
             return pos.mean((0, 1))
@@ -190,18 +201,18 @@ class _Figure:
         return (pos * weight[..., None]).sum((0, 1)) / weight.sum().clamp_min(1)
 
     def ancestors(self, point: int) -> list[int]:
-        """The point, its parent and so on to the root."""
+        """Return the point, its parent and so on up to the root."""
         chain = [point]
         while self.parents[chain[-1]] >= 0:
             chain.append(self.parents[chain[-1]])
         return chain
 
     def length(self, point: int) -> float:
-        """Median distance of a point from its parent."""
+        """Return the median distance of a point from its parent, in the file's unit."""
         return float((self.pos[:, point] - self.pos[:, self.parents[point]]).norm(dim=-1).median())
 
     def leg(self) -> tuple[float, str] | None:
-        """Length of a leg from hip to ankle and the names of its ends; None if there is none by name."""
+        """Return the length of a leg from hip to ankle and the names of its ends; None if no leg is found by name."""
         legs = []
         hind = [pair for pair in self.pairs if not _FORE.search(self.plain[pair.left])] or self.pairs
         for left, _, depth in hind:
@@ -215,7 +226,7 @@ class _Figure:
         return max(legs) if legs else None
 
     def four_legged(self) -> bool:
-        """A second pair of feet, or a tail."""
+        """Whether a name tells of a tail, a paw or a hoof."""
         return any(re.search(r"tail|paw|hoof", plain) for plain in self.plain)
 
     def of_cmu(self) -> bool:
@@ -240,8 +251,7 @@ class _Figure:
 
 
 def _plain(name: str) -> str:
-    """A name in lower case with the sides of its words kept apart, prefixes cut: ``mixamorig:LeftUpLeg`` ->
-    ``left_up_leg``."""
+    """Return a name in lower case without its prefix, with its words apart: ``left_up_leg`` for ``mixamorig:LeftUpLeg``."""
     name = re.split(r"[:|]", name)[-1] or name
     name = re.sub(r"(?<=[A-Za-z0-9])_0\d+$", "", name)  # what some exporters number all bones with
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
@@ -317,7 +327,7 @@ def _guess_unit(figure: _Figure, usual: str) -> Assumption:
 
 
 def _vector(axis: str) -> Tensor:
-    """(3,) unit vector of an axis word. Raises InputError."""
+    """Return the unit vector (3,) of an axis such as "-z". Raises InputError for any other word."""
     word = axis.lower().removeprefix("+")
     if word not in _AXES:
         raise InputError(f"no axis '{axis}'; {nearest(axis, _AXES)}")
@@ -328,15 +338,15 @@ def _vector(axis: str) -> Tensor:
 
 
 def _turn(conventions: FileConventions) -> Tensor:
-    """(4,) wxyz, the rotation that takes the file's forward to x and its up to z."""
+    """Return the rotation (4,) wxyz that takes the file's forward to x and the file's up to z."""
     return quat_conj(axes_quat(conventions.up.value, conventions.forward.value))
 
 
 def axes_quat(up: str, forward: str) -> Tensor:
-    """(4,) wxyz, the rotation that takes our x to the axis ``forward`` and our z to ``up``. Raises InputError."""
+    """Return the rotation (4,) wxyz that takes x to the axis ``forward`` and z to the axis ``up``. Raises InputError."""
     z, x = _vector(up), _vector(forward)
     if float(z @ x) != 0.0:
-        raise InputError(f"up '{up}' and forward '{forward}' are along the same axis")
+        raise InputError(f"up '{up}' and forward '{forward}' are along the same axis; give two axes")
     y = torch.linalg.cross(z, x)
     return quat_from_matrix(torch.stack((x, y, z), 1))
 
@@ -345,5 +355,5 @@ def _check_lengths(pos: Tensor, name: str, most: float = 1e9, unit: str = "units
     odd = (~(pos.abs() <= most)).flatten(1).any(1)
     if odd.any():
         raise ClipError(
-            f"{name}: frame {int(odd.nonzero()[0]) + 1}: a point is more than {most:g} {unit} from the origin"
+            f"{name}: frame {int(odd.nonzero()[0]) + 1}: a point is not within {most:g} {unit} of the origin"
         )

@@ -1,4 +1,4 @@
-"""Describes a motion file in numbers that can be printed, written as JSON, and checked by eye."""
+"""Describes a motion file in numbers that the command line prints or writes as JSON."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mocap.skeleton import Assumption, Clip, KeypointMotion, SkeletonMotion, cha
 
 
 def describe(clip: Clip) -> dict[str, Any]:
-    """Describe a clip for JSON: kind, length, bones, assumptions, and height above the ground."""
+    """Describe a clip for JSON: kind, duration, bones, assumptions, and height above the ground."""
     points = stick_figure(clip)
     lowest, highest = points.pos_w[..., 2].amin(1), points.pos_w[..., 2].amax(1)
     way = points.pos_w[:, 0, :2].diff(dim=0).norm(dim=-1).sum() if points.num_frames > 1 else torch.zeros(())
@@ -46,7 +46,11 @@ def describe(clip: Clip) -> dict[str, Any]:
 
 
 def stick_figure(clip: Clip) -> KeypointMotion:
-    """Any clip as points with lines between them: joints, and tips as ``NAME/tip``; key points as they are."""
+    """Convert any clip to points with parents, the lines of a stick figure.
+
+    A skeleton's joints keep their names, and its end sites are called ``NAME/tip0``, ``NAME/tip1`` and so on. Key points
+    are returned unchanged.
+    """
     if isinstance(clip, KeypointMotion):
         return clip
     if isinstance(clip, Motion):
@@ -60,7 +64,7 @@ def stick_figure(clip: Clip) -> KeypointMotion:
 
 
 def retarget_command(clip: Clip, path: Path) -> str:
-    """The command that retargets a foreign skeleton to one of our characters: the dog, if the skeleton has a tail."""
+    """Return the command that retargets a foreign skeleton to the dog if it has a tail, else to the humanoid."""
     names = clip.skeleton.names if isinstance(clip, SkeletonMotion) else getattr(clip, "names", ())
     tail = any("tail" in name.lower() and "ponytail" not in name.lower() for name in names)
     return program.command(f"retarget {path} --character {'dog' if tail else 'humanoid'} --out {path.stem}.npz")
@@ -83,7 +87,7 @@ def _is_tip(name: str) -> bool:
 
 
 def _plain(value: str) -> str:
-    """A number with at most six significant digits; other text unchanged."""
+    """Return a number with at most six significant digits; return other text unchanged."""
     try:
         return f"{float(value):.6g}"
     except ValueError:

@@ -1,8 +1,8 @@
-"""Download of one small file whose sha256 is known beforehand.
+"""Downloads one small file whose sha256 is known beforehand.
 
 Every request uses https, redirects included, and at most ``MAX_BYTES`` are read. A download that stalls or is too slow
-is given up. The file appears under its name only if its sha256 is right, whenever the process may be killed. The bytes
-of an interrupted download stay in a hidden ``.part`` file, and the next try requests the rest.
+is given up. The file appears under its name only with the right sha256, even if the process is killed. The bytes of an
+interrupted download stay in a hidden ``.part`` file, and the next try requests the rest.
 """
 
 import hashlib
@@ -31,14 +31,14 @@ class Response(Protocol):
     """The part of an open connection that ``fetch`` uses."""
 
     def read(self, amount: int, /) -> bytes:
-        """At most ``amount`` more bytes; none at the end."""
+        """Return at most ``amount`` more bytes, and no bytes at the end."""
 
     def geturl(self) -> str:
-        """The address after all redirects."""
+        """Return the address after all redirects."""
 
     @property
     def status(self) -> int:
-        """The HTTP status: 206 if the bytes begin at the requested offset, 200 if at the start of the file."""
+        """The HTTP status: 206 if the bytes begin at the requested offset, 200 if they begin at the file's start."""
 
 
 Opener = Callable[[str, float, int], AbstractContextManager[Response]]
@@ -50,14 +50,14 @@ class HttpsRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
-        """The request to follow. Raises URLError where it is not https."""
+        """Return the request that follows the redirect. Raises URLError if the new address is not https."""
         if not newurl.lower().startswith("https://"):
             raise URLError(f"redirected to {newurl}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def open_https(url: str, timeout_s: float, start: int = 0) -> AbstractContextManager[Response]:
-    """Open an https address with certificates verified, from byte ``start`` on if the server can."""
+    """Open an https address with certificates verified, from byte ``start`` on if the server supports ranges."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     opened: AbstractContextManager[Response] = urllib.request.build_opener(HttpsRedirects).open(
         request, timeout=timeout_s
@@ -111,15 +111,15 @@ def _download(url: str, part: Path, opener: Opener) -> None:
     size = _size(part)
     with opener(url, _TIMEOUT_S, size) as response, _open(part, append=response.status == 206 and size > 0) as file:
         if not response.geturl().startswith("https://"):
-            raise OSError(f"led to {response.geturl()}, which is not https")
+            raise OSError(f"redirected to {response.geturl()}, which is not https")
         size = file.tell()
         while chunk := response.read(_CHUNK):
             size += len(chunk)
             if size > MAX_BYTES:
                 file.truncate(0)
-                raise OSError(f"larger than {MAX_BYTES} bytes")
+                raise OSError(f"the file is larger than {MAX_BYTES} bytes")
             if time.monotonic() > deadline:
-                raise OSError(f"not finished after {_DEADLINE_S:g} s")
+                raise OSError(f"the download did not finish within {_DEADLINE_S:g} s")
             _write(file, chunk, part)
 
 
@@ -153,7 +153,7 @@ def _write(file: IO[bytes], chunk: bytes, part: Path) -> None:
 
 
 def _publish(part: Path, target: Path) -> None:
-    """Make sure that the part is on the disk and rename it, so that the name never shows half a file."""
+    """Write ``part`` to the disk with fsync and rename it to ``target``, which is therefore never incomplete."""
     try:
         with part.open("rb+") as file:
             os.fsync(file.fileno())

@@ -1,12 +1,11 @@
-"""Authored dog gaits: trot, rotary canter, walk, pace and turn, made from published figures. They are synthetic.
+"""Synthetic dog gaits, authored from published measurements: trot, rotary canter, walk, pace and turn.
 
 Nothing here is fitted to a recording. Stride times, duty factors, footfall orders and speeds are from the veterinary
-literature (see docs/gaits.md), and so is the split of stance before and behind the shoulder and hip. The literature
-does not say how a paw rolls off or how the tail follows; these are the author's choice. Paws stay where they were set
-down until they are lifted, and joint angles follow from the lengths of this character.
+literature (see docs/gaits.md). So is the split of stance before and behind the shoulder and hip. The literature does not
+say how a paw rolls off or how the tail moves; these are the author's choice.
 
-Each paw has one foothold per stride, under the moving trunk, and swings from rest to rest between footholds. The trunk
-bobs, pitches, rolls and bends with the phase. :mod:`mocap.leg_ik` computes the legs.
+Each paw has one foothold per stride, stays there during stance, and swings to the next foothold. The trunk bobs,
+pitches, rolls and bends with the phase. :mod:`mocap.leg_ik` computes the joint rotations of the legs.
 """
 
 import math
@@ -35,24 +34,26 @@ _AHEAD = {True: 0.56, False: 0.36}
 
 @dataclass(frozen=True)
 class Gait:
-    """A gait at its usual speed. Angles are in degrees; phases are fractions of a stride from the first hind foot's contact.
+    """The parameters of a gait at its usual speed.
+
+    Angles are in degrees. Phases are fractions of a stride, counted from the first hind foot's contact.
 
     Attributes:
-        stride_s: time of a stride [s].
-        speed: of the trunk [m/s].
-        yaw_rate: to the left [degrees/s].
-        duty_fore, duty_hind: part of a stride that a paw stands.
+        stride_s: duration of a stride [s].
+        speed: speed of the trunk [m/s].
+        yaw_rate: rate of turning to the left [degrees/s].
+        duty_fore, duty_hind: share of a stride during which a fore or hind paw stands.
         contacts: phase at which each paw lands.
-        height: of the root [m].
-        bobs: how often a stride the trunk goes up and down, nods and arches: twice where left and right are alike.
-        bob: half the way up and down [m], lowest at the phase ``low``.
-        pitch, pitch_up: half the nodding of the trunk, and the phase at which the nose is highest.
-        roll, yaw: of the pelvis, half the range; the chest yaws against it.
-        bend: half the range of arching of the back, most arched at the phase ``arched``.
-        clearance: how high a paw swings [m].
-        spread: added to the distance of the paws from the middle [m].
-        lateral_bend: standing bend of the spine into a turn.
-        start: phase of the first frame, where the least happens: a loop's seam is felt where it jerks.
+        height: mean height of the root [m].
+        bobs: number of times a stride that the trunk bobs, pitches and bends: 2 if left and right steps are alike.
+        bob: amplitude of the trunk's height [m]; lowest at the phase ``low``.
+        pitch: amplitude of the trunk's pitch; the nose is highest at the phase ``pitch_up``.
+        roll, yaw: amplitudes of the pelvis's roll and yaw; the chest yaws the other way.
+        bend: amplitude of the back's arching; most arched at the phase ``arched``.
+        clearance: height of a paw in the middle of its swing [m].
+        spread: additional distance of the paws from the middle plane [m].
+        lateral_bend: constant bend of the spine into a turn.
+        start: phase of the first frame, chosen where the motion is smoothest, because the loop's seam is there.
     """
 
     name: str
@@ -172,15 +173,16 @@ GAITS = {
 
 
 def gait_names() -> list[str]:
-    """Names of all gaits, sorted."""
+    """Return the names of all gaits, sorted."""
     return sorted(GAITS)
 
 
 def gait_at(name: str, speed: float | None = None, yaw_rate: float | None = None) -> Gait:
-    """A gait at another speed [m/s] or rate of turning [degrees/s, to the left].
+    """Return a gait at another speed [m/s] or rate of turning to the left [degrees/s].
 
-    Strides get quicker and longer together while the swing takes as long as before (Maes et al. 2008), so the duty
-    factor falls with speed. Raises InputError for an unknown gait, or where the legs are too short or too slow.
+    At a higher speed, strides are both quicker and longer, and the duration of a swing stays (Maes et al. 2008). The
+    duty factor therefore falls with speed. Raises InputError for an unknown gait, or a speed outside 0.05 to 2 times the
+    usual one.
     """
     if name not in GAITS:
         raise InputError(f"no gait '{name}'; {nearest(name, GAITS)}")
@@ -191,7 +193,7 @@ def gait_at(name: str, speed: float | None = None, yaw_rate: float | None = None
         return gait
     if not 0.05 <= speed / gait.speed <= 2.0:
         raise InputError(
-            f"{name} at {speed:g} m/s; possible speeds are {0.05 * gait.speed:.2g} to {2 * gait.speed:.2g}"
+            f"{name} at {speed:g} m/s: possible speeds are {0.05 * gait.speed:.2g} to {2 * gait.speed:.2g} m/s"
         )
     stride = gait.stride_s * (gait.speed / speed) ** 0.4
     longest = 1.6 * gait.stride_s
@@ -202,9 +204,9 @@ def gait_at(name: str, speed: float | None = None, yaw_rate: float | None = None
 
 
 def author_gait(name: str, speed: float | None = None, yaw_rate: float | None = None) -> Motion:
-    """One stride of a gait on the dog, looped, at about 120 frames a second; it starts above the origin, facing x.
+    """Author one stride of a gait on the dog as a loop, at about 120 frames a second, from the origin and facing x.
 
-    Raises InputError for an unknown gait, or a speed or rate of turning that its legs cannot keep up with.
+    Raises InputError for an unknown gait, or a speed or rate of turning that is beyond the reach of the legs.
     """
     gait = gait_at(name, speed, yaw_rate)
     dog = load_character("dog")
@@ -218,7 +220,8 @@ def author_gait(name: str, speed: float | None = None, yaw_rate: float | None = 
     reach = max(float(pose.overreach.max()) for pose, _ in poses.values())
     if reach > 0.002:
         raise InputError(
-            f"{name} at {gait.speed:g} m/s and {gait.yaw_rate:g} degrees/s: the legs are {reach:.2f} m short"
+            f"{name} at {gait.speed:g} m/s and {gait.yaw_rate:g} degrees/s: the legs are {reach:.2f} m too short; "
+            "try a lower speed or a slower turn"
         )
     for pose, leg in poses.values():
         world |= dict(zip(leg.joints, pose.bodies, strict=True))
@@ -244,7 +247,7 @@ def author_gait(name: str, speed: float | None = None, yaw_rate: float | None = 
 
 @dataclass(frozen=True)
 class _Trunk:
-    """Position of the trunk, and orientations (T, 3, 3) of its bodies by name."""
+    """The trunk over T frames: root position (T, 3) [m]; by body, orientation (T, 3, 3) and yaw (T,) [rad]."""
 
     root: Array
     turns: dict[str, Array]
@@ -252,7 +255,7 @@ class _Trunk:
 
 
 def _trunk(gait: Gait, phase: Array) -> _Trunk:
-    """Root, spine, neck, head and tail over the phases; footholds do not depend on it."""
+    """Compute root, spine, neck, head and tail at the phases (T,)."""
     heading = _heading(gait, phase)
     wave = 2 * math.pi * phase
     rolled = gait.roll * np.cos(wave - math.pi)  # most at the contact of the right hind foot
@@ -289,7 +292,7 @@ def _trunk(gait: Gait, phase: Array) -> _Trunk:
 
 
 def _leg_pose(gait: Gait, dog: Character, key: str, phase: Array, trunk: _Trunk) -> tuple[LegPose, Leg]:
-    """The leg placed on its footholds over the phases."""
+    """Compute the pose of the leg ``key`` at the phases (T,), with its paw on the footholds or in swing between them."""
     side, fore = _LEGS[key]
     leg = dog_leg(dog, side, fore)
     duty = gait.duty_fore if fore else gait.duty_hind
@@ -313,7 +316,7 @@ def _leg_pose(gait: Gait, dog: Character, key: str, phase: Array, trunk: _Trunk)
 
 
 def _base(dog: Character, leg: Leg, trunk: _Trunk) -> Array:
-    """(T, 3) from the root to where a leg hangs."""
+    """Return the vector (T, 3) [m] from the root to the first joint of a leg, in world axes."""
     place_ = np.zeros_like(trunk.root)
     body = dog.bodies[dog.body_index(leg.joints[0])]
     while body.parent >= 0:
@@ -324,9 +327,9 @@ def _base(dog: Character, leg: Leg, trunk: _Trunk) -> Array:
 
 
 def _foothold(gait: Gait, dog: Character, leg: Leg, key: str, stride: Array) -> tuple[Array, Array]:
-    """(T, 2) where the front edge of the sole stands in the strides, and (T,) its yaw [degrees].
+    """Return the foothold in each stride (T,): the sole's front edge (T, 2) [m] and the yaw (T,) [degrees].
 
-    It is put so that the leg passes over it as the literature says at the middle of its stance.
+    ``_AHEAD`` states how much of the stance path is ahead of the hip or the shoulder.
     """
     fore = _LEGS[key][1]
     duty = gait.duty_fore if fore else gait.duty_hind
@@ -347,12 +350,12 @@ def _foothold(gait: Gait, dog: Character, leg: Leg, key: str, stride: Array) -> 
 
 
 def _heading(gait: Gait, phase: Array) -> Array:
-    """[degrees] of the path at a phase, which may be beyond the stride; zero at the start."""
+    """Return the path's heading (T,) [degrees] at phases (T,), which may exceed a stride; it is zero at the start."""
     return gait.yaw_rate * gait.stride_s * (phase - gait.start)
 
 
 def _centre(gait: Gait, phase: Array) -> Array:
-    """(T, 2) [m] of the path at a phase: a straight line, or a circle."""
+    """Return the path's points (T, 2) [m] at phases (T,), on a straight line or on a circle."""
     way, turned = gait.speed * gait.stride_s * (phase - gait.start), _heading(gait, phase) * _DEGREE
     if abs(gait.yaw_rate) < 1e-6:
         return np.stack((way, np.zeros_like(way)), -1)
@@ -361,12 +364,12 @@ def _centre(gait: Gait, phase: Array) -> Array:
 
 
 def _warp(own: Array, duty: float) -> Array:
-    """A leg's phase with its stance stretched to 0..1 and its swing to 1..2."""
+    """Map a leg's phase so that stance becomes 0 to 1 and swing 1 to 2."""
     return np.where(own < duty, own / duty, 1 + (own - duty) / (1 - duty))
 
 
 def _periodic(keys: dict[float, float], smooth: bool) -> "CubicSpline | PchipInterpolator":
-    """A curve through the keys over 0..2 that closes; ``smooth`` lets it overshoot between them."""
+    """Return a curve of period 2 through the keys; ``smooth`` makes a cubic spline, which may overshoot between them."""
     x, y = np.array(list(keys)), np.array(list(keys.values()))
     if smooth:
         return CubicSpline(np.append(x, 2.0), np.append(y, y[0]), bc_type="periodic")
@@ -387,11 +390,11 @@ _PAW_PITCH = {
 
 
 def _turn(yaw: Array, up: Array, roll: Array) -> Array:
-    """(T, 3, 3) from yaw to the left, pitch of the nose upward and roll to the right, [degrees]."""
+    """Return rotations (T, 3, 3) from yaw to the left, pitch of the nose upward and roll to the right [degrees]."""
     angles = np.stack(np.broadcast_arrays(yaw, -np.asarray(up), roll), -1)
     return Rotation.from_euler("ZYX", angles, degrees=True).as_matrix()
 
 
 def _quat(matrices: Array) -> Array:
-    """(T, 4) wxyz."""
+    """Convert rotation matrices (T, 3, 3) to quaternions (T, 4) wxyz."""
     return Rotation.from_matrix(matrices).as_quat(scalar_first=True)

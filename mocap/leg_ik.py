@@ -1,8 +1,8 @@
 """Inverse kinematics of the dog's legs: joint rotations from the paw's position and the slope of the last segment.
 
-A leg is a ball joint, a hinge and two ball joints. The paw's position leaves one degree of freedom, which the caller
-fixes by the slope of the segment above the paw (metatarsus or hand). Everything is in world axes, z up. Matrices have
-the axes of a body as columns; angles are in radians; T frames are solved at once.
+A leg consists of a ball joint, a hinge and two ball joints. The paw's position leaves one degree of freedom, which the
+caller fixes by the slope of the segment above the paw (metatarsus or hand). World axes are used, with z up. The columns
+of a matrix are the axes of a body. Angles are in radians, and T frames are solved at once.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Leg:
-    """A leg of the dog: its joints from the trunk down, the lengths [m] of the three segments, and its paw's sole.
+    """A leg of the dog: its joints from the trunk down, the lengths [m] of the three segments, and the sole of the paw.
 
-    ``forward_knee`` is +1 where the middle joint points forward (the stifle), -1 where it points back (the elbow).
-    ``edge`` is the front lower edge of the paw from its joint, ``heel`` the rear one, (x, z) [m].
+    ``forward_knee`` is +1 if the middle joint points forward (the stifle), -1 if it points back (the elbow). ``edge`` and
+    ``heel`` are the front and the rear lower edge of the paw, (x, z) [m] from the paw's joint.
     """
 
     joints: tuple[str, str, str, str]
@@ -33,14 +33,14 @@ class Leg:
 
 @dataclass(frozen=True)
 class LegPose:
-    """World orientations (T, 3, 3) of a leg's four bodies, and the distance (T,) [m] of its target beyond its reach."""
+    """World orientations (T, 3, 3) of a leg's four bodies, and the distance (T,) [m] of the target beyond reach."""
 
     bodies: tuple[Array, Array, Array, Array]
     overreach: Array
 
 
 def dog_leg(character: Character, side: str, fore: bool) -> Leg:
-    """Read a leg's dimensions from the character. Raises InputError if it has no such bodies."""
+    """Read a leg's dimensions from the character. Raises InputError if the character lacks the leg's bodies."""
     parts = ("shoulder", "forearm", "hand", "finger") if fore else ("upper_leg", "leg", "foot", "toe")
     names = [f"{side}_{part}" for part in parts]
     bodies = [character.bodies[character.body_index(name)] for name in names]
@@ -58,9 +58,9 @@ def dog_leg(character: Character, side: str, fore: bool) -> Leg:
 
 
 def paw_joint(leg: Leg, edge_w: Array, yaw: Array, pitch: Array) -> Array:
-    """Position (T, 3) of the paw's joint, with the sole's front edge over ``edge_w`` (T, 2) and its lowest part at height 0.
+    """Return the position (T, 3) [m] of the paw's joint for a sole on the ground with its front edge at ``edge_w`` (T, 2).
 
-    A positive ``pitch`` (T,) [rad] points the toes down.
+    ``yaw`` (T,) is the paw's heading; a positive ``pitch`` (T,) points the toes down.
     """
     x, z = leg.edge
     ahead = -(x * np.cos(pitch) + z * np.sin(pitch))
@@ -69,7 +69,7 @@ def paw_joint(leg: Leg, edge_w: Array, yaw: Array, pitch: Array) -> Array:
 
 
 def place(leg: Leg, base: Array, forward: Array, paw: Array, slope: Array, paw_yaw: Array, paw_pitch: Array) -> LegPose:
-    """Orientations of the leg's bodies.
+    """Compute the orientations of a leg's bodies.
 
     ``base`` (T, 3) is the position of the leg's first joint, ``paw`` (T, 3) that of the paw's joint. ``forward`` (T,) is the
     yaw of the leg's plane, and ``slope`` (T,) the angle by which the segment above the paw leans back from upright.

@@ -1,4 +1,4 @@
-"""The licence of something made from several clips."""
+"""The combined licence of a work that is made from several clips."""
 
 from collections.abc import Iterable
 
@@ -6,9 +6,9 @@ _UNSTATED = "not stated"
 
 
 def licence_of_clips(licences: Iterable[str]) -> str:
-    """One text that states every licence: that of the clips if they share one, else all of them.
+    """Return one text that states every licence: the shared licence, or a numbered list of all different ones.
 
-    The combined text begins with no licence's name, so no reader takes the whole for the first of them.
+    The list begins with "of several clips", so that no reader takes the first licence for the licence of the whole.
 
     >>> licence_of_clips(["CC0", "CC0"])
     'CC0'

@@ -1,7 +1,7 @@
 """Motion: one clip of one character, as rotations over time, and its velocities.
 
 A Motion is checked when it is made and never changed afterwards. Its numbers are finite, its quaternions have unit
-length, and its times grow. Its tensors are shared, not copied, so treat them as read-only.
+length, and its times grow. Its tensors are shared, not copied, so treat tensors of a Motion as read-only.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Motion:
         root_quat_w: (T, 4) wxyz.
         joint_quat: (T, J, 4) wxyz, child in its parent's frame.
         loop: the last frame is the first of the next cycle.
-        source: where it was read.
-        license: what its owner allows.
+        source: the file or the program that the motion comes from.
+        license: the conditions of its owner.
 
     Raises:
         ClipError: fewer than two frames, a wrong shape, a NaN, times that do not grow, a quaternion that is not unit.
@@ -78,12 +78,12 @@ class Motion:
 
     @property
     def num_frames(self) -> int:
-        """T."""
+        """Number of frames T."""
         return len(self.times)
 
     @property
     def duration(self) -> float:
-        """From the first frame to the last [s]."""
+        """Time from the first frame to the last [s]."""
         return float(self.times[-1])
 
     @property
@@ -108,10 +108,10 @@ class Velocities:
 
 
 def velocities(motion: Motion, character: Character) -> Velocities:
-    """Forward differences between frames; the last frame repeats the velocity before it (DeepMimic's rule).
+    """Compute velocities as forward differences; the last frame repeats the velocity before it (DeepMimic's rule).
 
-    One-sided also in a loop: clips are not exactly cyclic, and a difference across the seam would be a spike.
-    Raises ClipError if the motion is not of this character.
+    A loop is treated in the same way: clips are not exactly cyclic, so a difference across the seam would be a spike.
+    Raises ClipError if the motion belongs to another character.
     """
     check_character(motion, character)
     dt = motion.times.diff()[:, None]
@@ -130,7 +130,7 @@ def velocities(motion: Motion, character: Character) -> Velocities:
 
 
 def check_character(motion: Motion, character: Character) -> None:
-    """Raise ClipError unless the motion is one of this character, joint by joint."""
+    """Raise ClipError unless the motion names this character and has exactly its joints."""
     joint_names = tuple(joint.name for joint in character.joints)
     if motion.character != character.name or motion.joint_names != joint_names:
         raise ClipError(
@@ -143,5 +143,5 @@ def _repeat_last(x: Tensor) -> Tensor:
 
 
 def _first(flags: Tensor) -> int:
-    """Index of the first frame with a raised flag."""
+    """Return the index of the first frame with a True in ``flags``."""
     return int(flags.flatten(1).any(1).nonzero()[0]) if flags.dim() > 1 else int(flags.nonzero()[0])

@@ -1,12 +1,12 @@
-"""Motion on any skeleton, and motion of bare key points: the readers of foreign formats return them, retargeting takes them.
+"""Motion of any skeleton and motion of key points: readers of foreign formats return them, and retargeting takes them.
 
-A :class:`SkeletonMotion` and a :class:`KeypointMotion` use this package's conventions, whatever the file's were. Lengths are
-in metres, z is up, and the figure faces along x (to the nearest quarter turn) in its first frame. :class:`FileConventions` lists the
-assumptions of the reader, so that a wrong one can be seen and overridden. Readers rotate the world, but not the frames of
-the bones. A skeleton therefore has rest rotations, and the directions of a bone's axes mean nothing.
+A :class:`SkeletonMotion` and a :class:`KeypointMotion` use this project's conventions. Lengths are in metres, z is up,
+and the figure faces along x (to the nearest quarter turn) in the first frame. :class:`FileConventions` lists the
+reader's assumptions, so that a user can see and override a wrong one. Readers rotate the world, but not the frames of the
+bones. A skeleton therefore has rest rotations, and the directions of a bone's axes have no meaning.
 
-Like a Motion, both are checked when made and never changed; tensors are float64, shared, and must not be written to.
-Shape letters: T frames, J bones, E tips, K key points.
+Like a Motion, both are checked when they are made and never changed. Tensors are float64 and shared, and must not be
+written to. Shape letters: T frames, J bones, E end sites, K key points.
 """
 
 from dataclasses import dataclass, field
@@ -42,10 +42,10 @@ class FileConventions:
     Attributes:
         format: the file's format in a word or two ("BVH").
         fps: frames a second.
-        unit: of length in the file ("cm").
+        unit: unit of length in the file ("cm").
         up: axis of the file that points up ("y", "-z").
-        forward: axis of the file that the figure faces at its first frame.
-        warnings: what was odd about the file, one line each.
+        forward: axis of the file along which the figure faces in the first frame.
+        warnings: oddities of the file, one line each.
     """
 
     format: str
@@ -61,14 +61,14 @@ class Skeleton:
     """Named bones in a tree; a bone's frame sits at its joint, and a bone comes after its parent.
 
     Attributes:
-        names: of the J bones, each once. The file's own, prefixes and all (``mixamorig:Hips``).
+        names: names of the J bones, each once, as in the file with any prefix (``mixamorig:Hips``).
         parents: index of each bone's parent, -1 for a root. There may be several roots.
-        offsets: (J, 3) [m] of the joint in its parent's frame at rest; of a root, in the world. May be zero, and
-            where the motion's ``pos`` says otherwise (see there) is not to be relied on.
-        rest_quat: (J, 4) wxyz, local rotations at rest. Rest is what the file calls so: a T-pose, an A-pose, or a bare
-            arrangement of bone frames in which nobody ever stood.
-        end_site_parents: the bones that end in a tip (BVH's End Site), (E).
-        end_site_offsets: (E, 3) [m] of the tips in their bones' frames: where a toe, a finger or the head ends.
+        offsets: (J, 3) [m] positions of the joints in their parents' frames at rest, of a root in the world. They may
+            be zero. A motion's ``pos`` replaces them.
+        rest_quat: (J, 4) wxyz rotations in the parents' frames at rest. The file defines the rest pose: a T-pose, an
+            A-pose, or an arrangement of bones that is no real pose.
+        end_site_parents: (E) indices of the bones that have an end site (BVH's End Site).
+        end_site_offsets: (E, 3) [m] positions of the end sites in their bones' frames: the ends of toes, fingers or head.
 
     Raises:
         ClipError: no bones, a name twice, a parent after its child, a wrong shape, a NaN.
@@ -88,23 +88,23 @@ class Skeleton:
         if len(self.parents) != bones or any(not -1 <= p < b for b, p in enumerate(self.parents)):
             raise ClipError("every bone of a skeleton needs a parent that comes before it, or -1")
         if any(not 0 <= p < bones for p in self.end_site_parents):
-            raise ClipError("every tip of a skeleton needs a bone")
+            raise ClipError("every end site of a skeleton needs the index of a bone")
         _check(self.offsets, (bones, 3), "offsets")
         _check(self.rest_quat, (bones, 4), "rest_quat")
         _check(self.end_site_offsets, (len(self.end_site_parents), 3), "end_site_offsets")
 
     def index(self, name: str) -> int:
-        """Index of a bone. Raises ClipError if there is none such."""
+        """Return the index of the bone ``name``. Raises ClipError if there is none."""
         if name not in self.names:
             raise ClipError(f"the skeleton has no bone '{name}'; it has {', '.join(self.names)}")
         return self.names.index(name)
 
     def rest_positions(self) -> Tensor:
-        """(J, 3) [m] of the joints at rest, in the world."""
+        """Return the positions (J, 3) [m] of the joints in the world at rest."""
         return self._rest()[0][0]
 
     def rest_orientations(self) -> Tensor:
-        """(J, 4) wxyz of the bones at rest, in the world."""
+        """Return the orientations (J, 4) wxyz of the bones in the world at rest."""
         return self._rest()[1][0]
 
     def _rest(self) -> tuple[Tensor, Tensor]:
@@ -118,13 +118,13 @@ class SkeletonMotion:
     Attributes:
         name: short name of the clip.
         skeleton: the bones that move.
-        times: (T,) [s], growing from 0; evenly spaced where a reader made it (``mocap.editing`` makes it so).
+        times: (T,) [s], growing from 0. Readers space them evenly; ``resample_skeleton`` makes other motions even.
         quat: (T, J, 4) wxyz, a bone in its parent's frame, a root in the world. Signs do not flip between frames.
-        pos: (T, J, 3) [m] of a bone's joint in its parent's frame, a root's in the world. It *replaces* the skeleton's
-            offset; the two agree for bones that have no position of their own in the file. It may stretch bones.
+        pos: (T, J, 3) [m] positions of the joints in their parents' frames, of a root in the world. They *replace* the
+            skeleton's offsets and may stretch bones. A bone without positions in the file has its offset here.
         conventions: the assumptions about the file.
-        source: where it was read.
-        license: what its owner allows.
+        source: the file that the motion comes from.
+        license: the conditions of its owner.
 
     Raises:
         ClipError: no frames, a wrong shape, a NaN, times that do not grow, a quaternion that is not unit.
@@ -145,16 +145,16 @@ class SkeletonMotion:
         _check(self.quat, (frames, bones, 4), f"{self.name}: quat")
         _check(self.pos, (frames, bones, 3), f"{self.name}: pos")
         if ((self.quat.norm(dim=-1) - 1).abs() > _UNIT_TOLERANCE).any():
-            raise ClipError(f"{self.name}: quat has quaternions that are not unit")
+            raise ClipError(f"{self.name}: quat has quaternions that are not of unit length")
 
     @property
     def num_frames(self) -> int:
-        """T."""
+        """Number of frames T."""
         return len(self.times)
 
     @property
     def duration(self) -> float:
-        """From the first frame to the last [s]."""
+        """Time from the first frame to the last [s]."""
         return float(self.times[-1])
 
     @property
@@ -163,15 +163,15 @@ class SkeletonMotion:
         return (self.num_frames - 1) / self.duration if self.num_frames > 1 else 0.0
 
     def bones_w(self) -> tuple[Tensor, Tensor]:
-        """World positions of the joints (T, J, 3) [m] and orientations of the bones (T, J, 4) wxyz."""
+        """Return the positions (T, J, 3) [m] of the joints and orientations (T, J, 4) wxyz of the bones in the world."""
         return forward_kinematics(self.skeleton.parents, self.quat.unbind(1), self.pos.unbind(1))
 
     def positions_w(self) -> Tensor:
-        """(T, J, 3) [m] of the joints, world."""
+        """Return the positions (T, J, 3) [m] of the joints in the world."""
         return self.bones_w()[0]
 
     def end_sites_w(self) -> Tensor:
-        """(T, E, 3) [m] of the tips, world."""
+        """Return the positions (T, E, 3) [m] of the end sites in the world."""
         pos, quat = self.bones_w()
         parents = list(self.skeleton.end_site_parents)
         return pos[:, parents] + quat_rotate(quat[:, parents], self.skeleton.end_site_offsets.expand(len(pos), -1, 3))
@@ -183,14 +183,14 @@ class KeypointMotion:
 
     Attributes:
         name: short name of the clip.
-        names: of the points, each once.
+        names: names of the points, each once.
         times: (T,) [s], growing from 0; evenly spaced.
-        pos_w: (T, K, 3) [m]; zero where not ``seen``.
+        pos_w: (T, K, 3) [m]; zero where ``seen`` is False.
         seen: (T, K) bool: False where the point was occluded.
         conventions: the assumptions about the file.
-        parents: index of the point each hangs on (-1: none), where the format says so: lines of a stick figure.
-        source: where it was read.
-        license: what its owner allows.
+        parents: index of each point's parent (-1: none), for a stick figure; empty if the format has no parents.
+        source: the file that the motion comes from.
+        license: the conditions of its owner.
 
     Raises:
         ClipError: no frames or points, a name twice, a wrong shape, a NaN, times that do not grow.
@@ -209,22 +209,23 @@ class KeypointMotion:
     def __post_init__(self) -> None:
         frames, points = self.times.numel(), len(self.names)
         if not points or len(set(self.names)) < points:
-            raise ClipError(f"{self.name}: needs key points with different names")
+            raise ClipError(f"{self.name}: a motion needs key points with different names")
         if self.parents and (len(self.parents) != points or any(not -1 <= p < points for p in self.parents)):
-            raise ClipError(f"{self.name}: every key point needs a parent among them, or -1")
+            raise ClipError(f"{self.name}: the parent of a key point must be the index of another, or -1")
         _check_times(self.times, self.name)
         _check(self.pos_w, (frames, points, 3), f"{self.name}: pos_w")
         if self.seen.shape != (frames, points) or self.seen.dtype != torch.bool:
-            raise ClipError(f"{self.name}: seen is {tuple(self.seen.shape)} {self.seen.dtype}")
+            found = f"{tuple(self.seen.shape)} {self.seen.dtype}"
+            raise ClipError(f"{self.name}: seen is {found}, expected {(frames, points)} torch.bool")
 
     @property
     def num_frames(self) -> int:
-        """T."""
+        """Number of frames T."""
         return len(self.times)
 
     @property
     def duration(self) -> float:
-        """From the first frame to the last [s]."""
+        """Time from the first frame to the last [s]."""
         return float(self.times[-1])
 
     @property
@@ -238,7 +239,7 @@ Clip = Motion | SkeletonMotion | KeypointMotion
 
 
 def character_skeleton(character: Character) -> Skeleton:
-    """The bones of one of our characters, one a body, fixed ones too; rest is its zero pose."""
+    """Return a character's bodies as a skeleton: one bone for every body, at rest in the zero pose."""
     return Skeleton(
         names=tuple(body.name for body in character.bodies),
         parents=tuple(body.parent for body in character.bodies),
@@ -250,7 +251,7 @@ def character_skeleton(character: Character) -> Skeleton:
 def character_motion_as_skeleton(motion: Motion, character: Character) -> SkeletonMotion:
     """Convert a motion of one of our characters to a skeleton's motion, which the writers of foreign formats take.
 
-    Raises ClipError if the motion is not of this character.
+    Raises ClipError if the motion belongs to another character.
     """
     check_character(motion, character)
     skeleton = character_skeleton(character)
@@ -279,6 +280,6 @@ def _check(values: Tensor, shape: tuple[int, ...], what: str) -> None:
 def _check_times(times: Tensor, name: str) -> None:
     _check(times, (times.numel(),), f"{name}: times")
     if not times.numel():
-        raise ClipError(f"{name}: has no frames")
+        raise ClipError(f"{name}: the motion has no frames")
     if times[0] != 0 or (times.diff() <= 0).any():
         raise ClipError(f"{name}: times must start at 0 s and grow")

@@ -1,4 +1,4 @@
-"""Edits of motions: cut, resample, mirror, move to the origin, play in place, find, close and repeat cycles.
+"""Edits of motions: cut, resample, mirror, move to the origin, remove travel, and find, close and repeat cycles.
 
 Every edit is a function that takes a motion and returns a new one. A function that needs the skeleton also takes the
 character.

@@ -1,7 +1,7 @@
-"""Closing a motion into a cycle: how far its end misses its start, and two ways of removing the difference.
+"""Closes a motion into a cycle: measures the difference between its end and its start, and removes it in two ways.
 
-``close_loop`` changes both ends and matches the velocity too: for recordings, of which neither end is sacred.
-``blend_end`` changes the end alone, so that the cycle starts exactly as it was simulated.
+``close_loop`` changes both ends and matches the velocity too; it is meant for recordings. ``blend_end`` changes the end
+alone, so that the cycle starts exactly as it was simulated.
 """
 
 import math
@@ -32,14 +32,14 @@ _CLOSED_DEG, _CLOSED_MM = 0.1, 0.1
 
 @dataclass(frozen=True)
 class Seam:
-    """Differences between the last frame and the first.
+    """The differences between the last frame of a motion and its first.
 
     Attributes:
-        joint: of the worst joint [rad].
-        pose: of the worst joint or the root's tilt [rad].
-        velocity: of joints [rad/s], beyond the change that happens between other frames.
-        turn: of the heading [rad].
-        height: of the root [m].
+        joint: largest difference in rotation of any joint [rad].
+        pose: largest difference in rotation of any joint, or of the root's tilt [rad].
+        velocity: largest difference in a joint's velocity [rad/s], beyond the largest between two other frames.
+        turn: change of heading [rad].
+        height: change of the root's height [m].
     """
 
     joint: float
@@ -49,7 +49,7 @@ class Seam:
     height: float
 
     def to_json(self) -> dict[str, float]:
-        """Rounded values, under the names that scripts rely on."""
+        """Return rounded values for JSON, under the names that scripts rely on."""
         return {
             "pose_deg": round(math.degrees(self.pose), 2),
             "velocity_rad_s": round(self.velocity, 2),
@@ -70,7 +70,7 @@ class Seam:
 
 
 def seam_of(motion: Motion) -> Seam:
-    """The seam of a motion that is to be a cycle."""
+    """Measure the seam between the last and the first frame of a motion that is to become a cycle."""
     root, joints, dt = motion.root_quat_w, motion.joint_quat, motion.times.diff()
     yaw = heading_angle(quat_mul(root[-1], quat_conj(root[0])))
     end = quat_mul(quat_conj(quat_from_yaw(yaw)), root[-1])
@@ -88,10 +88,11 @@ def seam_of(motion: Motion) -> Seam:
 
 
 def close_loop(motion: Motion) -> Motion:
-    """The motion bent so that its last frame is its first, displaced, and moves on at the same velocity.
+    """Bend a motion so that its last frame has the pose, height and velocity of its first.
 
-    The difference is shared between the two ends and faded out over 0.3 s on each side. The heading is closed too, unless
-    the cycle turns by more than 20 degrees: such a cycle keeps turning. A closed motion is only made exactly so.
+    Each end takes half of the difference, faded out over 0.3 s. Travel over the ground stays. The heading is closed too,
+    unless the cycle turns by more than 20 degrees: such a cycle keeps turning. Of a motion that is closed already, only
+    the last frame changes.
     """
     if seam_of(motion).closed:
         return extract_cycle(motion, motion, 0)
@@ -114,9 +115,9 @@ def close_loop(motion: Motion) -> Motion:
 
 
 def blend_end(motion: Motion, turns: bool = False) -> Motion:
-    """The motion with its last 30 % bent so that it ends in the pose of its first frame, at the same height.
+    """Bend the last 30 % of a motion so that it ends in the pose and at the height of its first frame.
 
-    The travel over the ground stays; with ``turns`` the change of heading stays too.
+    Travel over the ground stays; with ``turns`` the change of heading stays too.
     """
     share = ((motion.times / motion.duration - (1 - _END_SHARE)) / _END_SHARE).clamp(0, 1)
     weight = share.square() * (3 - 2 * share)
@@ -134,7 +135,7 @@ def blend_end(motion: Motion, turns: bool = False) -> Motion:
 
 
 def _fade(times: Tensor, gap: Tensor, rate: Tensor) -> Tensor:
-    """Corrections (T, ...) for a gap in value and in rate between the end and the start."""
+    """Return corrections (T, ...) that remove a gap in value and in rate between the end and the start."""
     window = min(_BLEND_S, _BLEND_SHARE * float(times[-1]))
     shape = (-1,) + (1,) * gap.dim()
     since, until = times.view(shape), (times[-1] - times).view(shape)
@@ -143,13 +144,13 @@ def _fade(times: Tensor, gap: Tensor, rate: Tensor) -> Tensor:
 
 
 def _hermite(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:
-    """A cubic with this value and slope at u = 0, and neither at u = 1 and beyond."""
+    """Evaluate the cubic in ``u`` with this value and slope at 0, and with value and slope 0 at 1 and beyond."""
     u = u.clamp(0.0, 1.0)
     return value * (2 * u**3 - 3 * u**2 + 1) + slope * (u**3 - 2 * u**2 + u)
 
 
 def _end_velocities(quat: Tensor, steps: Tensor, world_axes: bool) -> tuple[Tensor, Tensor]:
-    """Angular velocities [rad/s] at the first and at the last step, in world axes or in the rotating frame."""
+    """Return the angular velocities (..., 3) [rad/s] of the first and the last step, in world or in body axes."""
     found = []
     for a, b, dt in ((quat[0], quat[1], steps[0]), (quat[-2], quat[-1], steps[-1])):
         turned = quat_mul(b, quat_conj(a)) if world_axes else quat_mul(quat_conj(a), b)
@@ -158,7 +159,7 @@ def _end_velocities(quat: Tensor, steps: Tensor, world_axes: bool) -> tuple[Tens
 
 
 def _towards(quat: Tensor, goal: Tensor, weight: Tensor) -> Tensor:
-    """quat (T, ..., 4) turned by ``weight`` (0 to 1) of the rotation from its last frame to ``goal`` (..., 4)."""
+    """Turn ``quat`` (T, ..., 4) by the share ``weight`` (0 to 1) of the rotation from its last frame to ``goal``."""
     lack = quat_to_rotvec(quat_mul(quat_conj(quat[-1]), goal))
     turned = quat_mul(quat, quat_from_rotvec(weight[..., None] * lack))
     return quat_normalize(turned).contiguous()

@@ -1,7 +1,7 @@
-"""Cycles of a motion: finding one, repeating a closed one, and taking one out of many.
+"""Finds a cycle in a motion, repeats a closed cycle, and extracts one cycle of many.
 
-A cycle's last frame is the first frame of the next cycle. One step leads from a cycle to the next: a turn about z, then
-a displacement over the ground.
+A cycle's last frame is the first frame of the next cycle. The step from a cycle to the next is a turn about z, then a
+displacement over the ground.
 """
 
 from dataclasses import replace
@@ -35,18 +35,18 @@ _FRAMES_PER_S = 120
 
 
 def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
-    """First and last frame of the cycle whose ends are most alike in pose and velocity of all bodies.
+    """Return the first and last frame of the cycle whose ends are most alike in pose and velocity of all bodies.
 
-    Of several that are nearly as good, the shortest is taken.
+    The shortest is taken of all cycles whose difference is at most 1.3 times the least. A cycle lasts at least 0.4 s.
 
     Raises:
-        ClipError: the motion is too short to hold a cycle, or is not one of this character.
+        ClipError: the motion is too short to contain a cycle, or belongs to another character.
     """
     stride = max(1, round(motion.fps / _SEARCH_HZ))
     frames = torch.arange(0, motion.num_frames, stride)
     shortest = int(_SHORTEST_S * motion.fps / stride) + 1
     if len(frames) <= shortest + 2:
-        raise ClipError(f"{motion.name}: {motion.duration:.2f} s are too short to find a cycle in")
+        raise ClipError(f"{motion.name}: {motion.duration:.2f} s are too short to find a cycle of {_SHORTEST_S} s in")
     features = _pose_features(motion, character)[frames]
     distance = torch.cdist(features, features)
     near_diagonal = torch.ones_like(distance, dtype=torch.bool).tril(shortest - 1)
@@ -58,18 +58,18 @@ def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
 
 
 def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
-    """The cycle of ``cycle_s`` [s] whose end meets its start best, of a motion that consists of such cycles.
+    """Return the cycle whose end is most like its start, of a motion that consists of cycles of ``cycle_s`` [s].
 
-    The first cycle is taken only if there is no other: its start is the clip's, not yet the simulation's.
+    The first cycle is taken only if there is no other, because it starts in the clip's pose, not in a simulated one.
 
     Raises:
-        InputError: there is no whole cycle, or the motion is not one of this character.
+        InputError: the motion contains no whole cycle, or belongs to another character.
     """
     check_character(motion, character)
     count = int(motion.duration / cycle_s + 1e-6)
     if count < 1:
         raise InputError(
-            f"{motion.name}: {motion.duration:.2f} s of simulation hold no cycle of {cycle_s:.2f} s; "
+            f"{motion.name}: {motion.duration:.2f} s of simulation contain no cycle of {cycle_s:.2f} s; "
             "--seconds exports the motion without closing it"
         )
     frames = max(2, int(torch.tensor(cycle_s * _FRAMES_PER_S).round()))
@@ -80,7 +80,7 @@ def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
 
 
 def repeat_cycles(motion: Motion, cycles: int, turns: bool = True) -> Motion:
-    """A closed cycle several times, each time from where the last one ended; with ``turns`` at the heading it ended with."""
+    """Repeat a closed cycle; each starts where the previous one ended, and with ``turns`` at the heading of that end."""
     last = motion.num_frames - 1
     step = _step_between_cycles(motion, turns)
     rows = torch.arange(cycles * last + 1)
@@ -101,7 +101,10 @@ def repeat_cycles(motion: Motion, cycles: int, turns: bool = True) -> Motion:
 
 
 def extract_cycle(motion: Motion, like: Motion, cycles: int) -> Motion:
-    """A cycle cut from ``repeat_cycles(like, ...)`` after ``cycles`` others, moved back to the first; closed exactly."""
+    """Move a cycle back to the start of the repeated motion that it was cut from, and close it exactly.
+
+    ``motion`` was cut from ``repeat_cycles(like, ...)`` after ``cycles`` other cycles.
+    """
     turn, along = step = _step_between_cycles(like, turns=True)
     pos, quat, joints = motion.root_pos_w, motion.root_quat_w, motion.joint_quat.clone()
     back = quat_conj(turn), -quat_rotate_inverse(turn, along)
@@ -113,17 +116,17 @@ def extract_cycle(motion: Motion, like: Motion, cycles: int) -> Motion:
 
 
 def heading_change(motion: Motion) -> float:
-    """How far the heading turns from the first frame to the last [rad], to the left, at most half a turn."""
+    """Return the heading's change [rad] from the first frame to the last, positive to the left, at most half a turn."""
     return float(_heading_between(motion))
 
 
 def keeps_turning(motion: Motion) -> bool:
-    """Whether a cycle turns by so much (over 20 degrees) that the next one begins at the heading it ends with."""
+    """Whether a cycle turns by more than 20 degrees, so that the next cycle begins at the heading of its end."""
     return abs(heading_change(motion)) > KEEPS_TURNING_RAD
 
 
 def _pose_features(motion: Motion, character: Character) -> Tensor:
-    """(T, 6 B) places of all bodies as seen from the root's heading [m], and their velocities, scaled to metres."""
+    """Return (T, 6 B): positions [m] of all bodies in the root's heading frame, then their velocities times 0.15 s."""
     bodies = character_motion_as_skeleton(motion, character).positions_w()
     heading = quat_from_yaw(heading_angle(motion.root_quat_w))[:, None]
     local = quat_rotate_inverse(heading, bodies - motion.root_pos_w[:, None])
@@ -137,7 +140,7 @@ def _heading_between(motion: Motion) -> Tensor:
 
 
 def _step_between_cycles(motion: Motion, turns: bool) -> tuple[Tensor, Tensor]:
-    """The step from the first frame of a closed cycle to its last: a turn about z (4,), then a displacement (3,) [m]."""
+    """Return the step from a closed cycle's first frame to its last: a turn about z (4,), a displacement (3,) [m]."""
     yaw = _heading_between(motion)
     turn = quat_from_yaw(yaw if turns else torch.zeros_like(yaw))
     pos = motion.root_pos_w
@@ -150,7 +153,7 @@ def _moved(step: tuple[Tensor, Tensor], pos: Tensor, quat: Tensor) -> tuple[Tens
 
 
 def _mismatch(cycle: Motion) -> float:
-    """How far the end is from the start, in pose and in speed."""
+    """Return the weighted squared differences between a cycle's end and start, in pose, velocity and height."""
     joint, root, pos = cycle.joint_quat, cycle.root_quat_w, cycle.root_pos_w
     pose = quat_angle(joint[-1], joint[0]).square().sum() + quat_angle(root[-1], root[0]).square()
     rate = 1.0 / float(cycle.times[1])

@@ -1,4 +1,4 @@
-"""Where a motion takes place: moved to the origin, kept in place, or reflected to the other side."""
+"""Moves a motion to the origin, removes its travel over the ground, or mirrors it."""
 
 from dataclasses import replace
 
@@ -11,12 +11,12 @@ from mocap.motion import Motion, check_character
 
 
 def from_origin(motion: Motion) -> Motion:
-    """The motion moved over the ground so that its root starts above the origin."""
+    """Move a motion over the ground so that the root starts above the origin."""
     return replace(motion, root_pos_w=motion.root_pos_w - motion.root_pos_w[0] * FLAT)
 
 
 def in_place(motion: Motion) -> Motion:
-    """The motion without its travel over the ground: a cycle loses its mean velocity, any other motion all horizontal movement."""
+    """Remove a motion's travel: the mean velocity of a cycle, all horizontal movement of any other motion."""
     pos = motion.root_pos_w
     if motion.loop:
         travel = (pos[-1] - pos[0]) * FLAT * (motion.times / motion.duration)[:, None]
@@ -31,7 +31,7 @@ def mirror(motion: Motion, character: Character) -> Motion:
     Every joint frame is parallel to its parent's at zero pose, so one rule serves the root and all joints. A rotation
     about (x, y, z) becomes the opposite rotation about (x, -y, z): (w, x, y, z) -> (w, -x, y, -z).
 
-    Raises ClipError if the motion is not of this character.
+    Raises ClipError if the motion belongs to another character.
     """
     check_character(motion, character)
     partner = {a: b for pair in character.config.mirror_pairs for a, b in (pair, pair[::-1])}
@@ -51,7 +51,7 @@ def mirror(motion: Motion, character: Character) -> Motion:
 def _joint_of(character: Character, body: str) -> int:
     joint = character.bodies[character.body_index(body)].joint
     if joint is None:
-        raise ClipError(f"{character.name}: body '{body}' mirrors a body with a joint, but has none")
+        raise ClipError(f"{character.name}: mirror_pairs: body '{body}' has no joint, but its partner has one")
     return joint
 
 

@@ -1,4 +1,7 @@
-"""Which frames a motion has: a part of it, other moments, another frame rate. Positions are lerped, rotations slerped."""
+"""Cuts and resamples motions: a span of frames, other moments, another frame rate.
+
+Positions are interpolated linearly, rotations spherically (slerp).
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from mocap.skeleton import Assumption, SkeletonMotion
 
 @dataclass(frozen=True, eq=False)
 class Interpolation:
-    """K moments between the frames of a motion.
+    """The positions of K moments between the frames of a motion.
 
     Attributes:
-        row: (K,) the frame before each moment; another frame follows it.
-        share: (K,) how far the moment is on the way to the next frame, from 0 to 1.
+        row: (K,) index of the frame before each moment, never the last frame.
+        share: (K,) position of the moment between that frame and the next, from 0 to 1.
     """
 
     row: Tensor
@@ -28,23 +31,23 @@ class Interpolation:
 
     @staticmethod
     def at(times: Tensor, moments: Tensor) -> Interpolation:
-        """``moments`` (K,) [s] among frames at ``times`` (T,) [s], T at least 2."""
+        """Locate ``moments`` (K,) [s] among frames at ``times`` (T,) [s], with T at least 2."""
         row = (torch.searchsorted(times, moments, right=True) - 1).clamp(0, len(times) - 2)
         return Interpolation(row, (moments - times[row]) / (times[row + 1] - times[row]))
 
     def lerp(self, values: Tensor) -> Tensor:
-        """Values (T, ...) at the moments, (K, ...)."""
+        """Interpolate values (T, ...) at the moments; return (K, ...)."""
         share = self.share.view(-1, *[1] * (values.dim() - 1))
         return torch.lerp(values[self.row], values[self.row + 1], share)
 
     def slerp(self, quat: Tensor) -> Tensor:
-        """Rotations (T, ..., 4) at the moments, (K, ..., 4). Signs are chosen so that neighbours agree."""
+        """Interpolate rotations (T, ..., 4) at the moments; return (K, ..., 4) without sign flips between neighbours."""
         share = self.share.view(-1, *[1] * (quat.dim() - 2))
         return quat_hemisphere(quat_slerp(quat[self.row], quat[self.row + 1], share))
 
 
 def cut(motion: Motion, first: int, last: int) -> Motion:
-    """Frames ``first`` to ``last``, both included, starting at time 0. The result does not loop."""
+    """Return frames ``first`` to ``last``, both included, starting at time 0. The result does not loop."""
     span = slice(first, last + 1)
     return replace(
         motion,
@@ -57,31 +60,33 @@ def cut(motion: Motion, first: int, last: int) -> Motion:
 
 
 def resample_at(motion: Motion, moments: Tensor) -> Motion:
-    """The motion at ``moments`` (K,) [s] within it; the times of the result count from the first moment."""
+    """Return the motion's poses at ``moments`` (K,) [s]; the times of the result count from the first moment."""
     return _interpolated(motion, Interpolation.at(motion.times, moments), moments - moments[0])
 
 
 def resample(motion: Motion, character: Character, fps: float) -> Motion:
-    """The motion at ``fps`` [1/s], evenly.
+    """Resample a motion to the even rate ``fps`` [1/s].
 
     A cycle becomes a whole number of frames, and so up to half a frame longer or shorter. Any other motion ends with
     its last whole frame.
 
     Raises:
-        InputError: the motion is shorter than a frame, or is not one of this character.
+        InputError: the motion is shorter than a frame, or belongs to another character.
     """
     check_character(motion, character)
     frames = motion.duration * fps
     count = round(frames) if motion.loop else int(frames + 1e-6)
     if count < 1:
-        raise InputError(f"{motion.name}: {motion.duration:.3f} s is less than a frame at {fps:g} frames/s")
+        raise InputError(
+            f"{motion.name}: {motion.duration:.3f} s is less than a frame at {fps:g} frames/s; give a higher rate"
+        )
     step = motion.duration / count if motion.loop else 1.0 / fps
     at = (torch.arange(count + 1, dtype=torch.float64) * step).clamp(max=motion.duration)
     return replace(resample_at(motion, at), times=torch.arange(count + 1, dtype=torch.float64) / fps)
 
 
 def subdivide(motion: Motion, parts: int) -> Motion:
-    """The motion with ``parts`` - 1 more frames in each gap. Frame ``parts * t`` of the result is frame t of the motion."""
+    """Insert ``parts`` - 1 frames between any two frames; frame t of the motion becomes frame ``parts * t``."""
     gaps = motion.num_frames - 1
     row = torch.cat((torch.arange(gaps).repeat_interleave(parts), torch.tensor([gaps - 1])))
     share = torch.cat(((torch.arange(parts, dtype=torch.float64) / parts).repeat(gaps), torch.ones(1).double()))
@@ -97,9 +102,9 @@ def subdivide(motion: Motion, parts: int) -> Motion:
 
 
 def resample_skeleton(motion: SkeletonMotion, fps: float | None = None) -> SkeletonMotion:
-    """A skeleton's motion at an even rate [1/s], by default its own mean rate.
+    """Resample a skeleton's motion to an even rate [1/s], by default its own mean rate.
 
-    A motion that has the rate already is returned unchanged. The last frame is the last that fits into the duration.
+    A motion that has the rate already is returned unchanged. The result is never longer than the motion.
     """
     rate = fps or motion.fps
     if motion.num_frames < 2:
@@ -116,7 +121,7 @@ def resample_skeleton(motion: SkeletonMotion, fps: float | None = None) -> Skele
 
 
 def _interpolated(motion: Motion, between: Interpolation, times: Tensor) -> Motion:
-    """The motion's poses at other moments, which become ``times`` (K,) [s] of the result."""
+    """Return the motion's poses at K other moments; ``times`` (K,) [s] become the times of the result."""
     return replace(
         motion,
         times=times,

@@ -1,5 +1,7 @@
-"""One reader (and writer) a file format, and the table that chooses it by suffix, or by content where one suffix has
-several formats."""
+"""Readers and writers of motion files, one module a format, and the table that chooses a reader.
+
+The suffix of a file chooses the reader; where a suffix stands for several formats, the content does.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,17 +26,17 @@ Reader = Callable[[bytes, Path, ReadOptions], Clip]
 
 
 def _read_text(data: bytes, path: Path, options: ReadOptions) -> Clip:
-    """DeepMimic's JSON, or rows of numbers."""
+    """Read a ``.txt`` file as DeepMimic's JSON or as rows of key points, by its first character."""
     start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start in (b"{", b"["):
         return read_deepmimic(data, None, path.stem)
     if start not in [bytes([byte]) for byte in b"+-.0123456789"]:
-        raise ClipError(f"{path.stem}: neither a DeepMimic clip (JSON) nor rows of key points (numbers)")
+        raise ClipError(f"{path.stem}: a .txt file must be a DeepMimic clip (JSON) or rows of key points (numbers)")
     return keypoints.read_keypoint_text(data, path.stem, options)
 
 
 def _read_npz(data: bytes, path: Path, options: ReadOptions) -> Clip:
-    """Our own clips, SMPL, or world poses, by the names of the arrays."""
+    """Read an ``.npz`` file as this program's own clip, as SMPL or as world poses, by the names of its arrays."""
     arrays = read_arrays(data, path.stem)
     if clip_npz.is_ours(arrays):
         return clip_npz.from_arrays(arrays, path.stem)
@@ -45,7 +47,7 @@ def _read_npz(data: bytes, path: Path, options: ReadOptions) -> Clip:
         return keypoints.from_arrays(arrays, path.stem, options)
     found = ", ".join(sorted(arrays)[:8]) or "nothing"
     raise ClipError(
-        f"{path.stem}: unknown kind of motion: it holds {found}; SMPL needs poses, recordings need positions"
+        f"{path.stem}: no known motion in the arrays {found}; SMPL has 'poses', world poses have 'positions'"
     )
 
 
@@ -71,18 +73,18 @@ _ELSEWHERE = {
 def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
     """Read any motion file as a clip that is named after the file's stem.
 
-    The result is a Motion if the file is of one of our characters, else a SkeletonMotion or a KeypointMotion. It is in
-    our units and axes; ``reading`` lists the assumptions.
+    The result is a Motion if the file moves one of our characters, else a SkeletonMotion or a KeypointMotion. Units and
+    axes are the project's; ``conventions`` lists the reader's assumptions about the file's.
 
-    Raises ClipError: no such file, an unknown suffix, or anything wrong inside.
+    Raises ClipError for a missing file, an unknown suffix, or anything wrong inside.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if path.is_dir():
-        raise ClipError(f"{path}: is a folder; name a file in it")
+        raise ClipError(f"{path} is a folder; name a file in it")
     if not suffix:
         raise ClipError(
-            f"{path}: no such clip, and not a motion file, because it has no suffix ({', '.join(sorted(READERS))})"
+            f"{path}: no such clip, and no motion file without a suffix; valid suffixes: {', '.join(sorted(READERS))}"
         )
     if suffix in _ELSEWHERE:
         raise ClipError(f"{path}: '{suffix}' files are not read; {_ELSEWHERE[suffix]}")
@@ -92,7 +94,7 @@ def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
 
 
 def read_motion(path: Path | str) -> Motion:
-    """Read a motion of one of our characters; which one is guessed from the file.
+    """Read a motion of one of our characters. The file's contents decide which character.
 
     Raises ClipError as :func:`read_clip` does, and for a file that moves another skeleton.
     """
@@ -100,10 +102,10 @@ def read_motion(path: Path | str) -> Motion:
     clip = read_clip(path)
     if not isinstance(clip, Motion):
         advice = f"first: {retarget_command(clip, path)}"
-        raise ClipError(f"{path}: is of another skeleton ({clip.conventions.format}); {advice}")
+        raise ClipError(f"{path}: the file moves another skeleton ({clip.conventions.format}); {advice}")
     return clip
 
 
 def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """Read a regular file of at most the size allowed for clips. Raises ClipError."""
+    """Read a regular file of at most ``most`` bytes. Raises ClipError."""
     return read_file(path, most, ClipError)

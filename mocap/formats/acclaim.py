@@ -1,9 +1,9 @@
-"""Acclaim ASF (the bones) and AMC (the motion), as the CMU library has them.
+"""Acclaim ASF (the bones) and AMC (the motion), the formats of the CMU library.
 
 A bone of the ASF starts where its parent ends and points along ``direction``, in world axes. Its ``dof`` are rotations
 about axes that ``axis`` has rotated. With C the rotation ``axis`` and M the product of the frame's angles, the bone
-turns by C M C^-1 against its parent. The order "XYZ" means that X comes first: C = Cz Cy Cx. The bone of that name in
-our skeleton has its joint where Acclaim's bone begins; a bone without children gets a tip. The AMC has no frame rate.
+turns by C M C^-1 against its parent. The order "XYZ" means that X comes first: C = Cz Cy Cx. In the result, a bone's
+joint is where Acclaim's bone begins; a bone without children gets an end site. The AMC states no frame rate.
 """
 
 import math
@@ -28,7 +28,7 @@ _CMU_LENGTH = 0.45
 
 @dataclass
 class AsfBone:
-    """A bone as the ASF has it; angles in radians, lengths in the file's unit."""
+    """A bone of an ASF file; angles are in radians, lengths in the file's unit."""
 
     name: str
     direction: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -41,7 +41,7 @@ class AsfBone:
 
 @dataclass
 class AsfTable:
-    """An ASF file: ``bones`` by name with the root first, and its units."""
+    """The content of an ASF file: ``bones`` by name with the root first, the root's position, and the units."""
 
     bones: dict[str, AsfBone] = field(default_factory=dict)
     position: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -50,7 +50,7 @@ class AsfTable:
 
 
 def read_amc(data: bytes, name: str, asf: bytes, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion:
-    """The motion of an AMC on the bones of its ASF. Raises ClipError naming the line."""
+    """Read the motion of an AMC on the bones of its ASF. Raises ClipError that names the line."""
     table = read_asf(asf, f"{name}'s ASF")
     values = _read_frames(decode(data, name), table, name)
     order = _parents_first(table, name)
@@ -85,8 +85,10 @@ def read_amc(data: bytes, name: str, asf: bytes, options: ReadOptions = NO_OPTIO
 
 
 def find_asf(amc: Path, options: ReadOptions = NO_OPTIONS) -> Path:
-    """The ASF that an AMC belongs to: the one given, its namesake, CMU's ``01.asf`` for ``01_01.amc``, or the only one
-    in the folder. Raises ClipError."""
+    """Find the ASF of an AMC: the one in ``options``, ``01_01.asf`` or ``01.asf`` for ``01_01.amc``, or the folder's only.
+
+    Raises ClipError if there is none.
+    """
     if options.skeleton is not None:
         return Path(options.skeleton)
     there = sorted(path for path in amc.parent.glob("*") if path.suffix.lower() == ".asf")
@@ -96,11 +98,13 @@ def find_asf(amc: Path, options: ReadOptions = NO_OPTIONS) -> Path:
                 return path
     if len(there) == 1:
         return there[0]
-    raise ClipError(f"{amc}: an AMC needs the ASF with its bones; put it beside it or give it with --skeleton FILE.asf")
+    raise ClipError(
+        f"{amc}: an AMC needs an ASF with the bones; put one in the same folder or give --skeleton FILE.asf"
+    )
 
 
 def read_asf(data: bytes, name: str) -> AsfTable:
-    """Parse the bones. Raises ClipError naming the line."""
+    """Parse the bones of an ASF. Raises ClipError that names the line."""
     table, section, bone = AsfTable(), "", None
     table.bones["root"] = AsfBone("root")
     for line_number, line in enumerate(decode(data, name).split("\n"), 1):
@@ -122,10 +126,10 @@ def read_asf(data: bytes, name: str) -> AsfTable:
                 bone = AsfBone("")
             elif key == "end":
                 if bone is None or not bone.name or bone.name in table.bones:
-                    raise ClipError(f"{where}: a bone without a name, or two bones with one name")
+                    raise ClipError(f"{where}: every bone needs a name of its own")
                 table.bones[bone.name], bone = bone, None
                 if len(table.bones) > _MAX_BONES:
-                    raise ClipError(f"{where}: more than {_MAX_BONES} bones")
+                    raise ClipError(f"{where}: more than {_MAX_BONES} bones, the most that are read")
             elif bone is not None:
                 _read_bone(bone, table, key, rest, where)
         elif section == "hierarchy" and key not in ("begin", "end"):
@@ -166,7 +170,7 @@ def _read_bone(bone: AsfBone, table: AsfTable, key: str, rest: str, where: str) 
         bone.direction = _three(rest, where)
         size = math.sqrt(sum(v * v for v in bone.direction))
         if not 0.5 < size < 2.0:
-            raise ClipError(f"{where}: a direction of length {size:g}")
+            raise ClipError(f"{where}: a direction of length {size:g}; it must be a unit vector")
         bone.direction = tuple(v / size for v in bone.direction)
     elif key == "length":
         bone.length = number(rest.strip(), where)
@@ -196,7 +200,7 @@ def _axis_order(text: str, where: str) -> str:
 def _three(text: str, where: str, scale: float = 1.0) -> tuple[float, ...]:
     values = number_row(text, where)
     if len(values) != 3:
-        raise ClipError(f"{where}: {len(values)} numbers, expected three")
+        raise ClipError(f"{where}: expected three numbers, found {len(values)}")
     return tuple(value * scale for value in values)
 
 
@@ -223,7 +227,7 @@ def _parents_first(table: AsfTable, name: str) -> list[str]:
 
 
 def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
-    """The numbers of each bone that moves, (T, its dof). Raises ClipError naming the line."""
+    """Read the numbers (T, dof) of each bone that moves, by name; angles [rad]. Raises ClipError that names the line."""
     moving = {bone.name: len(bone.dof) for bone in table.bones.values() if bone.dof}
     rows: dict[str, list[list[float]]] = {bone: [] for bone in moving}
     frames, degrees, total = 0, True, 0
@@ -249,7 +253,7 @@ def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
             bone, _, rest = line.replace("\t", " ").partition(" ")
             row = number_row(rest, where)
             if bone not in moving:
-                raise ClipError(f"{where}: {short(bone)} is not a bone of the ASF that moves")
+                raise ClipError(f"{where}: {short(bone)} is not a bone with degrees of freedom in the ASF")
             if len(row) != moving[bone]:
                 raise ClipError(f"{where}: {len(row)} numbers; {short(bone)} has {moving[bone]} degrees of freedom")
             if len(rows[bone]) + 1 != frames:
@@ -259,7 +263,7 @@ def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
             if total > MAX_NUMBERS:
                 raise ClipError(f"{name}: more than {MAX_NUMBERS} numbers, the most a clip may have")
     if not frames:
-        raise ClipError(f"{name}: has no frames")
+        raise ClipError(f"{name}: the AMC has no frames")
     check_complete(f"{name}: the end")
     scale = math.pi / 180 if degrees else 1.0
     tensors = {}
@@ -268,14 +272,14 @@ def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
             factors = [scale if dof[0] == "r" else 1.0 for dof in table.bones[bone].dof]
             tensors[bone] = torch.tensor(values, dtype=torch.float64) * torch.tensor(factors, dtype=torch.float64)
             if (tensors[bone].abs() > _MAX_DEGREES).any():
-                raise ClipError(f"{name}: {short(bone)} has a number beyond {_MAX_DEGREES:g}")
+                raise ClipError(f"{name}: {short(bone)} has a number of a size above {_MAX_DEGREES:g}")
     if not tensors:
-        raise ClipError(f"{name}: nothing moves")
+        raise ClipError(f"{name}: no frame has numbers for a bone, so nothing moves")
     return tensors
 
 
 def _apply(bone: AsfBone, values: Tensor | None, frames: int) -> tuple[Tensor, Tensor]:
-    """(T, 3) translation and (T, 4) wxyz rotation against the parent, of one bone."""
+    """Return the translation (T, 3) and the rotation (T, 4) wxyz of one bone against its parent."""
     angles = torch.tensor(bone.axis, dtype=torch.float64)
     turn = _euler([(axis, angles["XYZ".index(axis)]) for axis in bone.axis_order])
     moved = torch.zeros(frames, 3, dtype=torch.float64)
@@ -294,7 +298,7 @@ def _apply(bone: AsfBone, values: Tensor | None, frames: int) -> tuple[Tensor, T
 
 
 def _euler(steps: list[tuple[str, Tensor]]) -> Tensor:
-    """(..., 4) wxyz of turns about fixed axes, the first of them first."""
+    """Return the rotation (..., 4) wxyz of turns about fixed axes, applied in the order of ``steps``."""
     quat = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)
     for axis, angle in steps:
         unit = torch.tensor([axis == a for a in "XYZ"], dtype=torch.float64)

@@ -1,11 +1,11 @@
-"""Biovision BVH: a tree of joints with their channels, then one row of numbers a frame. Read and written.
+"""Reads and writes Biovision BVH: a tree of joints with their channels, then one row of numbers a frame.
 
 Parsers differ about the format; this one reads it as follows. Rotation channels apply in the file's order, each about
-the axes that the previous one has rotated (R = R1 R2 R3), and the order may differ from joint to joint. Position
-channels of any joint replace its OFFSET. A joint has zero to six channels in any order. Units, up axis and facing are
-not in the file.
+the axes that the previous one has rotated (R = R1 R2 R3). The order may differ from joint to joint. Position channels of
+any joint replace its OFFSET. A joint has zero to six channels in any order. The file states no units, no up axis and no
+facing.
 
-``bvh_table.py`` holds a file's numbers unchanged; :func:`read_bvh` and :func:`write_bvh` convert them to motion.
+``bvh_table.py`` holds a file's numbers unchanged; :func:`read_bvh` and :func:`write_bvh` convert them from and to motion.
 """
 
 import math
@@ -27,10 +27,10 @@ _MAX_DEGREES = 1e6
 
 
 def read_bvh(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion:
-    """The motion in a BVH file. Raises ClipError naming the line, never anything else."""
+    """Read the motion in a BVH file. Raises ClipError for any broken file, with the line where there is one."""
     table = _one_figure(read_table(data, name), options.root, name)
     if not len(table.rows):
-        raise ClipError(f"{name}: has no frames")
+        raise ClipError(f"{name}: the file has no frames")
     quat, pos = [], []
     column = 0
     for joint in table.joints:
@@ -53,11 +53,11 @@ def read_bvh(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Skele
 
 
 def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: str = "z") -> bytes:
-    """A BVH file of any skeleton's motion, at an even frame rate, rotations in the order ZXY, six decimals.
+    """Write any skeleton's motion as BVH, at an even frame rate, with rotations in the order ZXY and six decimals.
 
-    BVH knows no rest rotations, so bones get new frames: parallel to the world's at rest. Joints are where they were;
-    read back with the same unit and axes the motion is the same to the digits written. Raises InputError for an
-    unknown unit or axis.
+    BVH has no rest rotations, so every bone gets a frame that is parallel to the world's at rest. The joints keep their
+    positions. Read back with the same unit and axes, the motion is the same to the digits written. Raises InputError for
+    an unknown unit or axis.
     """
     motion = resample_skeleton(motion)
     skeleton, frames = motion.skeleton, motion.num_frames
@@ -94,7 +94,10 @@ def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: 
 
 
 def _one_figure(table: BvhTable, root: str | None, name: str) -> BvhTable:
-    """The table of one figure: the only one, or that whose ROOT has the name. Raises ClipError."""
+    """Return the table of one figure: the file's only figure, or the one whose ROOT is named ``root``.
+
+    Raises ClipError.
+    """
     roots = [b for b, joint in enumerate(table.joints) if joint.parent < 0]
     names = [table.joints[b].name for b in roots]
     if root is None and len(roots) > 1:
@@ -112,7 +115,7 @@ def _one_figure(table: BvhTable, root: str | None, name: str) -> BvhTable:
 
 
 def _rotation(joint: BvhJoint, values: Tensor) -> Tensor:
-    """(T, 4) wxyz of a joint from its channels. Raises ClipError for angles beyond reason."""
+    """Return the rotation (T, 4) wxyz of a joint from its channels. Raises ClipError for an angle above 1e6 degrees."""
     quat = _identity(len(values))
     for column, channel in enumerate(joint.channels):
         if channel.endswith("rotation"):
@@ -125,7 +128,7 @@ def _rotation(joint: BvhJoint, values: Tensor) -> Tensor:
 
 
 def _position(joint: BvhJoint, values: Tensor) -> Tensor:
-    """(T, 3) position of a joint in its parent's frame: the channels it has, the OFFSET elsewhere."""
+    """Return a joint's position (T, 3) in its parent's frame; the OFFSET fills axes without a position channel."""
     pos = values.new_tensor(joint.offset).repeat(len(values), 1)
     for column, channel in enumerate(joint.channels):
         if channel.endswith("position"):
@@ -134,7 +137,7 @@ def _position(joint: BvhJoint, values: Tensor) -> Tensor:
 
 
 def _euler_zxy(quat: Tensor) -> Tensor:
-    """(T, 3) degrees about Z, X, Y, each about the axes already turned, without jumps of a whole turn."""
+    """Return angles (T, 3) [degrees] about Z, X, Y, each about the axes already turned, without jumps of a whole turn."""
     w, x, y, z = quat.unbind(-1)
     sin_x = 2 * (y * z + w * x)
     across, along = 2 * (w * z - x * y), 1 - 2 * (x * x + z * z)  # -m01, m11: sine and cosine of Z, times cos X
@@ -154,7 +157,7 @@ def _euler_zxy(quat: Tensor) -> Tensor:
 
 
 def _depth_first(parents: tuple[int, ...]) -> list[int]:
-    """The bones so that a bone is followed by all that hang on it, as a nested file lists them."""
+    """Return the bones' indices in depth-first order, as a nested file lists them."""
     children: dict[int, list[int]] = {}
     for bone, parent in enumerate(parents):
         children.setdefault(parent, []).append(bone)
@@ -167,7 +170,7 @@ def _depth_first(parents: tuple[int, ...]) -> list[int]:
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
-    """The names, the second of two equal ones with ``#2`` behind it; a nameless joint is called after its place."""
+    """Make names unique: the second of two equal names gets ``#2``, and the nameless joint 5 is called ``joint5``."""
     unique: list[str] = []
     for place, name in enumerate(names):
         name, number_ = name or f"joint{place}", 2

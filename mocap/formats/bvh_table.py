@@ -1,7 +1,7 @@
-"""A BVH file as numbers, without interpretation: the tree of joints with their channels, and the rows.
+"""A BVH file as numbers, without interpretation: the tree of joints with their channels, and the rows of numbers.
 
-Rows may be wrapped, cut short at the end, or more or fewer than ``Frames:`` states. Writing and reading a table gives
-the same table.
+The reader accepts rows that are wrapped or cut short at the end, and another number of rows than ``Frames:`` states.
+Writing and reading a table gives the same table.
 """
 
 import re
@@ -24,7 +24,7 @@ _REST_OF_LINE = re.compile(r"[ \t]*([^\n{]*)")
 
 @dataclass(frozen=True)
 class BvhJoint:
-    """A joint as the file has it; ``parent`` is -1 for a ROOT, ``tips`` are the offsets of its End Sites."""
+    """A joint of a BVH file; ``parent`` is an index, -1 for a ROOT; ``tips`` are the offsets of the joint's End Sites."""
 
     name: str
     parent: int
@@ -35,7 +35,7 @@ class BvhJoint:
 
 @dataclass(frozen=True)
 class BvhTable:
-    """A file's content without interpretation: rows (T, C) float64, one column per channel, joint by joint."""
+    """The content of a BVH file: ``rows`` (T, C) float64 have one column per channel, joint by joint."""
 
     joints: tuple[BvhJoint, ...]
     frame_time: float
@@ -44,7 +44,7 @@ class BvhTable:
 
 
 def read_table(data: bytes, name: str) -> BvhTable:
-    """Parse the file without interpreting its numbers. Raises ClipError."""
+    """Parse a BVH file without interpreting its numbers. Raises ClipError."""
     text = points_for_commas(decode(data, name))
     motion = _MOTION.search(text)
     if not motion:
@@ -56,7 +56,7 @@ def read_table(data: bytes, name: str) -> BvhTable:
         raise ClipError(f"{where}: expected 'Frames: N' after MOTION")
     declared = number(counts[1], where)
     if not (0 <= declared <= _MAX_FRAMES and declared == int(declared)):
-        raise ClipError(f"{where}: {short(counts[1])} is not a number of frames")
+        raise ClipError(f"{where}: {short(counts[1])} is not a number of frames from 0 to {_MAX_FRAMES}")
     width = sum(len(joint.channels) for joint in joints)
     if not width:
         raise ClipError(f"{name}: no joint has a channel, so nothing moves")
@@ -67,7 +67,7 @@ def read_table(data: bytes, name: str) -> BvhTable:
 
 
 def write_table(table: BvhTable) -> bytes:
-    """The file of a table: every number in the shortest form that reads back as the same."""
+    """Write a table as a BVH file; every number has the shortest form that reads back as the same number."""
     lines = ["HIERARCHY"]
     children: dict[int, list[int]] = {}
     for b, joint in enumerate(table.joints):
@@ -97,13 +97,13 @@ def write_table(table: BvhTable) -> bytes:
 
 
 class _Header:
-    """The HIERARCHY, read word by word; errors name the line."""
+    """A parser that reads the HIERARCHY word by word; its errors name the line."""
 
     def __init__(self, text: str, name: str):
         self._text, self._name, self._at = text, name, 0
 
     def joints(self) -> tuple[BvhJoint, ...]:
-        """All joints, parents first. Raises ClipError."""
+        """Return all joints, parents first. Raises ClipError."""
         if self._word().lower() != "hierarchy":
             raise self._error("expected HIERARCHY, the first word of a BVH file")
         joints: list[_Joint] = []
@@ -116,7 +116,7 @@ class _Header:
                 joints.append(_Joint(self._label(), stack[-1] if stack else -1))
                 stack.append(len(joints) - 1)
                 if len(joints) > _MAX_JOINTS:
-                    raise self._error(f"more than {_MAX_JOINTS} joints")
+                    raise self._error(f"more than {_MAX_JOINTS} joints, the most that are read")
                 self._expect("{")
             elif kind == "end" and stack:
                 self._label()
@@ -131,7 +131,7 @@ class _Header:
             else:
                 raise self._error(f"did not expect {short(word)} here")
         if not joints:
-            raise self._error("no ROOT")
+            raise self._error("the HIERARCHY has no ROOT")
         return tuple(BvhJoint(j.name, j.parent, j.offset, j.channels, tuple(j.tips)) for j in joints)
 
     def _channels(self) -> tuple[str, ...]:
@@ -192,7 +192,7 @@ class _Joint:
 
 
 def _read_rows(text: str, first_line: int, width: int, declared: int, name: str) -> tuple[Tensor, tuple[str, ...]]:
-    """(T, width) numbers after the header, and a warning if their count is odd. Raises ClipError."""
+    """Read the rows (T, width) after the header; warn if their number is not ``declared``. Raises ClipError."""
     values, warnings = array("d"), []
     odd: tuple[int, int] | None = None  # line and count of the first row that is not ``width`` wide
     wide, last = 0, 0
@@ -216,7 +216,7 @@ def _read_rows(text: str, first_line: int, width: int, declared: int, name: str)
         cut_short = line_number == last and count < width
         wrapped = wide == 0 and rest == 0 and frames == declared
         if not (cut_short or wrapped):
-            raise ClipError(f"{name}: line {line_number}: {count} numbers; the channels add up to {width}")
+            raise ClipError(f"{name}: line {line_number}: {count} numbers; a row needs {width}, one a channel")
         if cut_short:
             warnings.append(f"line {line_number}, the last, is cut short and left out")
     if frames != declared:
@@ -226,5 +226,5 @@ def _read_rows(text: str, first_line: int, width: int, declared: int, name: str)
 
 
 def _text(value: float) -> str:
-    """The shortest decimal that reads back as the same number, whole numbers without a point."""
+    """Return the shortest decimal that reads back as the same number; whole numbers have no point."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

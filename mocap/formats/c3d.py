@@ -1,9 +1,9 @@
-"""C3D: labelled markers of an optical system. Written from the public format description; files are not trusted.
+"""Reads C3D: labelled markers of an optical system, after the public description of the format.
 
-A file is 512-byte blocks: a header, a section of parameters, then frames of points and analog samples. Byte 4 of the
-parameters states how numbers are stored (84 Intel, 85 DEC, 86 MIPS). A negative scale means that points are floats. The
-reader skips analog channels, unlabelled markers (``*12``), and computed angles, forces and the like, which are not
-positions. A residual below zero means that the marker was occluded.
+A file consists of 512-byte blocks: a header, a section of parameters, then frames of points and analog samples. Byte 4
+of the parameters states the number format (84 Intel, 85 DEC, 86 MIPS). A negative scale means that points are floats.
+The reader skips analog channels, unlabelled markers (``*12``), and computed angles and forces, which are not positions.
+A residual below zero means that the marker was occluded.
 """
 
 import math
@@ -31,14 +31,14 @@ _COMPUTED_NAME = re.compile(r"(angles?|force|moment|power|grf|cop|absangle\w*|pr
 
 @dataclass(frozen=True)
 class C3dTable:
-    """A file's content without interpretation.
+    """The content of a C3D file without interpretation.
 
     Attributes:
-        labels: of the N points, "" where there is none.
-        points: (T, N, 4) float64: x, y, z in the file's unit, and -1 where the point was not seen, else 1.
+        labels: labels of the N points, "" for a point without one.
+        points: (T, N, 4) float64: x, y, z in the file's unit, then -1 where the point was not seen, else 1.
         rate: frames a second.
-        announced: how many frames the file says it has.
-        parameters: ``GROUP:NAME`` -> array of numbers, or list of texts.
+        announced: number of frames that the file states.
+        parameters: an array of numbers or a list of texts for each ``GROUP:NAME``.
     """
 
     labels: tuple[str, ...]
@@ -49,7 +49,7 @@ class C3dTable:
 
 
 def read_c3d(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> KeypointMotion:
-    """The markers of a C3D file. Raises ClipError, never anything else."""
+    """Read the markers of a C3D file. Raises ClipError for any broken file."""
     table = read_table(data, name)
     computed = {label for group in _COMPUTED for label in _texts(table.parameters.get(f"POINT:{group}"))}
     keep = [
@@ -58,7 +58,7 @@ def read_c3d(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Keypo
         if label and not label.startswith("*") and label not in computed and not _COMPUTED_NAME.search(label)
     ]
     if not keep:
-        raise ClipError(f"{name}: has no labelled markers")
+        raise ClipError(f"{name}: the file has no labelled markers, and unlabelled ones are not read")
     xyz = torch.from_numpy(np.ascontiguousarray(table.points[:, keep, :3]))
     seen = torch.from_numpy(table.points[:, keep, 3] >= 0) & torch.isfinite(xyz).all(-1)
     xyz = torch.where(seen[..., None], xyz, torch.zeros_like(xyz))
@@ -82,18 +82,18 @@ def read_c3d(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Keypo
 
 
 def read_table(data: bytes, name: str) -> C3dTable:
-    """Parse the file without interpreting its points. Raises ClipError."""
+    """Parse a C3D file without interpreting its points. Raises ClipError."""
     if len(data) < 2 * _BLOCK or data[1] != 80:
         raise ClipError(f"{name}: not a C3D file (its second byte is not 80)")
     start = (data[0] - 1) * _BLOCK
     if start < 0 or start + 4 > len(data) or data[start + 3] not in _PROCESSORS:
-        raise ClipError(f"{name}: its parameters are missing, or their processor is unknown")
+        raise ClipError(f"{name}: no parameters where the header says, or their number format is not 84, 85 or 86")
     processor = data[start + 3]
     try:
         parameters = _parameters(data, start, processor)
         return _frames(data, parameters, processor, name)
     except (struct.error, IndexError, ValueError, OverflowError) as error:
-        raise ClipError(f"{name}: is garbled ({' '.join(str(error).split())[:60]})") from None
+        raise ClipError(f"{name}: the C3D file is garbled ({' '.join(str(error).split())[:60]})") from None
 
 
 def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) -> C3dTable:
@@ -109,7 +109,7 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
     width = 4 * num_points + analog_total
     begin = (block - 1) * _BLOCK
     if not num_points or not math.isfinite(scale) or scale == 0 or not _BLOCK <= begin < len(data):
-        raise ClipError(f"{name}: has no points, no scale, or no data where the header says")
+        raise ClipError(f"{name}: the file has no points, no scale, or no data where the header says")
     size = 4 if scale < 0 else 2
     there = (len(data) - begin) // (width * size)
     declared = _frame_count(parameters, first, last)
@@ -129,7 +129,10 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
 
 
 def _frame_count(parameters: dict[str, Any], first: int, last: int) -> int:
-    """Frames that the file announces: the header's 16 bits overflow, so later inventions go first."""
+    """Return the number of frames that the file states.
+
+    The header's 16 bits overflow, so TRIAL:ACTUAL_START_FIELD and ..._END_FIELD come first, then POINT:LONG_FRAMES.
+    """
     ends = [parameters.get(f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
     whole = [int(e[0]) % 65536 + 65536 * (int(e[1]) % 65536) for e in ends if isinstance(e, np.ndarray) and e.size == 2]
     if len(whole) == 2 and whole[1] >= whole[0] > 0:
@@ -159,7 +162,7 @@ def _real(data: bytes, at: int, processor: int) -> float:
 
 
 def _parameters(data: bytes, start: int, processor: int) -> dict[str, Any]:
-    """``GROUP:NAME`` -> numbers or texts. Entries follow one another by offsets, which must lead forward."""
+    """Return numbers or texts for each ``GROUP:NAME``. Each entry states the offset of the next, which lies ahead."""
     groups: dict[int, str] = {}
     entries: list[tuple[int, str, Any]] = []
     at = start + 4
@@ -209,7 +212,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _bare(label: str) -> str:
-    """A label without its subject: ``Bob:LFHD`` -> ``LFHD``."""
+    """Return a label without its subject: ``LFHD`` for ``Bob:LFHD``."""
     return label.rsplit(":", 1)[-1] or label
 
 

@@ -1,6 +1,6 @@
-"""Our own clip files: a Motion, bit for bit, in a NumPy archive without pickle.
+"""This program's own clip files: a Motion, bit for bit, in a NumPy archive without pickle.
 
-A reader refuses another ``format`` or ``version`` and names it. Writing the same motion twice gives the same bytes.
+The reader refuses another ``format`` or ``version``. Writing the same motion twice gives the same bytes.
 """
 
 import io
@@ -19,7 +19,7 @@ _TEXTS = ("name", "character", "source", "license")
 
 
 def write_clip_npz(motion: Motion) -> bytes:
-    """A file that :func:`read_clip_npz` reads back as exactly this motion."""
+    """Write a motion as a file that :func:`read_clip_npz` reads back bit for bit."""
     arrays: dict[str, Any] = {"format": FORMAT, "version": VERSION, "loop": motion.loop}
     arrays |= {key: getattr(motion, key) for key in _TEXTS}
     arrays |= {key: getattr(motion, key).numpy() for key in _TENSORS}
@@ -29,17 +29,17 @@ def write_clip_npz(motion: Motion) -> bytes:
 
 
 def read_clip_npz(data: bytes, name: str) -> Motion:
-    """The motion in one of our clip files. Raises ClipError for another format or version, or a broken file."""
+    """Read one of this program's clip files. Raises ClipError for another format or version, or a broken file."""
     return from_arrays(read_arrays(data, name), name)
 
 
 def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Motion:
-    """The motion in the arrays of a file that :func:`is_ours`. Raises ClipError."""
+    """Return the motion in the arrays of one of this program's clip files. Raises ClipError."""
     if not is_ours(arrays):
         raise ClipError(f"{name}: not a {FORMAT} file")
     needed = {"version", "loop", "joint_names", *_TENSORS, *_TEXTS}
     if missing := sorted(needed - arrays.keys()):
-        raise ClipError(f"{name}: has no {', '.join(missing)}")
+        raise ClipError(f"{name}: the clip lacks the arrays {', '.join(missing)}")
     version = scalar(arrays["version"], f"{name}: version")
     if version != VERSION:
         raise ClipError(f"{name}: version {version:g} of {FORMAT}; this program reads version {VERSION}")
@@ -64,6 +64,6 @@ def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Motion:
 
 
 def is_ours(arrays: dict[str, np.ndarray[Any, Any]]) -> bool:
-    """Whether an archive is labelled as one of our clips."""
+    """Whether an archive is labelled as one of this program's clip files."""
     kind = arrays.get("format")
     return kind is not None and kind.ndim == 0 and kind.dtype.kind == "U" and kind.item() == FORMAT

@@ -33,7 +33,7 @@ _MAX_ANGLE = 2 * torch.pi  # [rad] of a hinge
 
 @dataclass(frozen=True)
 class ClipTable:
-    """A file's content without interpretation: whether it loops, and its rows, (T, W) float64, all finite."""
+    """The content of a DeepMimic file: whether the clip loops, and the rows (T, W) float64, all finite."""
 
     loop: bool
     rows: Tensor
@@ -45,10 +45,10 @@ class ClipTable:
 
 
 def read_deepmimic(data: bytes, character: Character | None, name: str) -> Motion:
-    """The motion in a clip file: z up, unit quaternions without sign flips, starting above the origin.
+    """Read the motion in a DeepMimic file: z up, unit quaternions without sign flips, starting above the origin.
 
-    Without ``character`` it is the one whose rows are this wide. Raises ClipError naming the line or row, never
-    anything else.
+    Without ``character`` the width of a row decides which character it is. Raises ClipError for any broken file, with
+    the line or row.
     """
     table = read_table(data, name)
     character = character or _character_of(table, name)
@@ -74,7 +74,7 @@ def read_deepmimic(data: bytes, character: Character | None, name: str) -> Motio
 
 
 def write_deepmimic(motion: Motion, character: Character) -> bytes:
-    """A clip file that :func:`read_deepmimic` reads back as the same motion. Raises ClipError on a wrong character."""
+    """Write a file that :func:`read_deepmimic` reads back as the same motion. Raises ClipError for a wrong character."""
     check_character(motion, character)
     rows = torch.zeros(motion.num_frames, row_width(character), dtype=torch.float64)
     rows[:-1, 0] = motion.times.diff()
@@ -89,12 +89,12 @@ def write_deepmimic(motion: Motion, character: Character) -> bytes:
 
 
 def row_width(character: Character) -> int:
-    """Numbers in a row of this character's clips: humanoid 44, dog 84."""
+    """Return the count of numbers in a row of this character's clips: humanoid 44, dog 84."""
     return 8 + sum(4 if joint.kind == "ball" else 1 for joint in character.joints)
 
 
 def read_table(data: bytes, name: str) -> ClipTable:
-    """Parse the file without a character. Raises ClipError."""
+    """Parse a DeepMimic file without knowing its character. Raises ClipError."""
     document = parse_json(data, name)
     if not isinstance(document, dict) or not {"Loop", "Frames"} <= document.keys():
         found = ", ".join(map(describe, list(document)[:8])) if isinstance(document, dict) else describe(document)
@@ -122,16 +122,18 @@ def _check_row(row: Any, first_row: Any, where: str) -> None:
 
 
 def _check_rows(rows: Tensor, character: Character, name: str) -> None:
-    """Refuse numbers that no character's movement has. Raises ClipError."""
+    """Raise ClipError for durations, positions, quaternions or angles that no character's movement has."""
     shortest, longest = _DURATIONS
     durations = rows[:-1, :1]
     _refuse(
         (durations < shortest) | (durations > longest),
         rows,
         name,
-        f"is no duration ({shortest} to {longest} s)",
+        f"is not a duration between {shortest} and {longest} s",
     )
-    _refuse(rows[:, 1:4].abs() > _MAX_POSITION, rows, name, f"is more than {_MAX_POSITION} m away", 1)
+    _refuse(
+        rows[:, 1:4].abs() > _MAX_POSITION, rows, name, f"is a position more than {_MAX_POSITION} m from the origin", 1
+    )
     quats = [slice(4, 8)] + [columns for joint, columns in _columns(character) if joint.kind == "ball"]
     for columns in quats:
         norm = rows[:, columns].norm(dim=-1, keepdim=True)
@@ -140,11 +142,11 @@ def _check_rows(rows: Tensor, character: Character, name: str) -> None:
     for joint, columns in _columns(character):
         if joint.kind == "hinge":
             odd = rows[:, columns].abs() > _MAX_ANGLE
-            _refuse(odd, rows, name, f"is more than a turn of the {joint.name} (radians)", columns.start)
+            _refuse(odd, rows, name, f"rad is more than a whole turn of the {joint.name}", columns.start)
 
 
 def _refuse(odd: Tensor, rows: Tensor, name: str, complaint: str, first_column: int = 0) -> None:
-    """ClipError at the first raised flag of ``odd`` (T, n), which covers the columns from ``first_column`` on."""
+    """Raise ClipError at the first True of ``odd`` (T, n), whose columns are those of ``rows`` from ``first_column``."""
     if odd.any():
         row, column = (int(i) for i in odd.nonzero()[0])
         column += first_column
@@ -163,7 +165,7 @@ def _character_of(table: ClipTable, name: str) -> Character:
 
 
 def _columns(character: Character) -> list[tuple[Joint, slice]]:
-    """Each moving joint with its columns, in the order of ``character.joints``."""
+    """Return each moving joint with its columns of a row, in the order of ``character.joints``."""
     joints = {body.name: character.joints[body.joint] for body in character.bodies if body.joint is not None}
     columns: dict[str, slice] = {}
     start = 8
@@ -174,20 +176,20 @@ def _columns(character: Character) -> list[tuple[Joint, slice]]:
             start = stop
     if len(columns) < len(character.joints):
         raise ClipError(
-            f"{character.name}: its YAML has no deepmimic_order of all bodies, so it has no DeepMimic clips"
+            f"{character.name}: DeepMimic clips need a deepmimic_order of all bodies in the character's YAML"
         )
     return [(joint, columns[joint.name]) for joint in character.joints]
 
 
 def _joint_quat(joint: Joint, values: Tensor) -> Tensor:
-    """(T, 4) z-up quaternions of a joint from its columns, (T, 4) y-up or (T, 1) angles [rad]."""
+    """Return a joint's quaternions (T, 4), z up, from its columns: (T, 4) y up, or angles (T, 1) [rad]."""
     if joint.kind == "ball":
         return _quat_z_up(values)
     return quat_hemisphere(quat_from_axis_angle(values.new_tensor(joint.axis).expand(len(values), 3), values[:, 0]))
 
 
 def _hinge_angle(joint: Joint, quat: Tensor) -> Tensor:
-    """(T,) angle [rad] in (-pi, pi] about the joint's axis."""
+    """Return the angle (T,) [rad] about the joint's axis, in (-pi, pi]."""
     half = torch.atan2(quat[:, 1:] @ quat.new_tensor(joint.axis), quat[:, 0])
     return torch.pi - torch.remainder(torch.pi - 2 * half, 2 * torch.pi)
 

@@ -1,8 +1,8 @@
-"""glTF and GLB: the bones of a skin (or the nodes that an animation moves) through one animation.
+"""Reads one animation of a glTF or GLB file: the motion of a skin's bones, or of the nodes that the animation moves.
 
-A node's pose follows from its translation, rotation (x, y, z, w) and scale, each sampled or at rest. Nodes above the
-bones, such as scaled and rotated armatures, are applied too. Scales are multiplied into the positions of the bones, so
-that the result needs none. The motion is sampled at one even rate: that of the keys if it is even, else 30 per second.
+A node's pose follows from its translation, rotation (x, y, z, w) and scale, each animated or at rest. Nodes above the
+bones, such as scaled and rotated armatures, are applied too. Scales are multiplied into the bones' positions, so the
+result has no scales. The motion is sampled at the rate of the keys if they are even and dense, else at 30 Hz.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ _BY_THE_STANDARD = DeclaredConventions(up="y", usual_unit="m")
 
 @dataclass
 class _Node:
-    """A node at rest."""
+    """A node's name, its parent's index (-1: none), and its pose at rest."""
 
     name: str
     parent: int
@@ -46,7 +46,7 @@ class _Node:
 
 @dataclass
 class _Sampler:
-    """Keys of one property of one node: values (K, W), or (K, 3, W) with tangents."""
+    """The K keys of one property of one node: values (K, W), or (K, 3, W) with tangents."""
 
     times: Tensor
     values: Tensor
@@ -55,21 +55,21 @@ class _Sampler:
 
 @dataclass
 class _Take:
-    """One animation: (node, property) -> keys."""
+    """One animation: the keys of each animated (node, property)."""
 
     name: str
     samplers: dict[tuple[int, str], _Sampler] = field(default_factory=dict)
 
 
 def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder: Path | None = None) -> SkeletonMotion:
-    """The motion of one animation; ``folder`` is where separate buffers lie. Raises ClipError, never anything else."""
+    """Read one animation; ``folder`` contains the buffers in separate files. Raises ClipError for any broken file."""
     file = GltfFile(data, name, folder)
     nodes = _nodes(file)
     skins = _skins(file, len(nodes))
     animations = file.list("animations")
     if not animations:
         found = f"a skeleton of {len(skins[0])} bones" if skins else f"{len(nodes)} nodes and no skeleton"
-        raise ClipError(f"{name}: has {found}, but no animation")
+        raise ClipError(f"{name}: the file has {found}, but no animation; export it with one")
     titles = [entry["name"] if isinstance(entry.get("name"), str) else f"{i}" for i, entry in enumerate(animations)]
     warnings = []
     if options.take is not None and options.take not in titles:
@@ -85,7 +85,10 @@ def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder:
     end = max(float(sampler.times[-1]) for sampler in take.samplers.values())
     frames = int((end - start) * float(fps.value) + 1e-3) + 1
     if frames > _MAX_FRAMES or end - start > _MAX_SECONDS:
-        raise ClipError(f"{name}: an animation of {end - start:g} s is longer than can be read")
+        raise ClipError(
+            f"{name}: an animation of {end - start:g} s is too long; "
+            f"at most {_MAX_SECONDS:g} s and {_MAX_FRAMES} frames are read"
+        )
     times = start + torch.arange(frames, dtype=torch.float64) / float(fps.value)
     skeleton = _skeleton(nodes, bones)
     quat, pos = _local(nodes, bones, skeleton.parents, take, times)
@@ -95,7 +98,7 @@ def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder:
 
 
 def _nodes(file: GltfFile) -> list[_Node]:
-    """All nodes at rest. Raises ClipError for a node that hangs on two others, or on itself."""
+    """Return all nodes at rest. Raises ClipError for a node with two parents, or one that is its own ancestor."""
     entries = file.list("nodes")
     if not 0 < len(entries) <= _MAX_NODES:
         raise ClipError(f"{file.name}: {len(entries)} nodes; 1 to {_MAX_NODES} can be read")
@@ -120,26 +123,26 @@ def _nodes(file: GltfFile) -> list[_Node]:
         names.append(title if title not in taken else f"{title}#{i}")
         taken.add(names[-1])
     if len(taken) < len(names):
-        raise ClipError(f"{file.name}: names of nodes are ambiguous")
+        raise ClipError(f"{file.name}: two nodes have the same name; give every node a name of its own")
     return [_Node(names[i], parents[i], *_rest(file, entry)) for i, entry in enumerate(entries)]
 
 
 def _rest(file: GltfFile, entry: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-    """Translation (3), rotation (4) wxyz and scale (3) of a node at rest."""
+    """Return the translation (3,), rotation (4,) wxyz and scale (3,) of a node at rest."""
     matrix = file.floats(entry, "matrix", 16)
     if matrix is not None:
         columns = torch.tensor(matrix, dtype=torch.float64).reshape(4, 4)
         scale = columns[:3, :3].norm(dim=-1)
         turn = (columns[:3, :3] / scale.clamp_min(1e-12)[:, None]).T
         if scale.min() < 1e-9 or torch.linalg.det(turn) < 0.5:
-            raise ClipError(f"{file.name}: a node's matrix is flat, mirrored or skewed")
+            raise ClipError(f"{file.name}: a node's matrix is flat, mirrored or skewed; only turns and scales are read")
         return columns[3, :3], quat_from_matrix(turn), scale
     translation = file.floats(entry, "translation", 3) or (0.0, 0.0, 0.0)
     rotation = file.floats(entry, "rotation", 4) or (0.0, 0.0, 0.0, 1.0)
     scale = file.floats(entry, "scale", 3) or (1.0, 1.0, 1.0)
     xyzw = torch.tensor(rotation, dtype=torch.float64)
     if not 0.5 < float(xyzw.norm()) < 2.0:
-        raise ClipError(f"{file.name}: a node's rotation {describe(list(rotation))} is no unit quaternion")
+        raise ClipError(f"{file.name}: the rotation of a node must be a unit quaternion")
     return _tensor(translation), quat_normalize(xyzw[[3, 0, 1, 2]]), _tensor(scale)
 
 
@@ -148,7 +151,7 @@ def _skins(file: GltfFile, count: int) -> list[list[int]]:
     for skin in file.list("skins"):
         joints = skin.get("joints")
         if not isinstance(joints, list) or not joints:
-            raise ClipError(f"{file.name}: a skin without joints")
+            raise ClipError(f"{file.name}: a skin has no list of joints")
         skins.append([file.index(joint, count, "nodes") for joint in joints])
     return skins
 
@@ -183,9 +186,12 @@ def _sampler(file: GltfFile, sampler: dict[str, Any], path: str) -> _Sampler:
     values = torch.from_numpy(file.accessor(sampler.get("output"), f"VEC{_WIDTH[path]}"))
     per_key = 3 if method == "CUBICSPLINE" else 1
     if not len(times) or len(values) != per_key * len(times) or (times.diff() <= 0).any():
-        raise ClipError(f"{file.name}: {len(times)} keys and {len(values)} values do not match, or times decrease")
+        raise ClipError(
+            f"{file.name}: {len(times)} keys with {len(values)} values: "
+            f"a key needs {per_key} value{'s' * (per_key > 1)}, and times must grow"
+        )
     if times[0] < -_MAX_SECONDS or times[-1] > _MAX_SECONDS:
-        raise ClipError(f"{file.name}: keys beyond {_MAX_SECONDS:g} s")
+        raise ClipError(f"{file.name}: a key is beyond {_MAX_SECONDS:g} s, the most that is read")
     if path == "rotation":
         values = values[:, [3, 0, 1, 2]]
     if per_key == 3:
@@ -193,12 +199,15 @@ def _sampler(file: GltfFile, sampler: dict[str, Any], path: str) -> _Sampler:
     if path == "rotation":
         norm = (values[:, 1] if per_key == 3 else values).norm(dim=-1)
         if (norm < 0.5).any() or (norm > 2.0).any():
-            raise ClipError(f"{file.name}: a rotation's keys are no unit quaternions")
+            raise ClipError(f"{file.name}: the keys of a rotation must be unit quaternions")
     return _Sampler(times, values, str(method))
 
 
 def _bones(skins: list[list[int]], take: _Take, nodes: list[_Node], root: str | None, name: str) -> list[int]:
-    """The nodes that are bones, parents first: the skin that the animation moves most, or all nodes that it moves."""
+    """Return the bones, parents first: the skin that the animation moves most, or else all nodes that it moves.
+
+    With ``root`` only bones at and below that node are returned.
+    """
     moved = {node for node, _ in take.samplers}
     bones = set(max(skins, key=lambda joints: len(moved & set(joints)))) if skins else set()
     if not bones & moved:
@@ -214,7 +223,7 @@ def _bones(skins: list[list[int]], take: _Take, nodes: list[_Node], root: str | 
 
 
 def _chain(nodes: list[_Node], node: int) -> list[int]:
-    """The node and all that it hangs on."""
+    """Return the node and all its ancestors, from the node to a root."""
     chain = [node]
     while nodes[chain[-1]].parent >= 0:
         chain.append(nodes[chain[-1]].parent)
@@ -222,7 +231,7 @@ def _chain(nodes: list[_Node], node: int) -> list[int]:
 
 
 def _rate(take: _Take, options: ReadOptions, name: str) -> tuple[float, Assumption]:
-    """Time of the first key [s], and the frame rate."""
+    """Return the time of the first key [s] and the frame rate."""
     start = min(float(sampler.times[0]) for sampler in take.samplers.values())
     longest = max((sampler.times for sampler in take.samplers.values()), key=len)
     if options.fps is not None:
@@ -244,7 +253,10 @@ def _skeleton(nodes: list[_Node], bones: list[int]) -> Skeleton:
 def _local(
     nodes: list[_Node], bones: list[int], parents: tuple[int, ...], take: _Take, times: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(T, J, 4) wxyz and (T, J, 3) of the bones in their parents' frames, roots in the world, without scale."""
+    """Return rotations (T, J, 4) wxyz and positions (T, J, 3) of the bones in their parents' frames, without scale.
+
+    Roots are in the world.
+    """
     worlds: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # place, matrix with scale, rotation without
 
     def world(node: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -276,7 +288,7 @@ def _local(
 
 
 def _sample(sampler: _Sampler | None, rest: Tensor, at: Tensor) -> Tensor:
-    """(T, W) of a property at the times ``at``; before the first and after the last key it stands still."""
+    """Sample a property at the times ``at`` [s]; return (T, W). Before its first and after its last key it is constant."""
     if sampler is None:
         return rest.expand(len(at), -1)
     times, values, method = sampler.times, sampler.values, sampler.method

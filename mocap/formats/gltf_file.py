@@ -1,7 +1,7 @@
 """The parts of a glTF file without interpretation: its JSON, its buffers, and its accessors as arrays.
 
-Sizes and indices come from a stranger: each is checked before it is used, and all accessors together may unpack to no
-more than ``MAX_NUMBERS``.
+Files are untrusted: every size and index is checked before it is used. All accessors together may unpack to at most
+``MAX_NUMBERS`` numbers.
 """
 
 import base64
@@ -30,7 +30,7 @@ _COMPRESSED = {
 
 
 class GltfFile:
-    """A parsed file; ``folder`` contains buffers in separate files (None: they are refused)."""
+    """A parsed glTF or GLB file. Buffers in separate files are read from ``folder``, or refused if that is None."""
 
     def __init__(self, data: bytes, name: str, folder: Path | None = None):
         self.name, self._folder = name, folder
@@ -55,32 +55,32 @@ class GltfFile:
         self._numbers = 0
 
     def list(self, key: str) -> list[dict[str, Any]]:
-        """A top-level list of objects, empty if absent. Raises ClipError if it is anything else."""
+        """Return a top-level list of objects, empty if it is absent. Raises ClipError if it is anything else."""
         found = self.document.get(key, [])
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
             raise ClipError(f"{self.name}: '{key}' is not a list of objects")
         return found
 
     def item(self, key: str, index: object) -> dict[str, Any]:
-        """An entry of a top-level list. Raises ClipError if there is none such."""
+        """Return an entry of a top-level list. Raises ClipError if the list has no such index."""
         entries = self.list(key)
         return entries[self.index(index, len(entries), key)]
 
     def index(self, value: object, count: int, what: str) -> int:
-        """A whole number below ``count``. Raises ClipError."""
+        """Return ``value`` as an index below ``count``. Raises ClipError if it is not one."""
         if type(value) is not float or not 0 <= value < count or value != int(value):
             raise ClipError(f"{self.name}: {describe(value)} is not the index of one of {count} {what}")
         return int(value)
 
     def whole(self, entry: dict[str, Any], key: str, default: int | None = None) -> int:
-        """A whole number of an object, not negative. Raises ClipError."""
+        """Return the whole number, at least 0, under a key of an object. Raises ClipError if it is not one."""
         value = entry.get(key, default if default is None else float(default))
         if type(value) is not float or not 0 <= value < 2**40 or value != int(value):
             raise ClipError(f"{self.name}: {key} is {describe(value)}, expected a whole number")
         return int(value)
 
     def floats(self, entry: dict[str, Any], key: str, count: int) -> tuple[float, ...] | None:
-        """``count`` finite numbers of an object, None where the key is absent. Raises ClipError."""
+        """Return the ``count`` finite numbers under a key of an object, None without the key. Raises ClipError."""
         if key not in entry:
             return None
         value = entry[key]
@@ -90,8 +90,11 @@ class GltfFile:
         return tuple(value)
 
     def accessor(self, index: object, kind: str) -> np.ndarray[Any, Any]:
-        """An accessor's numbers (count, components) as float64. Normalised integers become fractions; ``kind`` is VEC3 or the like. Raises
-        ClipError for another kind, for numbers that are not finite, and for data outside its buffer."""
+        """Return an accessor's numbers (count, components) as float64; ``kind`` is its expected type, such as VEC3.
+
+        Normalised integers become fractions. Raises ClipError for another type, for numbers that are not finite, and for
+        data outside the buffer.
+        """
         entry = self.item("accessors", index)
         if entry.get("type") != kind:
             raise ClipError(f"{self.name}: accessor {index:g} is {describe(entry.get('type'))}, expected {kind}")
@@ -115,10 +118,10 @@ class GltfFile:
         return result
 
     def _sparse(self, sparse: object, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """The values with those replaced that a sparse accessor names."""
+        """Return the values after the replacements that a sparse accessor lists."""
         where, what = (sparse.get("indices"), sparse.get("values")) if isinstance(sparse, dict) else (None, None)
         if not isinstance(sparse, dict) or not isinstance(where, dict) or not isinstance(what, dict):
-            raise ClipError(f"{self.name}: a sparse accessor without indices or values")
+            raise ClipError(f"{self.name}: a sparse accessor has no indices or no values")
         count = self.whole(sparse, "count")
         if count > len(values):
             raise ClipError(f"{self.name}: a sparse accessor replaces {count} of {len(values)} values")
@@ -146,7 +149,7 @@ class GltfFile:
     def _view(
         self, index: object, offset: int, count: int, width: int, component: np.dtype[Any]
     ) -> np.ndarray[Any, Any]:
-        """(count, width) elements out of a buffer view."""
+        """Return elements (count, width) of a buffer view. Raises ClipError if they reach beyond the buffer."""
         view = self.item("bufferViews", index)
         data = self._buffer(view.get("buffer"))
         begin, length = self.whole(view, "byteOffset", 0), self.whole(view, "byteLength")
@@ -183,22 +186,24 @@ class GltfFile:
             try:
                 return base64.b64decode(content, validate=True)
             except (binascii.Error, ValueError):
-                raise ClipError(f"{self.name}: buffer {index} is not sound base64") from None
+                raise ClipError(f"{self.name}: buffer {index} is not valid base64") from None
         if self._folder is None or Path(uri).name != uri or not uri or ":" in uri:
-            raise ClipError(f"{self.name}: buffer {index} is in {describe(uri)}; only files beside it are read")
+            raise ClipError(
+                f"{self.name}: buffer {index} is in {describe(uri)}; only files in the same folder are read"
+            )
         try:
             return read_file(self._folder / uri, MAX_BYTES, ClipError)
         except ClipError as error:
-            raise ClipError(f"{self.name}: its buffer {index}: {error}") from None
+            raise ClipError(f"{self.name}: buffer {index}: {error}") from None
 
     def _split(self, data: bytes) -> bytes:
-        """The JSON chunk of a GLB; keeps the binary chunk."""
+        """Return the JSON chunk of a GLB and store its binary chunk. Raises ClipError."""
         if len(data) < 20:
             raise ClipError(f"{self.name}: a GLB file of {len(data)} bytes is cut short")
         version, total = struct.unpack_from("<II", data, 4)
         if version != 2 or total > len(data):
             raise ClipError(
-                f"{self.name}: needs GLB version 2 and {total} bytes; it has version {version} and {len(data)} bytes"
+                f"{self.name}: GLB version {version} with {len(data)} bytes; only version 2 with {total} bytes is read"
             )
         text, at = b"", 12
         while at + 8 <= total:
@@ -212,5 +217,5 @@ class GltfFile:
                 self._binary = chunk
             at += 8 + math.ceil(length / 4) * 4
         if not text:
-            raise ClipError(f"{self.name}: a GLB without a JSON chunk")
+            raise ClipError(f"{self.name}: the GLB has no JSON chunk")
         return text.rstrip(b" \x00")

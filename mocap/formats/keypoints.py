@@ -1,7 +1,8 @@
-"""Key points of dog recordings: rows of numbers as text (motion_imitation), and archives of world poses (MANN).
+"""Reads key points of dog recordings: rows of numbers as text (motion_imitation), and archives of world poses (MANN).
 
-The text has three coordinates for each of the MANN dog's 27 points a row, y up, metres, at 60 frames a second. The archive has world positions and quaternions (x, y, z, w) of named joints with
-``parent_indices``; 100STYLE takes come in the same form. Its ``parent_names`` is pickled and is never looked at.
+A row of the text has three coordinates for each of the MANN dog's 27 points, y up, in metres, at 60 frames a second. The
+archive has world positions and quaternions (x, y, z, w) of named joints, and ``parent_indices``; 100STYLE has the same
+form. The array ``parent_names`` of an archive is pickled and therefore never read.
 """
 
 from typing import Any
@@ -59,7 +60,7 @@ DOG_POINTS = {
 
 
 def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> KeypointMotion:
-    """The points in a text file, numbers separated by commas, blanks or both. Raises ClipError naming the line."""
+    """Read the points in a text file, numbers separated by commas, blanks or both. Raises ClipError with the line."""
     rows: list[list[float]] = []
     for line_number, line in enumerate(decode(data, name).split("\n"), 1):
         where = f"{name}: line {line_number}"
@@ -75,7 +76,7 @@ def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS
         if len(rows) * len(row) > MAX_NUMBERS:
             raise ClipError(f"{name}: more than {MAX_NUMBERS} numbers, the most a clip may have")
     if not rows:
-        raise ClipError(f"{name}: has no rows of numbers")
+        raise ClipError(f"{name}: the file is empty; it needs rows of {3 * len(DOG_POINTS)} numbers")
     pos = torch.tensor(rows, dtype=torch.float64).reshape(len(rows), -1, 3)
     names = tuple(DOG_POINTS)
     parents = tuple(-1 if parent is None else names.index(parent) for parent in DOG_POINTS.values())
@@ -88,20 +89,22 @@ def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS
 
 
 def read_pose_npz(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion | KeypointMotion:
-    """The skeleton in an archive of world poses. Raises ClipError."""
+    """Read an archive of world poses. Raises ClipError."""
     return from_arrays(read_arrays(data, name), name, options)
 
 
 def from_arrays(
     arrays: dict[str, np.ndarray[Any, Any]], name: str, options: ReadOptions = NO_OPTIONS
 ) -> SkeletonMotion | KeypointMotion:
-    """The motion in the arrays of an archive with ``positions`` and ``bone_names``; key points where it has no
-    quaternions. Raises ClipError."""
+    """Return the motion in the arrays ``positions``, ``bone_names`` and ``framerate``; without ``quaternions``, key points.
+
+    Raises ClipError.
+    """
     if missing := sorted({"positions", "bone_names", "framerate"} - arrays.keys()):
-        raise ClipError(f"{name}: has no {', '.join(missing)}")
+        raise ClipError(f"{name}: the archive lacks the arrays {', '.join(missing)}")
     names = words(arrays["bone_names"], f"{name}: bone_names")
     if len(names) > _MAX_BONES:
-        raise ClipError(f"{name}: more than {_MAX_BONES} bones")
+        raise ClipError(f"{name}: more than {_MAX_BONES} bones, the most that are read")
     pos = numbers(arrays["positions"], (None, len(names), 3), f"{name}: positions")
     if not 1 <= len(pos) <= _MAX_FRAMES or not names:
         raise ClipError(f"{name}: {len(pos)} frames of {len(names)} bones; at least one of each is needed")
@@ -123,7 +126,7 @@ def from_arrays(
 
 
 def _local(pos_w: Tensor, quat_w: Tensor, parents: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Poses in the parents' frames from poses in the world, (T, J, 4) and (T, J, 3)."""
+    """Return rotations (T, J, 4) and positions (T, J, 3) in the parents' frames, from poses in the world."""
     quat, pos = quat_w.clone(), pos_w.clone()
     bones = [b for b, p in enumerate(parents) if p >= 0]
     above = [parents[b] for b in bones]
@@ -135,7 +138,7 @@ def _local(pos_w: Tensor, quat_w: Tensor, parents: tuple[int, ...]) -> tuple[Ten
 
 def _parents(arrays: dict[str, np.ndarray[Any, Any]], names: tuple[str, ...], name: str) -> tuple[int, ...]:
     if "parent_indices" not in arrays:
-        raise ClipError(f"{name}: has no parent_indices")
+        raise ClipError(f"{name}: the archive lacks the array parent_indices")
     indices = numbers(arrays["parent_indices"], (len(names),), f"{name}: parent_indices").tolist()
     if any(p != int(p) or not -1 <= p < b for b, p in enumerate(indices)):
         raise ClipError(f"{name}: each of parent_indices must be -1 or the index of an earlier bone")

@@ -1,9 +1,9 @@
-"""Robot trajectories as comma-separated rows, as in Unitree's retargeted LaFAN1.
+"""Reads robot trajectories as comma-separated rows, as in Unitree's retargeted LaFAN1.
 
 A row holds root position, root quaternion (x, y, z, w), then one angle [rad] per joint. z is up, lengths are in metres,
 and there are 30 frames a second. The columns have no names, so their number identifies the robot: 36 columns mean the
-29-joint Unitree G1. The file does not have the lengths of bones either; :data:`G1` has approximate ones, which suffice
-for pictures and retargeting.
+29-joint Unitree G1. The file states no bone lengths. :data:`G1` has approximate lengths, which suffice for pictures and
+retargeting.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ _MAX_ANGLE = 100.0  # [rad]
 
 
 class RobotJoint(NamedTuple):
-    """A hinge: the joint it hangs on, its place in that joint's frame [m], its axis, and a fixed turn before it."""
+    """A hinge: its parent joint, its position in the parent's frame [m], its axis, and a fixed turn before the hinge's."""
 
     parent: str
     offset: tuple[float, float, float]
@@ -66,7 +66,7 @@ ROBOTS = {7 + len(G1): ("Unitree G1", G1)}
 
 
 def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion:
-    """The robot's motion as bones that turn. Raises ClipError naming the line."""
+    """Read a robot's trajectory as the motion of a skeleton. Raises ClipError with the line."""
     rows: list[list[float]] = []
     for line_number, line in enumerate(decode(data, name).split("\n"), 1):
         where = f"{name}: line {line_number}"
@@ -77,18 +77,18 @@ def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) ->
             raise ClipError(f"{where}: expected one number between two commas")
         if len(cells) not in ROBOTS or (rows and len(cells) != len(rows[0])):
             known = ", ".join(f"{robot} {width}" for width, (robot, _) in ROBOTS.items())
-            raise ClipError(f"{where}: {len(cells)} numbers; rows of a known robot have ({known})")
+            raise ClipError(f"{where}: {len(cells)} numbers; all rows must have as many as a known robot ({known})")
         rows.append([cell[0] for cell in cells])
         if len(rows) * len(cells) > MAX_NUMBERS:
             raise ClipError(f"{name}: more than {MAX_NUMBERS} numbers, the most a clip may have")
     if not rows:
-        raise ClipError(f"{name}: has no rows of numbers")
+        raise ClipError(f"{name}: the file is empty; it needs rows of numbers")
     table = torch.tensor(rows, dtype=torch.float64)
     robot, joints = ROBOTS[table.shape[1]]
     if ((table[:, 3:7].norm(dim=-1) - 1).abs() > 0.05).any():
-        raise ClipError(f"{name}: columns 4 to 7 are no unit quaternion (x, y, z, w) of the root")
+        raise ClipError(f"{name}: columns 4 to 7 must be the root's unit quaternion (x, y, z, w)")
     if (table[:, 7:].abs() > _MAX_ANGLE).any():
-        raise ClipError(f"{name}: an angle is more than {_MAX_ANGLE:g} rad")
+        raise ClipError(f"{name}: an angle is above {_MAX_ANGLE:g} rad; angles must be in radians")
     names = ("pelvis", *joints)
     offsets = torch.tensor([(0.0, 0.0, 0.0), *(joint.offset for joint in joints.values())], dtype=torch.float64)
     rest, quat = [_turn("y", torch.zeros(1, dtype=torch.float64))], [quat_normalize(table[:, [6, 3, 4, 5]])]
@@ -102,7 +102,7 @@ def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) ->
     fps = Assumption(f"{_FPS!r}", "guess", "what retargeted LaFAN1 has; the file has no rate")
     if options.fps is not None:
         fps = Assumption(f"{options.fps!r}", "user")
-    warnings = (f"{table.shape[1]} columns are taken for a {robot}; its bones are round figures",)
+    warnings = (f"{table.shape[1]} columns are taken for a {robot}, whose bone lengths are approximate",)
     stacked = torch.stack(quat, 1)
     return skeleton_to_canonical(
         name, "robot CSV", skeleton, stacked, pos, fps, options, DeclaredConventions("m", "z"), warnings
@@ -110,6 +110,6 @@ def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) ->
 
 
 def _turn(axis: str, angle: torch.Tensor) -> torch.Tensor:
-    """(T, 4) wxyz about an axis word by angles (T,) [rad]."""
+    """Return rotations (T, 4) wxyz about the axis "x", "y" or "z" by angles (T,) [rad]."""
     unit = angle.new_tensor([axis == a for a in "xyz"])
     return quat_from_axis_angle(unit.expand(len(angle), 3), angle)

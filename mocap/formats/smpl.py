@@ -1,10 +1,9 @@
-"""AMASS and other SMPL archives: ``poses`` as axis-angle, 24 joints (SMPL), 52 (SMPL-H) or 55 (SMPL-X), and ``trans``.
+"""Reads AMASS and other SMPL archives: ``poses`` (axis-angle of 24, 52 or 55 joints: SMPL, SMPL-H, SMPL-X) and ``trans``.
 
-The file has no bones: they follow from a body model and the person's ``betas``. ``--skeleton MODEL.npz`` names the model,
-licensed to the user, from whose J_regressor, v_template and shapedirs they are computed. Without it,
-:data:`MEAN_JOINTS` replaces them: approximate positions for an adult of about 1.70 m, written for this program. The
-``reading`` then says so. ``trans`` moves the model's origin, not the pelvis: pelvis = trans + its position in the model.
-Rotations of hands are assumed to be relative to a flat hand.
+The archive has no bones. They are computed from the person's ``betas`` and a body model's J_regressor, v_template and
+shapedirs. ``--skeleton MODEL.npz`` names the model, which the user has licensed. Without a model, :data:`MEAN_JOINTS` is
+used: approximate positions for an adult of about 1.70 m, written for this program; a warning says so. ``trans`` moves the
+model's origin: pelvis = trans + the pelvis's position in the model. Hand rotations are taken relative to a flat hand.
 """
 
 from typing import Any
@@ -76,7 +75,7 @@ _FAMILY = {66: "SMPL body", 72: "SMPL", 156: "SMPL-H", 165: "SMPL-X"}
 
 
 def read_smpl(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, model: bytes | None = None) -> SkeletonMotion:
-    """The motion in a SMPL archive, on the bones of the body ``model`` if there is one. Raises ClipError."""
+    """Read a SMPL archive; ``model`` is the file of a body model, which gives the bone lengths. Raises ClipError."""
     return from_arrays(read_arrays(data, name), name, options, model)
 
 
@@ -86,9 +85,9 @@ def from_arrays(
     options: ReadOptions = NO_OPTIONS,
     model: bytes | None = None,
 ) -> SkeletonMotion:
-    """The motion in the arrays of an archive with ``poses`` and ``trans``. Raises ClipError."""
+    """Return the motion in the arrays ``poses`` and ``trans`` of a SMPL archive. Raises ClipError."""
     if missing := sorted({"poses", "trans"} - arrays.keys()):
-        raise ClipError(f"{name}: has no {', '.join(missing)}; SMPL motions have poses and trans")
+        raise ClipError(f"{name}: the archive lacks {', '.join(missing)}; a SMPL motion has poses and trans")
     poses = numbers(arrays["poses"], (None, None), f"{name}: poses")
     frames, width = poses.shape
     if width not in MEAN_JOINTS:
@@ -107,7 +106,7 @@ def from_arrays(
         offsets, warnings = _offsets(model, arrays, parents, name), ()
     rotvec = poses.reshape(frames, len(names), 3)
     if (rotvec.norm(dim=-1) > _MAX_TURN).any():
-        raise ClipError(f"{name}: poses turn by more than {_MAX_TURN:g} rad; axis-angle was expected")
+        raise ClipError(f"{name}: poses turn by more than {_MAX_TURN:g} rad; they must be axis-angle vectors")
     pos = offsets.repeat(frames, 1, 1)
     pos[:, 0] += trans
     skeleton = Skeleton(
@@ -121,16 +120,16 @@ def from_arrays(
 
 
 def _offsets(model: bytes, arrays: dict[str, np.ndarray[Any, Any]], parents: tuple[int, ...], name: str) -> Tensor:
-    """(J, 3) [m] offsets of the joints, the pelvis's from the model's origin, for the person with the file's betas."""
+    """Return the joints' offsets (J, 3) [m] from their parents for the archive's ``betas``; the pelvis's from the origin."""
     where = "body model"
     parts = read_arrays(model, where)
     if missing := sorted({"J_regressor", "v_template", "shapedirs"} - parts.keys()):
-        raise ClipError(f"{where}: has no {', '.join(missing)}; an .npz of SMPL, SMPL-H or SMPL-X is needed")
+        raise ClipError(f"{where}: the file lacks {', '.join(missing)}; an .npz of SMPL, SMPL-H or SMPL-X is needed")
     template = numbers(parts["v_template"], (None, 3), f"{where}: v_template")
     shapes = numbers(parts["shapedirs"], (len(template), 3, None), f"{where}: shapedirs")
     regressor = numbers(parts["J_regressor"], (None, len(template)), f"{where}: J_regressor")
     if len(regressor) < len(parents):
-        raise ClipError(f"{where}: has {len(regressor)} joints; the motion moves {len(parents)}")
+        raise ClipError(f"{where}: the model has {len(regressor)} joints, but the motion moves {len(parents)}")
     betas = torch.zeros(0, dtype=torch.float64)
     if "betas" in arrays:
         betas = numbers(arrays["betas"].reshape(-1), (None,), f"{name}: betas")

@@ -1,7 +1,7 @@
-"""Parses a stranger's clip file as standard JSON, within limits of size.
+"""Parses an untrusted file as standard JSON, within limits of size.
 
-Python's own parser accepts NaN and Infinity, keeps the last of two equal keys, and raises many kinds of errors. Numbers
-become floats and may still be infinite (1e999); the reader of the format reports these with their row.
+Python's own parser accepts NaN and Infinity, keeps the last of two equal keys, and raises many kinds of errors. Here all
+of them are a ClipError. Numbers become floats and may still be infinite (1e999), which the reader of a format refuses.
 """
 
 import json
@@ -16,7 +16,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def parse_json(data: bytes, where: str, max_keys: int = MAX_KEYS, encoding: str = "ascii") -> Any:
-    """The value in ``data``; ``where`` names it in errors. Raises ClipError, with the line wherever there is one."""
+    """Parse the JSON in ``data``; ``where`` begins every error. Raises ClipError, with the line where there is one."""
     if len(data) > MAX_BYTES:
         raise ClipError(f"{where}: larger than {MAX_BYTES} bytes, the most a clip may have")
     if data.count(b",") >= MAX_VALUES or data.count(b":") > max_keys:
@@ -44,11 +44,11 @@ def parse_json(data: bytes, where: str, max_keys: int = MAX_KEYS, encoding: str 
     except json.JSONDecodeError as error:
         raise ClipError(f"{where}: line {error.lineno}: {error.msg} (column {error.colno})") from None
     except RecursionError:
-        raise ClipError(f"{where}: brackets nested too deep") from None
+        raise ClipError(f"{where}: brackets are nested too deeply to be read") from None
 
 
 def describe(value: Any) -> str:
-    """A parsed value in a few printable characters, for an error message."""
+    """Describe a parsed value in a few printable characters, for an error message."""
     if isinstance(value, (dict, list)):
         return {dict: "an object", list: "a list"}[type(value)]
     return ascii(value)[:40]

@@ -1,8 +1,8 @@
-"""Parses text and numbers of a stranger's BVH, AMC or table, within limits of size.
+"""Parses text and numbers of an untrusted BVH, AMC or table, within limits of size.
 
-A number is digits, one point (or a comma where the file has no points), a sign and an exponent. Python's float would
-also take ``1_0``, ``nan``, ``infinity`` and digits of other scripts; here they, and numbers too large for a float, are
-a ClipError with the line.
+A number consists of a sign, digits, one point (or a comma where the file has no points) and an exponent. Python's float
+also accepts ``1_0``, ``nan``, ``infinity`` and digits of other scripts. Here these and numbers too large for a float
+raise a ClipError with the line.
 """
 
 import math
@@ -20,9 +20,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 
 
 def decode(data: bytes, where: str) -> str:
-    """The text of a file, byte order mark and carriage returns removed. Raises ClipError if the data is not text.
+    """Decode a file to text without byte order mark and carriage returns. Raises ClipError if the data is not text.
 
-    Names may have any letters (UTF-8, else Latin-1, which never fails); control characters mean a binary file.
+    The encoding is UTF-8, else Latin-1, which never fails. Control characters mean a binary file.
     """
     if len(data) > MAX_BYTES:
         raise ClipError(f"{where}: larger than {MAX_BYTES} bytes, the most a clip may have")
@@ -47,7 +47,7 @@ def decode(data: bytes, where: str) -> str:
 
 
 def number(token: str, where: str) -> float:
-    """One strict number. Raises ClipError starting with ``where``."""
+    """Parse one number strictly. Raises ClipError that begins with ``where``."""
     if not _NUMBER.fullmatch(token):
         raise ClipError(f"{where}: {short(token)} is not a number")
     value = float(token)
@@ -57,7 +57,7 @@ def number(token: str, where: str) -> float:
 
 
 def number_row(line: str, where: str) -> list[float]:
-    """The numbers of a line that whitespace separates. Raises ClipError starting with ``where``."""
+    """Parse the numbers of a line, separated by whitespace. Raises ClipError that begins with ``where``."""
     tokens = line.split()
     if not _ODD.search(line):
         try:
@@ -71,10 +71,10 @@ def number_row(line: str, where: str) -> list[float]:
 
 
 def points_for_commas(text: str) -> str:
-    """Text whose decimal commas are points; unchanged where a point is used anywhere."""
+    """Replace decimal commas by points; text that contains a point is returned unchanged."""
     return text if "." in text else re.sub(r"(?<=[0-9]),|,(?=[0-9])", ".", text)
 
 
 def short(token: str) -> str:
-    """A word of the file, quoted and cut for an error message."""
+    """Quote a word of the file for an error message, cut to 40 characters."""
     return ascii(token[:40])

@@ -180,7 +180,7 @@ def test_rounded_frame_times_mean_the_nearest_common_rate(frame_time, fps):
 
 def test_a_file_without_a_frame_time_needs_a_rate_from_the_user():
     for text in (edited(("0.01", "0")), edited(("Frame Time: 0.01\n", ""))):
-        with pytest.raises(ClipError, match="frame time of 0 s is not usable; give the rate with --fps"):
+        with pytest.raises(ClipError, match="frame time of 0 s is not usable; state the frame rate, as in --fps"):
             read(text)
         assert read(text, replace(METRES, fps=50.0)).fps == pytest.approx(50)
 
@@ -225,9 +225,9 @@ def test_several_figures_are_told_apart_by_name():
         ([("0 0 1 10", "0 0 1_0 10")], "line 19: '1_0' is not a number"),
         ([("0 0 1 10", "0 0 \uff11 10")], "line 19: '.uff11' is not a number"),
         ([("0 0 1 10", "0 0 1 1e9")], "'Hips': Zrotation is more than 1e.06 degrees"),
-        ([("0 0 1 10", "0 0 1e8 10")], "frame 1: a point is more than 10000 m from the origin"),
-        ([("40 50 60", "40 50")], "line 19: 8 numbers; the channels add up to 9"),
-        ([("40 50 60", "40 50 60 70")], "line 19: 10 numbers; the channels add up to 9"),
+        ([("0 0 1 10", "0 0 1e8 10")], "frame 1: a point is not within 10000 m of the origin"),
+        ([("40 50 60", "40 50")], "line 19: 8 numbers; a row needs 9"),
+        ([("40 50 60", "40 50 60 70")], "line 19: 10 numbers; a row needs 9"),
         ([("Hips", "Hi\x00ps")], "line 2: not plain text"),
     ],
 )

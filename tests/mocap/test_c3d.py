@@ -79,11 +79,11 @@ def test_frame_counts():
     [
         (b"", "not a C3D file"),
         (b"\x02\x51" + bytes(2000), "not a C3D file .its second byte is not 80"),
-        (b"\xf0\x50" + bytes(2000), "its parameters are missing"),
+        (b"\xf0\x50" + bytes(2000), "no parameters where the header says"),
         (c3d(POINTS, ("*1", "*2", "*3", "")), "has no labelled markers"),
         (c3d(POINTS, LABELS)[:1024], "no data where the header says"),
         (c3d(POINTS, LABELS, scale=0.0), "no scale"),
-        (c3d(POINTS, LABELS, rate=0.0), "give the rate with --fps"),
+        (c3d(POINTS, LABELS, rate=0.0), "state the frame rate, as in --fps"),
     ],
 )
 def test_broken_files(data, complaint):

@@ -99,9 +99,7 @@ def test_the_users_folder_comes_first(empty_machine, walk_bytes, monkeypatch, fo
     monkeypatch.setenv("MIMIC_MOCAP", str(empty_machine))
     assert Path(load_clip("walk").source) == path
     path.write_bytes(walk_bytes + b" ")
-    with pytest.raises(
-        ClipError, match=r"is not the file the catalogue calls 'walk'.*give --clip .*humanoid3d_walk.txt"
-    ):
+    with pytest.raises(ClipError, match=r"is not the file of the clip 'walk'.*give --clip .*humanoid3d_walk.txt"):
         load_clip("walk")
     assert load_clip(str(path)).num_frames == 39
 
@@ -150,7 +148,7 @@ def test_a_dog_s_recording_that_is_not_here_is_replaced_by_an_authored_gait_and_
     assert (motion.name, motion.character, motion.loop) == (f"{name}-authored", "dog", True)
     assert "synthetic" in motion.source and "synthetic" in motion.license
     said = capsys.readouterr().err
-    assert f"clip '{name}': the recording is not here; using '{name}-authored', which is synthetic" in said
+    assert f"clip '{name}': the recording is not on this machine; using the synthetic '{name}-authored'" in said
     assert f"run_mimic.py fetch {name}" in said
     assert server.requests == 0
     info = next(info for info in list_clips() if info.name == name)

@@ -68,8 +68,8 @@ def test_the_user_goes_before_the_file_and_the_file_before_a_guess():
         ({"unit": "nan"}, "no unit 'nan'"),
         ({"up": "north"}, "no axis 'north'"),
         ({"up": "y", "forward": "-y"}, "along the same axis"),
-        ({"fps": 0.0}, "fps 0 is not between"),
-        ({"fps": float("nan")}, "fps nan is not between"),
+        ({"fps": 0.0}, "fps is 0; it must be between"),
+        ({"fps": float("nan")}, "fps is nan; it must be between"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options, complaint):
@@ -90,7 +90,7 @@ def test_points_without_names_of_limbs_are_taken_as_most_files_are():
     assert "no feet found" in points.conventions.up.why and "no left and right" in points.conventions.forward.why
     assert torch.allclose(points.pos_w[0], pos[0][:, [2, 0, 1]] * 0.01)
     assert points.pos_w[2, 1].tolist() == [0, 0, 0]
-    with pytest.raises(ClipError, match="frame 1: a point is more than"):
+    with pytest.raises(ClipError, match="frame 1: a point is not within"):
         keypoints_to_canonical("clip", "test", ("a", "b", "c"), pos * 1e12, seen, FPS)
 
 

@@ -57,7 +57,7 @@ def test_the_best_cycle_is_the_one_that_closes():
     assert cycle.root_pos_w[0, 0] == pytest.approx(0.3, abs=1e-6), "the second, which starts at 0.3 m"
     only = best_cycle(tired(1), HUMANOID, 1.0)
     assert only.root_pos_w[0, 0] == pytest.approx(0.0, abs=1e-6)
-    with pytest.raises(InputError, match=r"hold no cycle of 2\.00 s"):
+    with pytest.raises(InputError, match=r"contain no cycle of 2\.00 s"):
         best_cycle(tired(1), HUMANOID, 2.0)
 
 

@@ -177,7 +177,7 @@ def test_a_failed_download_leaves_an_older_file_alone(tmp_path):
 
 def test_dribbling_servers_are_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch_module, "_DEADLINE_S", -1.0)
-    with pytest.raises(InputError, match="not finished after"):
+    with pytest.raises(InputError, match="did not finish within"):
         fetch(URL, SHA256, tmp_path / "clip.txt", Server([b"x", b"y"]), pause_s=0)
 
 

@@ -175,7 +175,7 @@ def test_buffers_beside_the_file(tmp_path):
     for uri in ("../walk.bin", "/etc/passwd", "https://example.org/walk.bin", "", ".."):
         document["buffers"][0]["uri"] = uri
         (tmp_path / "walk.gltf").write_text(json.dumps(document))
-        with pytest.raises(ClipError, match=r"only files beside it are read|not a regular file"):
+        with pytest.raises(ClipError, match=r"only files in the same folder are read|not a regular file"):
             read_clip(tmp_path / "walk.gltf", RAW)
 
 
@@ -198,7 +198,7 @@ def changed(change) -> bytes:
         (lambda d: d["animations"][0]["samplers"][0].update(output=2), "is 'VEC4', expected VEC3"),
         (lambda d: d["animations"][0]["samplers"][0].update(output=99), "99.0 is not the index of one of 3 accessors"),
         (lambda d: d["animations"][0]["samplers"][0].update(input=1), "'VEC3', expected SCALAR"),
-        (lambda d: d["accessors"][1].update(count=2), "3 keys and 2 values do not match"),
+        (lambda d: d["accessors"][1].update(count=2), "3 keys with 2 values"),
         (lambda d: d["accessors"][1].update(count=200), "reaches beyond its buffer"),
         (lambda d: d["accessors"][1].update(count=2**39), "more than 12000000 numbers"),
         (lambda d: d["accessors"][1].update(componentType=5124), "componentType 5124.0 is not one of"),
@@ -206,7 +206,7 @@ def changed(change) -> bytes:
         (lambda d: d["nodes"][2].update(children=[0]), "has a cycle"),
         (lambda d: d["nodes"][0].update(children=[1, 1]), "node 1 has two parents"),
         (lambda d: d["nodes"][0].update(scale=[1, 2]), "scale is a list, expected 3 numbers"),
-        (lambda d: d["nodes"][0].update(rotation=[0, 0, 0, 0]), "no unit quaternion"),
+        (lambda d: d["nodes"][0].update(rotation=[0, 0, 0, 0]), "must be a unit quaternion"),
         (lambda d: d.update(asset={"version": "1.0"}), "glTF version '1.0'"),
         (lambda d: d.pop("asset"), "it has no 'asset'"),
         (lambda d: d.update(nodes={}), "'nodes' is not a list of objects"),
@@ -224,9 +224,9 @@ def test_broken_containers():
     good = walking_gltf().binary()
     for data, complaint in (
         (good[:15], "is cut short"),
-        (good[:-8], "it has version"),
-        (good[:4] + b"\x01" + good[5:], "it has version 1"),
-        (b"glTF" + good[4:8] + (12).to_bytes(4, "little") + good[12:], "without a JSON chunk"),
+        (good[:-8], "GLB version 2"),
+        (good[:4] + b"\x01" + good[5:], "GLB version 1"),
+        (b"glTF" + good[4:8] + (12).to_bytes(4, "little") + good[12:], "has no JSON chunk"),
     ):
         with pytest.raises(ClipError, match=complaint):
             read_gltf(data, "clip")

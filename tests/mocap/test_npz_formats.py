@@ -53,11 +53,11 @@ def ours(**changes: object) -> bytes:
     [
         (ours(version=2), "version 2 of mimic-clip; this program reads version 1"),
         (ours(format="other"), "not a mimic-clip file"),
-        (ours(times=None), "has no times"),
+        (ours(times=None), "lacks the arrays times"),
         (ours(times=np.zeros(2)), "times do not grow"),
         (ours(root_pos_w=np.full((2, 3), np.nan)), "root_pos_w is not finite"),
         (ours(root_pos_w=np.zeros((2, 4))), "root_pos_w is 2x4 float64, expected anyx3 numbers"),
-        (ours(joint_names=np.array([{"a": 1}], dtype=object)), "has no joint_names"),
+        (ours(joint_names=np.array([{"a": 1}], dtype=object)), "lacks the arrays joint_names"),
         (ours(joint_names=np.array([1])), "joint_names is 1 int64, expected a list of names"),
         (ours(name=np.array(["a", "b"])), "expected one text"),
         (ours(loop="yes"), "expected one number"),
@@ -73,7 +73,7 @@ def test_broken_clips_of_ours(data, complaint):
 
 def test_archives_of_nothing_known(tmp_path):
     (tmp_path / "x.npz").write_bytes(npz({"weights": np.zeros(3), "pickled": np.array([None])}))
-    with pytest.raises(ClipError, match="unknown kind of motion: it holds weights"):
+    with pytest.raises(ClipError, match="no known motion in the arrays weights"):
         read_clip(tmp_path / "x.npz")
 
 
@@ -145,7 +145,7 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
     (tmp_path / "walk.npz").write_bytes(npz(arrays))
     found = read_clip(tmp_path / "walk.npz", replace(RAW, skeleton=str(tmp_path / "model.npz")))
     assert torch.equal(found.pos, motion.pos)
-    with pytest.raises(ClipError, match="body model: has no J_regressor"):
+    with pytest.raises(ClipError, match="body model: the file lacks J_regressor"):
         read_smpl(npz(arrays), "clip", RAW, npz({"v_template": template}))
 
 
@@ -154,10 +154,10 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
     [
         ({"poses": np.zeros((2, 99))}, "99 numbers a frame, which fits no known model"),
         ({"poses": np.full((4, 156), np.inf)}, "poses is not finite"),
-        ({"poses": np.full((4, 156), 1e6)}, "turn by more than 100 rad"),
+        ({"poses": np.full((4, 156), 1e6)}, "turn by above 100 rad"),
         ({"trans": np.zeros((3, 3))}, "trans is 3x3 float64, expected 4x3 numbers"),
-        ({"mocap_framerate": 0.0}, "give the rate with --fps"),
-        ({"mocap_framerate": None}, "give the rate with --fps"),
+        ({"mocap_framerate": 0.0}, "state the frame rate, as in --fps"),
+        ({"mocap_framerate": None}, "state the frame rate, as in --fps"),
         ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "0 frames"),
     ],
 )
@@ -210,7 +210,7 @@ def test_world_poses_are_kept_and_the_pickled_array_is_never_opened():
         ({"quaternions": np.zeros((4, 3, 4))}, "not of unit length"),
         ({"bone_names": np.array(["a", "b", "a"])}, "different names"),
         ({"framerate": np.array([30.0, 60.0])}, "expected one number"),
-        ({"framerate": -1.0}, "give the rate"),
+        ({"framerate": -1.0}, "state the frame rate"),
     ],
 )
 def test_broken_world_poses(changes, complaint):
@@ -238,7 +238,7 @@ def test_key_points_as_text(between, tmp_path):
         (",".join(ROW) + "\n" + ",".join([*ROW[:-1], "nan"]), "line 2: 'nan' is not a number"),
         (",".join([*ROW[:-1], "1e999"]), "line 1: '1e999' is not finite"),
         (",,".join(ROW), "a value between two commas is missing"),
-        ("", "has no rows of numbers"),
+        ("", "the file is empty"),
     ],
 )
 def test_broken_key_points(text, complaint):
@@ -248,7 +248,7 @@ def test_broken_key_points(text, complaint):
 
 def test_text_that_is_neither_clip_nor_numbers(tmp_path):
     (tmp_path / "notes.txt").write_text("The licence")
-    with pytest.raises(ClipError, match=r"neither a DeepMimic clip .JSON. nor rows of key points"):
+    with pytest.raises(ClipError, match=r"must be a DeepMimic clip .JSON. or rows of key points"):
         read_clip(tmp_path / "notes.txt")
 
 
@@ -272,12 +272,12 @@ def test_a_robot_stands_as_high_as_its_legs_and_bends_its_knees():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (robot_row() + ",0", "line 1: 37 numbers; rows of a known robot have .Unitree G1 36."),
+        (robot_row() + ",0", "line 1: 37 numbers; as many as a known robot .Unitree G1 36."),
         (robot_row().replace("0.79", "1_0"), "'1_0' is not a number"),
         (robot_row().replace("0.79", ""), "expected one number between two commas"),
-        (robot_row().replace("0.79,0,0,0,1", "0.79,0,0,0,2"), "no unit quaternion"),
-        (robot_row(left_knee=400.0), "more than 100 rad"),
-        ("", "has no rows of numbers"),
+        (robot_row().replace("0.79,0,0,0,1", "0.79,0,0,0,2"), "must be the root's unit quaternion"),
+        (robot_row(left_knee=400.0), "above 100 rad"),
+        ("", "the file is empty"),
     ],
 )
 def test_broken_robot_tables(text, complaint):
@@ -308,6 +308,6 @@ def test_real_archives_of_world_poses():
 
 def test_a_foreign_motion_is_no_clip_of_ours_and_says_what_to_do(tmp_path):
     (tmp_path / "walk.npz").write_bytes(npz(smpl()))
-    with pytest.raises(ClipError, match=r"is of another skeleton \(SMPL-H\); first: run_mimic.py retarget"):
+    with pytest.raises(ClipError, match=r"the file moves another skeleton \(SMPL-H\); first: run_mimic.py retarget"):
         read_motion(tmp_path / "walk.npz")
     assert isinstance(random_motion("dog"), Motion)

@@ -64,7 +64,7 @@ def test_tips_move_with_their_bones():
         (lambda: replace(SKELETON, names=("hips", "hips")), "different names"),
         (lambda: replace(SKELETON, parents=(-1, 1)), "a parent that comes before it"),
         (lambda: replace(SKELETON, parents=(-1,)), "a parent that comes before it"),
-        (lambda: replace(SKELETON, end_site_parents=(2,)), "needs a bone"),
+        (lambda: replace(SKELETON, end_site_parents=(2,)), "needs the index of a bone"),
         (lambda: replace(SKELETON, offsets=SKELETON.offsets[:1]), r"offsets is \(1, 3\)"),
         (lambda: replace(SKELETON, offsets=SKELETON.offsets * torch.inf), "offsets is not finite"),
     ],
@@ -77,7 +77,7 @@ def test_refuses_what_is_not_a_skeleton(make, complaint):
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("quat", lambda m: m.quat * 1.01, "not unit"),
+        ("quat", lambda m: m.quat * 1.01, "not of unit length"),
         ("quat", lambda m: m.quat[:, :-1], "quat is"),
         ("pos", lambda m: m.pos * torch.nan, "pos is not finite"),
         ("times", lambda m: m.times + 1, "times must start at 0"),
@@ -104,7 +104,7 @@ def test_refuses_what_are_not_key_points():
     assert (points.num_frames, points.fps) == (3, pytest.approx(60))
     for changes, complaint in (
         ({"names": ("a", "a")}, "different names"),
-        ({"parents": (0, 2)}, "a parent among them"),
+        ({"parents": (0, 2)}, "must be the index of another"),
         ({"pos_w": points.pos_w[:, :1]}, "pos_w is"),
         ({"seen": seen[:2]}, "seen is"),
     ):
