@@ -154,7 +154,7 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
     [
         ({"poses": np.zeros((2, 99))}, "99 numbers a frame, which fits no known model"),
         ({"poses": np.full((4, 156), np.inf)}, "poses is not finite"),
-        ({"poses": np.full((4, 156), 1e6)}, "turn by above 100 rad"),
+        ({"poses": np.full((4, 156), 1e6)}, "turn by more than 100 rad"),
         ({"trans": np.zeros((3, 3))}, "trans is 3x3 float64, expected 4x3 numbers"),
         ({"mocap_framerate": 0.0}, "state the frame rate, as in --fps"),
         ({"mocap_framerate": None}, "state the frame rate, as in --fps"),
