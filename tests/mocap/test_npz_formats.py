@@ -272,7 +272,7 @@ def test_a_robot_stands_as_high_as_its_legs_and_bends_its_knees():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (robot_row() + ",0", "line 1: 37 numbers; as many as a known robot .Unitree G1 36."),
+        (robot_row() + ",0", "line 1: 37 numbers; all rows must have as many as a known robot .Unitree G1 36."),
         (robot_row().replace("0.79", "1_0"), "'1_0' is not a number"),
         (robot_row().replace("0.79", ""), "expected one number between two commas"),
         (robot_row().replace("0.79,0,0,0,1", "0.79,0,0,0,2"), "must be the root's unit quaternion"),
