@@ -75,6 +75,15 @@ class Controller:
                 f"{self.path}: is for character '{self.spec.character}'; clip '{clip}' is of '{character}'"
             )
 
+    def check_clips_are_here(self) -> None:
+        """Raise InputError if a recording that it was trained on is not on this machine."""
+        if (fallback := available_name(self.clip)) != self.clip:
+            raise InputError(
+                f"{self.path}: trained on the recording '{self.clip}', which is not installed; "
+                f"{program.command(f'fetch {self.clip}')} downloads it. '{fallback}' can replace the clip, but this controller "
+                "was not trained on it"
+            )
+
     def with_episodes_of(self, seconds: float) -> "Controller":
         """The same controller with evaluation episodes of ``seconds``."""
         env = replace(self.spec.env, evaluation_s=seconds)
@@ -94,12 +103,7 @@ class Controller:
             InputError: the clip is not on this machine.
             CheckpointError: the policy does not fit the task.
         """
-        if (fallback := available_name(self.clip)) != self.clip:
-            raise InputError(
-                f"{self.path}: trained on the recording '{self.clip}', which is not installed; "
-                f"{program.command(f'fetch {self.clip}')} downloads it. '{fallback}' can replace the clip, but this controller "
-                "was not trained on it"
-            )
+        self.check_clips_are_here()
         env = make_env(
             load_clips(self.clip), self.env_config, num_envs, False, seed, threads, engine=engine, device=device
         )

@@ -57,6 +57,7 @@ def _check(teachers: Sequence[Controller], character: str | None) -> None:
     """Raise InputError unless the teachers can teach one student."""
     first, clips = teachers[0], [one.clip for one in teachers]
     for one in teachers:
+        one.check_clips_are_here()
         if len(names_in(one.clip)) > 1:
             raise InputError(f"{one.path}: was trained on several clips; a teacher has one")
         if clips.count(one.clip) > 1:

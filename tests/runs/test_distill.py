@@ -153,3 +153,9 @@ def test_a_folder_that_holds_a_run_is_left_alone(run):
 def test_teachers_that_cannot_teach_one_student_are_refused(names, character, part):
     with pytest.raises(InputError, match=part):
         load_teachers(names, character)
+
+
+def test_a_teacher_whose_recording_is_not_here_is_refused(monkeypatch):
+    monkeypatch.setattr("mimic.runs.controller.available_name", lambda clip: f"{clip}-authored")
+    with pytest.raises(InputError, match=r"'trot', which is not installed; run_mimic\.py fetch trot downloads it"):
+        load_teachers("trot,pace")
