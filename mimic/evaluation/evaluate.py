@@ -92,7 +92,7 @@ def random_starts(env: TrackingEnv) -> Tensor:
     """Draw a clip time for each environment, (N,) float64 [s]; the environment's seed determines the result.
 
     Times are uniform over a looping clip. In a one-shot clip they are uniform over the part that leaves room for a whole
-    episode, and at least over the first 10 %, because a start near the end is trivially easy.
+    episode, and at least over the first 10 %. A start near the end of such a clip is trivially easy.
     """
     duration = min(motion.duration for motion in env.motions)
     latest = 1.0 if env.tracker.reference.all_loop else max(_FIRST_SHARE, 1.0 - env.episode_s / duration)
