@@ -3,7 +3,7 @@
 An algorithm is a `Learner` whose ``update`` turns the replay into better networks and returns metrics.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -130,6 +130,7 @@ class Learner:
         self.action_low, self.action_high = networks.action_low, networks.action_high
         self.device = networks.action_low.device
         self._dtype = update_dtype(config.precision, self.device)
+        self.after_actor_step: Callable[[], None] | None = None  # called after every minibatch of the policy
         self._rewards = torch.zeros(2, dtype=torch.float64)  # how many were seen, and the sum of their magnitudes
         self.actor_optimizer = GuardedOptimizer(
             policy.parameters(), config.optimizer, config.actor_lr, config.momentum, config.max_grad_norm, distributed
@@ -252,6 +253,8 @@ class Learner:
             for index in self._minibatches(rows, count, 1, config.actor_steps):
                 batch = obs.index_select(0, targets.rows[index]), *(x.index_select(0, index) for x in samples)
                 losses.append(self.actor_optimizer.step_over(batch, self._actor_loss))
+                if self.after_actor_step:
+                    self.after_actor_step()
             epochs += 1
             kl = float(
                 self.distributed.all_reduce_mean(self.policy.head.kl(before, self._params_at(replay, kl_rows)).mean())

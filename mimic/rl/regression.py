@@ -27,7 +27,7 @@ class WeightedRegression(Learner):
         slots, obs = self.slots(replay), self.normalized(replay)
         before = self.targets(replay, obs, slots)
         critic_loss = self.fit_values(obs, before)
-        after = self.targets(replay, obs, slots, self.advantage_lambda)
+        after = self.refined(replay, obs, self.targets(replay, obs, slots, self.advantage_lambda))
         weight = self.weights(after)
         rows = self.actor_rows(replay, after)
         metrics: dict[str, float] = {}
@@ -49,6 +49,10 @@ class WeightedRegression(Learner):
     def fit_values(self, obs: Tensor, targets: Targets) -> float:
         """Regress the critic on the returns; the mean loss."""
         return self.fit_critic(obs, targets)
+
+    def refined(self, replay: Replay, obs: Tensor, targets: Targets) -> Targets:
+        """The targets that the weights are made of: those given."""
+        return targets
 
     def quantity(self, targets: Targets) -> Tensor:
         """The quantity (M,) that says how much an action is worth: the advantage."""

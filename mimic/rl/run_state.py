@@ -62,6 +62,7 @@ class RunState:
         groups = self.learner.state_tensors()
         if self.ema:
             groups["actor"], groups["policy"] = groups["policy"], dict(self.ema.policy.state_dict())
+            groups["ema"] = {"updates": torch.tensor([self.ema.updates])}
         groups["tracker"] = self.tracker.state_dict()
         if not self.offline:
             groups["replay"] = self.replay.state_dict()
@@ -77,6 +78,7 @@ class RunState:
         try:
             if self.ema:
                 self.ema.policy.load_state_dict(groups["policy"])
+                self.ema.updates = int(groups["ema"]["updates"]) if "ema" in groups else 0
             self.learner.load_state_tensors({**groups, "policy": groups.get("actor", groups["policy"])})
             if not self.offline:
                 self.replay.load_state_dict(groups["replay"])

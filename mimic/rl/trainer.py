@@ -30,6 +30,7 @@ from mimic.rl.vec_env import VecEnv
 
 CHECKPOINTS = "ckpt"
 CURVE_FILE = "learning_curve.png"
+_UPDATES_BETWEEN_EVALUATIONS = 8  # of an offline run at least, because an update is a pass over all data
 _REASONS = (None, "samples", "minutes", "SIGINT", "SIGTERM", "SIGHUP", "held-out loss")
 
 Evaluate = Callable[[Policy], Mapping[str, float]]
@@ -46,17 +47,23 @@ class TrainerConfig:
     keep_checkpoints: int = 3  # newest kept; the best evaluated one is kept besides
     best_metric: str = "normalized_return"  # entry of an evaluation that tells which is best
     critic_warmup_iterations: int = 20  # only the critic learns at first, in a run that begins with a controller
-    ema_decay: float = (
-        0.0  # an iteration, of the policy that is evaluated and shipped; 0, and offline: the policy itself
-    )
+    ema_decay: float = 0.0  # an iteration, of the policy that is evaluated and shipped; 0: the policy itself
+    offline_ema_decay: float = 0.998  # the same of a run that learns from recorded episodes alone, a minibatch
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
         if min(self.samples, self.minutes, self.evaluate_every, self.checkpoint_minutes) < 0:
             raise ValueError("samples, minutes, evaluate_every and checkpoint_minutes must not be negative")
-        if self.keep_checkpoints < 1 or self.critic_warmup_iterations < 0 or not 0.0 <= self.ema_decay < 1.0:
+        if (
+            self.keep_checkpoints < 1
+            or self.critic_warmup_iterations < 0
+            or not 0.0
+            <= min(self.ema_decay, self.offline_ema_decay)
+            <= max(self.ema_decay, self.offline_ema_decay)
+            < 1.0
+        ):
             raise ValueError(
-                "keep_checkpoints must be at least 1, critic_warmup_iterations not negative, ema_decay in [0, 1)"
+                "keep_checkpoints must be at least 1, critic_warmup_iterations not negative, decays in [0, 1)"
             )
 
 
@@ -101,7 +108,7 @@ class Trainer:
     ) -> None:
         self.env, self.learner, self.rollout, self.config = env, learner, rollout, config
         self.out, self.root, self.spec, self.evaluate = out, out / CHECKPOINTS, spec, evaluate
-        ema = PolicyEMA(learner.policy, config.ema_decay) if config.ema_decay and not offline else None
+        ema = _make_ema(learner, config, offline)
         device = learner.device
         needed = time_slots(episodes, env.num_envs) if episodes else 0
         iterations = max(rollout.replay_iterations, math.ceil(needed / rollout.steps))
@@ -235,7 +242,7 @@ class Trainer:
         metrics = self.learner.update(replay, critic_only) if measured else {}
         if not self._offline:
             self.learner.observe(replay, replay.slots(self.rollout.steps))
-        if self.state.ema:
+        if self.state.ema and not self._offline:
             self.state.ema.update(self.learner.policy)
         return metrics | {"update_s": time.monotonic() - begin}
 
@@ -246,6 +253,8 @@ class Trainer:
 
     def _evaluate_if_due(self) -> dict[str, float]:
         counters, every = self.state.counters, self.config.evaluate_every
+        if self._offline:
+            every *= math.ceil(_UPDATES_BETWEEN_EVALUATIONS * self._samples_an_iteration / max(every, 1))
         if self.evaluate is None or not every or counters.samples < counters.next_evaluation:
             return {}
         counters.next_evaluation = (counters.samples // every + 1) * every
@@ -322,3 +331,12 @@ class Trainer:
             draw_learning_curve(self.out / METRICS_FILE, self.out / CURVE_FILE)
         except Exception as error:
             self.progress.say(f"no learning curve drawn: {error}")
+
+
+def _make_ema(learner: Learner, config: TrainerConfig, offline: bool) -> PolicyEMA | None:
+    """The average of the policy; offline it follows every minibatch, because an update is a pass over all data."""
+    decay = config.offline_ema_decay if offline else config.ema_decay
+    ema = PolicyEMA(learner.policy, decay, warm_up=offline) if decay else None
+    if ema and offline:
+        learner.after_actor_step = lambda: ema.update(learner.policy)
+    return ema

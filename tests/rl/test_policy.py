@@ -133,6 +133,19 @@ def test_average_follows_at_its_pace_and_takes_the_normaliser_as_it_is():
     assert torch.equal(average.policy.normalizer.mean, policy.normalizer.mean)
 
 
+def test_a_warmed_up_average_forgets_the_first_weights_within_a_few_updates():
+    policy = _policy()
+    plain, warmed = PolicyEMA(policy, 0.9), PolicyEMA(policy, 0.9, warm_up=True)
+    start = policy.net[0].weight.detach().clone()
+    with torch.no_grad():
+        policy.net[0].weight += 1.0
+    for _ in range(8):
+        plain.update(policy)
+        warmed.update(policy)
+    left = [float((start + 1.0 - ema.policy.net[0].weight.detach()).mean()) for ema in (plain, warmed)]
+    assert left[0] == pytest.approx(0.9**8, rel=1e-3) and left[1] < 0.001
+
+
 @pytest.mark.parametrize(
     "wrong", [{"actor_sizes": ()}, {"critic_sizes": (0,)}, {"obs_std_floor": 0.0}, {"obs_clip": -1.0}]
 )

@@ -79,10 +79,11 @@ def test_marwil_with_beta_zero_is_behavioural_cloning_and_its_norm_makes_the_sca
     advantage = torch.randn(500, generator=torch.Generator().manual_seed(0))
     found = []
     for scale in (1.0, 1000.0):
-        learner, _ = learned("marwil")
+        learner, replay = learned("marwil", shrink=False)
         learner._square.zero_()
         all_valid = torch.ones(500, dtype=torch.bool)
-        found.append(learner.weights(Targets(torch.arange(500), torch.zeros(500), scale * advantage, all_valid)))
+        targets = Targets(torch.arange(500), torch.zeros(500), scale * advantage, all_valid)
+        found.append(learner.weights(learner.refined(replay, torch.zeros(500, 1), targets)))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
