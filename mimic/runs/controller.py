@@ -1,4 +1,4 @@
-"""Controllers: a policy with the task it was trained for, found by a name and loaded from a folder.
+"""Controllers: find a controller by name, and load from its folder a policy and the task of its training.
 
 Controllers that ship are in ``mimic/controllers/NAME``, training runs in ``runs/CLIP-ALGORITHM``. Both are checked folders
 (mimic/core/checked_folder.py): they hold no code, and every byte is verified before it is read.
@@ -35,12 +35,12 @@ class Controller:
 
     @property
     def clip(self) -> str:
-        """Name or path of the clip; several are joined by ``+``."""
+        """Name or path of the clip; those of several clips are joined by ``+``."""
         return self.spec.clip
 
     @property
     def env_config(self) -> EnvConfig:
-        """The task that the policy was trained for."""
+        """Settings of the task that the policy was trained for."""
         return self.spec.env
 
     @property
@@ -50,7 +50,7 @@ class Controller:
 
     @property
     def has_library(self) -> bool:
-        """Whether it does any one of several clips, each as if it were the only one."""
+        """Whether the controller has a library of clips: it can do each clip by itself, given the clip's reference."""
         observed = self.env_config.observation
         return len(self.clips) > 1 and not self.env_config.change_clips and not observed.clip_id
 
@@ -60,7 +60,9 @@ class Controller:
         Raises InputError, which names the nearest.
         """
         if len(self.clips) > 1 and not self.has_library:
-            raise InputError(f"{self.path}: its clips follow one another; `evaluate` and `steer` take them together")
+            raise InputError(
+                f"{self.path}: this controller does its clips one after another; leave the clip out, or use `steer`"
+            )
         if clip not in self.clips:
             self._check_new(clip)
         return replace(self, spec=replace(self.spec, clip=clip))
@@ -85,7 +87,7 @@ class Controller:
             )
 
     def with_episodes_of(self, seconds: float) -> "Controller":
-        """The same controller with evaluation episodes of ``seconds``."""
+        """Return a copy of the controller with evaluation episodes of ``seconds``."""
         env = replace(self.spec.env, evaluation_s=seconds)
         return replace(self, spec=replace(self.spec, env=env))
 
@@ -150,19 +152,19 @@ def find_controller(name: str) -> Path:
 
 
 def shipped_controllers() -> list[str]:
-    """Names of the controllers that ship."""
+    """Return the names of the controllers that are part of the package, sorted."""
     return sorted(path.name for path in SHIPPED_FOLDER.glob("*") if (path / MANIFEST).is_file())
 
 
 def short_name(clip: str) -> str:
-    """The name for files made from a clip: the clip's name, or the name of its file without the suffix."""
+    """Return the name for files made from a clip: the clip's name, or the name of its file without folder and suffix."""
     return Path(clip).stem
 
 
 def latest_run_of_clip(clip: str, runs: Path = RUNS_FOLDER) -> Path | None:
-    """The newest run of a clip that has a checkpoint; None if there is none.
+    """Return the folder of the newest run of ``clip`` that has a checkpoint; None if there is no such run.
 
-    ``clip`` is compared with the clip of each run, then with its short name.
+    If no run has exactly this clip, ``clip`` is compared with the short name of each run's clip.
     """
     found = {path: _clip_of(path) for path in runs.glob("*") if checkpoint.steps(path / "ckpt")}
     exact = [path for path, its in found.items() if its == clip]
@@ -171,7 +173,7 @@ def latest_run_of_clip(clip: str, runs: Path = RUNS_FOLDER) -> Path | None:
 
 
 def training_cost(controller: Controller) -> TrainingCost:
-    """Samples and hours of the controller's own run. Raises CheckpointError if its folder does not state them."""
+    """Return samples and hours of the controller's own run. Raises CheckpointError if its folder does not state them."""
     if (record := controller.spec.training) is not None:
         return TrainingCost(record.samples, record.hours)
     return read_cost(controller.path)
@@ -196,7 +198,7 @@ def total_training_cost(controller: Controller) -> TrainingCost:
 
 
 def _clip_of(run: Path) -> str:
-    """The clip in the configuration of a run; "" if it cannot be read."""
+    """Return the clip in the configuration of a run; "" if the configuration cannot be read."""
     try:
         data = json.loads(read_file(run / CONFIG_FILE, MAX_CONFIG))
         return str(data["clip"]) if "clip" in data else "+".join(data["task"]["clips"])  # "clip": of an earlier version
@@ -205,7 +207,7 @@ def _clip_of(run: Path) -> str:
 
 
 def _checked(folder: Path) -> Path:
-    """``folder`` itself if it is a controller. Raises InputError, which says what the folder is instead."""
+    """Return ``folder`` if it holds a controller. Otherwise raise InputError, which says what to give instead."""
     if (folder / MANIFEST).exists():
         return folder
     hint = "a controller is a run of `train`, a checkpoint of one, or a folder that `pack` made"

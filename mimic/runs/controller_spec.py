@@ -13,7 +13,7 @@ _REQUIRED = ("format", "clip", "character", "env", "policy")
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """Training behind a policy: samples, and hours of simulating and learning."""
+    """The cost of a policy's training: number of samples, and hours of simulating and learning."""
 
     samples: int
     hours: float
@@ -41,12 +41,12 @@ class Ancestor:
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """Training of a packaged controller.
+    """The training run of a packaged controller.
 
     Attributes:
-        samples, hours: of its own run, see :class:`TrainingCost`.
-        machine: the machine on which it was packaged, in words.
-        extra: the settings of the run (seed, num_envs, policy, rollout, update), and keys that a newer version wrote.
+        samples, hours: cost of this run alone; see :class:`TrainingCost`.
+        machine: the machine on which the controller was packaged, in words.
+        extra: settings of the run (seed, num_envs, policy, rollout, update), and keys that a newer version wrote.
     """
 
     samples: int
@@ -55,7 +55,7 @@ class TrainingRecord:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """``extra`` stands beside the other keys, all in alphabetical order, as on disk."""
+        """Convert the record to a dictionary in alphabetical order; each item of ``extra`` is a key beside the others."""
         return dict(sorted(_flat(self).items()))
 
 
@@ -94,7 +94,7 @@ class ControllerSpec:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``controller.json``."""
+        """Convert the description to the content of ``controller.json``."""
         found = {"format": FORMAT, **_flat(self), "env": to_dict(self.env)}
         if not self.policy:
             del found["policy"]
@@ -110,12 +110,12 @@ class ControllerSpec:
         """Read ``controller.json`` of this or an older version; ``where`` names the controller in errors.
 
         Raises:
-            CheckpointError: a required key is missing, or the format is another.
+            CheckpointError: a required key is missing, or ``format`` has another value.
             ConfigError: a value has the wrong type, or the task has an unknown key.
         """
         missing = set(_REQUIRED) - set(data)
         if missing:
-            raise CheckpointError(f"{where}: says nothing of {', '.join(sorted(missing))}")
+            raise CheckpointError(f"{where}: the keys {', '.join(sorted(missing))} are missing")
         if data["format"] != FORMAT:
             raise CheckpointError(f"{where}: format {data['format']}, this program reads {FORMAT}")
         content = {key: value for key, value in data.items() if key != "format"}
@@ -136,6 +136,6 @@ def _with_extra(cls: type[Any], data: Any) -> Any:
 
 
 def _flat(value: Any) -> dict[str, Any]:
-    """The fields that are not None, and the content of ``extra`` beside them."""
+    """Return the fields of a dataclass that are not None, and the items of its ``extra``, as one dictionary."""
     found = {f.name: getattr(value, f.name) for f in fields(value) if f.name != "extra"}
     return {**{key: item for key, item in found.items() if item is not None}, **value.extra}

@@ -24,12 +24,12 @@ class EvaluationSetup:
     """Conditions of an evaluation.
 
     Attributes:
-        episodes: their number; the start phases are random by ``seed``.
+        episodes: number of episodes, which start at random phases of the clip.
         seconds: length of an episode [s].
-        threads: of the simulation; 0 is one per core.
-        engine: the simulator.
-        device: on which the engine runs.
-        seed: the default gives every controller the same starts.
+        threads: threads of the simulation; 0 means one per core.
+        engine: name of the simulator.
+        device: device on which the engine runs.
+        seed: seed of the start phases; with one seed all controllers have the same starts.
     """
 
     episodes: int = 32
@@ -42,15 +42,15 @@ class EvaluationSetup:
 
 @dataclass(frozen=True)
 class ControllerEvaluation:
-    """The evaluation of a controller, and the conditions of it.
+    """The results of a controller's evaluation, and the conditions.
 
     Attributes:
         report: the results.
         controller: folder of the controller.
-        clip: of the controller; several are joined by ``+``.
-        setup: the conditions.
-        footfalls: contacts of the feet, if they were asked for.
-        push: result of the push test, if there was one.
+        clip: clip of the controller; several are joined by ``+``.
+        setup: the conditions of the evaluation.
+        footfalls: contacts of the feet; None if they were not requested.
+        push: result of the push test; None if there was no such test.
     """
 
     report: EvaluationReport
@@ -61,7 +61,7 @@ class ControllerEvaluation:
     push: PushReport | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``evaluation.json``."""
+        """Convert the evaluation to the content of ``evaluation.json``."""
         setup = {"engine": self.setup.engine, "device": self.setup.device, "seed": self.setup.seed}
         pushed = {"push": self.push.to_json()} if self.push else {}
         return {**self.report.to_json(), "controller": str(self.controller), **setup, **pushed}
@@ -70,14 +70,16 @@ class ControllerEvaluation:
 def evaluate_controller(
     controller: Controller, setup: EvaluationSetup | None = None, footfalls: bool = False
 ) -> ControllerEvaluation:
-    """Evaluate a controller; ``footfalls`` compares the contacts of its feet with those of the clip as well.
+    """Evaluate a controller. With ``footfalls``, also compare the contacts of its feet with those of the clip.
 
     Raises InputError if an episode is shorter than a control step.
     """
     setup = setup or EvaluationSetup()
     dt = load_character(controller.spec.character).simulation.control_dt
     if round(setup.seconds / dt) < 1:
-        raise InputError(f"{setup.seconds:g} s are less than a control step; evaluate at least {dt:.3f} s")
+        raise InputError(
+            f"an episode of {setup.seconds:g} s is shorter than a control step; evaluate at least {dt:.3f} s"
+        )
     lasting = controller.with_episodes_of(setup.seconds)
     env = lasting.make_env(setup.episodes, setup.seed, setup.threads, setup.engine, setup.device)
     feet = [FootfallMetric(env)] if footfalls else []
@@ -88,7 +90,10 @@ def evaluate_controller(
 def push_controller(
     controller: Controller, setup: EvaluationSetup | None = None, impulses: Sequence[float] = ()
 ) -> PushReport:
-    """Push a controller in ``setup.episodes`` episodes of each impulse [N·s]; see ``mimic.evaluation.push``."""
+    """Run the push test with ``setup.episodes`` episodes for each impulse [N·s]; see ``mimic.evaluation.push``.
+
+    Without ``impulses``, the sizes are those of ``default_impulses``.
+    """
     setup = setup or EvaluationSetup()
     sizes = impulses or default_impulses(load_character(controller.spec.character).mass)
     env = controller.make_env(setup.episodes * len(sizes), setup.seed, setup.threads, setup.engine, setup.device)

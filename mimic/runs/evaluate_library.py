@@ -1,4 +1,4 @@
-"""Evaluate a controller of a library clip by clip, beside the controllers that do one clip each."""
+"""Evaluate a controller with a library of clips, one clip at a time, and compare with controllers of one clip each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +75,10 @@ def evaluate_library(
 
 
 def _expert_return(clip: str) -> float | None:
-    """The return that the shipped controller of a clip had when it was packaged."""
+    """Return the normalised return of the clip's own shipped controller, as stored when it was packaged.
+
+    None if no such controller ships, or it has no stored evaluation.
+    """
     if clip not in shipped_controllers():
         return None
     evaluation = load_controller(SHIPPED_FOLDER / clip).spec.evaluation

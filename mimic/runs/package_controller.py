@@ -1,7 +1,7 @@
-"""Package the best checkpoint of a run as a controller folder: small, evaluated, and with its history.
+"""Package the best checkpoint of a run as a controller folder, with an evaluation and a record of the training.
 
-The controllers in ``mimic/controllers`` were made by this module. The history consists of the run's configuration, seed,
-samples and hours, and of the machine on which it is packaged.
+The controllers in ``mimic/controllers`` were made by this module. The record holds the run's settings, seed, samples and
+hours, and the machine on which the controller was packaged.
 """
 
 import os
@@ -26,11 +26,11 @@ from mimic.runs.run_config import read_run
 def package_controller(
     run: Path, out: Path, episodes: int = 32, threads: int = 0
 ) -> ControllerEvaluation | LibraryEvaluation:
-    """Evaluate the best checkpoint of the run in folder ``run`` and write it as controller ``out``.
+    """Evaluate the best checkpoint of the run in folder ``run``, and write the checkpoint as the controller ``out``.
 
     Raises:
         InputError: ``out`` exists already.
-        CheckpointError: ``run`` holds no run with an undamaged checkpoint.
+        CheckpointError: ``run`` is not a run with an undamaged checkpoint.
     """
     if out.exists():
         raise InputError(f"{out}: exists already; choose another --out, or move it away")
@@ -63,6 +63,6 @@ def settings_of(run: Path) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """Processor, cores, GPU and operating system, which determine the speed of training."""
+    """Describe processor, cores, GPU and operating system, which determine the speed of training, in words."""
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{platform.machine()}, {os.cpu_count()} cores{gpu}, {platform.system()}"

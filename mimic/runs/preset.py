@@ -2,9 +2,9 @@
 
 A file that begins with ``base: NAME`` holds only its differences from that preset; weight 0 removes a reward term.
 
-A preset serves one kind of task (``task``, by default ``tracking``), whose settings are the section ``env``. The section
-``algorithms`` has the settings of each algorithm by name. Presets and ``--set`` may also name an algorithm at the top
-level, as in ``awr: {update: {...}}`` and ``--set awr.update.temperature=2``.
+A preset is for one kind of task (``task``, by default ``tracking``); the section ``env`` holds the settings of the task.
+The section ``algorithms`` holds the settings of each algorithm by name. Presets and ``--set`` may also name an algorithm
+at the top level, as in ``awr: {update: {...}}`` and ``--set awr.update.temperature=2``.
 """
 
 import dataclasses
@@ -29,10 +29,10 @@ class Preset:
     """A training run without its clip, its seed and its engine.
 
     Attributes:
-        num_envs: environments side by side.
-        env: settings of the task, of the class that the task names as its ``settings``.
-        policy: networks.
-        algorithms: settings by name of algorithm; `algorithm` also finds those that are inherited.
+        num_envs: number of environments that are simulated together.
+        env: settings of the task, an instance of the task's class ``settings``.
+        policy: settings of the networks.
+        algorithms: settings of the algorithms by name; `algorithm` also finds inherited settings.
         trainer: when to evaluate and to save.
         task: the kind of task, a name in `TASKS`.
     """
@@ -46,11 +46,12 @@ class Preset:
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_envs <= 1_000_000:
-            raise ValueError("num_envs must be at least 1, and at most a million")
+            raise ValueError("num_envs must be from 1 to 1,000,000")
 
     def algorithm(self, name: str) -> AlgorithmConfig:
-        """The settings of one algorithm: its own, else those of the algorithm that it inherits from, else its defaults.
+        """Return the settings of the algorithm ``name``.
 
+        These are its settings in the preset, else those of the algorithm from which it inherits, else its defaults.
         Raises InputError if there is no such algorithm.
         """
         if name in self.algorithms:
@@ -60,15 +61,15 @@ class Preset:
 
 
 def preset_names() -> list[str]:
-    """Names of the presets that ship."""
+    """Return the names of the presets in ``mimic/presets``, sorted."""
     return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
 
 
 def load_preset(name: str, settings: tuple[str, ...] = ()) -> Preset:
-    """Load a preset that ships, by name, or any other by its path, and apply ``key=value`` settings.
+    """Load a preset that ships by its name, or another by the path of its file, and apply ``key=value`` settings.
 
     Raises:
-        ConfigError: no such preset, unknown key or wrong value; the message names the nearest valid ones.
+        ConfigError: no such preset, an unknown key or a wrong value; the message names the nearest valid ones.
     """
     data, names = _read(_path_of(name, Path()))
     try:
@@ -111,7 +112,7 @@ def check_settings(settings: Sequence[str], algorithm: str) -> None:
 
 @dataclass(frozen=True)
 class _Sections:
-    """A preset's file before its task and its algorithms have read their sections."""
+    """The content of a preset's file, in which the sections of task and algorithms are not yet checked."""
 
     num_envs: int
     env: Any
@@ -122,7 +123,7 @@ class _Sections:
 
 
 def _lineage(algorithm: str) -> list[str]:
-    """The algorithm, the one that it inherits settings from, and so on."""
+    """Return the algorithm's name, that of the algorithm from which it inherits settings, and so on."""
     names = [algorithm]
     while inherits := ALGORITHMS.get(names[-1]).inherits:
         names.append(inherits)
@@ -130,7 +131,7 @@ def _lineage(algorithm: str) -> list[str]:
 
 
 def _changed(preset: Preset, key: str, value: str) -> Preset:
-    """The preset with one value changed; an algorithm's settings need not begin with ``algorithms.``."""
+    """Return the preset with one value changed. The key of an algorithm's setting may leave out ``algorithms.``."""
     head = key.removeprefix("algorithms.").partition(".")[0]
     if head not in ALGORITHMS:
         return replace(preset, key, value)
@@ -140,9 +141,9 @@ def _changed(preset: Preset, key: str, value: str) -> Preset:
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[Any, str]:
-    """A preset's file on top of its base, and the names of both for an error."""
+    """Read a preset's file and merge it with its base; return the content, and the names of the files for errors."""
     if path.resolve() in above:
-        raise ConfigError(f"{path.name}: is its own base")
+        raise ConfigError(f"{path.name}: the preset is its own base; 'base' must name another preset")
     data: Any = read_yaml(path)
     if not isinstance(data, dict):
         return data, path.name
@@ -151,13 +152,13 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> tuple[Any, str]:
     if base is None:
         return data, path.name
     if not isinstance(base, str):
-        raise ConfigError(f"{path.name}: base is the name of a preset or of a YAML file, not {base!r}")
+        raise ConfigError(f"{path.name}: 'base' must be the name of a preset or of a YAML file, found {base!r}")
     below, names = _read(_path_of(base, path.parent, f"{path.name}: base: "), (*above, path.resolve()))
     return _merged(below, data), f"{path.name} on {names}"
 
 
 def with_algorithms(data: dict[str, Any]) -> dict[str, Any]:
-    """A preset whose top level names algorithms, in the form that has them under ``algorithms``."""
+    """Move the sections of algorithms from the top level of a preset's content into its section ``algorithms``."""
     loose = {name: section for name, section in data.items() if name in ALGORITHMS}
     if not loose:
         return data
@@ -166,7 +167,7 @@ def with_algorithms(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path_of(name: str, folder: Path, where: str = "") -> Path:
-    """The file of a preset that ships, or any other beside ``folder``."""
+    """Return the path of a preset's file: a YAML file relative to ``folder``, or a preset that ships, by its name."""
     own = name.endswith((".yaml", ".yml"))
     path = folder / name if own else _PRESETS / f"{name}.yaml"
     if own and not path.is_file():
@@ -177,7 +178,7 @@ def _path_of(name: str, folder: Path, where: str = "") -> Path:
 
 
 def _merged(base: Any, changes: Any) -> Any:
-    """``changes`` over ``base``, key by key; an empty section changes nothing."""
+    """Return ``base`` with the values of ``changes``, key by key; an empty section of ``changes`` changes nothing."""
     if not isinstance(base, dict) or not isinstance(changes, dict):
         return base if changes is None and isinstance(base, dict) else changes
     return base | {key: _merged(base.get(key), value) for key, value in changes.items()}

@@ -1,6 +1,6 @@
-"""A run: Task × Algorithm × Engine, as ``config.json`` holds it.
+"""The configuration of a run, as ``config.json`` holds it: task, algorithm, engine and other settings.
 
-An older ``config.json``, which held a clip's name and a whole preset, is read too.
+An older ``config.json``, which held a clip's name and a whole preset, can be read too.
 """
 
 import dataclasses
@@ -31,14 +31,14 @@ class RunConfig:
     Attributes:
         task: the task to learn.
         algorithm: the learning algorithm and its settings.
-        seed: of networks, starts and exploration.
-        num_envs: environments side by side.
-        policy: networks.
+        seed: seed of networks, start states and exploration.
+        num_envs: number of environments that are simulated together.
+        policy: settings of the networks.
         trainer: when to evaluate and to save.
         engine: name of the simulator.
-        device: the learner's, and the simulation's if the engine runs on it.
-        init_from: the controller whose policy the run begins with.
-        learn_threads: threads of an update; 0 lets the machine on which the run begins decide, and the number is saved.
+        device: device of the learner, and of the simulation if the engine runs on it.
+        init_from: the controller from whose policy the run starts; None: from random networks.
+        learn_threads: threads of an update; 0: chosen for the machine on which the run begins, and then saved.
         data: files of recorded episodes.
     """
 
@@ -56,19 +56,25 @@ class RunConfig:
 
 
 def run_of(task: Task, preset: Preset, algorithm: str = "awr", seed: int = 0, **where: Any) -> RunConfig:
-    """The run of a task by a preset; ``where`` are the other fields of `RunConfig`. Raises InputError."""
+    """Return the run of a task with the settings of a preset; ``where`` holds other fields of `RunConfig`.
+
+    Raises InputError if there is no such algorithm.
+    """
     settings = preset.algorithm(algorithm)
     return RunConfig(task, settings, seed, preset.num_envs, preset.policy, preset.trainer, **where)
 
 
 def tracking_run(clip: str, preset: Preset, algorithm: str = "awr", seed: int = 0, **where: Any) -> RunConfig:
-    """The run of one clip, or of several as ``a+b``, by a preset. Raises InputError."""
+    """Return the run of one clip, or of several clips ``a+b``, with the settings of a preset.
+
+    ``where`` holds other fields of `RunConfig`. Raises InputError if there is no such algorithm.
+    """
     task = TASKS.get("tracking")(names_in(clip), preset.env)  # type: ignore[call-arg]
     return run_of(task, preset, algorithm, seed, **where)
 
 
 def run_to_dict(run: RunConfig) -> dict[str, Any]:
-    """The run as ``config.json`` holds it; `run_from` reads it back."""
+    """Convert a run to the content of ``config.json``; `run_from` reads the result back."""
     data: dict[str, Any] = to_dict(run)
     algorithm = {"type": data["algorithm"].pop("name"), **data["algorithm"]}
     return data | {
@@ -81,7 +87,7 @@ def run_to_dict(run: RunConfig) -> dict[str, Any]:
 def run_from(data: Any, where: str) -> RunConfig:
     """Read the content of ``config.json``. Raises ConfigError or InputError; the message begins with ``where``."""
     if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected an object with a task, an algorithm and an engine")
+        raise ConfigError(f"{where}: expected an object with the keys task, algorithm and engine")
     data = _upgraded(data, where) if "preset" in data else data
     task, algorithm, engine = (_typed(data.get(key), f"{where}.{key}") for key in ("task", "algorithm", "engine"))
     plain = {key: value for key, value in data.items() if key not in ("task", "algorithm", "engine")}
@@ -95,7 +101,10 @@ def run_from(data: Any, where: str) -> RunConfig:
 
 
 def read_run(out: Path) -> RunConfig:
-    """The configuration of the run in ``out``. Raises InputError if there is none, CheckpointError if it is damaged."""
+    """Read the configuration of the run in folder ``out``.
+
+    Raises InputError if there is no run, CheckpointError if its configuration is damaged.
+    """
     path = out / CONFIG_FILE
     if not path.exists():
         raise InputError(f"{out}: is not the folder of a run; `train` without --resume begins one")
@@ -121,7 +130,7 @@ class _Plain:
 
 
 def _typed(section: Any, where: str) -> dict[str, Any]:
-    """A section that begins with the name of a type."""
+    """Return a copy of a section that has the key 'type'. Raises ConfigError naming ``where`` for any other value."""
     if not isinstance(section, dict) or not isinstance(section.get("type"), str):
         raise ConfigError(f"{where}: expected an object with a 'type', found {section!r}")
     return dict(section)
@@ -138,7 +147,7 @@ def _upgraded(data: dict[str, Any], where: str) -> dict[str, Any]:
             del section["name"]
         clips, env = names_in(data["clip"]), preset.pop("env")
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{where}: a run of an earlier version with parts missing ({error!r})") from None
+        raise ConfigError(f"{where}: the configuration of an earlier version is incomplete ({error!r})") from None
     rest = {
         key: value for key, value in data.items() if key not in ("clip", "algorithm", "preset", "engine", "beginning")
     }
@@ -153,6 +162,6 @@ def _upgraded(data: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _without_weight_mode(section: Any) -> Any:
-    """An algorithm's settings without the key that told RWR from AWR before RWR was an algorithm of its own."""
+    """Return an algorithm's settings without ``weight_mode``, by which an earlier version distinguished RWR from AWR."""
     update = {key: value for key, value in section["update"].items() if key != "weight_mode"}
     return {**section, "update": update}

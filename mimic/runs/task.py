@@ -1,4 +1,4 @@
-"""The methods that a task offers to a run."""
+"""The interface of tasks: the methods of a task that a training run calls."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ Evaluate = Callable[[Policy], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training environment runs.
+    """Size, seed, engine and device of a training environment.
 
     Attributes:
-        num_envs: environments side by side.
-        seed: of episodes' starts.
+        num_envs: number of environments that are simulated together.
+        seed: seed of the episodes' starts.
         threads: simulation threads; 0 means all cores.
         engine: name of the simulator.
-        device: the simulation's.
-        first_env: number of the first environment, if several processes share the work.
+        device: device of the simulation.
+        first_env: number of this process's first environment, if several processes share the work.
     """
 
     num_envs: int
@@ -38,8 +38,8 @@ class Task(Protocol):
     """A task with its settings: a frozen dataclass, so that ``config.json`` can hold it.
 
     Attributes:
-        name: of the kind of task in `TASKS`.
-        settings: class of the preset section ``env``.
+        name: name of this kind of task in `TASKS`.
+        settings: class of the settings in the preset's section ``env``.
     """
 
     name: ClassVar[str]
@@ -47,7 +47,7 @@ class Task(Protocol):
 
     @property
     def env(self) -> Any:
-        """The settings, an instance of ``settings``."""
+        """Settings of the task, an instance of ``settings``."""
 
     @property
     def title(self) -> str:
@@ -57,13 +57,16 @@ class Task(Protocol):
         """Raise InputError if this machine lacks something that the task needs."""
 
     def make_env(self, place: Place) -> VecEnv:
-        """The environment to train in."""
+        """Make the environment for training."""
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
         """Return a function that evaluates a policy in an environment of its own, always from the same starts."""
 
     def spec(self, algorithm: str, seed: int, init_from: InitialController | None) -> Mapping[str, Any] | None:
-        """The specification of a run's controllers; None if they cannot be loaded as controllers."""
+        """Return the content of ``controller.json`` without the policy; None if the run's policies are no controllers."""
 
     def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
-        """Everything that must be equal for a controller's policy to fit: name -> (of the controller, of the task)."""
+        """Return the settings that must be equal if a run is to start from ``controller``.
+
+        Each name maps to a pair: the controller's value, and the value of this task.
+        """

@@ -1,4 +1,4 @@
-"""Policies of Gymnasium's tasks: loaded from a run, and evaluated."""
+"""Load the policies of Gymnasium's tasks from runs, and evaluate them."""
 
 import os
 from dataclasses import dataclass
@@ -43,16 +43,16 @@ def load_task_controller(name: str) -> TaskController:
     task = _task_of(files.spec, folder)
     policy = files.spec.get("policy")
     if not isinstance(policy, dict):
-        raise CheckpointError(f"{folder}: says nothing of policy")
+        raise CheckpointError(f"{folder}: the key 'policy' is missing")
     return TaskController(folder, task, load_policy(files.policy, policy), files.spec)
 
 
 def evaluate_task(
     controller: TaskController, task: str, episodes: int, seed: int = EVALUATION_SEED, threads: int = 0
 ) -> TaskReturn:
-    """Play so many episodes of ``task`` with the policy's most probable actions.
+    """Play ``episodes`` episodes of ``task`` with the policy's most probable actions, and return the results.
 
-    Raises InputError if there is no such task, or one of other sizes than the policy's.
+    Raises InputError if there is no such task, or its observations or actions have other sizes than the policy's.
     """
     env = make_task_env(task, episodes, seed, threads)
     check_fits(controller, env)
@@ -60,7 +60,7 @@ def evaluate_task(
 
 
 def check_fits(controller: TaskController, env: TaskVecEnv) -> None:
-    """Raise InputError if the policy has other sizes than the task."""
+    """Raise InputError if the policy's observations or actions have other sizes than the task's."""
     policy = controller.policy
     mine, its = (policy.obs_dim, policy.act_dim, policy.choices), (env.obs_dim, env.act_dim, env.choices)
     if mine != its:
@@ -77,7 +77,7 @@ def _task_of(spec: dict[str, Any], folder: Path) -> str:
     task = spec.get("task")
     if not isinstance(task, dict) or not isinstance(task.get("id"), str):
         of = f" of clip '{spec['clip']}'; leave out --task" if "clip" in spec else ""
-        raise InputError(f"{folder}: is no controller of a Gymnasium task{of and ', but'}{of}")
+        raise InputError(f"{folder}: not a controller of a Gymnasium task{of and ', but'}{of}")
     if spec.get("format") != FORMAT:
         raise CheckpointError(f"{folder}: format {spec.get('format')}, this program reads {FORMAT}")
     return str(task["id"])

@@ -1,8 +1,8 @@
-"""Training from start to finish: task, learner and trainer of a run, all in one folder.
+"""Train a run from start to finish: make its task, learner and trainer, and write all files to one folder.
 
-The folder holds ``config.json`` (everything that shaped the run), ``ckpt/``, ``metrics.jsonl``, ``tensorboard/`` and
-``learning_curve.png``. A resumed run reads ``config.json`` and continues as it began. A run that was stopped before its
-first checkpoint starts from scratch.
+The folder holds ``config.json`` (all settings of the run), ``ckpt/``, ``metrics.jsonl``, ``tensorboard/`` and
+``learning_curve.png``. A resumed run takes its settings from ``config.json``. A run that was stopped before its first
+checkpoint starts from scratch.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ from mimic.sim import simulation_device
 
 @dataclass(frozen=True)
 class StopCriteria:
-    """When a call of `train` stops: at ``samples`` in all, or after ``minutes``; 0 sets no limit."""
+    """When a call of `train` stops: at ``samples`` of the whole run, or ``minutes`` after the call; 0 is no limit."""
 
     samples: int = 0
     minutes: float = 0.0
@@ -64,7 +64,7 @@ def train(
         out: the run's folder. If several processes train, each but the first has a folder of its own inside it.
         until: when to stop.
         threads: simulation threads; 0 means all cores.
-        progress: receives the reports; None means the terminal.
+        progress: object to which progress is reported; None means the terminal.
         resume: continue from the newest checkpoint in ``out``.
 
     Raises:
@@ -96,24 +96,24 @@ def train(
 
 
 def check_folder(out: Path) -> None:
-    """Raise InputError if a new run in ``out`` would have to overwrite another."""
+    """Raise InputError if the folder ``out`` holds a run with checkpoints, which a new run would overwrite."""
     # a run that stopped before its first checkpoint has nothing to lose
     if (out / CONFIG_FILE).exists() and checkpoint.steps(out / CHECKPOINTS):
         raise InputError(f"{out}: holds a run already; continue it with --resume, or choose another --out")
 
 
 def make_run_env(run: RunConfig, threads: int, distributed: DistributedContext = SINGLE_PROCESS) -> VecEnv:
-    """The environment that the run trains in; if several processes train, the share of this one."""
+    """Make the environment in which the run trains; if several processes train, this process's share of it."""
     device = simulation_device(run.engine, run.device)
     first = distributed.rank * run.num_envs
     return run.task.make_env(Place(run.num_envs, run.seed, threads, run.engine, device, first))
 
 
 def rollout_of(run: RunConfig) -> RolloutConfig:
-    """The rollout of the run, which collects samples.
+    """Return the settings of the run's rollout, which collects samples.
 
-    Learning and simulation alternate if both are on one GPU: side by side they would wait for each other, and the policy
-    would learn from older experience.
+    If learning and simulation are on one GPU, ``overlap`` is switched off. There the two would wait for each other, and
+    the policy would learn from older experience.
     """
     rollout = run.algorithm.rollout
     one_gpu = simulation_device(run.engine, run.device) == "cuda"
@@ -121,7 +121,7 @@ def rollout_of(run: RunConfig) -> RolloutConfig:
 
 
 def read_data(run: RunConfig, env: VecEnv) -> Episodes | None:
-    """The recorded episodes of a run; None if it has none. Raises InputError if they do not fit the run."""
+    """Read the recorded episodes of a run; None if it uses none. Raises InputError if they do not fit the run."""
     check_data(run.algorithm.name, run.algorithm.update.data, run.data)
     parts = []
     for file in run.data:
@@ -131,7 +131,7 @@ def read_data(run: RunConfig, env: VecEnv) -> Episodes | None:
 
 
 def check_data(algorithm: str, use: DataUse, files: Sequence[object]) -> None:
-    """Raise InputError if an algorithm needs recorded episodes and has none, or has some and uses none."""
+    """Raise InputError if an algorithm needs recorded episodes and none are given, or cannot use those given."""
     if use == "required" and not files:
         raise InputError(f"{algorithm}: learns from recorded episodes alone; add --data FILE, which `collect` writes")
     if use == "refused" and files:
@@ -147,9 +147,10 @@ def check_installed(update: LearnerConfig) -> None:
 
 
 def _with_learn_threads(run: RunConfig, distributed: DistributedContext, resume: bool) -> RunConfig:
-    """The run with a number of learner threads that all processes share.
+    """Return the run with the number of learner threads filled in, the same for all processes.
 
-    The order of sums depends on that number, so a resumed run keeps it. Runs from before it was written down had one.
+    Results depend on this number through the order of sums, so a resumed run keeps it. Older runs, whose configuration
+    does not state the number, had one thread.
     """
     if run.learn_threads:
         return run
@@ -170,7 +171,10 @@ def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Keep other trainings out of the folder ``out``. Raises InputError if one is in it, or if it cannot be made."""
+    """Make the folder ``out`` and lock it against other trainings while the context lasts.
+
+    Raises InputError if another process trains in the folder, or it cannot be made.
+    """
     make_folder(out)
     lock = FileLock(out / ".lock", timeout=0)  # the system releases it however the process ends
     try:

@@ -1,7 +1,7 @@
-"""Warm start: a run that starts from the policy of a controller.
+"""Warm start: begin a run from the policy of a controller.
 
 The controller is looked up once, when the run is made, and described in ``config.json``. The run can therefore resume
-after the controller has been deleted or replaced by another of the same name.
+after the controller has been deleted, or another controller has been given its name.
 """
 
 import hashlib
@@ -27,11 +27,11 @@ class InitialController:
     """The controller that a run starts from.
 
     Attributes:
-        controller: as the user named it.
-        path: its folder.
-        policy_sha256: hash of its policy's file.
-        samples, hours: of all training behind it.
-        clip_license: terms of the clips it was trained on.
+        controller: name or path of the controller, as the user gave it.
+        path: folder of the controller.
+        policy_sha256: hash of the policy's file.
+        samples, hours: cost of all training of the policy, earlier runs included.
+        clip_license: licence of the clips on which the policy was trained.
     """
 
     controller: str
@@ -42,7 +42,7 @@ class InitialController:
     clip_license: str
 
     def ancestor(self) -> Ancestor:
-        """The part that the controllers of the run record; a path on this machine means nothing elsewhere."""
+        """Return the description that the run's controllers store: all but the path, which is valid here only."""
         return Ancestor(self.controller, self.policy_sha256, self.samples, self.hours, self.clip_license)
 
 
@@ -62,7 +62,7 @@ def as_ancestor(name: str, controller: Controller) -> Ancestor:
 
 
 def combined_licence(clip_licence: str, initial: InitialController | None) -> str:
-    """Terms of a policy learned from a clip: those of the clip, and those of the controller that the run started from."""
+    """Return the licence of a policy: the clip's, and that of the controller from which the run started."""
     if initial is None or initial.clip_license == clip_licence or initial.clip_license.startswith(_FREE):
         return clip_licence
     # does not begin with the name of a licence, so that no reader takes the whole for the first of the two
@@ -74,8 +74,8 @@ def initial_policy(initial: InitialController, compared_with: Comparison, policy
 
     Args:
         initial: the controller.
-        compared_with: the task's settings beside the controller's: name -> (of the controller, of the run).
-        policy: networks of the run.
+        compared_with: function that returns the settings to compare: name -> (the controller's value, the run's value).
+        policy: settings of the run's networks.
 
     Raises InputError if the policy's observations, actions or networks differ from the run's.
     """

@@ -71,10 +71,10 @@ def test_a_preset_on_a_base_differs_in_what_it_says(tmp_path):
     beside.write_text("base: mine.yaml\nenv:\n")
     assert load_preset(str(beside)) == load_preset(str(mine)), "a base lies beside the file that names it"
     for text, message in (
-        ("base: mine.yaml", "mine.yaml: is its own base"),
+        ("base: mine.yaml", "mine.yaml: the preset is its own base"),
         ("base: fats", "mine.yaml: base: no preset 'fats'; did you mean 'fast'"),
         ("base: no.yaml", "mine.yaml: base: there is no file '.*no.yaml'"),
-        ("base: 3", "base is the name of a preset"),
+        ("base: 3", "'base' must be the name of a preset"),
         ("base: fast\nnum_env: 3", "mine.yaml on fast.yaml: unknown key 'num_env'; did you mean 'num_envs'"),
         ("env: {evaluation_s: 3}", "a file that holds only differences begins with base: fast"),
     ):

@@ -1,4 +1,4 @@
-"""Tasks of runs: one file each, found by name.
+"""The tasks of runs: one file each, found by name.
 
 A file registers a frozen dataclass with the methods of `mimic.runs.task.Task`.
 """

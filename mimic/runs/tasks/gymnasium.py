@@ -1,4 +1,4 @@
-"""A task of Gymnasium's: any id with flat observations, and continuous or discrete actions."""
+"""Tasks of Gymnasium: any environment id with flat observations, and continuous or discrete actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _EVALUATION_SEED = 1_000_003
 
 @dataclass(frozen=True)
 class GymnasiumSettings:
-    """The section ``env`` of a preset for Gymnasium's tasks."""
+    """Settings in the section ``env`` of a preset for Gymnasium's tasks."""
 
     evaluation_episodes: int = 8  # of an evaluation during training
 
@@ -33,7 +33,7 @@ class GymnasiumSettings:
 @TASKS.register("gymnasium")
 @dataclass(frozen=True)
 class GymnasiumTask:
-    """A task by its id, as in ``Hopper-v5``, and its settings."""
+    """A Gymnasium task: its id, such as ``Hopper-v5``, and its settings."""
 
     id: str
     env: GymnasiumSettings
@@ -43,24 +43,22 @@ class GymnasiumTask:
 
     @property
     def title(self) -> str:
-        """The id."""
+        """The task's id."""
         return self.id
 
     def check(self) -> None:
-        """Raise InputError if there is no such task, or none that can be learned."""
+        """Raise InputError if there is no such task, or the learner cannot handle its observations or actions."""
         self._make(1, 0, 1)
 
     def make_env(self, place: Place) -> "TaskVecEnv":
-        """The environment to train in. Raises InputError for an engine that simulates motion tracking alone."""
+        """Make the environment for training. Raises InputError for any engine but "mujoco", the default."""
         if place.engine != "mujoco":
-            raise InputError(
-                f"--engine {place.engine}: simulates motion tracking; '{self.id}' brings its own simulation"
-            )
+            raise InputError(f"--engine {place.engine}: '{self.id}' has a simulation of its own; leave out --engine")
         seed = place.seed if not place.first_env else place.seed + (place.first_env << 32)
         return self._make(place.num_envs, seed, place.threads)
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
-        """Plays some episodes with the most probable actions, from the same starts every time."""
+        """Return a function that plays some episodes with a policy's most probable actions, always from the same starts."""
         from mimic.gym_tasks.task_return import task_return
 
         env = self._make(self.env.evaluation_episodes, _EVALUATION_SEED + seed, threads)
@@ -75,12 +73,12 @@ class GymnasiumTask:
         return judge
 
     def spec(self, algorithm: str, seed: int, init_from: InitialController | None) -> Mapping[str, Any]:
-        """The content of ``controller.json``, but for the policy."""
+        """Return the content of ``controller.json`` without the policy."""
         task = {"type": self.name, **to_dict(self)}
         return {"format": FORMAT, "task": task, "algorithm": algorithm, "seed": seed}
 
     def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
-        """A controller of a clip has only the name of its task in common with this one."""
+        """Return the names of both tasks, which always differ, so that no run starts from a controller of a clip."""
         return {"task": (controller.clip, self.id)}
 
     def _make(self, num_envs: int, seed: int, threads: int) -> "TaskVecEnv":
