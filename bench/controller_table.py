@@ -23,7 +23,7 @@ _USES = {"CC BY-NC": "**not commercial**", "published in an MIT": "clip's origin
 
 
 def rows() -> list[tuple[str, ...]]:
-    """One row per controller that ships and is no library, in alphabetical order."""
+    """Return one row per shipped controller of one clip, in alphabetical order."""
     return [_row(name, one) for name, one in _shipped() if not one.has_library]
 
 
@@ -38,12 +38,12 @@ def library_rows(controller: Controller) -> list[tuple[str, ...]]:
 
 
 def markdown() -> str:
-    """The table of the controllers of one clip."""
+    """Return the table of the controllers of one clip, as Markdown."""
     return _markdown(_HEADER, rows())
 
 
 def library_markdown(controller: Controller) -> str:
-    """The table of a library."""
+    """Return the table of a library, as Markdown."""
     return _markdown(_LIBRARY_HEADER, library_rows(controller))
 
 

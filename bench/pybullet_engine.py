@@ -18,7 +18,10 @@ _STEP = 1 / 240
 
 
 def measure(seconds: float) -> float:
-    """Control steps per second, measured in a separate process. Raises InputError if the environment does not run."""
+    """Return the control steps per second, measured in a separate process for about ``seconds``.
+
+    Raises InputError if the environment does not run.
+    """
     command = [sys.executable, "-m", "bench.pybullet_engine", str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120 + 4 * seconds, check=False)
     if done.returncode != 0:
@@ -29,7 +32,7 @@ def measure(seconds: float) -> float:
 def _make_env() -> Any:
     spec = importlib.util.find_spec("pybullet_envs")
     if spec is None or spec.submodule_search_locations is None:
-        raise InputError("pybullet is not installed")
+        raise InputError("pybullet is not installed: pip install pybullet (CPython 3.11)")
     package = types.ModuleType("pybullet_envs")
     package.__path__ = list(spec.submodule_search_locations)
     sys.modules["pybullet_envs"] = package

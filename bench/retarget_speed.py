@@ -41,9 +41,9 @@ _PREFERRED = ("walk", "run", "trot", "pace")  # these first, of a character's cl
 
 
 def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, Any]:
-    """Frames per second of complete retargeting and of the loop with mink, and the remaining error of each.
+    """Measure frames per second of complete retargeting and of the loop with mink, and the remaining error of each.
 
-    Raises InputError: mink is not installed, or there is no clip to retarget.
+    Raises InputError if mink is not installed, or there is no clip to retarget.
     """
     try:
         import mink  # noqa: F401
@@ -83,7 +83,7 @@ def bench_retarget(character_name: str, file: Path | None = None) -> dict[str, A
 
 
 def _another_body(character: Character) -> Clip:
-    """Repeated cycles of an installed clip, on a skeleton with the same names that is seven per cent larger."""
+    """Return repeated cycles of an installed clip, on a skeleton with the same names that is 7 % larger."""
     here = [info.name for info in list_clips() if info.character == character.name and info.available]
     name = next((name for name in (*_PREFERRED, *here) if name in here), None)
     if name is None:
@@ -136,7 +136,7 @@ def _mink_loop(
 
 
 def _qpos(character: Character, model: mujoco.MjModel, configuration: Configuration) -> np.ndarray[Any, Any]:
-    """The first configuration as MuJoCo's qpos."""
+    """Convert the first frame's configuration to MuJoCo's qpos."""
     qpos = model.qpos0.copy()
     qpos[:3], qpos[3:7] = configuration.root_pos[0].numpy(), configuration.root_quat[0].numpy()
     for j, joint in enumerate(character.joints):
@@ -162,7 +162,7 @@ def _configuration(character: Character, model: mujoco.MjModel, qpos: np.ndarray
 
 
 def _error(rig: RetargetRig, tree: KinematicTree, targets: Targets, configuration: Configuration) -> float:
-    """Mean distance of all key bodies from their targets [m]."""
+    """Return the mean distance of all key bodies from their targets [m]."""
     points = tree.points(tree.forward(configuration), rig.body, rig.at)
     errors = [(points[:, k] - targets.pos[r]).norm(dim=-1) for k, r in enumerate(rig.roles) if r in targets.pos]
     return float(torch.stack(errors).mean())

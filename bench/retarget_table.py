@@ -23,7 +23,7 @@ _NAMED_HEADER = "| clip | card as published | card as trained on | moved [cm] | 
 
 
 def named() -> int:
-    """One row per named clip: its quality report as published, and as repaired when training loads it."""
+    """Print one row per named clip: its quality report as published, and as repaired when training loads it."""
     _head(_NAMED_HEADER)
     for name in clip_names():
         motion = load_clip(name)

@@ -35,7 +35,7 @@ def bench_sim(
     engine_name: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> dict[str, Any]:
-    """Control steps per second of the whole environment and of the simulator alone at the same substeps.
+    """Measure control steps per second of the whole environment, and of the simulator alone at the same substeps.
 
     The two are timed in turns, from states of the same rollout; the rates are medians over the turns. With
     ``pybullet``, its DeepMimic environment (one humanoid, one core) is timed before and after.
@@ -87,7 +87,7 @@ def bench_sim(
 
 
 def clip_of(character: str) -> str:
-    """Name of an installed clip of the character, preferably the usual one."""
+    """Return the name of an installed clip of the character, preferably the usual one."""
     clips = [info.name for info in list_clips() if info.character == character and info.available]
     if not clips:
         raise InputError(
@@ -97,7 +97,10 @@ def clip_of(character: str) -> str:
 
 
 def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], None] | None = None) -> float:
-    """Calls per second of ``call``, measured for about ``_SECONDS``. ``before``, if given, runs untimed every ``_CHUNK`` calls."""
+    """Measure the calls per second of ``call``, for about ``_SECONDS``.
+
+    ``before``, if given, runs untimed every ``_CHUNK`` calls.
+    """
     count, passed = 0, 0.0
     while passed < _SECONDS:
         if before:
@@ -111,7 +114,7 @@ def _rate(device: torch.device, call: Callable[[], None], before: Callable[[], N
 
 
 def now(device: torch.device) -> float:
-    """The time [s], after a GPU has finished its pending work."""
+    """Return the time [s], after a GPU has finished its pending work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -1,8 +1,8 @@
 """Measures the parts of a training run: whole iterations of fresh networks, with stopwatches inside.
 
-The same work is timed in two ways that alternate within one run, so that their ratio is fair on a busy machine. One
-follows the preset. The plain one learns after collecting, in float32 except for Muon's own products, on one thread. A
-plain environment on a GPU uses no CUDA graphs.
+Two variants of a run are timed in turns, so that their ratio is fair on a busy machine. The first has the preset's
+settings. The second, "plain", learns after collecting, in float32 except for Muon's own products, on one thread, and
+without CUDA graphs around the environment.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def bench_train(
     engine: str = "mujoco",
     device: DeviceName = "cpu",
 ) -> dict[str, Any]:
-    """Samples per second of training, and the shares of its wall time.
+    """Measure the samples per second of training, and the shares of its parts in the wall time.
 
     Shares: ``simulate`` (servo and physics), ``infer`` (the policy acting), ``observe_reward`` (the rest of the
     environment), ``learn`` (updates for which the rollout waits) and ``rest``. ``learn_beside`` is the share of updates
@@ -70,7 +70,7 @@ def bench_train(
 
 
 def _plain(run: RunConfig) -> RunConfig:
-    """The same run with learning after collecting, in float32."""
+    """Return the same run with learning after collecting, in float32."""
     algorithm = replace(
         run.algorithm,
         rollout=replace(run.algorithm.rollout, overlap=False),
@@ -124,7 +124,7 @@ class _Run:
         self.rates.append(count * self._rollout.steps * self._env.num_envs / passed)
 
     def report(self) -> dict[str, Any]:
-        """Median rate and shares of the wall time."""
+        """Return the median rate and the shares of the wall time."""
         share = {name: seconds / self.seconds["wall"] for name, seconds in self.seconds.items()}
         shares = {
             "simulate": share["simulate"],

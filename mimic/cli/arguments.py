@@ -69,7 +69,7 @@ class CommandGroup:
     """Commands, or the subcommands of one, that are added one at a time.
 
     Attributes:
-        names: of the commands added so far.
+        names: names of the commands added so far.
     """
 
     def __init__(self, subparsers: Any, prefix: str = "") -> None:
@@ -77,7 +77,10 @@ class CommandGroup:
         self.names: list[str] = []
 
     def add(self, name: str, help_text: str) -> Parser:
-        """Add a command, which ``mimic/cli/commands/NAME.py`` carries out. The caller adds options to the parser returned."""
+        """Add the command ``name`` and return its parser, to which the caller adds options.
+
+        ``mimic/cli/commands/NAME.py`` runs the command.
+        """
         self.names.append(name)
         parser: Parser = self._subparsers.add_parser(name, help=help_text, description=help_text)
         parser.set_defaults(command=f"{self._prefix}{name}", parser=parser)
@@ -100,7 +103,7 @@ class Commands(CommandGroup):
         )
 
     def add_group(self, name: str, metavar: str, help_text: str) -> CommandGroup:
-        """Add a command that has subcommands. The caller adds these to the group returned."""
+        """Add a command with subcommands, and return the group to which the caller adds them."""
         self.names.append(name)
         parser: Parser = self._subparsers.add_parser(name, help=help_text, description=help_text)
         second = parser.add_subparsers(dest=name, metavar=metavar, parser_class=Parser, title="of", required=True)
@@ -193,9 +196,9 @@ def positive(text: str) -> float:
 
 
 def number(text: str) -> float:
-    """A number that is not negative."""
+    """Parse a number that is 0 or above."""
     if not 0.0 <= (value := _number(text)) < math.inf:
-        raise argparse.ArgumentTypeError(f"'{text}' must be a number, and not below 0")
+        raise argparse.ArgumentTypeError(f"'{text}' must be a number, 0 or above")
     return value
 
 
@@ -237,7 +240,7 @@ def thread_count(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    """Parse a number. Other text gives NaN, which no bound admits."""
+    """Parse a number. Other text gives NaN, which every range check then refuses."""
     try:
         return float(text)
     except ValueError:

@@ -20,18 +20,18 @@ from mocap.conventions import ReadOptions
 
 
 def say(line: str) -> None:
-    """Print a line at once; of several processes that train together only the first one prints."""
+    """Print a line without buffering. If several processes train together, only the first one prints."""
     if os.environ.get("RANK", "0") == "0":
         show(line)
 
 
 def announce(measurement: str) -> None:
-    """Name the measurement on stderr, because stdout holds the JSON."""
+    """Print on stderr which measurement begins; stdout holds only JSON."""
     show(f"timing {measurement}", sys.stderr)
 
 
 def emit(args: argparse.Namespace, report: dict[str, Any]) -> int:
-    """Print a report as JSON, and write it to ``--json``."""
+    """Print a report as JSON, and write it to the file ``--json`` if that is given; return the exit code 0."""
     if args.json:
         write_json(args.json, report)
     show(json.dumps(report, indent=1))
@@ -39,7 +39,7 @@ def emit(args: argparse.Namespace, report: dict[str, Any]) -> int:
 
 
 def simulator(args: argparse.Namespace) -> tuple[str, DeviceName]:
-    """Engine and device: those of ``--engine`` and ``--device``, else MuJoCo on the CPU."""
+    """Return the names of engine and device: ``--engine`` and ``--device``, else MuJoCo on the CPU."""
     engine: str = args.engine or "mujoco"
     device: DeviceName = args.device or "cpu"
     if note := ENGINES.get(engine).startup_note:
@@ -48,12 +48,15 @@ def simulator(args: argparse.Namespace) -> tuple[str, DeviceName]:
 
 
 def default_preset(engine: str | None, device: DeviceName | None) -> str:
-    """The preset of a run without --preset, which depends on --engine and --device."""
+    """Return the name of the preset for a run without --preset; it depends on --engine and --device."""
     return "gpu" if simulation_device(engine or "mujoco", device or "cpu") == "cuda" else "fast"
 
 
 def resolve_available_clip(args: argparse.Namespace) -> None:
-    """Replace ``args.clip`` by its fallback if the recording is not installed, so that files bear the name of the clip used."""
+    """Replace ``args.clip`` by its fallback if the recording is not installed.
+
+    Output files are then named after the clip that is really used.
+    """
     if not args.clip:
         return
     asked, args.clip = args.clip, available_name(args.clip)
@@ -64,7 +67,7 @@ def resolve_available_clip(args: argparse.Namespace) -> None:
 
 
 def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
-    """The run that the arguments describe, initialised from the controller ``initial`` if there is one.
+    """Return the run that the arguments describe, which starts from the policy of the controller ``initial`` if given.
 
     Raises InputError for an unknown clip, task, preset or key.
     """
@@ -100,7 +103,7 @@ def _check_kind(preset: Preset, name: str, task: str | None) -> None:
 
 
 def overridden_options(args: argparse.Namespace, run: RunConfig | None = None) -> list[str]:
-    """Options that contradict ``run``; without a run, options that differ from the defaults."""
+    """Return the options that contradict ``run``; without a run, those that differ from the defaults."""
     usual: dict[str, object] = {
         "seed": 0,
         "num_envs": None,
@@ -118,6 +121,6 @@ def overridden_options(args: argparse.Namespace, run: RunConfig | None = None) -
 
 
 def reading_options(args: argparse.Namespace) -> ReadOptions:
-    """The options that the user declared for a motion file. Raises InputError for an unknown unit or axis."""
+    """Return the user's options for reading a motion file. Raises InputError for an unknown unit or axis."""
     keys = ("unit", "up", "forward", "root", "take", "skeleton")
     return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})

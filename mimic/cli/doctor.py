@@ -1,4 +1,4 @@
-"""Checks of this machine. Each reports a fact and a remedy; a check that raises is reported as missing."""
+"""Checks of this machine. Each check reports a fact and a remedy; a check that raises an error counts as missing."""
 
 from __future__ import annotations
 

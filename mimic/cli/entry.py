@@ -1,8 +1,8 @@
-"""Where a process of the program begins: signals end it with one line and an exit code, from the first moment.
+"""The entry point of a process: from the start, a signal ends the program with one line and an exit code.
 
-A signal raises an exception where the program happens to be, so that files half written and child processes go with it.
-While a module is being imported, and once the program ends anyway, libraries would lose the exception or abort. There the
-process ends at once. This module imports little, because nothing is caught before it.
+A signal raises an exception, so that unfinished files and child processes are cleaned up. During the import of a module,
+and after the command has ended, libraries would lose the exception or abort. There a signal ends the process at once. This
+module imports little, because signals before its import are not handled.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _PATIENCE_S = 3.0  # further signals are ignored for so long: the program is end
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks the program to end; ``exit_code`` is the shell's for it."""
+    """Raised when a signal asks the program to end; ``exit_code`` is 128 plus the number of the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

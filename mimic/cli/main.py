@@ -19,7 +19,7 @@ _SIGPIPE = 13  # by number, for Windows has no such signal
 
 
 def all_commands() -> Commands:
-    """The whole command line."""
+    """Return the command line with all commands."""
     text = f"Mocap in, a simulated character that performs it out.\n\nBegin with: {program.command('--clip cartwheel')}"
     commands = Commands(program.name, text)
     for family in (train, watch, export, clips, machine):
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
 
     Args:
         argv: the words after the program's name; None means those of this process.
-        name: what the program calls itself.
+        name: the program's name in messages.
 
     Returns:
         The exit code: 2 for bad input, 3 for a diverged learner, 4 for a GPU that is lost or full, 5 for a full disk, 6 for a damaged
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None, name: str = "mimic") -> int:
 
 
 def _parsed(argv: list[str], commands: Commands) -> argparse.Namespace | None:
-    """The command and its options; None if only help was asked for. Options without a command mean ``run``."""
+    """Parse the command and its options; None if only help was asked for. Options without a command mean ``run``."""
     if not argv or argv[0] in ("-h", "--help"):
         commands.parser.print_help()
         return None

@@ -1,7 +1,7 @@
-"""The whole task for one clip: a controller, its evaluation and a film.
+"""Make or find a controller for one clip, evaluate the controller, and film it.
 
-The controller that ships is used; without it, that of the user's latest run of the clip. Without either, a controller
-is trained, for as many minutes as the user allows.
+If a controller for the clip ships, that one is used, else the controller of the user's latest run of the clip. Without
+either, a controller is trained, for as many minutes as the user allows.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def draw_evaluation(evaluation: ControllerEvaluation, footfalls: Path | None, pu
 
 
 def try_to_render(controller: Controller, out: Path, seconds: float, say: Say) -> RenderReport | None:
-    """Film as ``render_controller`` does; if that is impossible, say why and return None."""
+    """Film the controller by ``render_controller``; if that is impossible, say why and return None."""
     say(f"drawing {seconds:g} s of simulation beside the clip")
     try:
         return render_controller(controller, out, seconds)
@@ -97,7 +97,7 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
 
 
 def _existing_controller(run: RunConfig, out: Path, say: Say) -> Path | None:
-    """The controller of the clip that ships, else that of the latest run; None without either."""
+    """Return the controller that ships for the clip, else that of the latest run; None if there is neither."""
     if run.task.title in shipped_controllers():
         say(f"controller: the one that ships for '{run.task.title}'")
         return find_controller(run.task.title)

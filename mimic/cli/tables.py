@@ -1,4 +1,4 @@
-"""Tables on the command line; plain text if the output is not a terminal."""
+"""Print tables on the command line, as plain text if the output is not a terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -101,7 +101,7 @@ def _drift_rows(report: EvaluationReport) -> list[Row]:
 
 
 def _window_rows(windows: Sequence[TimeWindow]) -> list[Row]:
-    """A row for every 10 s if the episodes are longer than 20 s."""
+    """Return one table row per window of 10 s, if the episodes are longer than 20 s."""
     if windows[-1].to_s <= 20.0:
         return []
     return [
@@ -178,7 +178,7 @@ def _footfall_cells(foot: FootComparison) -> tuple[str, ...]:
 
 
 def print_clips(clips: Sequence[Any], controllers: Sequence[str]) -> None:
-    """Print the catalogue: each clip, where its file is, and whether a controller ships for it. The licences follow in full."""
+    """Print a table of all named clips: the place of the file, and whether a controller ships; then all licences."""
     licences = sorted({info.licence for info in clips})
     rows = [
         (
@@ -228,7 +228,7 @@ def print_description(report: Mapping[str, Any]) -> None:
 
 
 def print_card(card: Any) -> None:
-    """Print a quality report: every figure with its verdict, and a remedy for each that does not pass."""
+    """Print a quality report: every value with its verdict, and a remedy for each value that does not pass."""
     rows = [
         (
             check.verdict,

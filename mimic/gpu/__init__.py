@@ -1,1 +1,1 @@
-"""CUDA graphs around an environment and an optimiser, and errors of a GPU in words."""
+"""CUDA graphs for the steps of an environment and an optimiser, and readable messages for errors of a GPU."""

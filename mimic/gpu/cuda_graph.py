@@ -1,4 +1,4 @@
-"""CUDA graphs: many small GPU operations as one launch.
+"""CUDA graphs: launch many small GPU operations at once.
 
 Every launch costs the host some microseconds. A function that launches the same small operations at every call is
 therefore captured once as a CUDA graph, then replayed (Gray, *Getting started with CUDA graphs*, NVIDIA 2019).
@@ -19,7 +19,7 @@ _MAX_CAPTURES = 4  # of one function, for inputs of different shapes; one more, 
 
 
 class GraphBackend(Protocol):
-    """Captures functions as graphs: CUDA does, and in the tests a list of CPU operations (tests/fake_cuda_graph.py)."""
+    """The interface of an object that captures functions as graphs: CUDA's, or a fake one for tests on the CPU."""
 
     def warm_up(self, function: Callable[[], T]) -> T:
         """Call ``function`` on the stream that will capture it."""
@@ -28,7 +28,7 @@ class GraphBackend(Protocol):
         """Capture ``function`` without executing its operations.
 
         Returns:
-            The function's result, whose tensors hold garbage until the first replay, and the replay.
+            The function's result, whose tensors hold garbage until the first replay, and a function that replays.
         """
 
 
@@ -40,7 +40,7 @@ class CudaGraphs:
         self._side_stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def warm_up(self, function: Callable[[], T]) -> T:
-        """Call ``function`` on the side stream, so that no library remembers the current one."""
+        """Call ``function`` on the side stream, so that libraries prepare for the stream of the capture."""
         current = torch.cuda.current_stream(self._device)
         self._side_stream.wait_stream(current)
         try:
@@ -66,11 +66,11 @@ def graph_backend(device: torch.device) -> GraphBackend | None:
 
 
 class GraphedCallable(Generic[T]):
-    """``function``, called plainly a few times, then captured and replayed.
+    """Calls ``function`` directly a few times, then captures it as a CUDA graph and replays the graph.
 
-    The function must launch the same operations at every call: it reads no value back from the device, sends none to
-    it, and takes no decision on a value. Apart from its inputs it may read only tensors that are updated in place. The
-    next call overwrites its result. A function that cannot be captured is called plainly, after a warning.
+    The function must launch the same operations at every call. It may not copy values between device and host, or branch
+    on the values of tensors. Apart from its inputs it may read only tensors that are updated in place. The next call
+    overwrites the result. A function that cannot be captured is called directly, after a warning.
     """
 
     def __init__(self, function: Callable[..., T], backend: GraphBackend | None) -> None:
@@ -80,11 +80,11 @@ class GraphedCallable(Generic[T]):
 
     @property
     def num_captures(self) -> int:
-        """Graphs that are held, one for each set of input shapes."""
+        """Number of captured graphs, one for each set of input shapes."""
         return len(self._captures)
 
     def __call__(self, *inputs: Tensor) -> T:
-        """The function of ``inputs``."""
+        """Return ``function(*inputs)``, by a replayed graph once it is captured; the next call overwrites the result."""
         if self._backend is None:
             return self._function(*inputs)
         if self._calls < _WARM_UPS:

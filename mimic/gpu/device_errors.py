@@ -12,11 +12,11 @@ _LOST = ("cuda error", "cuda driver error", "device-side assert")
 
 
 def explain(error: BaseException, options: Mapping[str, Any] | None = None) -> str | None:
-    """One line about an error of the device, with a remedy; None if it is another kind of error.
+    """Return one line that explains an error of the GPU and names a remedy; None for any other error.
 
     Args:
         error: the exception.
-        options: of the command that raised it, by name: the remedy names only options that this command accepts.
+        options: options of the command that raised the error, by name; the remedy names only these.
     """
     text, options = " ".join(str(error).split()), options or {}
     trains = "A run's last checkpoint is undamaged: go on with train --resume" if "resume" in options else ""
@@ -29,7 +29,7 @@ def explain(error: BaseException, options: Mapping[str, Any] | None = None) -> s
 
 
 def _less_memory(options: Mapping[str, Any]) -> str:
-    """A way to need less memory, with options that the command accepts."""
+    """Return a suggestion to reduce memory use, with options that the command accepts."""
     if options.get("resume"):
         return (
             "close other programs that use the device. Or start another run from this one's policy with fewer "

@@ -58,7 +58,7 @@ class StagedEnv(SteppedEnv[S_co], Protocol[S_co]):
 
 
 class GraphedEnv(Generic[S]):
-    """``env``, with the stages around the physics as one CUDA graph each; implements the same interface.
+    """Wraps ``env`` and runs the stages before and after the physics as one CUDA graph each.
 
     The next step overwrites the tensors that a step returned and those that ``env`` holds.
 
@@ -75,7 +75,7 @@ class GraphedEnv(Generic[S]):
         self.reset_graphs()
 
     def reset_graphs(self) -> None:
-        """Forget the captured stages; the next steps capture them anew."""
+        """Delete the captured graphs; the next steps capture them anew."""
         self.apply_action = GraphedCallable(self.env.apply_action, self._backend)
         self.finish_step = GraphedCallable(self.env.finish_step, self._backend)
 
@@ -103,6 +103,6 @@ class GraphedEnv(Generic[S]):
 
 
 def with_graphs(env: StagedEnv[S]) -> SteppedEnv[S]:
-    """``env`` with CUDA graphs if it is on a GPU; ``env`` itself otherwise."""
+    """Return ``env`` wrapped to use CUDA graphs if it is on a GPU; ``env`` itself otherwise."""
     backend = graph_backend(env.device)
     return env if backend is None else GraphedEnv(env, backend)

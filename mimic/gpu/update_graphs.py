@@ -13,14 +13,14 @@ Gradients = tuple[
 
 
 class UpdateGraphs:
-    """Calls the two halves of an update, as graphs on a GPU and plainly elsewhere.
+    """Runs the two parts of an update (gradients, step) as CUDA graphs on a GPU, and directly elsewhere.
 
     Args:
-        parameters: those that the optimiser changes; all on one device.
+        parameters: the parameters that the optimiser changes; all on one device.
         enabled: false if graphs cannot be used, because several processes average their gradients.
 
     Attributes:
-        active: whether the halves are captured; each size of minibatch is then captured once.
+        active: whether the parts are captured as graphs; each size of minibatch is then captured once.
         capturable: whether an optimiser must keep its step count on the device.
     """
 
@@ -34,11 +34,17 @@ class UpdateGraphs:
         self._stepper: GraphedCallable[None] | None = None
 
     def step_size(self, lr: float) -> Tensor | float:
-        """``lr`` as an optimiser needs it: a tensor if the step is captured, because a graph reads it from the device."""
+        """Return the learning rate ``lr`` for an optimiser: a tensor if the step is captured, else a number.
+
+        A captured step reads the learning rate from the device.
+        """
         return torch.tensor(lr, device=self._device) if self.active else lr
 
     def gradients(self, key: Hashable, function: Callable[..., Gradients], batch: Sequence[Tensor]) -> Gradients:
-        """``function(*batch)``, captured once for each ``key`` and size of the minibatch; overwritten by the next call."""
+        """Return ``function(*batch)``, captured once for each ``key`` and size of the minibatch.
+
+        The next call overwrites the result.
+        """
         if not self.active:
             return function(*batch)
         if key not in self._gradients:
@@ -46,18 +52,21 @@ class UpdateGraphs:
         return self._gradients[key](*batch)
 
     def step(self, function: Callable[[Tensor], None], norm: Tensor) -> None:
-        """``function(norm)``, captured once."""
+        """Call ``function(norm)``, which is captured as a graph at the first call."""
         if self._stepper is None:
             self._stepper = GraphedCallable(function, self._backend)
         self._stepper(norm)
 
     def keep_gradients(self) -> None:
-        """Copy the gradients into the tensors that the captured step reads; the last operation of the captured gradients."""
+        """Copy the gradients into the tensors that the captured step reads.
+
+        ``function`` of :meth:`gradients` calls this last.
+        """
         for parameter, static in zip(self._parameters, self._static_gradients, strict=self.active):
             if parameter.grad is not None:
                 parameter.grad = static.copy_(parameter.grad)
 
     def reset(self) -> None:
-        """Forget all graphs; the next calls capture anew."""
+        """Delete all graphs; the next calls capture them anew."""
         self._gradients.clear()
         self._stepper = None

@@ -29,7 +29,7 @@ _HINTS = 3  # names that a message suggests
 class GymVecEnv(TaskVecEnv):
     """N copies of the Gymnasium task ``task_id``.
 
-    Raises InputError: no such task, a package it needs is missing, observations or actions that cannot be learned.
+    Raises InputError if there is no such task, a package is missing, or observations or actions cannot be learned.
     """
 
     def __init__(self, task_id: str, num_envs: int, seed: int = 0) -> None:
@@ -37,7 +37,7 @@ class GymVecEnv(TaskVecEnv):
 
 
 class GymCopies:
-    """See :class:`mimic.gym_tasks.task_env.Copies`."""
+    """N Gymnasium environments of one task; the methods are those of :class:`mimic.gym_tasks.task_env.Copies`."""
 
     def __init__(self, task_id: str, num_envs: int, seed: int = 0) -> None:
         self.envs = [make(task_id) for _ in range(num_envs)]
@@ -63,11 +63,11 @@ class GymCopies:
         return Outcome(reward, terminated, truncated)
 
     def observation(self) -> Array:
-        """Where every copy is now, (N, D)."""
+        """Return the current observation of every copy, (N, D)."""
         return self._obs.copy()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Random numbers, observations, and of a MuJoCo task the simulations and the steps so far."""
+        """Return the states of the random generators, the observations, and for a MuJoCo task simulations and steps."""
         state = {
             "rng": random_state.to_tensor([env.unwrapped.np_random for env in self.envs]),
             "obs": torch.from_numpy(self._obs.copy()),
@@ -93,7 +93,7 @@ class GymCopies:
 
 
 def make(task_id: str) -> gymnasium.Env[Any, Any]:
-    """``gymnasium.make``, with every failure as one line. Raises InputError."""
+    """Make the Gymnasium environment ``task_id``. Raises InputError, in one line, for every failure."""
     try:
         with warnings.catch_warnings(), quiet_mujoco():
             warnings.simplefilter("ignore", DeprecationWarning)  # v4 is asked for on purpose
@@ -130,7 +130,7 @@ def _set_simulation(env: gymnasium.Env[Any, Any], values: Array) -> None:
     kind = mujoco.mjtState.mjSTATE_INTEGRATION
     size, bodies = mujoco.mj_stateSize(task.model, kind), task.data.xpos.size
     if values.size != size + 2 * bodies:
-        raise ValueError(f"a simulation of {values.size} numbers, expected {size + 2 * bodies}")
+        raise ValueError(f"the simulation's state has {values.size} numbers, expected {size + 2 * bodies}")
     mujoco.mj_setState(task.model, task.data, values[:size], kind)
     task.data.xpos.flat[:] = values[size : size + bodies]
     task.data.xipos.flat[:] = values[size + bodies :]

@@ -1,4 +1,6 @@
-"""Gymnasium's random numbers: one NumPy generator a copy, seeded as ``env.reset(seed=...)`` does, kept as six integers."""
+"""Gymnasium's random numbers: one NumPy generator for each copy, seeded as by ``env.reset(seed=...)``.
+
+A generator's state is stored as six integers."""
 
 from collections.abc import Sequence
 
@@ -10,7 +12,7 @@ _WORD = (1 << 64) - 1
 
 
 def copy_seeds(seed: int, num_envs: int) -> list[int]:
-    """A seed for each of N copies; runs with neighbouring seeds share none."""
+    """Return a seed for each of ``num_envs`` copies; runs with neighbouring seeds have no such seed in common."""
     return [int(np.random.SeedSequence([seed, row]).generate_state(1)[0]) for row in range(num_envs)]
 
 

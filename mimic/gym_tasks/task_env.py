@@ -1,4 +1,4 @@
-"""The environment that a learner sees of a Gymnasium task: several copies of it, side by side.
+"""The environment of a Gymnasium task for a learner: several copies of the task that are stepped together.
 
 Continuous actions are normalised: -1 and 1 are the bounds of the task, and actions beyond them are clipped. A discrete action
 is the number of a choice, from 0. An episode that the task terminated ends in ``Termination.FAIL``, and one that ran out of time in
@@ -48,7 +48,7 @@ class Copies(Protocol):
         """Advance every copy with ``action``, (N, A) or (N,) of choices."""
 
     def observation(self) -> Array:
-        """Where every copy is now, (N, D)."""
+        """Return the current observation of every copy, (N, D)."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """The state of every copy and its random numbers."""
@@ -58,7 +58,10 @@ class Copies(Protocol):
 
 
 class TaskVecEnv:
-    """See :class:`mimic.rl.vec_env.VecEnv`; ``choices`` is 0 for continuous actions, else how many discrete ones there are."""
+    """N copies of a task as a :class:`mimic.rl.vec_env.VecEnv`.
+
+    ``choices`` is the number of discrete actions, and 0 for continuous actions.
+    """
 
     def __init__(self, name: str, copies: Copies) -> None:
         self.name, self.copies = name, copies
@@ -75,7 +78,7 @@ class TaskVecEnv:
         return self.copies.resumable
 
     def reset(self) -> Tensor:
-        """Start N new episodes; observations (N, D)."""
+        """Start N new episodes, and return the observations (N, D)."""
         self.copies.reset(np.arange(self.num_envs))
         return _float32(self.copies.observation())
 
@@ -94,7 +97,7 @@ class TaskVecEnv:
         return Step(tensor(obs), tensor(reward), tensor(end), tensor(final))
 
     def observation(self) -> Tensor:
-        """Observation (N, D) of every copy; a run that cannot resume its episodes goes on from it."""
+        """Return the current observation (N, D) of every copy."""
         return _float32(self.copies.observation())
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -106,7 +109,7 @@ class TaskVecEnv:
         self.copies.load_state_dict(state)
 
     def set_progress(self, samples: int) -> None:
-        """A task has no curriculum: this changes nothing."""
+        """Do nothing, because a task has no curriculum."""
 
 
 class ActionUnits:
@@ -131,7 +134,7 @@ class ActionUnits:
         self.high = _float32(np.where(bounded, 1.0, space.high))
 
     def of_task(self, action: Tensor) -> NDArray[Any]:
-        """Normalised ``action`` (N, A) as the task takes it: (N, A) within its bounds, or (N,) of choices."""
+        """Convert a normalised ``action`` (N, A) to the task's units: (N, A) within its bounds, or (N,) of choices."""
         if self.choices:
             return action[:, 0].round().long().clamp(0, self.choices - 1).numpy() + self._first
         own = self._middle + self._half * action.numpy()
@@ -139,7 +142,7 @@ class ActionUnits:
 
 
 def obs_dim_of(space: gymnasium.Space[Any], name: str) -> int:
-    """Length of a flat observation. Raises InputError for pictures, dictionaries and anything else that is not flat."""
+    """Return the length of a flat observation. Raises InputError for pictures, dictionaries and other spaces."""
     if not isinstance(space, spaces.Box) or len(space.shape) != 1:
         raise InputError(f"{name}: its observations are {_kind(space)}; only a flat Box can be learned from")
     return int(space.shape[0])

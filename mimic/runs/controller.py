@@ -186,7 +186,7 @@ def read_cost(path: Path) -> TrainingCost:
         counters = json.loads(meta)["counters"]
         return TrainingCost(int(counters["samples"]), round(float(counters["seconds"]) / 3600.0, 2))
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: does not say how far training got ({error})") from None
+        raise CheckpointError(f"{path}: the samples and seconds of training are not stated ({error})") from None
 
 
 def total_training_cost(controller: Controller) -> TrainingCost:

@@ -24,11 +24,11 @@ class Ancestor:
     """The controller whose policy a run started from, or a teacher; ``samples`` and ``hours`` are all training behind it.
 
     Attributes:
-        controller: as the user named it.
-        policy_sha256: hash of its policy's file.
-        samples, hours: see :class:`TrainingCost`.
-        clip_license: terms of the clips it was trained on.
-        extra: keys that a newer version wrote.
+        controller: name or path of the controller, as the user gave it.
+        policy_sha256: hash of the policy's file.
+        samples, hours: cost of all training of that policy, earlier runs included; see :class:`TrainingCost`.
+        clip_license: licence of the clips on which the policy was trained.
+        extra: keys that a newer version of mimic wrote.
     """
 
     controller: str
@@ -64,16 +64,16 @@ class ControllerSpec:
     """The content of ``controller.json``. Optional keys that are None are not written.
 
     Attributes:
-        clip: name or path of the clip; several are joined by ``+``.
+        clip: name or path of the clip; those of several clips are joined by ``+``.
         character: name of the character.
-        env: the task.
+        env: settings of the task.
         policy: sizes and settings of the networks, see ``Policy.describe``; empty until there is a policy.
         algorithm: name of the algorithm.
-        seed: of the run.
-        clip_license: terms of the clip, and of the controller that the run started from.
-        begun_with: the controller that the run started from.
-        teachers: of a distilled controller, one for each clip, in the same order.
-        training: of a packaged controller.
+        seed: seed of the run.
+        clip_license: licence of the clip, and of the controller from which the run started.
+        begun_with: the controller from which the run started.
+        teachers: teachers of a distilled controller, one for each clip, in the same order.
+        training: the run of a packaged controller; else None.
         evaluation: of a packaged controller, as ``EvaluationReport.to_json`` gave it in the version that wrote it, or
             ``LibraryEvaluation.to_json`` for a library.
         extra: keys that a newer version wrote; they are kept when the controller is packaged or exported. A version

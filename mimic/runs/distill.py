@@ -1,11 +1,11 @@
 """Distillation: one student learns the clips of many controllers by DAgger (Ross, Gordon & Bagnell 2011).
 
 The student acts in a growing share of the environments. The teachers label every state with their actions, and the student
-learns these by regression. Its observation has no clip's number, only the reference's next poses in the reference's heading
-frame.
+learns these actions by regression. The student does not observe the clip's number, only the reference's next poses in the
+reference's heading frame.
 
-A thread learns from the rounds before while the next one is simulated. The two meet once a round, so the result depends on
-no timing, and a run that was stopped continues to the bit.
+While one round is simulated, a thread learns from the earlier rounds. Both wait for each other once a round, so the
+result does not depend on timing, and a run that was stopped continues to the bit.
 """
 
 import time
@@ -137,7 +137,7 @@ class _Distillation:
         self.data = Demonstrations(self.config.capacity, self.env.act_dim, self.cloner.actor.normalizer)
 
     def begin(self, minutes: float, started: float) -> None:
-        """Let the teachers begin, and choose from the time of the first rounds how many fit into ``minutes``."""
+        """Simulate the teachers alone, then choose the number of rounds that fit into ``minutes`` by timing the first."""
         self._write_config(minutes)
         clips, envs = len(self.controllers), self.config.num_envs
         self.say(f"{clips} clips, {envs} environments; the run is in {self.out}")
@@ -170,7 +170,7 @@ class _Distillation:
         return True
 
     def run(self) -> DistillResult:
-        """The rounds that are left."""
+        """Do all remaining rounds, and return the result."""
         saved = self._save() if self.rounds >= self.config.rounds else self.out
         while self.rounds < self.config.rounds:
             loss = self._round()
@@ -182,7 +182,7 @@ class _Distillation:
         return DistillResult(saved, self.data.total, self.seconds / 60.0)
 
     def _show_teachers(self) -> None:
-        """Round 0: what the teachers do alone, which sets the normaliser."""
+        """Do round 0, in which the teachers alone act; its observations set the student's normaliser."""
         begin = time.monotonic()
         seen = self.rollout.collect(self.cloner.actor, self.config.first_steps, 1.0)
         for policy in (self.cloner.student, self.cloner.actor):
@@ -192,7 +192,7 @@ class _Distillation:
         self.seconds += time.monotonic() - begin
 
     def _round(self) -> float:
-        """One round of DAgger; the mean loss."""
+        """Do one round of DAgger, and return the mean loss."""
         config, begin = self.config, time.monotonic()
         self._acting.load_state_dict(self.cloner.actor.state_dict())
         learning = self._pool.submit(self._learn, self._lr_share())
@@ -231,7 +231,7 @@ class _Distillation:
         DistillRun(self.clips, teachers, self.config, minutes).write(self.out)
 
     def _save(self) -> Path:
-        """The student as a checkpoint that is a controller, after the demonstrations that it has learned from."""
+        """Save the demonstrations, then the student as a checkpoint that is also a controller; return its folder."""
         folder, root = self.out / DEMONSTRATIONS, self.out / CHECKPOINTS
         self.data.save(folder, self._saved)
         self._saved = self.data.total

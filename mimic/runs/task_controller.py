@@ -31,8 +31,8 @@ def load_task_controller(name: str) -> TaskController:
     """Load the policy meant by a run (its best checkpoint), the name of a run, a checkpoint, or a folder of `pack`.
 
     Raises:
-        InputError: there is none, or it is of a clip.
-        CheckpointError: it is damaged.
+        InputError: there is no such policy, or the policy was trained on a clip.
+        CheckpointError: the checkpoint is damaged.
     """
     folder = next((path for path in (Path(name), RUNS_FOLDER / name) if os.path.isdir(path)), None)
     if folder is None:

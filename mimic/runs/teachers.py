@@ -24,7 +24,7 @@ class Teachers:
 
     @torch.no_grad()
     def actions(self) -> Tensor:
-        """Mean action (N, A) of each environment's teacher now."""
+        """Return the mean action (N, A) that each environment's teacher takes in the current state."""
         seen = [self._env.observe_as(observation) for observation in self._observations]
         clip = self._env.tracker.current.clip
         actions = torch.empty(self._env.num_envs, self._env.act_dim)

@@ -183,7 +183,7 @@ def test_a_run_is_trained_resumed_evaluated_and_found_by_name(capsys):
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert code == 0 and [row["samples"] for row in rows if row["samples"]] == [64, 128, 192, 256]
     code, _, err = call(capsys, "train", "--clip", "run", "--resume", "--out", folder)
-    assert code == 2 and "a run of 'walk', not of 'run'" in err
+    assert code == 2 and "this run is of 'walk', not of 'run'" in err
     others = ("set num_envs=9", "seed 5", "num-envs 9", "engine bullet", "device cuda", "preset paper", "from walk")
     for other in others:
         option, value = f"--{other}".split()

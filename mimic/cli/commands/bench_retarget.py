@@ -1,4 +1,4 @@
-"""Measure retargeting, beside mink on the same targets."""
+"""Measure the speed of retargeting, and that of the library mink on the same targets."""
 
 import argparse
 
@@ -7,6 +7,6 @@ from mimic.cli.common import announce, emit
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure retargeting, beside mink on the same targets."""
+    """Measure the speed of retargeting, and that of the library mink on the same targets."""
     announce("retargeting and mink in turns, a minute or so")
     return emit(args, bench_retarget(args.character, args.clip))

@@ -1,4 +1,4 @@
-"""Measure the environment's speed, as a ratio to the simulator's in the same run."""
+"""Measure the environment's speed, and its ratio to the speed of the simulator alone in the same run."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from mimic.sim import check_engine
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure the environment's speed, as a ratio to the simulator's in the same run."""
+    """Measure the environment's speed, and its ratio to the speed of the simulator alone in the same run."""
     where = simulator(args)
     check_engine(*where)
     announce("environment and simulator in turns, some 15 seconds")

@@ -1,4 +1,4 @@
-"""Measure the learner's speed, as a ratio to plain ways in the same run."""
+"""Measure the speed of training, and its ratio to training without optimisations in the same run."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from mimic.sim import check_engine
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure the learner's speed, as a ratio to plain ways in the same run."""
+    """Measure the speed of training, and its ratio to training without optimisations in the same run."""
     size = (f"num_envs={args.num_envs}",) if args.num_envs else ()
     preset = load_preset(args.preset or default_preset(args.engine, args.device), size)
     engine, device = simulator(args)

@@ -42,14 +42,14 @@ def _config(args: argparse.Namespace, clips: int) -> DistillConfig:
 
 
 def _minutes(args: argparse.Namespace) -> float:
-    """How long it may take; 0 if --samples says how much to do. Raises InputError if both are given."""
+    """Return the minutes that the distillation may take; 0 if --samples is given. Raises InputError for both."""
     if args.samples and args.minutes:
-        raise InputError("--minutes and --samples: each decides the number of rounds; give one of them")
+        raise InputError("--minutes and --samples both decide the number of rounds; give one of them")
     return 0.0 if args.samples else args.minutes or _MINUTES
 
 
 def _resumed(args: argparse.Namespace) -> DistillRun:
-    """The run in --out. Raises InputError if an option contradicts it."""
+    """Read the distillation in the folder --out. Raises InputError if an option contradicts its settings."""
     found = read_distillation(args.out)
     given = {"--from": args.teachers, "--character": args.character, "--minutes": args.minutes}
     given |= {"--samples": args.samples, "--seed": args.seed is not None}

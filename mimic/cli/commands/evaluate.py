@@ -15,7 +15,7 @@ from mimic.runs.evaluate_library import evaluate_library
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate, push and draw as the options say."""
+    """Evaluate the controller, and run the push test and draw diagrams if the options ask for them."""
     if args.task:
         return _evaluate_task(args)
     controller = load_controller(args.controller)

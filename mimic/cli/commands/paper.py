@@ -1,4 +1,4 @@
-"""Run and show a table or figure of the lecture."""
+"""Reproduce a table or figure of the lecture: train the missing runs, and print the results."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from mimic.paper.runner import run_missing
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say the cost, train what is missing, and print the cells."""
+    """Print the cost, train the missing runs, and print the table's cells."""
     plan = _plan(args)
     jobs, out = plan.jobs(), args.out
     missing = [job for job in jobs if job.result(out) is None]
@@ -45,7 +45,7 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 
 def _print_cells(cells: Sequence[Cell]) -> None:
-    """A table for each source and number of samples: tasks by algorithms, and in brackets the number of seeds."""
+    """Print a table for each source and number of samples: tasks by algorithms, with the number of seeds in brackets."""
     groups: dict[tuple[str, str, int | None], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((cell.source, cell.origin, cell.samples), []).append(cell)

@@ -1,4 +1,4 @@
-"""Controller, evaluation, film and a short table."""
+"""Make or find a controller for a clip, evaluate and film it, and print a short table."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from mimic.runs.controller import short_name
 
 
 def run(args: argparse.Namespace) -> int:
-    """Controller, evaluation, film and a short table."""
+    """Make or find a controller for a clip, evaluate and film it, and print a short table."""
     resolve_available_clip(args)
     out = args.out or Path("out") / short_name(args.clip)
     anew = bool(overridden_options(args))

@@ -1,4 +1,4 @@
-"""Lead a controller of several clips along a path."""
+"""Steer a controller of several clips along a path, and film it."""
 
 import argparse
 
@@ -11,7 +11,7 @@ from mocap.catalogue import names_in
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lead a controller of several clips along a path."""
+    """Steer a controller of several clips along a path, and film it."""
     controller = load_controller(args.controller)
     result = steer(controller, args.path, args.radius, args.seconds)
     report = result.report()

@@ -38,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
-    """The run in ``out``. Raises InputError if the options contradict it."""
+    """Read the run in the folder ``out``. Raises InputError if the options contradict its settings."""
     config = read_run(out)
     asked = args.task or args.clip
     if config.task.title != asked:
-        raise InputError(f"{out}: a run of '{config.task.title}', not of '{asked}'")
+        raise InputError(f"{out}: this run is of '{config.task.title}', not of '{asked}'; choose another --out")
     other = overridden_options(args, config)
     if args.initial not in (None, config.init_from.controller if config.init_from else None):
         other.append("--from")

@@ -1,4 +1,4 @@
-"""Check a controller bundle; --json writes the verdict, good or bad."""
+"""Check a controller bundle, print the result, and write it to the file --json."""
 
 import argparse
 
@@ -9,7 +9,7 @@ from mimic.exporting.verify import verify
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check a controller bundle; --json writes the verdict, good or bad."""
+    """Check a controller bundle, print the result, and write it to the file --json."""
     try:
         verdict = verify(args.bundle)
     except InputError as error:

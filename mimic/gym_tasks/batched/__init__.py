@@ -1,1 +1,4 @@
-"""Gymnasium's MuJoCo tasks for many copies at once: equal step for step, 1.3 to 1.7 times as quick on one core."""
+"""Gymnasium's MuJoCo tasks for many copies at once.
+
+Every step has the results of Gymnasium's own task, at 1.3 to 1.7 times the speed on one core.
+"""

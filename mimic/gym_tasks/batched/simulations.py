@@ -1,7 +1,7 @@
 """N simulations of one MuJoCo model, each in an ``MjData`` of its own.
 
 Gymnasium calls ``mj_rnePostConstraint`` after a step, for contact forces; ``mujoco.batch`` cannot do that between the calls
-of a batch, and is no quicker for models of this size. Arrays handed out are live: the next step overwrites them.
+of a batch, and is no faster for models of this size. The arrays are not copied: the next step overwrites them.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Simulations:
             self.values[name][row] = views[row]
 
     def get_state(self) -> Array:
-        """The integration state of every copy, warm start included, (N, S)."""
+        """Return the integration state of every copy, warm start included, (N, S)."""
         state = np.zeros((len(self._data), mujoco.mj_stateSize(self.model, _STATE)))
         for row, data in zip(state, self._data, strict=True):
             mujoco.mj_getState(self.model, data, row, _STATE)
@@ -83,7 +83,7 @@ class Simulations:
         """Continue from ``get_state`` to the bit. Derived quantities are computed by a new forward pass."""
         size = (len(self._data), mujoco.mj_stateSize(self.model, _STATE))
         if state.shape != size:
-            raise ValueError(f"simulations are {state.shape}, expected {size}")
+            raise ValueError(f"the state of the simulations has shape {state.shape}, expected {size}")
         for row, data in zip(state, self._data, strict=True):
             mujoco.mj_setState(self.model, data, row, _STATE)
             mujoco.mj_forward(self.model, data)

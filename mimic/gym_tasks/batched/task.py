@@ -19,9 +19,10 @@ from mimic.gym_tasks.task_env import Array, Flags, Outcome
 
 
 class BatchedTask(ABC):
-    """N copies of a task of Gymnasium's, version 4 or 5, at its default settings; see :class:`mimic.gym_tasks.task_env.Copies`.
+    """N copies of one of Gymnasium's tasks, version 4 or 5, with its default settings.
 
-    A copy whose seed is that of a Gymnasium environment goes through the same episodes.
+    The methods are those of :class:`mimic.gym_tasks.task_env.Copies`. A copy has the same episodes as a Gymnasium
+    environment with the same seed.
     """
 
     file: ClassVar[str]  # of the model, among Gymnasium's
@@ -50,7 +51,7 @@ class BatchedTask(ABC):
 
     @classmethod
     def file_of(cls, version: int) -> str:
-        """The model's file in that version."""
+        """Return the name of the model's file in the task's ``version``."""
         return cls.file
 
     def fields(self) -> tuple[str, ...]:
@@ -63,26 +64,26 @@ class BatchedTask(ABC):
 
     @abstractmethod
     def place(self) -> Array:
-        """Position of every copy along x, (N,) [m], as a new array."""
+        """Return the position of every copy along x, (N,) [m], as a new array."""
 
     @abstractmethod
     def observation(self) -> Array:
-        """Observation of every copy, (N, D)."""
+        """Return the observation of every copy, (N, D)."""
 
     @abstractmethod
     def reward(self, velocity: Array, healthy: Flags, action: NDArray[Any]) -> Array:
-        """Reward (N,) for a mean ``velocity`` (N,) [m/s] over the step, and for an ``action`` (N, A)."""
+        """Return the reward (N,) for a mean ``velocity`` (N,) [m/s] over the step, and for an ``action`` (N, A)."""
 
     def healthy(self) -> Flags:
-        """(N,) copies whose episode goes on."""
+        """Return (N,) bool: the copies whose posture does not end the episode."""
         return np.ones(self.num_envs, dtype=bool)
 
     def survival(self, healthy: Flags) -> Array:
-        """Reward for being alive (N,), 1 or 0; versions before 5 pay it on the step of the fall too."""
+        """Return the reward for being alive, (N,), 1 or 0; before version 5 also the step of the fall gives 1."""
         return healthy.astype(np.float64) if self.version >= 5 else np.ones(self.num_envs)
 
     def control_cost(self, action: NDArray[Any]) -> NDArray[Any]:
-        """Cost of an ``action`` (N, A), (N,), in its precision."""
+        """Return the cost (N,) of an ``action`` (N, A), in the action's floating-point type."""
         return self.ctrl_cost * np.square(action).sum(-1)
 
     def reset(self, rows: NDArray[np.int64]) -> None:
@@ -108,7 +109,7 @@ class BatchedTask(ABC):
         return Outcome(reward, ~healthy, self._steps >= self.max_steps)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Simulations, steps so far, places and random numbers."""
+        """Return the states of simulations and random generators, the steps so far and the positions, by name."""
         return {
             "simulation": torch.from_numpy(self.sims.get_state()),
             "steps": torch.from_numpy(self._steps.copy()),
@@ -117,7 +118,7 @@ class BatchedTask(ABC):
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from ``state_dict`` to the bit."""
+        """Continue from the result of ``state_dict``; later steps are the same to the bit."""
         self.sims.set_state(state["simulation"].numpy())
         self._steps[:] = state["steps"].numpy()
         self._place[:] = state["place"].numpy()  # of the last step's kinematics, which a new forward pass is ahead of

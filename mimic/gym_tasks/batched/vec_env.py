@@ -14,9 +14,9 @@ BATCHED: dict[str, tuple[type[BatchedTask], int]] = {
 
 
 class BatchedVecEnv(TaskVecEnv):
-    """N copies of ``task_id``, one of ``BATCHED``; ``GymVecEnv`` of the same seed goes through the same episodes.
+    """N copies of the task ``task_id``, one of ``BATCHED``, with the same episodes as ``GymVecEnv`` of the same seed.
 
-    ``threads``: how many copies are stepped side by side. Raises InputError for another name.
+    ``threads``: number of copies that are stepped in parallel. Raises InputError for any other task.
     """
 
     def __init__(self, task_id: str, num_envs: int, seed: int = 0, threads: int = 1) -> None:

@@ -26,7 +26,7 @@ _LOGGED = ("survival", "success_rate", "mpjpe_m", "root_error_m", "mean_steps", 
 @TASKS.register("tracking")
 @dataclass(frozen=True)
 class TrackingTask:
-    """Clips, by their names in the catalogue or by their paths, and the settings of the environment."""
+    """The task to track motion clips, given by catalogue names or paths, with the settings of the environment."""
 
     clips: tuple[str, ...]
     env: EnvConfig
