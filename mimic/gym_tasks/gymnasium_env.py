@@ -100,6 +100,10 @@ def make(task_id: str) -> gymnasium.Env[Any, Any]:
             return gymnasium.make(task_id, disable_env_checker=True)
     except (gymnasium.error.NameNotFound, gymnasium.error.NamespaceNotFound, gymnasium.error.VersionNotFound):
         raise InputError(f"no task '{task_id}' in Gymnasium{_nearest(task_id)}") from None
+    except gymnasium.error.DependencyNotInstalled as error:
+        lacks = "Box2D and pygame; install them: pip install 'mimic-animation[baselines]'"
+        box2d = "box2d" in str(error).lower()  # Gymnasium names a package that has no wheels
+        raise InputError(f"{task_id}: needs {lacks if box2d else ' '.join(str(error).split())}") from None
     except (gymnasium.error.Error, ImportError, TypeError, ValueError, AttributeError) as error:
         line = " ".join(str(error).split())[:200]
         raise InputError(f"{task_id}: Gymnasium cannot make it ({line})") from None

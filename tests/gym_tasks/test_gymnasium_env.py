@@ -1,5 +1,7 @@
 """Any Gymnasium task as a learner's environment: its ends, its units, and what it refuses."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -122,6 +124,16 @@ def test_a_task_that_is_not_there_or_cannot_be_learned_is_one_line(name, message
     with pytest.raises(InputError, match=message) as caught:
         GymVecEnv(name, 1)
     assert "\n" not in str(caught.value)
+
+
+def test_lunar_lander_without_box2d_says_which_extra_has_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "Box2D", None)
+    for name in [name for name in sys.modules if name.startswith("gymnasium.envs.box2d")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        InputError, match=r"needs Box2D and pygame; install them: pip install 'mimic-animation\[baselines\]'"
+    ):
+        GymVecEnv("LunarLander-v3", 1)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def _print_cells(cells: Sequence[Cell]) -> None:
         size = f"{samples / 1e6:g} M samples" if samples else "samples not stated"
         title = ": ".join(word for word in (source, origin) if word)
         numeric = range(1, len(algorithms) + 1)
-        print_table(f"{title}; {size}", ("task", *algorithms), [(task, *row) for task, row in rows.items()], numeric)
+        say(f"\n{title}; {size}")
+        print_table("", ("task", *algorithms), [(task, *row) for task, row in rows.items()], numeric)
 
 
 def _entry(cell: Cell) -> str:
