@@ -11,7 +11,7 @@ from mimic.rl.seeds import generator
 from mimic.rl.vec_env import VecEnv
 
 _MAX_ENVS = 64  # episodes side by side
-_STEPS = 100  # and at least so many control steps of each
+_STEPS = 1000  # and about so many control steps of each: whole episodes overshoot by up to one an environment
 
 
 def run(args: argparse.Namespace) -> int:
