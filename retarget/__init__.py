@@ -1,5 +1,5 @@
 """Retargeting: recorded motions of any skeleton become motions of a character, with a quality report.
 
-Joints are given roles (``mapping``), roles become targets (``targets``), and inverse kinematics meets them (``solver``).
-``pipeline`` runs these steps; ``repair`` applies them to a character's own clips before training.
+``mapping`` gives roles to joints, ``targets`` computes target poses by role, and ``solver`` reaches them by inverse
+kinematics. ``pipeline`` runs these steps; ``repair`` applies them to a character's own clips before training.
 """

@@ -1,4 +1,4 @@
-"""Self-collision: distances between the line segments in the middle of a character's primitives."""
+"""Finds self-collisions from the distances between the centre lines of a character's collision primitives."""
 
 from itertools import combinations
 
@@ -13,7 +13,10 @@ _DEEP = 0.02  # [m] limbs may overlap: primitives are coarse
 
 
 def self_collision(tree: KinematicTree, bodies: BodyPoses) -> Tensor:
-    """(T,) bool: two bodies that are not neighbours overlap by more than 2 cm, but not at the zero pose."""
+    """Return (T,) bool: whether two bodies more than two joints apart overlap by more than 2 cm.
+
+    Pairs that already overlap at the zero pose are left out.
+    """
     character = tree.character
     segments = [_segment(body.geom) for body in character.bodies]
     at = torch.stack([ends for ends, _ in segments])  # (B, 2, 3)
@@ -52,7 +55,7 @@ def _rest_ends(character: Character, at: Tensor) -> Tensor:
 
 
 def _segment(geom: Geom) -> tuple[Tensor, float]:
-    """Ends (2, 3) of a primitive's middle line and its radius; a box is taken as round about its longest side."""
+    """Return the ends (2, 3) [m] and the radius [m] of a capsule that stands for the geom, in the body's frame."""
     if geom.shape == "sphere":
         half, radius, axis = 0.0, geom.size[0], 2
     elif geom.shape == "capsule":
@@ -69,7 +72,7 @@ def _segment(geom: Geom) -> tuple[Tensor, float]:
 
 
 def _distance(p: Tensor, q: Tensor) -> Tensor:
-    """Between segments of ends (..., 2, 3), (...,) [m]."""
+    """Return the distances (...,) [m] between segments that are given by their ends (..., 2, 3) [m]."""
     d1, d2, r = p[..., 1, :] - p[..., 0, :], q[..., 1, :] - q[..., 0, :], p[..., 0, :] - q[..., 0, :]
     a, e, b = (d1 * d1).sum(-1), (d2 * d2).sum(-1), (d1 * d2).sum(-1)
     c, f = (d1 * r).sum(-1), (d2 * r).sum(-1)

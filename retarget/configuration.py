@@ -26,7 +26,7 @@ from mocap.motion import Motion
 
 @dataclass
 class Configuration:
-    """Root position (T, 3) [m], root orientation (T, 4) and joint rotations (T, J, 4), wxyz, float64."""
+    """The poses of T frames: root position (T, 3) [m], root orientation (T, 4), joint rotations (T, J, 4), wxyz."""
 
     root_pos: Tensor
     root_quat: Tensor
@@ -40,13 +40,13 @@ class Configuration:
 
     @staticmethod
     def of(motion: Motion) -> Configuration:
-        """The poses of a motion, sharing its memory."""
+        """Return the configuration of a motion; both share their memory."""
         return Configuration(motion.root_pos_w, motion.root_quat_w, motion.joint_quat)
 
 
 @dataclass
 class BodyPoses:
-    """Positions (T, B, 3) [m] and orientations (T, B, 4) of all bodies, and where the joint axes point (T, A, 3)."""
+    """World positions (T, B, 3) [m] and orientations (T, B, 4) of all bodies, and joint axes (T, A, 3) in the world."""
 
     pos: Tensor
     quat: Tensor
@@ -54,7 +54,7 @@ class BodyPoses:
 
 
 class KinematicTree:
-    """Positions, steps and derivatives for one character; float64."""
+    """Forward kinematics, steps between configurations, and derivatives, for one character in float64."""
 
     def __init__(self, character: Character):
         self.character = character
@@ -77,7 +77,7 @@ class KinematicTree:
         self.moves = torch.cat((torch.ones(len(above), 3, dtype=torch.bool), above[:, self.dof_body]), 1)
 
     def forward(self, configuration: Configuration) -> BodyPoses:
-        """Poses of all bodies, and directions of all joint axes."""
+        """Compute the world poses of all bodies and the directions of all joint axes."""
         root = configuration.root_pos
         quats = [None if j is None else configuration.joint_quat[:, j] for j in self.joint_of_body[1:]]
         places = [offset.expand_as(root) for offset in self.offset[1:]]
@@ -86,11 +86,11 @@ class KinematicTree:
         return BodyPoses(pos, quat, axes)
 
     def points(self, bodies: BodyPoses, body: Tensor, at: Tensor) -> Tensor:
-        """Points fixed to bodies, (T, P, 3) [m], from body indices (P,) and positions in their frames (P, 3) or (T, P, 3)."""
+        """Return world positions (T, P, 3) [m] of points at ``at``, (P, 3) or (T, P, 3), in the frames of bodies (P,)."""
         return bodies.pos[:, body] + quat_rotate(bodies.quat[:, body], at.expand(len(bodies.pos), -1, -1))
 
     def retract(self, configuration: Configuration, step: Tensor) -> Configuration:
-        """The configuration after a step (T, D)."""
+        """Return the configuration after a step (T, D)."""
         turned = quat_mul(configuration.joint_quat, quat_from_rotvec(self.rotation_vectors(step[:, 6:])))
         return Configuration(
             configuration.root_pos + step[:, :3],
@@ -99,7 +99,7 @@ class KinematicTree:
         )
 
     def difference(self, configuration: Configuration, other: Configuration) -> Tensor:
-        """The step (T, D) from one configuration to another, by the shortest rotations."""
+        """Return the step (T, D) from one configuration to another, by the shortest rotations."""
         root = quat_to_rotvec(quat_mul(other.root_quat, quat_conj(configuration.root_quat)))
         joints = quat_to_rotvec(quat_mul(quat_conj(configuration.joint_quat), other.joint_quat))
         columns = [
@@ -109,7 +109,7 @@ class KinematicTree:
         return torch.cat((other.root_pos - configuration.root_pos, root, *columns), 1)
 
     def rotation_vectors(self, step: Tensor) -> Tensor:
-        """Joint axes (T, A) as rotation vectors (T, J, 3)."""
+        """Convert joint coordinates (T, A) [rad] to rotation vectors (T, J, 3) [rad]."""
         columns = [
             step[:, joint.dof] if joint.kind == "ball" else step[:, joint.dof] * step.new_tensor(joint.axis)
             for joint in self.character.joints
@@ -117,7 +117,7 @@ class KinematicTree:
         return torch.stack(columns, 1)
 
     def hinge_angles(self, configuration: Configuration) -> Tensor:
-        """Angles of the hinges (T, H) [rad] within half a turn of 0, in the order of the joints."""
+        """Return the angles (T, H) [rad] of the hinges, from -pi to pi, in the order of the joints."""
         columns = [
             quat_to_rotvec(configuration.joint_quat[:, j]) @ configuration.root_pos.new_tensor(joint.axis)
             for j, joint in enumerate(self.character.joints)
@@ -126,7 +126,7 @@ class KinematicTree:
         return torch.stack(columns, 1) if columns else configuration.root_pos.new_zeros(len(configuration), 0)
 
     def point_rows(self, bodies: BodyPoses, points: Tensor, body: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Derivatives of the x, y and z of points (T, P, 3) with respect to the rotations, three times (T, D - 3, P)."""
+        """Return the derivatives of x, y and z of points (T, P, 3) by all rotations: three tensors (T, D - 3, P)."""
         ax, ay, az = self.turning_axes(bodies)[..., None].unbind(2)
         pivots = torch.cat((bodies.pos[:, :1].expand(-1, 3, -1), bodies.pos[:, self.dof_body]), 1)
         px, py, pz = pivots[..., None].unbind(2)
@@ -136,6 +136,6 @@ class KinematicTree:
         return ay * rz - az * ry, az * rx - ax * rz, ax * ry - ay * rx
 
     def turning_axes(self, bodies: BodyPoses) -> Tensor:
-        """World axes of all rotations, the root's first, (T, D - 3, 3)."""
+        """Return the world axes (T, D - 3, 3) of all rotations: the root's three, then the joints'."""
         root = torch.eye(3, dtype=bodies.axes.dtype).expand(len(bodies.axes), 3, 3)
         return torch.cat((root, bodies.axes), 1)

@@ -1,4 +1,4 @@
-"""Ground contacts of feet, paws and hands in a recording, and the places where they are held during contact."""
+"""Finds ground contacts of feet, paws and hands in a recording, and the positions that hold them during contact."""
 
 import math
 from collections.abc import Sequence
@@ -22,22 +22,22 @@ _LEASH = 0.03  # [m] a foot may wander about the place where it stands
 
 
 def speed(pos: Tensor, times: Tensor, over: int = 1) -> Tensor:
-    """Speed (T,) [m/s] of a point (T, 3): the slower of the steps, over so many frames, before and after each frame."""
+    """Return the speed (T,) [m/s] of a point (T, 3): the lower of its mean speeds over the ``over`` frames before and after."""
     step = (pos[over:] - pos[:-over]).norm(dim=-1) / (times[over:] - times[:-over])
     return torch.minimum(torch.cat((step[:1].expand(over), step)), torch.cat((step, step[-1:].expand(over))))
 
 
 def standing_level(pos: Tensor, times: Tensor) -> float:
-    """Height [m] at which a point (T, 3) usually is when it stands: low among the frames where it is slow."""
+    """Return the usual height [m] of a standing point (T, 3): the 10 % quantile of its heights in slow frames."""
     slow = speed(pos, times) < MAX_SPEED
     heights = pos[slow, 2] if slow.sum() >= 5 else pos[:, 2]
     return float(heights.quantile(0.1))
 
 
 def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tensor:
-    """Height (T, J) [m] of the floor under points (T, J, 3) by a plane through feet (T, 3) that stand; 0 if it is level.
+    """Fit a plane to standing feet (T, 3) and return its height (T, J) [m] under points (T, J, 3); 0 for a level floor.
 
-    Only a floor that is plainly tilted, over a stretch of two metres or more, is believed to be; CMU's is in places.
+    A floor counts as tilted only if the tilt is clear over a distance of two metres or more. Some CMU recordings have one.
     """
     rows, heights = [], []
     for foot in feet:
@@ -66,15 +66,15 @@ def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tenso
 def find_contact(
     pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, noisy_contacts: bool = False
 ) -> Tensor:
-    """(T,) bool: the point stands, by height and speed. Short interruptions and short contacts are removed.
+    """Return (T,) bool: whether a point stands, by its height and speed, without short gaps and short contacts.
 
     Args:
-        pos: (T, 3) of the point [m].
+        pos: (T, 3) position of the point [m].
         times: (T,) [s].
         level: height at which the point usually stands [m].
-        rise: how far above the level it may stand [m].
-        pace: (T,) speed of the body [m/s]: the standing foot of a fast body rolls faster, and is blurred more.
-        noisy_contacts: standing feet jitter and drift, so that higher speeds are allowed.
+        rise: greatest height above the level at which it stands [m].
+        pace: (T,) speed of the body [m/s]; the standing foot of a fast body may move faster.
+        noisy_contacts: whether standing feet jitter and drift; higher speeds are then allowed.
     """
     dt = float(times.diff().median())
     over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if noisy_contacts else 1
@@ -85,16 +85,15 @@ def find_contact(
 
 
 def intervals(flags: Tensor) -> list[tuple[int, int]]:
-    """Runs of raised flags as (first, last + 1)."""
+    """Return each run of True in ``flags`` (T,) as (first, last + 1)."""
     edges = torch.cat((flags.new_zeros(1), flags, flags.new_zeros(1))).int().diff().nonzero()[:, 0].tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def anchors(flags: Tensor, pos: Tensor, noisy_contacts: bool = False) -> Tensor:
-    """(T, 3): the point's mean position during each contact, its own position in other frames.
+    """Return (T, 3) [m]: the point's mean position during each contact, and its own position in other frames.
 
-    A foot that shuffles while it stands drags its place along, as on a leash, so that it neither jumps nor slides more
-    than it must.
+    If a foot moves farther than a leash length during contact, its held position follows at that distance.
     """
     fixed, leash = pos.clone(), _DRIFT_LEASH if noisy_contacts else _LEASH
     for first, last in intervals(flags):
@@ -108,7 +107,7 @@ def anchors(flags: Tensor, pos: Tensor, noisy_contacts: bool = False) -> Tensor:
 
 
 def _drag(path: Tensor, leash: float) -> Tensor:
-    """Follows a path (T, 3) at the end of a leash on the ground."""
+    """Return a path (T, 3) that follows ``path`` over the ground and stays within ``leash`` [m] of it."""
     points = path.tolist()
     x, y, _ = points[0]
     dragged = []
@@ -121,7 +120,7 @@ def _drag(path: Tensor, leash: float) -> Tensor:
 
 
 def blend_offset(offset: Tensor, flags: Tensor, frames: int) -> Tensor:
-    """An offset (T, 3) that holds during contacts, faded out over so many frames before and after each."""
+    """Return ``offset`` (T, 3) during contacts, faded out over ``frames`` frames before and after each contact."""
     result = torch.where(flags[:, None], offset, torch.zeros_like(offset))
     for first, last in intervals(~flags):
         away = torch.arange(first, last)
@@ -138,7 +137,7 @@ def _fade(x: Tensor) -> Tensor:
 
 
 def _remove_short(flags: Tensor, value: bool, shortest: int) -> Tensor:
-    """Runs of ``value`` shorter than so many frames are turned over; those at the ends of the clip are left."""
+    """Invert runs of ``value`` that are shorter than ``shortest`` frames, except at the ends of the clip."""
     result = flags.clone()
     for first, last in intervals(flags if value else ~flags):
         if last - first < shortest and first > 0 and last < len(flags):

@@ -1,8 +1,8 @@
-"""Inverse dynamics: the joint torques that a motion needs, with as much of the load as possible on the ground.
+"""Inverse dynamics: the joint torques that a motion needs, if the ground carries as much of the load as it can.
 
-Accelerations are those of a cubic fitted to each tenth of a second, since differences of recorded frames are noise. The
-ground pushes, within its friction, at every point that touches it; pushes are shared out so that the root is carried
-first and the joints spared second. Inertias are those of the collision primitives at the bodies' masses.
+Accelerations come from a cubic fitted to each tenth of a second, because differences of recorded frames are noise. The
+ground pushes within its friction cone at every point that touches it. The pushes minimise the force that is missing at
+the root and, with a smaller weight, the joint torques. Inertias are those of solid collision primitives.
 """
 
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ _JOINTS_SHARE = 0.1  # of a joint at its limit against the root carrying the who
 
 @dataclass(frozen=True, eq=False)
 class Effort:
-    """Torques the motion needs at F of its frames.
+    """The torques that a motion needs in F of its frames.
 
     Attributes:
-        frames: (F,) which.
-        load: (F, J) torque over its limit; 1 is all a joint has.
+        frames: (F,) indices of the frames.
+        load: (F, J) torque of each joint divided by its limit.
         unsupported: (F,) force on the root that neither motors nor ground supply, in body weights.
     """
 
@@ -45,9 +45,9 @@ class Effort:
 
 
 def effort(motion: Motion, character: Character, span: slice = slice(None)) -> Effort:
-    """Inverse dynamics at about 30 frames per second of ``span``; neighbouring frames give the accelerations.
+    """Compute the inverse dynamics of about 30 frames per second of ``span``; other frames serve for accelerations.
 
-    ``Effort.frames`` are counted from the first frame of the span.
+    ``Effort.frames`` counts from the first frame of the span.
     """
     tree, rig = KinematicTree(character), RetargetRig(character)
     bodies = tree.forward(Configuration.of(motion))
@@ -76,7 +76,7 @@ def bodies_at(bodies: BodyPoses, frames: Tensor) -> BodyPoses:
 
 
 def _generalised_forces(tree: KinematicTree, bodies: BodyPoses, motion: Motion) -> Tensor:
-    """(T, D) what must act on the root [N, N·m] and joint axes [N·m] for the bodies to move as they do."""
+    """Return (T, D): the force and torque on the root [N, N·m] and the joint torques [N·m] that cause the motion."""
     character = tree.character
     com_b = torch.tensor([b.com for b in character.bodies], dtype=torch.float64)
     mass = torch.tensor([b.mass for b in character.bodies], dtype=torch.float64)
@@ -102,7 +102,7 @@ def _generalised_forces(tree: KinematicTree, bodies: BodyPoses, motion: Motion) 
 def _carried(
     needed: NDArray[np.float64], rows: NDArray[np.float64], touching: NDArray[np.bool_], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The needed forces (D,) less the best possible push of the ground."""
+    """Return the needed forces (D,) minus the ground's best pushes, found by non-negative least squares."""
     if not touching.any():
         return needed
     turning = rows[:, touching]  # (D - 3, P, 3)
@@ -118,7 +118,7 @@ def _carried(
 
 
 def _smooth(values: Tensor, dt: float, derivative: int) -> Tensor:
-    """A derivative of cubics fitted to windows of a tenth of a second, or of five frames."""
+    """Return a derivative of cubics fitted to windows of 0.1 s, or of five frames if that is longer."""
     window = max(5, 2 * round(_WINDOW_S / dt / 2) + 1)
     window = min(window, len(values) - 1 + len(values) % 2)
     order = min(3, window - 1)
@@ -128,7 +128,7 @@ def _smooth(values: Tensor, dt: float, derivative: int) -> Tensor:
 
 
 def _inertia(geom: Geom, mass: float) -> Tensor:
-    """(3, 3) of a solid primitive about its centre, in the body's frame [kg·m²]."""
+    """Return the inertia (3, 3) [kg·m²] of a solid primitive about its centre, in the body's axes."""
     if geom.shape == "sphere":
         return torch.eye(3, dtype=torch.float64) * 0.4 * mass * geom.size[0] ** 2
     if geom.shape == "capsule":

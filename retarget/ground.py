@@ -1,7 +1,6 @@
-"""Lifts a motion out of the ground: recordings sink into it, and a simulation that starts inside it is thrown out.
+"""Lifts a motion out of the ground, because contact forces throw a simulation out that starts inside the ground.
 
-Every other figure of the motion stays as it was; only the root's height changes, by a smooth curve that is never
-negative.
+Only the root's height changes, by a smooth curve that is never negative.
 """
 
 from dataclasses import replace
@@ -23,11 +22,11 @@ _SMOOTHING_S = 0.1  # half a window: a dip is lifted from twice this long before
 
 
 def lift_penetration(motion: Motion, character: Character) -> Motion:
-    """The motion with its root raised so that no collision geom is below z = 0, between frames to within 0.1 mm.
+    """Raise the root of a motion so that no collision geom is below z = 0; between frames by at most 0.1 mm.
 
-    The lift is the running maximum of the depth, averaged over the same window: never below the depth, smooth, and
-    periodic where the motion loops. A motion that does not touch the ground comes back unchanged. Raises ClipError if
-    the motion is not of this character.
+    The lift is the running maximum of the depth, averaged over the same window. It is never below the depth, smooth, and
+    periodic if the motion loops. A motion that stays above the ground is returned unchanged. Raises ClipError if the
+    motion belongs to another character.
     """
     check_character(motion, character)
     parts = min(_MAX_PARTS, max(1, round(_CHECKS_PER_S / motion.fps)))
@@ -39,7 +38,7 @@ def lift_penetration(motion: Motion, character: Character) -> Motion:
 
 
 def lowest_heights(motion: Motion, character: Character) -> Tensor:
-    """Height of the lowest point of all collision geoms at each frame, (T,) [m]."""
+    """Return the height (T,) [m] of the lowest point of all collision geoms in each frame."""
     state = CharacterState(
         root_pos_w=motion.root_pos_w,
         root_quat_w=motion.root_quat_w,
@@ -53,7 +52,7 @@ def lowest_heights(motion: Motion, character: Character) -> Tensor:
 
 
 def _depth_around_frames(fine_heights: Tensor, parts: int) -> Tensor:
-    """Greatest depth below ground at each frame and in the gaps on both sides of it, (T,) [m], at least 0."""
+    """Return the greatest depth (T,) [m] below ground in each frame and in the gaps on both sides of it, at least 0."""
     depth = (-fine_heights).clamp_min(0.0)
     in_gap = depth[:-1].view(-1, parts).amax(1)
     before, after = torch.cat((depth[:1], in_gap)), torch.cat((in_gap, depth[-1:]))
@@ -61,7 +60,7 @@ def _depth_around_frames(fine_heights: Tensor, parts: int) -> Tensor:
 
 
 def _smooth_envelope(depth: Tensor, motion: Motion) -> Tensor:
-    """A smooth curve at or above ``depth``, (T,): each value averages maxima over windows that all contain it."""
+    """Return a smooth curve (T,) [m] that is nowhere below ``depth``: a moving average of its moving maximum."""
     values = depth.numpy().copy()
     if motion.loop:  # the last frame is the first of the next cycle: one value for both, and the curve goes round
         values[0] = max(values[0], values[-1])

@@ -1,4 +1,4 @@
-"""Targets as the solver takes them: weighted places for points of the body, among them the soles that must not move."""
+"""The solver's objective: weighted target positions of points and orientations of bodies; standing soles stay in place."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _ORIENTATION_WEIGHT = {"pelvis": 0.15, "chest": 0.15, "ankle": 0.15, "neck": 0.2
 
 @dataclass(frozen=True, eq=False)
 class IkObjective:
-    """Weighted objective for points and orientations over T frames; weights multiply the residual.
+    """Weighted targets of points and orientations over T frames; weights multiply the residual.
 
     Attributes:
-        body, at: (P,), (P, 3): the points, fixed to bodies.
-        place, weight: (T, P, 3) [m], (T, P).
-        turned: (O,) bodies with an orientation goal.
-        quat, turn_weight: (T, O, 4), (O,) [m/rad].
-        floor: (T, S) bool, which points of the rig's surface stand on the ground.
+        body, at: the P points: indices (P,) of their bodies, and positions (P, 3) [m] in the bodies' frames.
+        place, weight: target positions (T, P, 3) [m] of the points, and their weights (T, P).
+        turned: (O,) indices of the bodies with a target orientation.
+        quat, turn_weight: target orientations (T, O, 4), and their weights (O,) [m/rad].
+        floor: (T, S) bool: which points of the rig's surface stand on the ground.
     """
 
     body: Tensor
@@ -67,7 +67,7 @@ class IkObjective:
 
 @dataclass(frozen=True, eq=False)
 class Sole:
-    """The points of one contact, and when the recording has them on the ground (T,) bool."""
+    """The contact points of one role, and ``flags`` (T,) bool: whether they stand on the ground in the recording."""
 
     role: str
     surface: CollisionSpheres
@@ -75,7 +75,7 @@ class Sole:
 
 
 def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
-    """The contact points of each contact: heel and toe of a foot separately, a paw or a hand as a whole."""
+    """Return the contact points of each role in ``targets.contact``; heel and toe of a foot are two contacts."""
     found = []
     for role, flags in targets.contact.items():
         part = part_of(role)
@@ -96,7 +96,7 @@ def soles(rig: RetargetRig, targets: Targets) -> list[Sole]:
 
 
 def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -> IkObjective:
-    """Build the objective of the solver. It holds standing soles on the ground, at their mean position of each contact."""
+    """Build the solver's objective, which holds standing soles on the ground at their mean position of each contact."""
     times = targets.times
     fade = max(2, round(_FADE_S / float(times.diff().median())))
     pos = {role: value.clone() for role, value in targets.pos.items()}
@@ -124,7 +124,7 @@ def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -
 
 
 def first_configuration(rig: RetargetRig, targets: Targets) -> Configuration:
-    """The configuration from which the solver starts: every joint follows the orientation targets, and positions are ignored."""
+    """Return the solver's start: joints follow the orientation targets, and only the pelvis its position target."""
     character, frames = rig.character, len(targets)
     pelvis = rig.body_of("pelvis")
     quats: list[Tensor] = []
@@ -163,20 +163,20 @@ def _allowed(joint: Joint, parent: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _carrier(rig: RetargetRig, role: str) -> str:
-    """The role whose joint carries the body that a contact belongs to."""
+    """Return the role whose joint moves the contact's body: the ankle for a person's toe without a body of its own."""
     ankle = swap_part(role, "toe", "ankle")
     return ankle if not rig.digitigrade and (role not in rig or rig.body_of(role) == rig.body_of(ankle)) else role
 
 
 def _orientation(tree: KinematicTree, targets: Targets, body: int) -> Tensor:
-    """Target orientation of a body, or of the nearest one above it that has one."""
+    """Return the target orientation (T, 4) of a body or, if it has none, of its nearest ancestor that has one."""
     while body not in targets.quat and tree.parents[body] >= 0:
         body = tree.parents[body]
     return targets.quat[body]
 
 
 def _shift_limb(rig: RetargetRig, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
-    """Move a limb's end, and its joints by their share of the way to it."""
+    """Add ``offset`` (T, 3) [m] to the end of a limb, and a growing share of it to the joints before, in place."""
     side, part = side_of(end), part_of(end)
     base = f"{side}_hip" if part in ("ankle", "toe") else f"{side}_shoulder"
     roles = [role for role in rig.limb(base) if role in pos]
@@ -194,7 +194,10 @@ def _levelled(
     locks: list[tuple[CollisionSpheres, Tensor, Tensor]],
     fade: int,
 ) -> dict[int, Tensor]:
-    """Orientation targets with feet turned flat while they stand, gradually before and after; toes are moved along."""
+    """Return orientation targets (T, 4) by body in which standing feet are flat, with a transition of ``fade`` frames.
+
+    The toes' positions in ``pos`` move along.
+    """
     quats = dict(targets.quat)
     for body in {int(sole.body[0]) for sole, _, _ in locks} & set(quats):
         flags = [standing for sole, _, standing in locks if int(sole.body[0]) == body]
@@ -217,12 +220,12 @@ def _levelled(
 
 
 def _lowest(rig: RetargetRig, role: str) -> float:
-    """Height at which a role's place is when its body lies flat on the ground."""
+    """Return the height [m] of a role's point when the role's body is flat on the ground."""
     return rig.clearance(role) + float(rig.at[rig.roles.index(role), 2])
 
 
 def _floor(rig: RetargetRig, frames: int, locks: list[tuple[CollisionSpheres, Tensor, Tensor]]) -> Tensor:
-    """(T, S) mask of surface points in ground contact: those level with a sole, on its half of the body."""
+    """Return the mask (T, S) of surface points that stand: those level with a standing sole, on its half of the body."""
     surface = rig.surface
     floor = torch.zeros(frames, len(surface.body), dtype=torch.bool)
     for sole, _, flags in locks:

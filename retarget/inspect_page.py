@@ -15,7 +15,7 @@ _STYLE = (
 
 
 def inspect_page(report: dict[str, Any], points: KeypointMotion) -> str:
-    """The HTML page of a file's description. It has no script and loads nothing."""
+    """Write the description of a motion file as an HTML page without scripts and without external files."""
     facts = [
         ("what it is", f"{report['kind']} ({report['format']})"),
         ("length", f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} a second"),
@@ -40,7 +40,7 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _strip(points: KeypointMotion) -> str:
-    """Frames at even times from the left to the right, each seen from the figure's right side."""
+    """Draw eight evenly spaced frames from left to right as SVG, each seen from the figure's right side."""
     count = min(_FIGURES, points.num_frames)
     frames = [round(i * (points.num_frames - 1) / max(count - 1, 1)) for i in range(count)]
     pos, seen = points.pos_w[frames], points.seen[frames]

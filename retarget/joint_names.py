@@ -61,7 +61,7 @@ _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
 
 
 class JointNameInfo(NamedTuple):
-    """The meaning of a name. ``part`` is a role without its side, or '' if no word is known."""
+    """The meaning of a joint's name. ``part`` is a role without its side, or '' if no word of the name is known."""
 
     part: str
     side: Side
@@ -69,7 +69,7 @@ class JointNameInfo(NamedTuple):
 
 
 def parse_joint_name(name: str) -> JointNameInfo:
-    """Read one joint's name.
+    """Parse a joint's name into part, side and whether the joint is auxiliary.
 
     >>> parse_joint_name("mixamorig7:LeftForeArm")
     JointNameInfo(part='elbow', side='left', auxiliary=False)

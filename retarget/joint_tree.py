@@ -13,7 +13,10 @@ _SMALLEST_BONE = 0.02  # of the figure's reach: shorter ones are no segments of 
 
 @dataclass(frozen=True)
 class Tree:
-    """Joints by index; ``length`` of the bone to the parent [m], ``reach`` the longest way down from a joint [m]."""
+    """A tree of joints by index.
+
+    ``length`` [m] is that of the bone to the parent; ``reach`` [m] is the length of the longest chain below a joint.
+    """
 
     parents: tuple[int, ...]
     children: tuple[tuple[int, ...], ...]
@@ -24,7 +27,7 @@ class Tree:
 
     @staticmethod
     def of(parents: Sequence[int], pos_w: Tensor) -> Tree:
-        """From parents (parents first) and positions (T, J, 3) [m]."""
+        """Build the tree from parent indices, parents first, and positions (T, J, 3) [m]."""
         sample = pos_w[:: max(1, len(pos_w) // _SAMPLES)]
         children: list[list[int]] = [[] for _ in parents]
         depth, length = [0] * len(parents), [0.0] * len(parents)
@@ -44,16 +47,16 @@ class Tree:
         return _SMALLEST_BONE * max(self.reach)
 
     def upwards(self, joint: int) -> Iterator[int]:
-        """The parent, its parent, and so on."""
+        """Yield the joint's ancestors, from its parent up to the root."""
         while (joint := self.parents[joint]) >= 0:
             yield joint
 
     def below(self, joint: int) -> list[int]:
-        """All joints below this one."""
+        """Return all joints below this one."""
         return [j for child in self.children[joint] for j in (child, *self.below(child))]
 
     def longest_below(self, joint: int) -> list[int]:
-        """The longest chain down from this joint."""
+        """Return the longest chain of joints below this joint."""
         chain = []
         while self.children[joint]:
             joint = max(self.children[joint], key=lambda c: self.reach[c] + self.length[c])
@@ -61,15 +64,15 @@ class Tree:
         return chain
 
     def common_ancestor(self, a: int, b: int) -> int:
-        """The lowest common ancestor of two joints."""
+        """Return the lowest common ancestor of two joints."""
         above = [a, *self.upwards(a)]
         return next(j for j in (b, *self.upwards(b)) if j in above)
 
     def path(self, top: int, bottom: int) -> list[int]:
-        """Joints from ``top`` down to ``bottom``, both included; empty if ``top`` is not an ancestor of ``bottom``."""
+        """Return the joints from ``top`` down to ``bottom``, both included; empty if ``top`` is no ancestor of it."""
         way = [bottom, *self.upwards(bottom)]
         return way[: way.index(top) + 1][::-1] if top in way else []
 
     def distance(self, a: int, b: int) -> float:
-        """Between two joints, the median over time [m]."""
+        """Return the distance [m] between two joints, the median over time."""
         return float((self._sample[:, a] - self._sample[:, b]).norm(dim=-1).median())

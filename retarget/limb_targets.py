@@ -1,7 +1,7 @@
-"""Targets of arms and legs, each from its first joint on, and contacts of their ends with the ground.
+"""Targets of arms and legs, and contacts of hands and feet with the ground.
 
-A limb keeps the recording's directions at the character's lengths, and its end the recording's reach. Its orientations
-follow from the directions and from the axis that its middle joint bends about.
+A limb keeps the directions of the recording's bones at the character's lengths. Its end keeps the recording's reach. The
+orientations of its bodies follow from the directions and from the bending axis of the knee or elbow.
 """
 
 import itertools
@@ -29,9 +29,9 @@ _HAND_REACH = 0.14  # [m] a wrist may be above ground with the hand on it
 
 
 def limb(scaled: ScaledSource, base: str, start: Tensor, trunk: Tensor) -> PartialTargets:
-    """The joints of a limb beyond its first, ``base``, a hip or shoulder; with a person's foot, or a dog's paw.
+    """Return the targets of a limb's joints beyond ``base``, its hip or shoulder, and of the foot or paw at its end.
 
-    The first is at ``start`` (T, 3) [m], on a body of the trunk that has the orientation ``trunk`` (T, 4).
+    The hip or shoulder is at ``start`` (T, 3) [m], on a body with the orientation ``trunk`` (T, 4).
     """
     rig, roles = scaled.rig, scaled.limb_roles(base)
     directions = [unit(scaled.pos(b) - scaled.pos(a)) for a, b in itertools.pairwise(roles)]
@@ -49,13 +49,13 @@ def limb(scaled: ScaledSource, base: str, start: Tensor, trunk: Tensor) -> Parti
 
 
 def hands(scaled: ScaledSource) -> PartialTargets:
-    """Contacts of a person's hands: a hand stands on the ground while its wrist is low and slow."""
+    """Return the contacts of a person's hands: a hand stands on the ground while its wrist is low and slow."""
     wrists = [f"{side}_wrist" for side in SIDES]
     return PartialTargets(contact={wrist: scaled.contact(wrist, 0.0, _HAND_REACH) for wrist in wrists})
 
 
 def _joints(scaled: ScaledSource, base: str, start: Tensor, directions: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Role -> (T, 3) [m] of a limb's joints but the first, from its bones' directions (T, 3)."""
+    """Return by role the positions (T, 3) [m] of a limb's joints after the first, from its bones' directions (T, 3)."""
     roles = scaled.limb_roles(base)
     lengths = [scaled.rig.length(a, b) for a, b in itertools.pairwise(roles)]
     places = [start]
@@ -72,10 +72,10 @@ def _joints(scaled: ScaledSource, base: str, start: Tensor, directions: Sequence
 
 
 def _bend_axes(scaled: ScaledSource, base: str, directions: Sequence[Tensor], trunk: Tensor) -> tuple[Tensor, Tensor]:
-    """The axis a knee or elbow bends about, scaled (T, 3) and at rest (3,).
+    """Return the bending axis of a knee or elbow: in the recording (T, 3), and of the character at rest (3,).
 
-    It is seen where the limb is bent. Where it is straight, the upper bone's own rotation tells (its axis is learned
-    from the bent frames), or, without rotations, the way the character's limb would swing there.
+    Where the limb is bent, the axis is the normal of its two bones. Where it is straight, the axis turns with the upper
+    bone's recorded rotation, calibrated on the bent frames. Without rotations it follows the shortest swing from rest.
     """
     rig, middle = scaled.rig, scaled.limb_roles(base)[1]
     upper, lower = directions[0], directions[1]
@@ -103,9 +103,9 @@ def _bend_axes(scaled: ScaledSource, base: str, directions: Sequence[Tensor], tr
 
 
 def _foot(scaled: ScaledSource, side: str, outward: Tensor, place: Tensor) -> PartialTargets:
-    """A person's foot, its ankle at ``place`` (T, 3) [m]: contacts of heel and toe, flat where both stand.
+    """Return the targets of a person's foot with its ankle at ``place`` (T, 3) [m], and contacts of heel and toe.
 
-    ``outward`` (T, 3) is the axis the knee bends about, to the left.
+    The foot is flat where both stand. ``outward`` (T, 3) is the knee's bending axis, which points to the left.
     """
     rig, ankle, toe = scaled.rig, f"{side}_ankle", f"{side}_toe"
     heel = scaled.pos(ankle)
@@ -126,7 +126,7 @@ def _foot(scaled: ScaledSource, side: str, outward: Tensor, place: Tensor) -> Pa
 
 
 def _foot_quat(scaled: ScaledSource, side: str, forward: Tensor, outward: Tensor, flat: Tensor) -> Tensor:
-    """(T, 4) of a foot, level where it is ``flat`` (T,) bool; ``forward`` (T, 3) is from heel to toe."""
+    """Return a foot's orientation (T, 4), calibrated to be level where ``flat`` (T,) is True; ``forward``: heel to toe."""
     rig, ankle, toe = scaled.rig, f"{side}_ankle", f"{side}_toe"
     ahead0 = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
     if toe in rig:
@@ -144,7 +144,7 @@ def _foot_quat(scaled: ScaledSource, side: str, forward: Tensor, outward: Tensor
 
 
 def _paw(scaled: ScaledSource, tip: str, outward: Tensor, above: Tensor) -> PartialTargets:
-    """A paw is flat on the ground, and in the air follows the bone above it, of orientation ``above`` (T, 4)."""
+    """Return the targets of a paw: flat on the ground; in the air it turns towards ``above`` (T, 4), the bone above it."""
     level = scaled.level(part_of(tip))
     left = unit(orthogonal(outward, UP))
     up = UP.expand_as(left)

@@ -25,12 +25,12 @@ _MAX_LINES = 40
 
 @dataclass(frozen=True)
 class Mapping:
-    """Joints by role, with notes for the user.
+    """The roles of a skeleton's joints, with notes for the user.
 
     Attributes:
-        joints: role -> index of the joint.
-        spine: joints from the pelvis to the chest, both included.
-        notes: what was guessed or left out, in words.
+        joints: index of the joint of each role.
+        spine: indices of the joints from the pelvis to the chest, both included.
+        notes: guesses and corrections, in words.
     """
 
     joints: dict[str, int]
@@ -47,10 +47,10 @@ def map_skeleton(
         names: the J joints' names.
         parents: index of each joint's parent, -1 for the root; parents come first.
         pos_w: (T, J, 3) [m], z up.
-        override: role -> joint name, taken as it is.
+        override: joint names by role, which take precedence.
 
     Raises:
-        ClipError: roles that nothing works without cannot be placed; the message holds the YAML to start from.
+        ClipError: a needed role cannot be found; the message contains a YAML to complete.
         ConfigError: ``override`` names a role or joint that does not exist.
     """
     tree = Tree.of(parents, pos_w)
@@ -73,7 +73,7 @@ def map_skeleton(
 
 
 def read_map(path: Path | str) -> dict[str, str]:
-    """A YAML of ``role: joint name`` lines. Raises ConfigError: a bad file, an unknown role, more than 40 lines."""
+    """Read a YAML of ``role: joint name`` lines. Raises ConfigError for a bad file, an unknown role or over 40 lines."""
     data = read_yaml(path)
     if len(data) > _MAX_LINES:
         raise ConfigError(f"{path}: {len(data)} lines; a map has at most {_MAX_LINES}")
@@ -86,7 +86,7 @@ def read_map(path: Path | str) -> dict[str, str]:
 
 
 def map_yaml(joints: MappingOf[str, int], names: Sequence[str]) -> str:
-    """A map file with the known roles filled in and the others blank, to be completed by hand."""
+    """Return a map file with the needed roles that are known filled in, and the others left blank for the user."""
     lines = [f'{role}: "{names[joints[role]]}"' if role in joints else f"{role}: # ?" for role in NEEDED]
     return "\n".join(lines)
 
@@ -99,7 +99,7 @@ def _given(override: MappingOf[str, str], names: Sequence[str]) -> dict[str, int
 
 
 def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, pos_w: Tensor, notes: list[str]) -> None:
-    """Wrists and ankles, by name, or by the skeleton's shape where no name tells."""
+    """Add wrists and ankles to ``joints``, by name or, if no name is known, by the skeleton's shape."""
     senses = [parse_joint_name(name) for name in names]
     for side in SIDES:
         for part in ("wrist", "ankle"):
@@ -115,7 +115,7 @@ def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, p
 
 
 def _walk_up(joints: dict[str, int], side: str, limb: Sequence[str], tree: Tree, names: Sequence[str]) -> None:
-    """From the end of a limb towards the trunk: one joint a bone, twist joints and bones of no length passed over."""
+    """Add a limb's other joints to ``joints``, from its end up to the trunk; skip twist joints and very short bones."""
     base, middle, end = (f"{side}_{part}" for part in limb[:3])
     other = opposite(end)
     if end not in joints or other not in joints:
@@ -161,7 +161,7 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
 
 
 def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:
-    """Toes, fingers and the tail."""
+    """Add toes, fingers and the tail to ``joints``."""
     for side in SIDES:
         for part, tip in (("ankle", "toe"), ("wrist", "finger")):
             end = joints.get(f"{side}_{part}")
@@ -184,7 +184,7 @@ def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str])
 
 
 def _swap_mistaken_sides(joints: dict[str, int], pos_w: Tensor, notes: list[str]) -> None:
-    """Feet point forward: where they point backward, the recording has left and right mixed up."""
+    """Swap left and right in ``joints`` if the feet point backward in at least 80 % of the frames."""
     pos = pos_w[:: max(1, len(pos_w) // 200)]
     if not all(f"{side}_toe" in joints for side in SIDES):
         return

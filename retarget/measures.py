@@ -30,8 +30,11 @@ _CLOSED_DEG = 5.0  # a loop that comes back so near is measured as the endless m
 
 @dataclass(frozen=True, eq=False)
 class SoleTrace:
-    """One foot's soles over time, all (T,): height of the lowest [m], horizontal speed [m/s] since the frame before, and
-    whether it stands."""
+    """One contact's soles over T frames.
+
+    ``height`` (T,) [m] is that of the lowest point, ``speed`` (T,) [m/s] the horizontal speed since the frame before, and
+    ``flags`` (T,) bool tells whether the sole stands.
+    """
 
     role: str
     height: Tensor
@@ -44,7 +47,7 @@ class SoleTrace:
         return self.flags & torch.cat((self.flags[:1], self.flags[:-1]))
 
     def cut(self, span: slice) -> SoleTrace:
-        """Some of the frames."""
+        """Return the frames of ``span`` only."""
         return SoleTrace(self.role, self.height[span], self.speed[span], self.flags[span])
 
 
@@ -53,16 +56,16 @@ class Measures:
     """All measures in the quality report, with curves over the T frames.
 
     Attributes:
-        error: role -> (T,) [m] to what was aimed at; empty without a recording.
-        stances: one a foot, paw or hand.
+        error: distance (T,) [m] of each role from its target; empty without a recording.
+        stances: traces of the soles, one for each contact.
         lowest: (T,) [m] height of the lowest point of the body.
-        limit_hits: (T,) bool.
-        collisions: (F,) bool at about 30 frames a second.
-        acceleration: (T,) [m/s²], the greatest of all bodies.
-        jumps: (T - 1,) [deg] greatest turn of a joint in a frame (or in 1/30 s, if that is shorter), at most 30 where the
-            recorded bones turn within 10 as much in that frame or the next.
-        seam: between the end and the start; None where the motion is no loop.
-        effort: torques.
+        limit_hits: (T,) bool: whether a hinge is beyond its range.
+        collisions: (F,) bool: whether the body collides with itself, at about 30 frames a second.
+        acceleration: (T,) [m/s²] greatest acceleration of any body.
+        jumps: (T - 1,) [deg] greatest turn of a joint in a frame, or in 1/30 s if that is shorter. A joint counts with at
+            most 30 if the recorded bones turn as much, within 10, in that frame or beside it.
+        seam: the seam between end and start; None if the motion is no loop.
+        effort: the torques that the motion needs.
     """
 
     motion: Motion
@@ -78,7 +81,7 @@ class Measures:
 
 
 def measure(motion: Motion, character: Character, targets: Targets | None = None) -> Measures:
-    """All measures of a motion; with ``targets`` also its distance from them, frame by frame."""
+    """Measure a motion; with ``targets`` also measure its distance from them in every frame."""
     rig, tree = RetargetRig(character), KinematicTree(character)
     configuration = Configuration.of(motion)
     bodies = tree.forward(configuration)
@@ -124,7 +127,7 @@ def _errors(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, targets: T
 
 
 def _soles(rig: RetargetRig, tree: KinematicTree, bodies: BodyPoses, motion: Motion) -> list[Sole]:
-    """Contacts of the motion itself, for motions without a recording: a sole stands while it is low and slow."""
+    """Find the contacts of a motion without a recording: a sole stands while it is low and slow."""
     pace = speed(motion.root_pos_w * torch.tensor([1.0, 1.0, 0.0]), motion.times)
     found = []
     for name in rig.character.config.allowed_contacts:
@@ -161,7 +164,7 @@ def _limit_hits(tree: KinematicTree, configuration: Configuration) -> Tensor:
 
 
 def _acceleration(pos: Tensor, times: Tensor) -> Tensor:
-    """(T,) [m/s²] over two steps of a sixtieth of a second or one frame: shorter ones are the recording's noise."""
+    """Return the greatest acceleration (T,) [m/s²] of any body, from second differences over steps of 1/60 s or a frame."""
     step = max(1, round(_STEP_S / float(times.diff().median())))
     if len(pos) < 2 * step + 1:
         return torch.zeros(len(pos), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Targets for a part of the character, frame by frame; two parts are merged with ``|``."""
+"""Targets for a part of the character in every frame; ``|`` merges the targets of two parts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class PartialTargets:
-    """Some key bodies over T frames, world axes.
+    """Targets of some key bodies over T frames, in world axes.
 
     Attributes:
-        pos: role -> (T, 3) [m].
-        quat: body index -> orientation (T, 4) wxyz.
-        contact: role -> (T,) bool, whether it stands on the ground.
+        pos: position (T, 3) [m] of each role.
+        quat: orientation (T, 4) wxyz of each body, by index.
+        contact: (T,) bool for each role: whether it stands on the ground.
     """
 
     pos: dict[str, Tensor] = field(default_factory=dict)
@@ -22,5 +22,5 @@ class PartialTargets:
     contact: dict[str, Tensor] = field(default_factory=dict)
 
     def __or__(self, other: PartialTargets) -> PartialTargets:
-        """The union of both; entries of ``other`` win."""
+        """Return the union of both; entries of ``other`` take precedence."""
         return PartialTargets(self.pos | other.pos, self.quat | other.quat, self.contact | other.contact)

@@ -1,8 +1,8 @@
-"""Retargets a recording to a character: the steps in order.
+"""Retargets a recording to a character.
 
 First the joints are mapped to roles. Then the whole recording is scaled to the character and searched for contacts.
-Finally the requested frames, and some on each side of them, are solved together, so that moving a cut does not change the
-middle of a clip.
+Finally the requested frames are solved together with some frames on each side, so that a clip cut elsewhere keeps its
+middle.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Options:
     """The part of a recording to use, and the edits to make.
 
     Attributes:
-        start, end: of the part that is wanted [s]; the whole by default.
-        loop: close it into a cycle; without ``start`` or ``end`` the best one is looked for.
-        mirror: swap left and right.
-        speed: times as fast.
-        repair: solve a clip of the character's own skeleton too, so that its feet stand and keep out of the ground.
+        start, end: times of the wanted part [s]; by default the whole recording.
+        loop: whether to close the part into a cycle; without ``start`` and ``end`` the best cycle is searched for.
+        mirror: whether to swap left and right.
+        speed: factor of the playing speed.
+        repair: whether to solve a clip of the character's own skeleton too, which otherwise keeps its joint rotations.
         fps: frame rate of the result [1/s]; the recording's by default.
     """
 
@@ -82,13 +82,13 @@ def retarget(
     names: MappingOf[str, str] | None = None,
     settings: SolverConfig | None = None,
 ) -> Retargeted:
-    """Retarget a clip of any skeleton to ``character``; ``names`` overrides the mapping (role -> joint).
+    """Retarget a clip of any skeleton to ``character``; ``names`` gives joint names by role and overrides the mapping.
 
-    A clip of the same skeleton keeps every joint rotation as it is.
+    A clip of the character's own skeleton keeps every joint rotation, unless ``options.repair`` is set.
 
     Raises:
-        ClipError: the recording is no body, is broken, or has no frames where they are wanted.
-        InputError: the character has no key bodies.
+        ClipError: a needed joint is not found, the recording is broken, or the wanted part has fewer than two frames.
+        InputError: the character lacks needed key bodies.
     """
     options = options or Options()
     same = None if options.repair else _taken_over(clip, character)
@@ -117,7 +117,7 @@ def retarget(
 
 
 def _edited(motion: Motion, character: Character, options: Options) -> Retargeted:
-    """A motion on the character's own skeleton: resampled, cut and closed, with its joint rotations taken over."""
+    """Apply the options to a motion of the character's own skeleton, which keeps its joint rotations."""
     if options.fps is not None:
         motion = _at_rate(motion, options.fps / options.speed)
     first, last = _span(motion.times, options, motion.name)
@@ -132,7 +132,7 @@ def _edited(motion: Motion, character: Character, options: Options) -> Retargete
 def _looped(
     result: Retargeted, rig: RetargetRig, options: Options, settings: SolverConfig | None, already_retargeted: bool
 ) -> Retargeted:
-    """A solved motion as a cycle: found if no part was asked for, closed, and solved again between cycles of itself."""
+    """Make a cycle of a solved motion: find one if no part was asked for, close it, and solve it again among copies."""
     motion, targets, notes = result.motion, result.targets, result.notes
     if options.start is None and options.end is None:
         first, last = find_cycle(motion, rig.character)
@@ -144,7 +144,7 @@ def _looped(
 
 
 def _turn_note(cycle: Motion) -> tuple[str, ...]:
-    """What training makes of a cycle's turn, if it turns by over a degree."""
+    """Return a note on how training treats the turn of a cycle that turns by more than a degree."""
     turn = math.degrees(heading_change(cycle))
     if abs(turn) <= 1.0:
         return ()
@@ -165,7 +165,7 @@ def solve(
 
 
 def resolve_closed_loop(motion: Motion, character: Character, settings: SolverConfig | None = None) -> Motion:
-    """Close a looped motion of this character, solve it once between copies of its cycle, and lift it out of the ground."""
+    """Close a looped motion of this character, solve it once among copies of itself, and lift it out of the ground."""
     return lift_penetration(
         _resolved(close_loop(motion), RetargetRig(character), settings, already_retargeted=True)[0], character
     )
@@ -174,9 +174,9 @@ def resolve_closed_loop(motion: Motion, character: Character, settings: SolverCo
 def _resolved(
     motion: Motion, rig: RetargetRig, settings: SolverConfig | None, already_retargeted: bool
 ) -> tuple[Motion, dict[str, Tensor]]:
-    """A closed motion solved once more between cycles of itself: closing it has moved feet that stand.
+    """Solve a closed motion again among copies of its cycle, because closing it has moved standing feet.
 
-    With it comes when its feet stand.
+    Returns the motion and, for each role with contacts, (T,) bool: whether it stands.
     """
     last = motion.num_frames - 1
     before = -(-_MARGIN // last)  # cycles
@@ -189,27 +189,27 @@ def _resolved(
 
 
 def own_keypoints(motion: Motion, rig: RetargetRig) -> Tensor:
-    """Positions of the rig's key bodies in a motion of this character, (T, K, 3) [m]."""
+    """Return the positions (T, K, 3) [m] of the rig's key bodies in a motion of the rig's character."""
     tree = KinematicTree(rig.character)
     return tree.points(tree.forward(Configuration.of(motion)), rig.body, rig.at)
 
 
 def _own_source(motion: Motion, rig: RetargetRig) -> Source:
-    """A motion of the rig's own as a recording of its key bodies."""
+    """Convert a motion of the rig's character to a recording of the rig's key bodies."""
     quat = KinematicTree(rig.character).forward(Configuration.of(motion)).quat[:, rig.body]
     pos, parents = own_keypoints(motion, rig), (-1,) * len(rig.roles)
     return Source(motion.name, rig.roles, parents, motion.times, pos, quat, motion.source, motion.license)
 
 
 def _own_mapping(rig: RetargetRig) -> Mapping:
-    """Every key body is itself."""
+    """Return the mapping of a recording of the rig's key bodies: joint k has the role of key body k."""
     joints = {role: index for index, role in enumerate(rig.roles)}
     spine = [joints[role] for role in ("pelvis", "spine", "chest") if role in joints]
     return Mapping(joints, tuple(spine), ())
 
 
 def _span(times: Tensor, options: Options, name: str) -> tuple[int, int]:
-    """First and last frame that are wanted. Raises ClipError where there are not two."""
+    """Return the first and last frame of the wanted part. Raises ClipError if it has fewer than two frames."""
     start, end = options.start or 0.0, float(times[-1]) if options.end is None else options.end
     inside = ((times >= start - 1e-6) & (times <= end + 1e-6)).nonzero()[:, 0]
     if len(inside) < 2:
@@ -245,7 +245,7 @@ def _finished(motion: Motion, character: Character, options: Options, lift: bool
 
 
 def _taken_over(clip: Motion | SkeletonMotion | KeypointMotion, character: Character) -> Motion | None:
-    """The clip as a motion of the character, joint by joint, where its skeleton is the character's own."""
+    """Return the clip as a motion of the character if its skeleton is the character's own, else None."""
     if isinstance(clip, Motion):
         return clip if clip.character == character.name else None
     if isinstance(clip, KeypointMotion):
@@ -284,6 +284,6 @@ def _as_skeleton(motion: Motion) -> SkeletonMotion:
 
 
 def _at_rate(motion: Motion, fps: float) -> Motion:
-    """At the rate nearest to ``fps`` [1/s] that keeps the last frame."""
+    """Resample a motion at the rate nearest to ``fps`` [1/s] that keeps the last frame."""
     count = max(2, round(motion.duration * fps) + 1)
     return resample_at(motion, torch.linspace(0, motion.duration, count, dtype=torch.float64))

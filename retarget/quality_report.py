@@ -24,7 +24,10 @@ _UNSUPPORTED = 0.5  # body weights
 
 @dataclass(frozen=True)
 class Threshold:
-    """A value up to ``good`` passes, a value up to ``fair`` is a warning; ``remedy`` tells the user how to correct the clip."""
+    """The limits of a measure: a value up to ``good`` passes, up to ``fair`` is a warning, and above fails.
+
+    ``remedy`` tells the user how to correct the clip.
+    """
 
     label: str
     unit: str
@@ -112,7 +115,7 @@ THRESHOLDS: dict[str, Threshold] = {
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report."""
+    """One line of the report: a measure, its value and verdict, its threshold, and a remedy unless it passes."""
 
     name: str
     label: str
@@ -135,12 +138,12 @@ class QualityReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all checks."""
+        """The worst verdict of all checks."""
         found = {check.verdict for check in self.checks}
         return "fail" if "fail" in found else "warn" if "warn" in found else "pass"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; scripts rely on the names."""
+        """Return plain values for JSON; scripts rely on the names."""
         value = {check.name: check.value for check in self.checks}
         error = None
         if "keypoint_error_mean" in value:
@@ -180,7 +183,7 @@ class QualityReport:
 def make_quality_report(
     motion: Motion, character: Character, targets: Targets | None = None, notes: Sequence[str] = ()
 ) -> QualityReport:
-    """Measure a motion and make its report; with ``targets`` its distance from the recording too."""
+    """Measure a motion and make its report, which with ``targets`` includes the distance from the recording."""
     measures = measure(motion, character, targets)
     checks = [_judge(name, value) for name, value in _values(measures).items()]
     return QualityReport(motion, character, measures, tuple(checks), tuple(notes))

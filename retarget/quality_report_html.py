@@ -1,4 +1,4 @@
-"""The report card as one HTML page that needs nothing else: verdicts, a strip of stick figures, curves over time."""
+"""Writes the quality report as one self-contained HTML page: verdicts, a strip of stick figures, curves over time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ svg{display:block;width:100%;height:auto;margin:.3em 0 1em;background:#f6f8fa}
 
 
 def quality_report_html(card: QualityReport) -> str:
-    """The quality report as one HTML page."""
+    """Return the quality report as one HTML page."""
     motion, verdict = card.motion, card.verdict
     title = html.escape(f"{motion.name} on {card.character.name}")
     rows = "".join(
@@ -49,7 +49,7 @@ def quality_report_html(card: QualityReport) -> str:
 
 
 def _strip(card: QualityReport) -> str:
-    """Stick figures from the side, evenly spaced in time; a grey line is the ground."""
+    """Draw ten stick figures from the side as SVG, evenly spaced in time; a grey line is the ground."""
     motion = card.motion
     tree = KinematicTree(card.character)
     frames = torch.linspace(0, motion.num_frames - 1, _POSES).round().long()
@@ -100,7 +100,7 @@ def _plots(card: QualityReport) -> list[tuple[str, str]]:
 
 
 def _plot(times: Tensor, curves: Sequence[Tensor], mark: float | None = None) -> str:
-    """Curves over time in one frame, with the range of values at the left."""
+    """Plot curves over time as SVG, with the range of values at the left and a dashed line at ``mark``."""
     stride = max(1, len(times) // _WIDTH)
     low = min(0.0, *(float(c.min()) for c in curves))
     high = max(low + 1e-3, *(float(c.max()) for c in curves), mark or low)

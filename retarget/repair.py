@@ -1,6 +1,7 @@
-"""Repairs a character's own clip before training: published clips skate, sink and jump where they loop.
+"""Repairs a character's own clip before training: in published clips feet slide, sink and jump where the clip loops.
 
-The clip is retargeted to itself, with standing feet held and the loop closed. A second candidate only has its loop closed.
+One candidate is the clip retargeted to its own character, with standing feet held and the loop closed. Another only has
+its loop closed.
 A candidate replaces the clip if its quality report is better and no further check fails. While a check still fails, the
 result is retargeted to itself again, and then more smoothly.
 """
@@ -27,8 +28,7 @@ _repaired: dict[str, Motion] = {}  # training, evaluation and film of one proces
 def repair(motion: Motion, character: Character) -> Motion:
     """Lift a motion out of the ground; if its quality report does not pass, also hold its standing feet and close its loop.
 
-    Every frame keeps its time; only how the body gets there differs. Raises ClipError if the motion is not of this
-    character.
+    Every frame keeps its time; only poses change. Raises ClipError if the motion belongs to another character.
     """
     check_character(motion, character)
     key = _fingerprint(motion)
@@ -40,7 +40,7 @@ def repair(motion: Motion, character: Character) -> Motion:
 
 
 def fault_counts(card: QualityReport) -> tuple[int, int]:
-    """Numbers of failed checks and of checks that do not pass; smaller is better."""
+    """Return the numbers of failed checks and of checks that do not pass; smaller is better."""
     verdicts = [check.verdict for check in card.checks]
     return verdicts.count("fail"), len(verdicts) - verdicts.count("pass")
 
@@ -63,14 +63,14 @@ def _best(motion: Motion, character: Character) -> Motion:
 
 
 def _candidates(motion: Motion, character: Character) -> Iterator[Motion]:
-    """Candidates for a better clip; those that change least come first."""
+    """Yield candidates for a better clip: first the clip with its loop closed, then the clip solved anew."""
     if motion.loop:
         yield lift_penetration(close_loop(motion), character)
     yield _solved(motion, character, SolverConfig())
 
 
 def _resolved_candidates(motion: Motion, character: Character) -> Iterator[Motion]:
-    """Solved several times over, each time towards the last; a cycle between cycles of itself."""
+    """Yield candidates that are solved up to three times in a row, with ever more smoothing."""
     for smooth in _SMOOTHER:
         settings, candidate = SolverConfig(smooth_turn=smooth), motion
         for _ in range(_PASSES):

@@ -1,4 +1,4 @@
-"""A motion file onto a character: read, retargeted, judged."""
+"""Reads a motion file, retargets it to a character, and makes its quality report."""
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -36,9 +36,10 @@ def retarget_file(
     reading: ReadOptions = NO_OPTIONS,
     map_file: Path | None = None,
 ) -> RetargetResult:
-    """Read and retarget. ``character`` is a name, or a figure's own MJCF or YAML, whose copy is put beside ``out``.
+    """Read a motion file and retarget it.
 
-    Raises InputError: anything wrong with the file, the map or the character.
+    ``character`` is a name, or the path of a user's MJCF or YAML; the converted character is written beside ``out``.
+    Raises InputError if the file, the map or the character cannot be used.
     """
     _check_out(file, out)
     names = read_map(map_file) if map_file else None
@@ -50,7 +51,7 @@ def retarget_file(
 
 
 def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
-    """A motion file, or a clip by its name in the catalogue. Raises InputError."""
+    """Load a motion file, or a clip by its name in the catalogue. Raises InputError."""
     if file.suffix or str(file) not in clip_names():
         return read_clip(file, reading)
     options = {"fps": "the file's frame rate"}
@@ -63,7 +64,7 @@ def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
 
 
 def quality_report_of(clip: Clip) -> QualityReport | None:
-    """The quality report of a clip of one of our characters, with a note on its repair for training."""
+    """Return the quality report of a clip of one of our characters, with a note on its repair; None for other clips."""
     if not isinstance(clip, Motion):
         return None
     character = load_character(clip.character)
@@ -75,7 +76,7 @@ def _check_out(file: Path, out: Path) -> None:
     if out.suffix.lower() != ".npz":
         raise InputError(f"{out}: a retargeted clip is an .npz file: --out {out.with_suffix('.npz')}")
     if out.exists() and file.exists() and out.samefile(file):
-        raise InputError(f"{out}: is the input file, which would be overwritten; choose another --out")
+        raise InputError(f"{out} is the input file, which would be overwritten; choose another --out")
 
 
 def _when_trained(clip: Motion, character: Character) -> str:
@@ -89,7 +90,7 @@ def _when_trained(clip: Motion, character: Character) -> str:
 
 
 def _character(name: str, out: Path) -> tuple[Character, tuple[str, ...]]:
-    """The character, and a note on the files that its MJCF includes."""
+    """Return the character, and a note on the other files that its MJCF reads, if there are any."""
     if not name.endswith((".xml", ".mjcf", ".yaml", ".yml")):
         return load_character(name), ()
     figure = user_character(Path(name), out.parent)

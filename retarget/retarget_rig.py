@@ -20,11 +20,11 @@ _HIGH_ANKLE = 0.15  # of the height of the hips
 
 @dataclass(frozen=True, eq=False)
 class CollisionSpheres:
-    """Spheres fixed to bodies (a box's corners have no radius): the lowest of them touches the ground first.
+    """P spheres fixed to bodies, which stand for their collision geoms; a box is eight spheres of radius 0.
 
     Attributes:
-        body: (P,) index.
-        at: (P, 3) in the body's frame [m].
+        body: (P,) indices of the bodies.
+        at: (P, 3) centres in the bodies' frames [m].
         radius: (P,) [m].
     """
 
@@ -33,13 +33,13 @@ class CollisionSpheres:
     radius: Tensor
 
     def pick(self, point: int) -> CollisionSpheres:
-        """One point alone."""
+        """Return one sphere alone."""
         return CollisionSpheres(
             self.body[point : point + 1], self.at[point : point + 1], self.radius[point : point + 1]
         )
 
     def of_body(self, body: int) -> CollisionSpheres:
-        """The points of one body."""
+        """Return the spheres of one body."""
         chosen = self.body == body
         return CollisionSpheres(self.body[chosen], self.at[chosen], self.radius[chosen])
 
@@ -62,20 +62,20 @@ class RetargetRig:
         return role in self.roles
 
     def body_of(self, role: str) -> int:
-        """Index of the body that plays a role."""
+        """Return the index of the body that plays a role."""
         return int(self.body[self.roles.index(role)])
 
     def rest(self, role: str) -> Tensor:
-        """Place of a role at the zero pose, the root at the origin, (3,) [m]."""
+        """Return the position (3,) [m] of a role at the zero pose, with the root at the origin."""
         k = self.roles.index(role)
         return self._rest[int(self.body[k])] + self.at[k]
 
     def middle(self, part: str) -> Tensor:
-        """Midpoint between the left and the right joint of a part at the zero pose, (3,) [m]."""
+        """Return the midpoint (3,) [m] between the left and the right joint of a part at the zero pose."""
         return (self.rest(f"left_{part}") + self.rest(f"right_{part}")) / 2
 
     def limb(self, base: str) -> tuple[str, ...]:
-        """Joints of the limb that starts at ``base``, from the trunk to the foot or hand, or to a paw's tip."""
+        """Return the roles of the limb that starts at ``base``, from the trunk to the foot or hand, or to a paw's tip."""
         limb = next(limb for limb in LIMBS if limb[0] == base)
         return tuple(role for role in limb[: 4 if self.digitigrade else 3] if role in self)
 
@@ -90,7 +90,7 @@ class RetargetRig:
         return float((self.rest(b) - self.rest(a)).norm())
 
     def bend_axis(self, role: str) -> Tensor | None:
-        """World axis (3,) at zero pose about which the hinge at ``role`` bends; None where there is no hinge."""
+        """Return the world axis (3,) about which the hinge at ``role`` bends, at zero pose; None if it is no hinge."""
         joint_index = self.character.bodies[self.body_of(role)].joint
         joint = None if joint_index is None else self.character.joints[joint_index]
         if joint is None or joint.kind != "hinge":
@@ -111,18 +111,18 @@ class RetargetRig:
         return float((self._rest[points.body, 2] + points.at[:, 2] - points.radius).min())
 
     def sole_height(self, role: str) -> float:
-        """Height of the underside of a role's body at zero pose, the root at the origin [m]."""
+        """Return the height [m] of the underside of a role's body at zero pose, with the root at the origin."""
         body = self.body_of(role)
         points = self.surface.of_body(body)
         return float((self._rest[body, 2] + points.at[:, 2] - points.radius).min())
 
     def clearance(self, role: str) -> float:
-        """Height of a role's joint above the underside of its body [m]."""
+        """Return the height [m] of a role's joint above the underside of its body, at zero pose."""
         return float(self._rest[self.body_of(role), 2]) - self.sole_height(role)
 
     @cached_property
     def surface(self) -> CollisionSpheres:
-        """Points of all bodies."""
+        """The spheres of all bodies."""
         rows = [(b, *point) for b, body in enumerate(self.character.bodies) for point in _geom_points(body.geom)]
         return CollisionSpheres(
             torch.tensor([row[0] for row in rows]),
@@ -131,7 +131,7 @@ class RetargetRig:
         )
 
     def sole(self, role: str) -> CollisionSpheres:
-        """The points a role's body stands on: rear and front edge of a box's underside, or its lowest sphere."""
+        """Return the spheres that a role's body stands on: the rear and front edge of a box, or the lowest spheres."""
         body = self.body_of(role)
         points = self.surface.of_body(body)
         height = points.at[:, 2] - points.radius
@@ -158,7 +158,7 @@ def _rest_positions(character: Character) -> Tensor:
 
 
 def _geom_points(geom: Geom) -> list[tuple[Tensor, float]]:
-    """Centres in the body's frame and radii of the spheres that span a geom."""
+    """Return centres (3,) [m] in the body's frame and radii [m] of the spheres that span a geom."""
     centre = torch.tensor(geom.pos, dtype=torch.float64)
     quat = torch.tensor(geom.quat, dtype=torch.float64)
     if geom.shape == "sphere":

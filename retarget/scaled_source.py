@@ -20,14 +20,14 @@ from retarget.source import Source
 
 
 class ScaledSource:
-    """The recording's T frames by role. Raises ClipError if the recording's legs have no length.
+    """A scaled recording of T frames, by role. Raises ClipError if the recording's legs have no length.
 
     Attributes:
-        rig: whose size it has.
-        mapping: role -> joint of the recording.
-        points: (T, J, 3) [m] of the recording's joints.
-        scale: the character's legs over the recording's.
-        noisy_contacts: paws stand less surely than in a recording.
+        rig: the character whose size the recording is scaled to.
+        mapping: the recording's joints by role.
+        points: (T, J, 3) [m] scaled positions of the recording's joints.
+        scale: length of the character's legs divided by that of the recording's.
+        noisy_contacts: whether standing paws jitter and drift, as in clips that were retargeted before.
     """
 
     def __init__(self, rig: RetargetRig, source: Source, mapping: Mapping, noisy_contacts: bool):
@@ -48,62 +48,62 @@ class ScaledSource:
         return role in self.mapping.joints
 
     def pos(self, role: str) -> Tensor:
-        """Position of a role over time, (T, 3) [m]."""
+        """Return the position (T, 3) [m] of a role."""
         return self.points[:, self.mapping.joints[role]]
 
     def rotation(self, role: str) -> Tensor | None:
-        """The joint's recorded orientation (T, 4) wxyz; None if the recording has no rotations."""
+        """Return the recorded orientation (T, 4) wxyz of a role; None if the recording has none."""
         quat = self._source.quat_w
         return None if quat is None or not self.has(role) else quat[:, self.mapping.joints[role]]
 
     def middle(self, part: str) -> Tensor:
-        """Midpoint between the left and the right joint of a part, (T, 3) [m]."""
+        """Return the midpoint (T, 3) [m] between the left and the right joint of a part."""
         return (self.pos(f"left_{part}") + self.pos(f"right_{part}")) / 2
 
     def lateral(self, part: str) -> Tensor:
-        """Vector from the right joint of a part to the left one, (T, 3) [m]."""
+        """Return the vector (T, 3) [m] from the right joint of a part to the left one."""
         return self.pos(f"left_{part}") - self.pos(f"right_{part}")
 
     def limb_roles(self, base: str) -> tuple[str, ...]:
-        """The joints of the limb that starts at ``base``, from the trunk outwards, that recording and rig have."""
+        """Return the roles of the limb that starts at ``base`` and that both recording and rig have, trunk first."""
         return tuple(role for role in self.rig.limb(base) if self.has(role))
 
     def recorded_length(self, base: str) -> float:
-        """Sum of a limb's bone lengths in the recording, before scaling [m]."""
+        """Return the sum [m] of a limb's bone lengths in the recording, before scaling."""
         joints = [self.mapping.joints[role] for role in self.limb_roles(base)]
         pos = self._source.pos_w
         return sum(float((pos[:, a] - pos[:, b]).norm(dim=-1).median()) for a, b in itertools.pairwise(joints))
 
     def own_length(self, base: str) -> float:
-        """Sum of the same bones' lengths of the character [m]."""
+        """Return the sum [m] of the lengths of the same bones in the character."""
         roles = self.limb_roles(base)
         return sum(self.rig.length(a, b) for a, b in itertools.pairwise(roles))
 
     def level(self, part: str) -> float:
-        """Height [m] of a left or right joint when it stands."""
+        """Return the height [m] of a part's joint when it stands, the lower of left and right."""
         roles = [f"{side}_{part}" for side in SIDES if self.has(f"{side}_{part}")]
         return min(standing_level(self.pos(role), self._source.times) for role in roles)
 
     def contact(self, role: str, level: float, rise: float = MAX_RISE) -> Tensor:
-        """(T,) bool: the joint is slow and no more than ``rise`` above ``level`` [m]."""
+        """Return (T,) bool: whether the joint is slow and less than ``rise`` [m] above ``level`` [m]."""
         pelvis = self.middle("hip") * torch.tensor([1.0, 1.0, 0.0])
         times = self._source.times
         return find_contact(self.pos(role), times, level, rise, speed(pelvis, times), self.noisy_contacts)
 
     def turned(self) -> dict[int, Tensor]:
-        """Body index -> (T,) [rad]: how far its recorded bone and the one above it turn from the frame before."""
+        """Return by body index (T,) [rad]: the turn since the previous frame of its recorded bone plus its parent's."""
         joint_of = {self.rig.body_of(role): role for role in self.rig.roles if self.has(role)}
         steps = {body: self._bone_turn(role) for body, role in joint_of.items()}
         parents = [b.parent for b in self.rig.character.bodies]
         return {b: step + steps.get(parents[b], torch.zeros_like(step)) for b, step in steps.items()}
 
     def _slope(self) -> Tensor:
-        """(T, J) height [m] of a floor that is not level, where standing feet say so over at least a few metres."""
+        """Return the height (T, J) [m] of a tilted floor under the joints, as far as standing feet show it; else 0."""
         roles = [f"{side}_{part}" for side in SIDES for part in ("ankle", "toe") if self.has(f"{side}_{part}")]
         return tilted_floor([self.pos(role) for role in roles], self._source.times, self.points)
 
     def _bone_turn(self, role: str) -> Tensor:
-        """(T,) [rad] of a joint's rotation, or, where there is none, of the direction to the joint below it."""
+        """Return the turn (T,) [rad] of a joint since the previous frame; without rotations, that of the bone below it."""
         rotation = self.rotation(role)
         if rotation is not None:
             step = quat_angle(rotation[1:], rotation[:-1])

@@ -1,4 +1,4 @@
-"""Limbs of a skeleton whose names say nothing, from its shape: two chains that end low, two that end elsewhere."""
+"""Finds the limbs of a skeleton without known joint names by its shape: the legs are the two chains that end lowest."""
 
 from itertools import combinations, pairwise
 
@@ -9,10 +9,10 @@ from retarget.joint_tree import Tree
 
 
 def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
-    """Ankles and wrists by role, empty if the skeleton does not look like a body with four limbs.
+    """Return the joints of ankles and wrists by role; empty if the skeleton has no four limbs.
 
-    The legs are the two longest chains that end lowest; the arms are the two most alike chains that leave the trunk above
-    them. A limb's two longest bones in a row are its upper and lower part. Left is left of the way the toes point.
+    The legs are the pair of like chains that ends lowest. The arms are the longest pair of like chains that leaves the
+    trunk above the legs. A limb's two longest bones in a row are its upper and lower part. The toes point forward.
     """
     height = pos_w[..., 2].mean(0)
     leaves = [j for j, children in enumerate(tree.children) if not children]
@@ -41,7 +41,7 @@ def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
 
 
 def _alike(tree: Tree, a: int, b: int) -> bool:
-    """Whether two leaves end chains of the same bone lengths."""
+    """Whether two leaves end chains of at least three bones whose lengths agree within 10 %."""
     top = tree.common_ancestor(a, b)
     bones = [[tree.length[j] for j in tree.path(top, leaf)[1:]] for leaf in (a, b)]
     if len(bones[0]) != len(bones[1]) or len(bones[0]) < 3:
@@ -54,7 +54,7 @@ def _limb_length(tree: Tree, leaf: int) -> float:
 
 
 def _limb_end(tree: Tree, leaf: int, trunk: int) -> int:
-    """The joint at the end of the two longest bones in a row."""
+    """Return the joint at the end of a limb's two longest bones in a row."""
     chain = tree.path(trunk, leaf)[1:]
     ends = list(pairwise(chain))
     return max(ends, key=lambda pair: tree.length[pair[0]] + tree.length[pair[1]])[1]

@@ -1,9 +1,8 @@
 """Inverse kinematics of a whole clip at once: every iteration is one damped Gauss-Newton step of all frames together.
 
-A smoothness cost pulls every frame towards the mean of its two neighbours. Each
-iteration couples a frame to its neighbours only. A frame therefore depends on no frame further away than the number of
-iterations, and a clip cut elsewhere keeps its middle. The normal equations are formed in float32, several hundred frames a batch, from
-residuals in float64; the poses stay float64.
+A smoothness cost pulls every frame towards the mean of its two neighbours. Each iteration couples a frame to its
+neighbours only. A frame therefore depends on no frame further away than the number of iterations, and a clip cut
+elsewhere keeps its middle. Residuals and poses are float64; the normal equations are float32, in batches of frames.
 """
 
 from __future__ import annotations
@@ -43,11 +42,12 @@ class SolverConfig:
     """Weights and limits of the solver.
 
     Attributes:
-        iterations: Gauss-Newton steps.
-        smooth_turn, smooth_move: weight of lying between one's neighbours [m/rad], [1].
+        iterations: number of Gauss-Newton steps.
+        smooth_turn, smooth_move: weights of the distance from the mean of the two neighbours [m/rad], [1].
         ground: weight of a point below the ground.
-        damping: weight of a step, against overshooting [m/rad].
-        largest_step: of any angle in one iteration [rad].
+        damping: weight of the step itself, against overshooting [m/rad].
+        largest_step: largest change of any angle in one iteration [rad].
+        batch: number of frames whose equations are formed together.
     """
 
     iterations: int = 6
@@ -68,13 +68,13 @@ class Solver:
         self._limits = _Limits(tree)
 
     def solve(self, objective: IkObjective, start: Configuration) -> Configuration:
-        """Poses from a start to the objective."""
+        """Return the configuration that the iterations reach from ``start``."""
         configuration = self._iterate_all(objective, self._limits.clamp(start))
         configuration = self._lift_sunk_frames(objective, configuration)
         return self._without_jumps(objective, configuration)
 
     def _iterate_all(self, objective: IkObjective, configuration: Configuration) -> Configuration:
-        """Gauss-Newton steps of all frames; after the first few, of the frames alone that still move."""
+        """Iterate all frames; after the first few iterations, only the frames that still move."""
         moving = torch.arange(len(configuration))
         for iteration in range(self.config.iterations):
             near = _TOUCHING if iteration >= _SETTLED_AFTER else 0.0
@@ -86,7 +86,7 @@ class Solver:
         return configuration
 
     def _lift_sunk_frames(self, objective: IkObjective, configuration: Configuration) -> Configuration:
-        """More steps of the frames that are still in the ground, with their lowest points pinned to it."""
+        """Iterate the frames that are still in the ground, with the points below it pinned to the ground."""
         pinned = objective
         for _ in range(_LIFTS):
             heights = self._heights(self.tree.forward(configuration))
@@ -101,7 +101,7 @@ class Solver:
     def _without_jumps(self, objective: IkObjective, configuration: Configuration) -> Configuration:
         """Solve the frames around each jump of a joint again, starting from an interpolation across the jump.
 
-        Neighbours may have settled in different poses that are equally good. Jumps that are aimed at are left.
+        Neighbouring frames may have settled in different poses that are equally good. Jumps of the targets are kept.
         """
         steps = quat_angle(configuration.joint_quat[1:], configuration.joint_quat[:-1]).amax(1)
         jumps = (steps > _JUMP) & (quat_angle(objective.quat[1:], objective.quat[:-1]).amax(1) < _JUMP)
@@ -136,7 +136,7 @@ class Solver:
     def _iterate(
         self, objective: IkObjective, configuration: Configuration, frames: Tensor, near: float
     ) -> Configuration:
-        """One step of the chosen frames."""
+        """Take one Gauss-Newton step of the chosen frames and return the configuration of all frames."""
         between = _between_neighbours(configuration)
         parts = []
         for batch in torch.split(frames, self.config.batch):
@@ -158,7 +158,7 @@ class Solver:
     def _step(
         self, objective: IkObjective, configuration: Configuration, between: Configuration, frames: Tensor, near: float
     ) -> Tensor:
-        """One step (F, D) of a batch of frames."""
+        """Return the Gauss-Newton step (F, D) of a batch of frames."""
         tree, config = self.tree, self.config
         here = configuration[frames]
         bodies = tree.forward(here)
@@ -209,7 +209,7 @@ class Solver:
     def _ground_rows(
         self, objective: IkObjective, bodies: BodyPoses, frames: Tensor, near: float
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Rows for the points that should be at the ground, and for those that are below it in some frame."""
+        """Return Jacobian rows and residuals of the points that must stand on the ground or are below it in a frame."""
         surface = self.rig.surface
         height = self._heights(bodies)
         wrong = (height < near) | objective.floor[frames]
@@ -225,7 +225,7 @@ class Solver:
         return torch.cat((moving, turning), 1) * weight.float()[:, None], -weight * height[:, used]
 
     def _heights(self, bodies: BodyPoses) -> Tensor:
-        """Heights above ground of all points of the rig's surface, (F, S) [m]."""
+        """Return the heights (F, S) [m] above ground of the lowest points of all spheres of the rig's surface."""
         surface = self.rig.surface
         up = bodies.pos.new_tensor([0.0, 0.0, 1.0]).expand_as(bodies.pos)
         up_b = quat_rotate(quat_conj(bodies.quat), up)  # the world's z axis in each body's frame
@@ -242,7 +242,7 @@ class Solver:
 
 
 class _Limits:
-    """Limits of the hinges: a step stops at the end of a range, and excess by rounding is clamped."""
+    """The ranges of the hinges: a step stops at the end of a range, and an excess by rounding is clamped."""
 
     def __init__(self, tree: KinematicTree):
         joints = tree.character.joints
@@ -250,7 +250,7 @@ class _Limits:
         self.tree = tree
 
     def clamp(self, configuration: Configuration) -> Configuration:
-        """The configuration with every hinge clamped to its range, just inside the ends."""
+        """Return the configuration with every hinge clamped to its range, just inside the ends."""
         joint_quat = configuration.joint_quat.clone()
         for j, joint in self.rows:
             axis = joint_quat.new_tensor(joint.axis)
@@ -259,7 +259,7 @@ class _Limits:
         return Configuration(configuration.root_pos, configuration.root_quat, joint_quat)
 
     def excess(self, configuration: Configuration, step: Tensor) -> Tensor:
-        """(T, H) bool: hinges that a step (T, D) would take out of their range."""
+        """Return (T, H) bool: which hinges a step (T, D) would take out of their range."""
         columns = []
         for j, joint in self.rows:
             low, high = _inside(joint.range)
@@ -296,14 +296,14 @@ def _inside(limits: tuple[float, float] | None) -> tuple[float, float]:
 
 
 def _angle(quat: Tensor, axis: Tensor, limits: tuple[float, float] | None) -> Tensor:
-    """A hinge's angle (T,), of all that are the same turn the one nearest to the middle of its range."""
+    """Return a hinge's angle (T,) [rad], shifted by whole turns to be nearest to the middle of its range."""
     middle = sum(limits) / 2 if limits else 0.0
     angle = 2 * torch.atan2(quat[:, 1:] @ axis, quat[:, 0])
     return torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
 
 
 def _between_neighbours(configuration: Configuration) -> Configuration:
-    """Each frame as the mean of the two beside it; the first and the last as they are."""
+    """Replace each frame by the mean of its two neighbours; the first and the last frame stay."""
 
     def middle(q: Tensor) -> Tensor:
         before, after = q[:-2], q[2:]

@@ -14,16 +14,16 @@ from mocap.skeleton import KeypointMotion, SkeletonMotion
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """T frames of J joints, float64.
+    """A recording of T frames of J joints, float64.
 
     Attributes:
-        name: of the clip.
-        names: the J joints.
+        name: name of the clip.
+        names: names of the J joints.
         parents: index of each joint's parent, -1 for the root, parents first.
         times: (T,) [s], growing from 0.
         pos_w: (T, J, 3) [m].
-        quat_w: (T, J, 4) wxyz, or None where only positions were recorded.
-        license: what its owner allows.
+        quat_w: (T, J, 4) wxyz, or None if only positions were recorded.
+        license: the conditions of the clip's owner.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Source:
 
     @staticmethod
     def of(clip: SkeletonMotion | KeypointMotion) -> Source:
-        """Make a source from a clip; end sites become joints. Raises ClipError if points are missing or there is one frame only."""
+        """Make a source from a clip; end sites become joints. Raises ClipError for occluded points or a single frame."""
         if clip.num_frames < 2:
             raise ClipError(f"{clip.name}: {clip.num_frames} frame; a motion needs at least two")
         if isinstance(clip, KeypointMotion):
@@ -63,7 +63,7 @@ class Source:
         return (len(self) - 1) / float(self.times[-1])
 
     def cut(self, first: int, last: int) -> Source:
-        """Frames ``first`` to ``last``, both included, starting at time 0."""
+        """Return frames ``first`` to ``last``, both included, starting at time 0."""
         span = slice(first, last + 1)
         quat = None if self.quat_w is None else self.quat_w[span]
         return replace(self, times=self.times[span] - self.times[first], pos_w=self.pos_w[span], quat_w=quat)

@@ -1,9 +1,9 @@
 """Target poses of the character's key bodies in every frame: the recording at the character's proportions.
 
-The recording is scaled so that its legs are the character's, and set down so that it stands at the character's height
-(``scaled_source``). The trunk keeps its curve (``torso_targets``); limbs keep the recording's directions at the character's
-lengths, and their ends the recording's reach (``limb_targets``). Orientations follow from the same directions
-(``frames``). Nothing here depends on neighbouring frames, apart from constants of the whole clip.
+``scaled_source`` scales the recording to the length of the character's legs and puts it on the ground. The trunk keeps
+the recording's curve (``torso_targets``). Limbs keep the recording's directions at the character's lengths, and their ends
+keep the recording's reach (``limb_targets``). Orientations follow from the same directions (``frames``). Apart from
+constants of the whole clip, no frame depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Targets:
 
     Attributes:
         times: (T,) [s].
-        pos: role -> (T, 3) [m], of all roles that are aimed at.
-        quat: body index -> orientation (T, 4).
-        contact: role of a foot, toe, paw or hand -> (T,) bool, whether it stands on the ground.
-        turned: body index -> (T,) [rad] how far the scaled bone and the one above it turn from the frame before.
-        scale: the character's legs over the recording's.
-        noisy_contacts: paws stand less surely than in a recording.
+        pos: position (T, 3) [m] of each role with a target.
+        quat: orientation (T, 4) wxyz of each body, by index.
+        contact: (T,) bool for each foot, toe, paw or hand: whether it stands on the ground.
+        turned: (T,) [rad] for each body: the turn since the previous frame of its recorded bone plus its parent's.
+        scale: length of the character's legs divided by that of the recording's.
+        noisy_contacts: whether standing paws jitter and drift, as in clips that were retargeted before.
     """
 
     times: Tensor
@@ -47,7 +47,7 @@ class Targets:
         return len(self.times)
 
     def cut(self, first: int, last: int) -> Targets:
-        """Frames ``first`` to ``last``, both included, starting at time 0."""
+        """Return frames ``first`` to ``last``, both included, starting at time 0."""
         span = slice(first, last + 1)
         return replace(
             self,
@@ -60,9 +60,9 @@ class Targets:
 
 
 def make_targets(rig: RetargetRig, source: Source, mapping: Mapping, already_retargeted: bool = False) -> Targets:
-    """Targets for the whole recording. Raises ClipError if the recording's legs have no length.
+    """Compute the targets for the whole recording. Raises ClipError if the recording's legs have no length.
 
-    ``already_retargeted``: the clip was retargeted once before, so that a dog's paws drift while they should stand.
+    ``already_retargeted`` tells that the clip was retargeted before, which makes a dog's standing paws drift.
     """
     scaled = ScaledSource(rig, source, mapping, already_retargeted and rig.digitigrade)
     partial = trunk(scaled)

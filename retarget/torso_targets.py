@@ -1,6 +1,7 @@
 """Targets of the trunk: pelvis, spine and chest, the first joints of the limbs, then neck, head and tail.
 
-It keeps the recording's curve at the character's length. Each part is built on the one below, beginning at the pelvis.
+The trunk keeps the recording's curve at the character's length. Each part is attached to the one before it, beginning at
+the pelvis.
 """
 
 import itertools
@@ -26,14 +27,14 @@ from retarget.scaled_source import ScaledSource
 
 
 class _Place(NamedTuple):
-    """One place of the body: scaled (T, 3) [m], and of the character at rest (3,) [m]."""
+    """One point of the body: in the scaled recording (T, 3) [m], and of the character at rest (3,) [m]."""
 
     now: Tensor
     rest: Tensor
 
 
 class _Back(NamedTuple):
-    """The character's chest joint and the upper end of its trunk, and how the trunk was tilted for that."""
+    """The character's chest joint, the upper end of its trunk, and the tilt that ``_tilt`` gave the trunk."""
 
     chest: Tensor  # (T, 3) [m]
     top: Tensor  # (T, 3) [m]
@@ -41,7 +42,7 @@ class _Back(NamedTuple):
 
 
 def trunk(scaled: ScaledSource) -> PartialTargets:
-    """Positions of the trunk, head and tail and of the limbs' first joints, and the orientations of their bodies."""
+    """Return the targets of trunk, head and tail: joint positions, body orientations, and the limbs' first joints."""
     rig = scaled.rig
     hips, top = _Place(scaled.middle("hip"), rig.middle("hip")), _top(scaled)
     targets = _pelvis(scaled, hips, top)
@@ -65,7 +66,7 @@ def trunk(scaled: ScaledSource) -> PartialTargets:
 
 
 def _top(scaled: ScaledSource) -> _Place:
-    """The upper end of the trunk: between the shoulders, of a four-legged body the neck."""
+    """Return the upper end of the trunk: the midpoint of the shoulders or, for a four-legged body, the neck."""
     rig = scaled.rig
     if rig.digitigrade and scaled.has("neck"):
         return _Place(scaled.pos("neck"), rig.rest("neck"))
@@ -78,7 +79,7 @@ def _top(scaled: ScaledSource) -> _Place:
 
 
 def _pelvis(scaled: ScaledSource, hips: _Place, top: _Place) -> PartialTargets:
-    """The pelvis between the hips, and the joints fixed to it: first joints of spine and tail, and the hips."""
+    """Return the targets of the pelvis and of the joints fixed to it: hips, and first joints of spine and tail."""
     rig = scaled.rig
     quat = _pelvis_quat(scaled, hips, top)
     pos = {
@@ -105,9 +106,9 @@ def _pelvis_quat(scaled: ScaledSource, hips: _Place, top: _Place) -> Tensor:
 
 
 def _back(scaled: ScaledSource, begin: _Place, top: _Place, start: Tensor) -> _Back:
-    """The line from ``begin`` to ``top`` at the character's length, from where the character's begins, (T, 3) [m].
+    """Scale the spine from ``begin`` to ``top`` to the character's length, starting at ``start`` (T, 3) [m].
 
-    The chest joint lies as far up the scaled spine as it does up the character's.
+    The chest joint is at the same share of the spine's length as in the character.
     """
     chest0 = scaled.rig.rest("chest")
     lower, upper = (chest0 - begin.rest).norm(), (top.rest - chest0).norm()
@@ -127,10 +128,11 @@ def _back(scaled: ScaledSource, begin: _Place, top: _Place, start: Tensor) -> _B
 
 
 def _tilt(scaled: ScaledSource, top: Tensor, start: Tensor, whole: Tensor) -> Tensor:
-    """Turn of the trunk (T, 4) that brings the shoulders of a dog to the height of its front legs on the ground.
+    """Return the rotation (T, 4) of a dog's trunk that puts the shoulders at the height of front legs on the ground.
 
-    A trunk that is longer for its legs than the scaled one would lift or sink them wherever it is not level.
-    ``whole`` (T, 3) [m] is the trunk from ``start`` to its upper end as it is, ``top`` that end as scaled.
+    The character's trunk may be longer, relative to its legs, than the recording's. Wherever it is not level, the front
+    paws would then rise or sink. ``whole`` (T, 3) [m] is the trunk's vector from ``start`` to its upper end before the
+    rotation; ``top`` (T, 3) [m] is that end in the scaled recording.
     """
     still = torch.tensor([1.0, 0.0, 0.0, 0.0], dtype=torch.float64).expand(len(whole), 4)
     paws = [f"{side}_finger" for side in SIDES if scaled.has(f"{side}_finger")]
@@ -157,7 +159,7 @@ def _chest_quat(scaled: ScaledSource, back: _Back, top0: Tensor) -> Tensor:
 
 
 def _shoulders(scaled: ScaledSource, back: _Back, top: _Place) -> dict[str, Tensor]:
-    """Role -> (T, 3) [m], beside the upper end of the trunk."""
+    """Return the positions (T, 3) [m] of both shoulders by role, beside the upper end of the trunk."""
     own = (scaled.rig.rest("left_shoulder") - top.rest).norm()
     spread = own / (scaled.pos("left_shoulder") - top.now).norm(dim=-1).median()
     roles = [f"{side}_shoulder" for side in SIDES]
@@ -165,14 +167,14 @@ def _shoulders(scaled: ScaledSource, back: _Back, top: _Place) -> dict[str, Tens
 
 
 def _spine_quat(scaled: ScaledSource, up: Tensor) -> Tensor:
-    """(T, 4) of the body between pelvis and chest, from its joint to the chest's, ``up`` (T, 3)."""
+    """Return the orientation (T, 4) of the body between pelvis and chest; ``up`` (T, 3) points to the chest's joint."""
     rig = scaled.rig
     rest = frame(rig.rest("chest") - rig.rest("spine"), rig.rest("left_hip") - rig.rest("right_hip"))
     return rotation_between_frames(rest, frame(up, scaled.lateral("hip")))
 
 
 def _head(scaled: ScaledSource, neck: Tensor, chest: Tensor) -> PartialTargets:
-    """Neck and head from the place of the neck (T, 3) [m] and the orientation of the chest (T, 4)."""
+    """Return the targets of neck and head, from the neck's position (T, 3) [m] and the chest's orientation (T, 4)."""
     rig, body = scaled.rig, scaled.rig.body_of("neck")
     if "head" in rig and rig.body_of("head") != body:
         return PartialTargets({"neck": neck}) | _chain(scaled, ("neck", "head", "head_end"), neck, chest)
@@ -186,10 +188,10 @@ def _head(scaled: ScaledSource, neck: Tensor, chest: Tensor) -> PartialTargets:
 
 
 def _chain(scaled: ScaledSource, roles: tuple[str, ...], start: Tensor, above: Tensor) -> PartialTargets:
-    """A row of bones at the character's lengths in the scaled directions, from a place (T, 3) [m], as far as it goes.
+    """Return the targets of a chain of bones with the character's lengths and the recording's directions.
 
-    Each bone is turned from the one above it, the first from ``above`` (T, 4), by the shortest way: nothing was scaled
-    of its twist.
+    The chain begins at ``start`` (T, 3) [m] and ends at the first role that rig or recording lack. Each bone takes the
+    shortest rotation from the bone before it, the first from ``above`` (T, 4). The recording's twist is not used.
     """
     rig, place = scaled.rig, start
     targets = PartialTargets()

@@ -1,4 +1,4 @@
-"""Makes a character from a user's MJCF. A short YAML names its key bodies, or the names of bodies determine them."""
+"""Makes a character from a user's MJCF. A short YAML names the key bodies, or the bodies' names determine them."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ _YAML = (".yaml", ".yml")
 
 
 def user_character(path: Path, folder: Path) -> Character:
-    """The character of an MJCF, of a short YAML beside one, or of a whole character YAML.
+    """Load the character of an MJCF, of a short YAML that names an MJCF, or of a complete character YAML.
 
-    The converted character is written into its own folder below ``folder``, where clips look for it.
+    An MJCF is converted to a character in its own folder below ``folder``, where clips look for it.
 
     Raises:
-        InputError: not a rig that can be used.
-        ConfigError: bodies that cannot be placed; the message holds the YAML to start from.
+        InputError: the MJCF cannot be converted.
+        ConfigError: a needed role has no body; the message contains a YAML to complete.
     """
     if path.suffix in _YAML:
         if "mass_kg" in read_yaml(path):
@@ -39,14 +39,14 @@ def user_character(path: Path, folder: Path) -> Character:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The MJCF that ``path`` is or names, its includes and meshes. Raises InputError as :func:`user_character`."""
+    """Return the MJCF that ``path`` is or names, its includes and its meshes. Raises InputError."""
     if path.suffix in _YAML:
         path = path.parent / str(read_yaml(path).get("model", ""))
     return check_mjcf(path)
 
 
 def guess_keys(model: Path) -> dict[str, KeyBody]:
-    """Key bodies from the names of an MJCF's bodies. Raises ConfigError with the YAML to complete."""
+    """Find the key bodies by the names of an MJCF's bodies. Raises ConfigError with a YAML to complete."""
     names, parents, places = body_tree(model)
     try:
         mapping = map_skeleton(names, parents, torch.from_numpy(places)[None])
