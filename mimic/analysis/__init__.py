@@ -1,1 +1,1 @@
-"""Analysis of runs: why a run does not learn (evidence, rules, report), and learning curves."""
+"""Analyse training runs: diagnose why a run does not learn (evidence, rules, report), and draw learning curves."""

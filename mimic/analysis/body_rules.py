@@ -8,7 +8,7 @@ _ENDS = ("fail", "timeout", "clip_end", "diverged")
 
 
 def simulation_breaks(e: Evidence) -> Finding | None:
-    """Episodes diverge: positions become NaN, or speeds impossibly high."""
+    """Find the fault that episodes diverge: positions become NaN, or speeds impossibly high."""
     broken, ends = (sum(sum(e.values(f"ends/{end}")) for end in kinds) for kinds in (("diverged",), _ENDS))
     if not ends or broken / ends < 0.01:
         return None
@@ -26,7 +26,7 @@ def simulation_breaks(e: Evidence) -> Finding | None:
 
 
 def clip_touches_the_ground(e: Evidence) -> Finding | None:
-    """The clip touches the ground with a body that may not touch it."""
+    """Find the fault that the clip touches the ground with a forbidden body."""
     if not e.clip.forbidden:
         return None
     body, share = max(e.clip.forbidden.items(), key=lambda item: item[1])
@@ -43,7 +43,7 @@ def clip_touches_the_ground(e: Evidence) -> Finding | None:
 
 
 def clip_sinks(e: Evidence) -> Finding | None:
-    """The clip goes below the ground and is not lifted."""
+    """Find the fault that the clip goes below the ground and is not lifted."""
     if e.clip.sinks_m < 0.03 or e.config.task.env.lift_penetration or e.config.task.env.repair:
         return None
     return Finding(
@@ -56,7 +56,7 @@ def clip_sinks(e: Evidence) -> Finding | None:
 
 
 def clip_asks_too_much(e: Evidence) -> Finding | None:
-    """The clip needs more torque than the character's motors have."""
+    """Find the fault that the clip needs more torque than the character's motors have."""
     joint, (share, peak, when) = max(e.clip.torque.items(), key=lambda item: item[1][0])
     if share < 0.15:
         return None
@@ -73,7 +73,7 @@ def clip_asks_too_much(e: Evidence) -> Finding | None:
 
 
 def clip_hovers(e: Evidence) -> Finding | None:
-    """The clip stays in the air without falling."""
+    """Find the fault that the clip stays in the air without falling."""
     if e.clip.hovers_share < 0.2:
         return None
     return Finding(
@@ -86,7 +86,7 @@ def clip_hovers(e: Evidence) -> Finding | None:
 
 
 def motors_are_weak(e: Evidence) -> Finding | None:
-    """A joint is at its torque limit most of the time."""
+    """Find the fault that a joint is at its torque limit most of the time."""
     if not e.trial or e.trial.falls is None:
         return None
     joints = e.trial.report.metrics["torque_by_joint"]

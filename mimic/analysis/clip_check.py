@@ -1,8 +1,9 @@
-"""Check of a clip without simulation: can the character perform it with its motors, on its ground?
+"""Check, without simulation, whether a character can perform a clip with its motors.
 
-Torques are a rough estimate by Newton's law for the centres of mass, without the bodies' spin. The ground's force is
-shared by the feet that stand; feet nearer to the point where it must act carry more. The estimate is exact for a pose held
-in the air and right to about a third elsewhere. That is enough to recognise a clip that needs twice a joint's limit.
+Torques are a rough estimate by Newton's law for the centres of mass, without the bodies' rotation. The ground's force is
+shared by the standing feet; a foot nearer to the point where the force must act carries more. The estimate is exact for a
+static pose in the air, and elsewhere has an error of about a third. That is enough to recognise a clip that needs twice a
+joint's limit.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,11 @@ class ClipCheck:
 def check_clip(
     motion: Motion, character: Character, task: ClipRules, contact_height: float, asked: Motion | None = None
 ) -> ClipCheck:
-    """Check a clip as it was recorded, and as it is ``asked`` for: by default, lifted out of the ground."""
+    """Check a clip as recorded (``motion``), and as the character must perform it (``asked``).
+
+    ``asked`` is by default the recording lifted out of the ground. ``contact_height``: a body whose lowest point is below
+    this height [m] touches the ground.
+    """
     lifted = asked or lift_penetration(motion, character)
     count = max(2 * _APART + 3, round(lifted.duration / _STEP_S) + 1)
     times = torch.linspace(0, lifted.duration, count, dtype=torch.float64)
@@ -79,7 +84,7 @@ def check_clip(
 
 
 def worst(checks: Sequence[ClipCheck]) -> ClipCheck:
-    """The largest demand of several clips, quantity by quantity."""
+    """Combine the checks of several clips: the result holds the largest demand of each quantity."""
     forbidden: dict[str, float] = {}
     torque: dict[str, tuple[float, float, float]] = {}
     for check in checks:
@@ -100,7 +105,7 @@ def _worst_first(torque: dict[str, tuple[float, float, float]]) -> dict[str, tup
 def joint_torques(
     character: Character, kinematics: Kinematics, bodies: BodyState, acceleration: Tensor, feet: tuple[Tensor, Tensor]
 ) -> Tensor:
-    """Torque of each joint, (T, J) [N·m]: the norm for a ball joint, about its axis for a hinge.
+    """Estimate the torque of each joint, (T, J) [N·m]: the norm for a ball joint, the torque about the axis for a hinge.
 
     Args:
         character: the character.
@@ -130,7 +135,7 @@ def joint_torques(
 
 
 def _ground_forces(com: Tensor, needed: Tensor, point: Tensor, bears: Tensor) -> Tensor:
-    """Force of the ground on each body, (T, B, 3) [N]: shared by the feet that stand, zero in the air."""
+    """Divide the ground's force among the standing feet: force on each body, (T, B, 3) [N], zero in the air."""
     total = needed.sum(1)
     # the point at which a single force of the ground balances all moments
     moment = cross(com, needed).sum(1)
@@ -142,7 +147,7 @@ def _ground_forces(com: Tensor, needed: Tensor, point: Tensor, bears: Tensor) ->
 
 
 def _feet_points(bodies: BodyState, character: Character, task: ClipRules) -> tuple[Tensor, Tensor]:
-    """Lowest points of the feet (T, B, 3), and the bodies that stand, (T, B) bool."""
+    """Return the lowest point of each body, (T, B, 3) [m], and whether the body is a standing foot, (T, B) bool."""
     feet = Feet(character, task)
     height = feet.contact(bodies).height
     ids = [character.body_index(name) for name in feet.names]
@@ -153,13 +158,16 @@ def _feet_points(bodies: BodyState, character: Character, task: ClipRules) -> tu
 
 
 def _accelerations(pos: Tensor, dt: float) -> Tensor:
-    """Second differences of positions (T, B, 3) [m/s^2], without the first and last steps."""
+    """Return the accelerations [m/s^2] as second differences of ``pos`` (T, B, 3) [m]; the ends of the clip are cut off."""
     ahead, now, behind = pos[2 * _APART :], pos[_APART:-_APART], pos[: -2 * _APART]
     return (ahead - 2 * now + behind) / (_APART * dt) ** 2
 
 
 def _hovering(character: Character, acceleration: Tensor, lowest: Tensor) -> float:
-    """Share of the time in the air for which the centre of mass differs from free fall by more than half of gravity."""
+    """Return the share of the time for which the character is in the air and does not fall.
+
+    It does not fall if the acceleration of its centre of mass differs from gravity by more than half of gravity.
+    """
     mass = acceleration.new_tensor([body.mass for body in character.bodies]) / character.mass
     com = (acceleration * mass[:, None]).sum(1) + acceleration.new_tensor([0.0, 0.0, GRAVITY])
     in_air = ~_STANDING.stands(lowest.amin(1))
@@ -167,7 +175,7 @@ def _hovering(character: Character, acceleration: Tensor, lowest: Tensor) -> flo
 
 
 def _below(character: Character, b: int) -> list[int]:
-    """Indices of a body and of all its descendants."""
+    """Return the indices of body ``b`` and of all its descendants."""
     below = {b}
     for i, body in enumerate(character.bodies):
         if body.parent in below:

@@ -1,6 +1,6 @@
-"""Learning curves of several runs from their ``metrics.jsonl``, as a plot and as tables.
+"""Plot the learning curves of several runs, and print them as tables; the data are the runs' ``metrics.jsonl``.
 
-Runs that differ only in the seed, and in how often they were evaluated, are one group, shown by its mean and range. Runs of
+Runs that differ only in the seed, and in how often they were evaluated, form one group, shown by its mean and range. Runs of
 clips have a normalised return and the time to the fall; runs of Gymnasium tasks have a return and the length of episodes.
 """
 
@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """Columns of a log that hold the return and the length of evaluated episodes, and how they are shown."""
+    """Names of the log's columns for return and length of evaluated episodes, and labels for plots and tables."""
 
     score_key: str
     length_key: str
@@ -68,17 +68,20 @@ class Group:
     measure: Measure = MEASURES[0]
 
     def reach(self, axis: Axis) -> float:
-        """The largest value of ``axis`` that all runs reached."""
+        """Return the largest value of ``axis`` that all runs of the group reached."""
         return min(getattr(curve[-1], axis) for curve in self.curves)
 
     def at(self, x: Array, axis: Axis) -> Array:
-        """Return of each run at ``x`` (P,), interpolated between evaluations: (runs, P)."""
+        """Interpolate the return of each run at the values ``x`` (P,) of ``axis``: (runs, P)."""
         rows = [np.interp(x, [getattr(p, axis) for p in c], [p.score for p in c]) for c in self.curves]
         return np.array(rows)
 
 
 def read_curve(run: Path) -> tuple[Curve, Measure]:
-    """The evaluations of a run folder, and their measure. Raises InputError if it has none."""
+    """Read the evaluations of a run from its folder; return them and their ``Measure``.
+
+    Raises InputError if the folder has no evaluations.
+    """
     path = run / METRICS_FILE
     rows = [_with_time(row) for row in read_rows(path)] if path.is_file() else []
     for measure in MEASURES:
@@ -95,7 +98,7 @@ def read_curve(run: Path) -> tuple[Curve, Measure]:
 
 
 def _with_time(row: dict[str, Any]) -> dict[str, Any]:
-    """Add the time to the fall to rows of old logs, which have it in control steps of 1/30 s."""
+    """Add the time to the fall [s] to a row of an old log, which has that time in control steps of 1/30 s."""
     steps = row.get("eval/mean_steps")
     return {"eval/mean_time_s": steps / 30, **row} if isinstance(steps, float) else row
 
@@ -121,7 +124,10 @@ def read_groups(runs: list[Path]) -> list[Group]:
 
 
 def draw_curves(groups: list[Group], picture: Path) -> None:
-    """Plot the return over samples and over hours, one line per group, as a PNG. Raises InputError."""
+    """Plot the return over samples and over hours, one line per group, in the file ``picture``.
+
+    Raises InputError if the file cannot be written.
+    """
     figure = new_figure(10.0, 4.0)
     by_samples, by_time = figure.subplots(1, 2, sharey=True)
     axes_of: tuple[tuple[Any, Axis], ...] = ((by_samples, "samples"), (by_time, "hours"))
@@ -154,9 +160,9 @@ def _draw_group(axes: Any, group: Group, axis: Axis, colour: str) -> None:
 
 
 def curve_table(groups: list[Group]) -> str:
-    """Return (mean length of episodes) by samples, one column per group, as Markdown.
+    """Make a Markdown table of return and mean length of episodes by samples, with one column per group.
 
-    For several seeds: the mean, in brackets the range, and the number of runs if some were not evaluated there.
+    For several seeds a cell holds the mean, the range in brackets, and the number of runs if some have no evaluation there.
     """
     step = _table_step(groups)
     columns = [[_by_step(curve, step) for curve in group.curves] for group in groups]
@@ -171,7 +177,7 @@ def curve_table(groups: list[Group]) -> str:
 
 
 def reach_table(groups: list[Group], score: float) -> str:
-    """Samples and minutes at which each run first reaches ``score``, as Markdown."""
+    """Make a Markdown table of the samples and minutes at which each run first reaches the return ``score``."""
     lines = [f"| {groups[0].measure.label} of {score:g} reached | samples (M) | minutes |", "|--|--|--|"]
     for group in groups:
         for name, curve in zip(group.runs, group.curves, strict=True):
@@ -182,7 +188,10 @@ def reach_table(groups: list[Group], score: float) -> str:
 
 
 def _table_step(groups: list[Group]) -> float:
-    """Samples [million] between two rows of the table: the median distance of evaluations, rounded, or a multiple of it."""
+    """Return the distance between two rows of the table in samples [million].
+
+    This is the rounded median distance of evaluations, or a multiple of that.
+    """
     curves = [curve for group in groups for curve in group.curves]
     apart = [b.samples - a.samples for curve in curves for a, b in pairwise(curve)]
     usual = median(apart) if apart else 0.5
@@ -193,7 +202,7 @@ def _table_step(groups: list[Group]) -> float:
 
 
 def _by_step(curve: Curve, step: float) -> dict[int, Point]:
-    """The evaluation nearest to each multiple of ``step``, if it is within a quarter of a step."""
+    """Return the evaluation nearest to each multiple k of ``step``, by k, if it is within a quarter of a step."""
     found: dict[int, Point] = {}
     for point in curve:
         k = round(point.samples / step)
@@ -216,7 +225,7 @@ def _cell(points: list[Point | None], measure: Measure) -> str:
 
 
 def _config(run: Path) -> dict[str, Any]:
-    """The unchecked content of ``config.json``, to distinguish runs; empty if it cannot be read."""
+    """Return the unchecked content of ``config.json``; empty if the file cannot be read."""
     try:
         data = json.loads(read_file(run / CONFIG_FILE, MAX_CONFIG))
     except (InputError, ValueError, RecursionError):
@@ -225,7 +234,10 @@ def _config(run: Path) -> dict[str, Any]:
 
 
 def _settings(run: Path) -> str:
-    """A text that is equal for runs that differ only in the seed and in how often they were evaluated."""
+    """Return a text of the run's settings without the seed and the frequency of evaluation.
+
+    Runs with the same text form one group.
+    """
     try:
         whole = run_to_dict(read_run(run))  # with settings that are newer than the run, which had their defaults
     except (InputError, RecursionError):
@@ -241,7 +253,7 @@ def _settings(run: Path) -> str:
 
 
 def _algorithm(run: Path) -> str:
-    """The algorithm's name in capitals; "" if the run does not say."""
+    """Return the name of the run's algorithm in capitals; "" if ``config.json`` does not state it."""
     name = _config(run).get("algorithm")
     name = name.get("type") if isinstance(name, dict) else name
     return name.upper() if isinstance(name, str) else ""

@@ -22,7 +22,7 @@ class Diagnosis:
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """The diagnosis for programs."""
+        """Convert the diagnosis to numbers, lists and dictionaries."""
         e, trial = self.evidence, self.evidence.trial
         keys = ("explained_variance", "ess", "kl", "std", "actor_lr", "critic_lr", "episode_length", "episode_return")
         return {
@@ -41,7 +41,7 @@ class Diagnosis:
         }
 
     def text(self) -> str:
-        """The diagnosis for people."""
+        """Write the diagnosis as text for a terminal."""
         parts = [_headline(self.evidence), *self.evidence.notes]
         trial = self.evidence.trial
         if trial:
@@ -95,7 +95,7 @@ def _falls(falls: Falls, report: EvaluationReport, character: Character) -> list
 
 
 def _pose_before(falls: Falls, character: Character) -> list[str]:
-    """Errors of root and limbs shortly before the falls, and whether pose or balance was lost first."""
+    """Describe the errors of root and limbs shortly before the falls, and whether pose or balance was lost first."""
     limbs = [(name, off) for name, off in falls.limbs_off_m.items() if off > 0.02][:3]
     low = falls.root_low_m
     height = f", {100 * abs(low):.0f} cm too {'low' if low > 0 else 'high'}" if abs(low) > 0.02 else ""
@@ -115,7 +115,7 @@ def _pose_before(falls: Falls, character: Character) -> list[str]:
 
 
 def _direction(tilt_to: tuple[float, float, float]) -> str:
-    """The direction of the mean tilt, if the falls agree on one."""
+    """Describe the main direction of the mean tilt (forward, right, left turn) [rad] as the end of a sentence."""
     forward, right, left_turn = tilt_to
     words = [
         "forward" if forward > 0 else "backward",

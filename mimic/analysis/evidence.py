@@ -1,7 +1,7 @@
 """Evidence about a run: its log, its settings, some episodes of its newest policy, and a check of its clip.
 
-A run folder may come from a stranger, so nothing in it is trusted. Log entries that are not finite numbers are ignored,
-settings are checked key by key, and every byte of a checkpoint is verified.
+A run folder may come from an unknown source, so its content is not trusted. Log entries that are not finite numbers are
+ignored, settings are checked key by key, and every byte of a checkpoint is verified.
 """
 
 import math
@@ -62,11 +62,11 @@ class RunEvidence:
         return int(self.rows[-1].get("samples", 0)) if self.rows else 0
 
     def values(self, key: str) -> list[float]:
-        """All entries of one column of the log, in order."""
+        """Return all entries of one column of the log, in order."""
         return [row[key] for row in self.rows if key in row]
 
     def recent(self, key: str) -> float | None:
-        """Median of a column over the last tenth of its entries, at least 5; None if there are fewer."""
+        """Return the median of the last tenth (at least 5) of a column's entries; None if there are fewer than 5."""
         values = self.values(key)
         return None if len(values) < _MIN_ROWS else statistics.median(values[-max(_MIN_ROWS, len(values) // 10) :])
 
@@ -86,7 +86,7 @@ class RunEvidence:
         return self.config.algorithm.rollout
 
     def usual(self, key: str) -> Any:
-        """The usual preset's value of a setting of the algorithm, such as ``update.gamma``; None if there is none."""
+        """Return the usual preset's value of an algorithm's setting, such as ``update.gamma``; None if it has none."""
         found: Any = load_preset(usual_preset(self.config)).algorithm(self.config.algorithm.name)
         for part in key.split("."):
             found = getattr(found, part, None)
@@ -126,14 +126,14 @@ def gather(run: Path, episodes: int = 64, threads: int = 0) -> Evidence:
 
 
 def config_of(run: Path) -> RunConfig:
-    """The settings of the run in folder ``run``. Raises InputError or CheckpointError if it is not a run."""
+    """Read the settings of the run in folder ``run``. Raises InputError or CheckpointError if it is not a run."""
     if not (run / CONFIG_FILE).is_file():
         raise InputError(f"{run}: not a run folder; give one that `train` has written (it holds {CONFIG_FILE})")
     return read_run(run)
 
 
 def read_log(run: Path) -> tuple[list[dict[str, float]], list[str]]:
-    """The numbers of a run's log, and a note if there are none."""
+    """Read the numbers of a run's log, one dictionary per row; also return a list of notes if there are none."""
     rows = [_numbers(row) for row in read_rows(run / METRICS_FILE)]
     missing = f"{METRICS_FILE} holds no rows: the run stopped before its first iteration, or was moved"
     return rows, [] if rows else [missing]
@@ -150,12 +150,15 @@ def _trial(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
 
 
 def usual_preset(run: RunConfig) -> str:
-    """Name of the preset that runs of this kind of task use by default."""
+    """Return the name of the preset that runs of this kind of task use by default."""
     return "gym" if run.task.name == "gymnasium" else "fast"
 
 
 def changed_settings(run: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from the usual preset: dotted key, as ``--set`` takes it -> (here, there)."""
+    """Return the settings that differ from the usual preset.
+
+    Each dotted key, as ``--set`` takes it, maps to the pair (value in this run, value in the preset).
+    """
     preset = load_preset(usual_preset(run))
     usual = replace(run_of(run.task, preset, run.algorithm.name), task=replace(run.task, env=preset.env))  # type: ignore[type-var]
     here, there = _flat(_settings(run)), _flat(_settings(usual))
@@ -163,7 +166,7 @@ def changed_settings(run: RunConfig) -> dict[str, tuple[Any, Any]]:
 
 
 def _settings(run: RunConfig) -> dict[str, Any]:
-    """The settings of a run, nested as the keys of ``--set`` are."""
+    """Return the settings of a run as nested dictionaries, with the keys of ``--set``."""
     return {
         "num_envs": run.num_envs,
         "env": to_dict(run.task.env),

@@ -1,4 +1,4 @@
-"""Falls: at which time of the clip a character falls, and its errors shortly before. A metric for `evaluate`."""
+"""A metric that records at which time of the clip the character falls, and its errors shortly before."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ class Falls:
         falls: number of episodes that fell.
         clip_s: clip time [s] of each fall.
         hazard: (10,) falls per second in each tenth of the clip.
-        window: the tenth with the largest hazard, from and to [s] of the clip.
+        window: start and end [s] of the tenth of the clip with the largest hazard.
         window_share: share of the falls in that tenth.
-        touched: body that hit the ground -> share of the falls.
-        root_off_m: distance of the root from its place [m].
-        root_low_m: how much lower the root was [m].
-        tilt_rad: angle of the root from its orientation in the clip [rad].
-        tilt_to: the same by direction: (forward, right, left turn) [rad], relative to the heading of the clip.
-        limbs_off_m: body -> distance from its place relative to the root [m], the largest first.
-        lost: reward term -> reward lost, of its weight, the largest first.
+        touched: name of a body that hit the ground -> share of the falls.
+        root_off_m: distance of the root from the clip's root [m].
+        root_low_m: height of the clip's root minus height of the root [m].
+        tilt_rad: angle between the root and the clip's root [rad].
+        tilt_to: components of this rotation (forward, right, left turn) [rad], relative to the heading of the clip.
+        limbs_off_m: body -> distance from the clip's body, both relative to the root [m]; the largest first.
+        lost: reward term -> reward lost, as a share of the term's weight; the largest first.
     """
 
     falls: int
@@ -64,11 +64,11 @@ class FallMetric(Metric):
         self._rows: list[dict[str, Tensor]] = []  # (K, ...) per step with K > 0 falls
 
     def before(self, env: TrackingEnv, action: Tensor) -> None:
-        """Store the clip time, which a fall resets."""
+        """Store the clip time before the step, because a fall resets the clip time."""
         self._clip_time = env.tracker.current.clip_time.clone()
 
     def after(self, env: TrackingEnv, up: Tensor, fell: Tensor) -> None:
-        """Store the errors of this step; for episodes that fell in it, keep those from ``BEFORE_S`` ago."""
+        """Store the errors of this step; for episodes that fell, keep the errors from ``BEFORE_S`` seconds ago."""
         if not self._errors:
             self._remember(env)
         ids = fell.nonzero().squeeze(1)
@@ -90,7 +90,7 @@ class FallMetric(Metric):
         return {**then, **terms, "touched": touched, "clip_time": self._clip_time[ids]}
 
     def falls(self) -> Falls | None:
-        """Statistics of all falls; None if no episode fell."""
+        """Return statistics of all falls; None if no episode fell."""
         if not self._rows:
             return None
         env = self._env
@@ -122,12 +122,12 @@ class FallMetric(Metric):
         )
 
     def report(self) -> dict[str, Any]:
-        """Nothing: falls are no part of ``evaluation.json``."""
+        """Return nothing, because falls are not part of ``evaluation.json``."""
         return {}
 
 
 def _errors(env: TrackingEnv) -> dict[str, Tensor]:
-    """Errors against the reference at this step, by name, (N, ...)."""
+    """Return the errors against the reference at this step, by name, (N, ...)."""
     sim, ref = env.sim, env.reference.state
     off_w = sim.root_pos_w - ref.root_pos_w
     turn_w = quat_to_rotvec(quat_mul(sim.root_quat_w, quat_conj(ref.root_quat_w)))

@@ -12,9 +12,9 @@ class Finding:
 
     Attributes:
         fault: the part at fault: critic, weights, exploration, step size, simulation, clip, motors, reward or patience.
-        what: the fault in a sentence, with the figures that show it.
+        what: a sentence that describes the fault, with the numbers that show it.
         tries: remedies, one a line.
-        certainty: in [0, 1].
+        certainty: how certain the fault is, in [0, 1].
     """
 
     fault: str
@@ -23,7 +23,7 @@ class Finding:
     certainty: float
 
     def lines(self, number: int) -> list[str]:
-        """The finding as numbered text, a line for each remedy."""
+        """Write the finding as text with the given number; each remedy is a line."""
         sure = next(word for least, word in _SURE if self.certainty >= least)
         return [
             f"{number}. {self.fault.capitalize()} ({sure}). {self.what}",

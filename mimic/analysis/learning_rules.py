@@ -8,7 +8,7 @@ from mimic.tracking.reward import TrackingTerm
 
 
 def weights_are_concentrated(e: RunEvidence) -> Finding | None:
-    """Few samples have nearly all of the weight."""
+    """Find the fault that few samples have nearly all of the weight in an update."""
     share = e.recent("ess")
     if share is None or share >= 0.1:
         return None
@@ -27,7 +27,7 @@ def weights_are_concentrated(e: RunEvidence) -> Finding | None:
 
 
 def weights_are_at_the_cap(e: RunEvidence) -> Finding | None:
-    """Many weights are at their cap, the others near zero."""
+    """Find the fault that many samples' weights are at the largest allowed value, and the others near zero."""
     capped = e.recent("weight_clipped")
     if capped is None or capped < 0.15:
         return None
@@ -43,7 +43,7 @@ def weights_are_at_the_cap(e: RunEvidence) -> Finding | None:
 
 
 def weights_are_equal(e: RunEvidence) -> Finding | None:
-    """All samples have nearly the same weight."""
+    """Find the fault that all samples have nearly the same weight in an update."""
     share = e.recent("ess")
     if share is None or share <= 0.995:
         return None
@@ -57,7 +57,10 @@ def weights_are_equal(e: RunEvidence) -> Finding | None:
 
 
 def critic_is_blind(e: RunEvidence) -> Finding | None:
-    """The critic does not predict returns, so that advantages are noise. Early in a run this is normal."""
+    """Find the fault that the critic does not predict returns, so that advantages are noise.
+
+    Early in a run this is normal.
+    """
     explained = e.recent("explained_variance")
     lr, usual = e.update.critic_lr, e.usual("update.critic_lr")
     slow = lr < 0.01 * usual
@@ -79,7 +82,7 @@ def critic_is_blind(e: RunEvidence) -> Finding | None:
 
 
 def horizon_is_odd(e: Evidence) -> Finding | None:
-    """The discount factor gives a horizon that is too short or too long."""
+    """Find the fault that the discount factor gives a horizon that is too short or too long."""
     horizon = _control_dt(e) / (1.0 - e.update.gamma)
     if 0.2 <= horizon <= 10.0:
         return None
@@ -95,7 +98,7 @@ def horizon_is_odd(e: Evidence) -> Finding | None:
 
 
 def noise_is_wide(e: Evidence) -> Finding | None:
-    """Exploration noise is so wide that no pose can be held."""
+    """Find the fault that exploration noise is so large that the character cannot hold a pose."""
     noise = _noise_rad(e)
     if noise is None or not _too_wide(e):
         return None
@@ -109,7 +112,7 @@ def noise_is_wide(e: Evidence) -> Finding | None:
 
 
 def noise_is_narrow(e: Evidence) -> Finding | None:
-    """Exploration noise is so narrow that the policy tries no new actions."""
+    """Find the fault that exploration noise is so small that the policy tries no new actions."""
     noise = _noise_rad(e)
     if noise is None or noise >= 0.01:
         return None
@@ -122,7 +125,7 @@ def noise_is_narrow(e: Evidence) -> Finding | None:
 
 
 def steps_overshoot(e: RunEvidence) -> Finding | None:
-    """Each update changes the policy too much."""
+    """Find the fault that each update changes the policy too much."""
     kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
     pinned = bool(update.target_kl) and lr is not None and lr <= 1.01 * update.lr_min
     if kl is None or (kl <= 0.3 and not pinned):
@@ -140,7 +143,7 @@ def steps_overshoot(e: RunEvidence) -> Finding | None:
 
 
 def steps_vanish(e: RunEvidence) -> Finding | None:
-    """Updates hardly change the policy."""
+    """Find the fault that updates hardly change the policy."""
     kl, lr, update = e.recent("kl"), e.recent("actor_lr"), e.update
     at_top = bool(update.target_kl) and lr is not None and lr >= 0.99 * update.lr_max and update.lr_max > update.lr_min
     still = kl is not None and kl < (0.25 * update.target_kl or 1e-4)
@@ -161,7 +164,7 @@ def steps_vanish(e: RunEvidence) -> Finding | None:
 
 
 def updates_are_skipped(e: RunEvidence) -> Finding | None:
-    """Updates were skipped because losses or gradients were not finite."""
+    """Find the fault that updates were skipped because losses or gradients were not finite."""
     skipped = max(e.values("skipped_updates"), default=0.0)
     if not skipped:
         return None
@@ -174,7 +177,7 @@ def updates_are_skipped(e: RunEvidence) -> Finding | None:
 
 
 def reward_is_dead(e: Evidence) -> Finding | None:
-    """A reward term is near zero throughout."""
+    """Find the fault that a reward term is near zero during the whole run."""
     if _too_wide(e):
         return None
     terms = {n: t for n, t in e.config.task.env.reward.terms.items() if isinstance(t, TrackingTerm)}
@@ -193,7 +196,7 @@ def reward_is_dead(e: Evidence) -> Finding | None:
 
 
 def _noise_rad(e: RunEvidence) -> float | None:
-    """Standard deviation of the exploration noise on the target of a ball joint [rad]; None if there is none in the log."""
+    """Return the standard deviation of the exploration noise on a ball joint's target [rad]; None if not in the log."""
     std = e.recent("std")
     return None if std is None or not isinstance(e, Evidence) else std * e.config.task.env.action.ball_scale
 

@@ -12,7 +12,7 @@ from mimic.core import program
 
 
 def run_is_short(e: Evidence) -> Finding | None:
-    """The run has too few samples to judge it."""
+    """Find the fault that the run has too few samples for a diagnosis."""
     if e.samples >= 2_000_000 or (e.trial and e.trial.report.normalized_return.mean > 0.7):
         return None
     return Finding(
@@ -25,7 +25,7 @@ def run_is_short(e: Evidence) -> Finding | None:
 
 
 def run_has_stalled(e: Evidence) -> Finding | None:
-    """Evaluations have stopped rising at a low return."""
+    """Find the fault that the evaluated return has stopped rising at a low value."""
     returns = e.values("eval/normalized_return")
     if len(returns) < 6 or e.samples < 2_000_000 or returns[-1] > 0.7:
         return None
@@ -69,6 +69,6 @@ RULES: tuple[Rule, ...] = (
 
 
 def findings(e: Evidence) -> list[Finding]:
-    """Findings of all rules, the most certain first."""
+    """Return the findings of all rules, the most certain first."""
     found = [finding for rule in RULES if (finding := rule(e)) is not None]
     return sorted(found, key=lambda finding: -finding.certainty)

@@ -1,4 +1,4 @@
-"""Why a run of a Gymnasium task does not learn: its evidence, its rules and its diagnosis.
+"""Diagnose why a run of a Gymnasium task does not learn: evidence, rules and diagnosis.
 
 The rules about weights, critic and step size are those of runs of clips. A task has no clip and no body to look at.
 """
@@ -49,7 +49,7 @@ class TaskDiagnosis:
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """The diagnosis for programs."""
+        """Convert the diagnosis to numbers, lists and dictionaries."""
         e = self.evidence
         return {
             "run": str(e.run),
@@ -65,7 +65,7 @@ class TaskDiagnosis:
         }
 
     def text(self) -> str:
-        """The diagnosis for people."""
+        """Write the diagnosis as text for a terminal."""
         parts = [_headline(self.evidence), *self.evidence.notes, "", "WHAT IS AT FAULT"]
         parts += [line for number, finding in enumerate(self.findings, 1) for line in finding.lines(number)]
         if not self.findings:
@@ -84,7 +84,7 @@ def diagnose_task(evidence: TaskEvidence) -> TaskDiagnosis:
 
 
 def run_is_short(e: TaskEvidence) -> Finding | None:
-    """The run has too few samples to judge it."""
+    """Find the fault that the run has too few samples for a diagnosis."""
     if e.samples >= 300_000:
         return None
     return Finding(
@@ -96,7 +96,7 @@ def run_is_short(e: TaskEvidence) -> Finding | None:
 
 
 def run_has_stalled(e: TaskEvidence) -> Finding | None:
-    """Evaluations have not risen in the second half of a long run."""
+    """Find the fault that the evaluated return has not risen in the second half of a long run."""
     returns = e.values("eval/return")
     if len(returns) < 6 or e.samples < 300_000:
         return None
@@ -117,7 +117,7 @@ def run_has_stalled(e: TaskEvidence) -> Finding | None:
 
 
 def horizon_is_odd(e: TaskEvidence) -> Finding | None:
-    """The discount factor makes the policy plan only a few steps ahead."""
+    """Find the fault that the discount factor makes the policy plan only a few steps ahead."""
     steps = 1.0 / (1.0 - e.update.gamma)
     if steps >= 10.0:
         return None
@@ -130,7 +130,7 @@ def horizon_is_odd(e: TaskEvidence) -> Finding | None:
 
 
 def simulation_breaks(e: TaskEvidence) -> Finding | None:
-    """Observations or rewards of the task are not finite."""
+    """Find the fault that observations or rewards of the task are not finite."""
     diverged = sum(e.values("ends/diverged"))
     if not diverged:
         return None
@@ -143,7 +143,7 @@ def simulation_breaks(e: TaskEvidence) -> Finding | None:
 
 
 def rewards_are_unscaled(e: TaskEvidence) -> Finding | None:
-    """The critic expects rewards of size 1, and those of the task are of another size."""
+    """Find the fault that the task's rewards are far from 1, the size that the critic expects."""
     reward = e.recent("reward")
     if e.update.scale_returns or reward is None or 0.05 <= abs(reward) <= 20.0:
         return None

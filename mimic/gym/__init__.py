@@ -1,1 +1,1 @@
-"""Gymnasium: tracking environments registered as Gymnasium's."""
+"""Gymnasium interfaces of the tracking environments."""

@@ -1,8 +1,8 @@
 """Gymnasium interfaces of the tracking environment: a ``VectorEnv``, and a registered ``Env`` for each clip.
 
 ``gymnasium.make("mimic/cartwheel-v0")`` and ``gymnasium.make_vec("mimic/cartwheel-v0", num_envs=512)`` work once
-``mimic.gym.tracking`` has been imported. Both use the ``fast`` preset unless handed an :class:`EnvConfig`, give float32 NumPy
-arrays, and put the reward's terms into ``info``. A diverged simulation ends its episode (``terminated``) with reward 0.
+``mimic.gym.tracking`` has been imported. Both use the ``fast`` preset unless an :class:`EnvConfig` is passed, return float32
+NumPy arrays, and put the reward's terms into ``info``. A diverged simulation ends its episode (``terminated``) with reward 0.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 
 def env_id(clip: str) -> str:
-    """The registered name of a clip's environment."""
+    """Return the name under which a clip's environment is registered."""
     return f"mimic/{clip}-v0"
 
 
@@ -63,7 +63,7 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         return _array(self.env.reset(_start_times(self.env, options))), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
-        """One control step; where an episode ended, ``infos["final_obs"]`` holds its last observation."""
+        """Do one control step. Where an episode ended, ``infos["final_obs"]`` holds the episode's last observation."""
         self._samples += self.num_envs
         self.env.set_progress(self._samples)
         step = self.env.step(_action(actions, self.action_space, self.env.device))
@@ -108,7 +108,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
         return obs, {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
-        """One control step."""
+        """Do one control step."""
         self._samples += 1
         self.env.set_progress(self._samples)
         step = self.env.step(_action(action, self.action_space, self.env.device)[None])
@@ -120,7 +120,9 @@ class GymTracking(gymnasium.Env[Array, Array]):
         return _array(step.final_obs)[0], float(step.reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def render(self) -> Array | None:  # type: ignore[override]
-        """With ``render_mode="rgb_array"`` a picture (H, W, 3) uint8 after the last step or reset, the clip as a ghost.
+        """Draw the character after the last step or reset, and the clip as a transparent figure.
+
+        Returns a picture (H, W, 3) uint8 with ``render_mode="rgb_array"``, else None.
 
         Raises InputError or RenderError if no renderer works; the command `doctor` names the remedy.
         """
@@ -144,7 +146,7 @@ class GymTracking(gymnasium.Env[Array, Array]):
 
 
 def register_all() -> None:
-    """Register every named clip; done at import."""
+    """Register an environment for every named clip. Importing the module calls this function."""
     for clip in clip_names():
         if env_id(clip) not in gymnasium.registry:
             gymnasium.register(
@@ -166,7 +168,7 @@ def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
 
 
 def _action(action: Array, space: gymnasium.Space[Array], device: torch.device) -> torch.Tensor:
-    """The action as a tensor. Raises ValueError for another shape, because broadcasting would hide the mistake."""
+    """Convert an action to a tensor. Raises ValueError for a wrong shape, which broadcasting would hide."""
     given = np.asarray(action, np.float32)
     if given.shape != space.shape:
         raise ValueError(f"the action has shape {given.shape}, expected {space.shape}")
@@ -181,12 +183,12 @@ def _start_times(env: TrackingEnv, options: dict[str, Any] | None) -> torch.Tens
             raise ValueError(f"unknown reset option '{key}'; {nearest(key, ['start_times'])}")
     times = torch.as_tensor(options["start_times"], dtype=torch.float64, device=env.device)
     if times.shape != (env.num_envs,) or not bool(((times >= 0) & (times < env.motion.duration)).all()):
-        raise ValueError(f"start_times: {env.num_envs} numbers from 0 up to {env.motion.duration:.3f} s")
+        raise ValueError(f"start_times must be {env.num_envs} numbers from 0 up to {env.motion.duration:.3f} s")
     return times
 
 
 def _ends(step: Step) -> tuple[Array, Array]:
-    """terminated (failed, diverged or the clip is over) and truncated (time is up), (N,) bool each."""
+    """Return ``terminated`` (failed, diverged or the clip is over) and ``truncated`` (time limit), each (N,) bool."""
     end = _array(step.end)
     return (end != Termination.NONE) & (end != Termination.TIMEOUT), end == Termination.TIMEOUT
 
@@ -203,7 +205,7 @@ def _reseed(interface: GymVectorTracking | GymTracking, seed: int | None) -> Non
 
 
 def _rate(env: TrackingEnv) -> int:
-    """Control steps a second."""
+    """Return the number of control steps per second."""
     return round(1.0 / env.control_dt)
 
 

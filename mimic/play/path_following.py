@@ -29,7 +29,7 @@ _HEADING_ERROR_M = 0.5  # one radian of heading error costs as much as this dist
 
 
 def _circle(radius: float, left: bool) -> Tensor:
-    """One circle that starts at the origin along x, (P, 2) [m]."""
+    """Return points (P, 2) [m] of a circle that starts at the origin in the direction x."""
     angle = torch.arange(0.0, 2 * math.pi, _SPACING_M / radius, dtype=torch.float64)
     side = 1.0 if left else -1.0
     return radius * torch.stack((angle.sin(), side * (1.0 - angle.cos())), 1)
@@ -62,13 +62,13 @@ class PathFollower:
         self._plans = torch.cartesian_prod(*[torch.arange(env.num_clips)] * _STRIDES).view(-1, _STRIDES)
 
     def place(self, position: Tensor) -> float:
-        """Advance to the path point nearest to ``position`` (2,) [m]; returns its distance [m]."""
+        """Advance ``travelled`` to the path point nearest to ``position`` (2,) [m]; return its distance [m]."""
         passed, distance = self._nearest(position[None], torch.tensor([self.travelled]))
         self.travelled = int(passed)
         return float(distance)
 
     def choose(self, over: Tensor) -> Tensor:
-        """The next clip (N,), for ``TrackingEnv.tracker.clip_selector``."""
+        """Return the next clip (N,) of every environment; this method is the tracker's ``clip_selector``."""
         start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.tracker
         self.place(start)
         now = clock.current  # the cycle that has ended
@@ -79,7 +79,7 @@ class PathFollower:
         return torch.full_like(over, int(self._plans[best, 0]))
 
     def _cost(self, start: Tensor, heading: Tensor) -> Tensor:
-        """Cost (plans,) of each plan: squared distances [m^2] from the path and its direction."""
+        """Return the cost (plans,) of each plan: squared errors of position and direction against the path."""
         place, facing = start.expand(len(self._plans), 2), heading.expand(len(self._plans))
         passed = torch.full((len(self._plans),), self.travelled)
         cost = torch.zeros(len(self._plans), dtype=torch.float64)
@@ -96,7 +96,10 @@ class PathFollower:
         return cost
 
     def _nearest(self, places: Tensor, passed: Tensor) -> tuple[Tensor, Tensor]:
-        """Path points passed (K,) at ``places`` (K, 2), never fewer than ``passed``, and the distances (K,) [m]."""
+        """Find the path point nearest to each of ``places`` (K, 2) [m], not before the points ``passed`` (K,).
+
+        Returns the number of path points passed (K,), and the distances to the path (K,) [m].
+        """
         window = passed[:, None] + torch.arange(round(_SEARCHED_M / _SPACING_M))
         distance = (self.points[window % len(self.points)] - places[:, None]).norm(dim=2)
         least = distance.min(1)
@@ -104,7 +107,7 @@ class PathFollower:
 
 
 def _strides(env: TrackingEnv) -> tuple[Tensor, Tensor]:
-    """Turn (K,) [rad] and displacement (K, 2) [m] of one cycle of each clip, in the frame of its first heading."""
+    """Return turn (K,) [rad] and displacement (K, 2) [m] of one cycle of each clip, in the frame of its first heading."""
     reference, k = env.tracker.reference, env.num_clips
     clip = torch.arange(k, device=env.device)
     ends = []
@@ -129,7 +132,7 @@ class PathResult:
     falls: int
 
     def report(self) -> dict[str, Any]:
-        """laps, falls, seconds, and mean and largest distance from the path [m]."""
+        """Return the number of laps and falls, the seconds, and the mean and largest distance from the path [m]."""
         return {
             "laps": self.laps,
             "falls": self.falls,
@@ -147,7 +150,7 @@ def steer(controller: Controller, path: str, radius: float, seconds: float) -> P
         radius: radius of the path's circles [m].
 
     Raises:
-        InputError: the controller knows one clip only, or an unknown path.
+        InputError: the controller was trained on one clip only, or no path has the name.
     """
     if len(names_in(controller.clip)) == 1:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The functions of ``import mimic``: plain arguments in, the types of the rooms out."""
+"""The functions of ``import mimic``, which take simple arguments and return the types of mimic's packages."""
 
 import importlib
 from collections.abc import Sequence
@@ -82,9 +82,9 @@ def make_env(
 
     Args:
         clip: a name, a path, ``a+b`` for several, or motions.
-        num_envs: environments side by side.
-        preset: gives the settings of the environment.
-        training: with training aids: short episodes that end when tracking is lost.
+        num_envs: number of environments that are simulated together.
+        preset: the preset with the settings of the environment.
+        training: whether to use training aids, such as short episodes that end when tracking is lost.
         where: ``seed``, ``threads``, ``engine`` and ``device``, as `mimic.tracking.make_env` takes them.
 
     Raises:
@@ -114,14 +114,15 @@ def train(
     Args:
         clip: a name, a path, or ``a+b`` for several.
         out: folder of the run.
-        samples: stop at so many samples in all; 0 is no limit.
-        minutes: stop after so many minutes of this call; 0 is no limit.
-        preset: every number of the run; a resumed run ignores it, as it does the arguments after it.
+        samples: number of samples of the whole run at which to stop; 0 is no limit.
+        minutes: number of minutes of this call after which to stop; 0 is no limit.
+        preset: the settings of the run. A resumed run ignores ``preset``, ``algorithm``, ``seed``, ``engine``, ``device``
+            and ``start_from``.
         algorithm: a name of `mimic.ALGORITHMS`.
-        seed: of networks, starts and exploration.
+        seed: seed of networks, starts and exploration.
         engine: a name of `mimic.ENGINES`.
-        device: of the learner, ``"cpu"`` or ``"cuda"``.
-        start_from: a controller whose policy the run begins with.
+        device: device of the learner, ``"cpu"`` or ``"cuda"``.
+        start_from: name or folder of a controller from whose policy the run starts.
         threads: simulation threads; 0 is one per core.
         resume: continue the run in ``out``.
 
@@ -130,7 +131,7 @@ def train(
         LearnerDiverged: the learner's numbers are no longer finite.
     """
     if not samples and not minutes:
-        raise InputError("train() needs samples=N or minutes=M, or it would never end")
+        raise InputError("train() needs samples=N or minutes=M; without a limit it would never end")
     folder = Path(out)
     if resume:
         run = read_run(folder)
@@ -171,7 +172,7 @@ def render(
         options: ``view``, ``size`` and ``renderer`` of `mimic.rendering.draw`.
 
     Raises:
-        InputError: nothing here can draw, or the film cannot be written.
+        InputError: no renderer works on this machine, or the film cannot be written.
     """
     if isinstance(what, Motion):
         character = load_character(what.character)
@@ -180,7 +181,7 @@ def render(
 
 
 def export(controller: str | Path | Controller, out: str | Path, as_zip: bool = False) -> Path:
-    """Write a controller as a bundle for game engines; returns its path.
+    """Write a controller as a bundle for game engines, and return the path of the bundle.
 
     Raises:
         InputError: the controller cannot be exported, or ``out`` holds something else.
