@@ -147,7 +147,10 @@ def _ground_forces(com: Tensor, needed: Tensor, point: Tensor, bears: Tensor) ->
 
 
 def _feet_points(bodies: BodyState, character: Character, task: ClipRules) -> tuple[Tensor, Tensor]:
-    """Return the lowest point of each body, (T, B, 3) [m], and whether the body is a standing foot, (T, B) bool."""
+    """Return a point of each body, (T, B, 3) [m], and whether the body is a standing foot, (T, B) bool.
+
+    The point is the joint's position; for a foot, its height is replaced by that of the foot's lowest point.
+    """
     feet = Feet(character, task)
     height = feet.contact(bodies).height
     ids = [character.body_index(name) for name in feet.names]

@@ -192,5 +192,5 @@ def test_a_file_that_is_none_is_one_line(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_episodes(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("episodes")
-    with pytest.raises(InputError, match=r"not a sound \.npz archive"):
+    with pytest.raises(InputError, match=r"damaged, or not a \.npz archive"):
         read_episodes(tmp_path / "text.npz")

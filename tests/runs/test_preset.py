@@ -99,7 +99,7 @@ def test_settings_change_one_value_each():
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
         ("fast", ("num_envs",), "write key=value"),
         ("fast", ("num_env=8",), "did you mean 'num_envs'"),
-        ("fast", ("num_envs=0",), "num_envs must be at least 1"),
+        ("fast", ("num_envs=0",), "num_envs must be from 1"),
         ("fast", ("num_envs=8.5",), "expected a whole number"),
         ("fast", ("awr.update.temprature=1",), "did you mean 'temperature'"),
         ("fast", ("env.reward.terms.poze.weight=1",), "did you mean 'pose'"),
