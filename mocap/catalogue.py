@@ -27,8 +27,10 @@ from mocap.fetch import Opener, fetch, open_https, show_licence
 from mocap.formats import read_bytes, read_motion
 from mocap.formats.deepmimic import read_deepmimic, read_table
 from mocap.gaits import author_gait
-from mocap.motion import Motion
+from mocap.motion import Motion, check_length
 
+MAX_CLIPS = 500  # of one task
+MAX_TOTAL_SECONDS = 1000.0  # of its clips: a second is 1.4 MB of the reference
 _JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}
 
 
@@ -172,6 +174,7 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
     """
     if Path(name).suffix or os.sep in name:
         motion = read_motion(name)
+        check_length(motion)
         return replace(motion, source=name, license=motion.license or "not stated")
     entry = resolve(name)
     if entry.gait:
@@ -192,16 +195,26 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
 
 
 def names_in(names: str) -> list[str]:
-    """Split ``a+b+c`` into the names of clips. The path of an existing file is kept whole, with any plus in it."""
-    return [names] if os.path.exists(names) else names.split("+")
+    """Split ``a+b+c`` into the names of clips. The path of an existing file is kept whole, with any plus in it.
+
+    Raises InputError for more than ``MAX_CLIPS``.
+    """
+    found = [names] if os.path.exists(names) else names.split("+")
+    if len(found) > MAX_CLIPS:
+        raise InputError(f"'{names[:40]}...': {len(found)} clips; at most {MAX_CLIPS} are learned together")
+    return found
 
 
 def load_clips(names: str) -> tuple[Motion, ...]:
     """Load the motions of one clip, or of several clips as ``a+b+c``. Raises as ``load_clip`` does."""
-    motions = tuple(load_clip(name) for name in names_in(names))
+    motions: list[Motion] = []
+    for name in names_in(names):
+        motions.append(load_clip(name))
+        if sum(motion.duration for motion in motions) > MAX_TOTAL_SECONDS:
+            raise InputError(f"'{names[:40]}...': the clips last more than {MAX_TOTAL_SECONDS:g} s in all")
     if len({motion.character for motion in motions}) > 1:
         raise InputError(f"'{names}': the clips are of different characters; name clips of one character")
-    return motions
+    return tuple(motions)
 
 
 def available_name(name: str) -> str:

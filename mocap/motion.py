@@ -15,6 +15,9 @@ from characters.character import Character
 from mimic.core.errors import ClipError
 from mimic.core.rotations import quat_conj, quat_mul, quat_to_rotvec
 
+MAX_FRAMES = 20_000  # of a clip that is solved, judged, shown or learned; these three limit memory to 2 GB
+MAX_SECONDS = 120.0
+MIN_SECONDS = 0.01
 _UNIT_TOLERANCE = 1e-9
 
 
@@ -127,6 +130,15 @@ def velocities(motion: Motion, character: Character) -> Velocities:
         root_angvel_w=_repeat_last(root_step / dt),
         joint_vel=_repeat_last(torch.cat(columns, 1) / dt),
     )
+
+
+def check_length(motion: Motion, frames: int = MAX_FRAMES) -> None:
+    """Raise ClipError if a motion is too long to be worked on, or so short that time stands still in it."""
+    if motion.num_frames > frames or not MIN_SECONDS <= motion.duration <= MAX_SECONDS:
+        raise ClipError(
+            f"{motion.name}: {motion.num_frames} frames in {motion.duration:g} s; a clip has up to {frames} frames and lasts "
+            f"{MIN_SECONDS:g} to {MAX_SECONDS:g} s. Take a part of a longer one with retarget --start S --end S"
+        )
 
 
 def check_character(motion: Motion, character: Character) -> None:

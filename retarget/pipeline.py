@@ -28,7 +28,7 @@ from mocap.editing import (
     repeat_cycles,
     resample_at,
 )
-from mocap.motion import Motion
+from mocap.motion import MAX_FRAMES, Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
 from retarget.configuration import Configuration, KinematicTree
 from retarget.ground import lift_penetration
@@ -99,9 +99,9 @@ def retarget(
     source = _own_source(own, rig) if own else Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
+    first, last = _span(source.times, options, source.name)
     mapping = _own_mapping(rig) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
     targets = make_targets(rig, source, mapping, already_retargeted=own is not None)
-    first, last = _span(source.times, options, source.name)
     configuration = solve(rig, targets, settings, slice(first, last + 1))
     motion = _as_motion(source, character, configuration, targets.times[first : last + 1])
     result = Retargeted(motion, targets.cut(first, last), mapping.notes)
@@ -214,6 +214,10 @@ def _span(times: Tensor, options: Options, name: str) -> tuple[int, int]:
     inside = ((times >= start - 1e-6) & (times <= end + 1e-6)).nonzero()[:, 0]
     if len(inside) < 2:
         raise ClipError(f"{name}: no two frames between {start:g} s and {end:g} s; it lasts {float(times[-1]):.2f} s")
+    if len(inside) > MAX_FRAMES:
+        raise ClipError(
+            f"{name}: {len(inside)} frames; up to {MAX_FRAMES} are taken at once: choose a part by --start and --end"
+        )
     return int(inside[0]), int(inside[-1])
 
 

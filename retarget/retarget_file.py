@@ -10,7 +10,7 @@ from mimic.core.errors import InputError
 from mocap.catalogue import clip_names, load_clip
 from mocap.conventions import NO_OPTIONS, ReadOptions
 from mocap.formats import read_clip
-from mocap.motion import Motion
+from mocap.motion import Motion, check_length
 from mocap.skeleton import Clip
 from retarget.mapping import read_map
 from retarget.pipeline import Options, retarget
@@ -64,9 +64,13 @@ def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
 
 
 def quality_report_of(clip: Clip) -> QualityReport | None:
-    """Return the quality report of a clip of one of our characters, with a note on its repair; None for other clips."""
+    """Return the quality report of a clip of one of our characters, with a note on its repair; None for other clips.
+
+    Raises ClipError if it is too long.
+    """
     if not isinstance(clip, Motion):
         return None
+    check_length(clip)
     character = load_character(clip.character)
     card = make_quality_report(clip, character)
     return card if card.verdict == "pass" else replace(card, notes=(*card.notes, _when_trained(clip, character)))

@@ -34,7 +34,10 @@ def entry(name: str = "mimic") -> int:
     with signals_end_the_program():
         from mimic.cli.main import main
 
-        return main(None, name)
+        code = main(None, name)
+    if code > 128 and hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # Python's last steps would let a second one kill it
+    return code
 
 
 @contextmanager

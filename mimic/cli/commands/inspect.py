@@ -15,8 +15,8 @@ def run(args: argparse.Namespace) -> int:
     """Describe a motion file and the conventions assumed for it."""
     clip = load_motion(args.file, reading_options(args))
     report = describe(clip)
-    print_description(report)
     card = quality_report_of(clip)
+    print_description(report)
     if card:
         print_card(card)
         report["card"] = card.to_json()
