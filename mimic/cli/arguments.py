@@ -258,5 +258,5 @@ def picture_size(text: str) -> tuple[int, int]:
     """Parse a picture's size WxH, as in 1280x480."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' is not WIDTHxHEIGHT, as in 1280x480")
+        raise argparse.ArgumentTypeError(f"'{text}' must be WIDTHxHEIGHT, as in 1280x480")
     return int(width), int(height)

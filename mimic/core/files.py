@@ -37,7 +37,7 @@ def open_regular(path: Path, error: type[InputError] = InputError, *, follow_lin
 
 
 def read_file(path: Path, most: int, error: type[InputError] = InputError) -> bytes:
-    """The bytes of a regular file. Raises ``error`` as :func:`open_regular`, and for more than ``most`` bytes."""
+    """Read the bytes of a regular file. Raises ``error`` as :func:`open_regular`, and for more than ``most`` bytes."""
     with open_regular(path, error) as file:
         try:
             data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)

@@ -1,4 +1,4 @@
-"""Text for a terminal. Names, licences and paths may come from a stranger, and a terminal obeys control characters.
+"""Print text safely: names, licences and paths may be untrusted, and a terminal obeys control characters.
 
 Every line that the program prints goes through :func:`show` or :func:`printable`.
 """
@@ -13,7 +13,7 @@ _LONGEST = 2000  # characters of a line of an error message
 
 
 def printable(text: str) -> str:
-    r"""The text with every control character written as an escape.
+    r"""Return the text with every control character written as an escape.
 
     >>> printable("walk\x1b[2J")
     'walk\\x1b[2J'
@@ -22,7 +22,7 @@ def printable(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The text with every line cut after 2000 characters."""
+    """Return the text with every line cut after 2000 characters."""
     lines = text.split("\n")
     return "\n".join(
         f"{line[:_LONGEST]}... ({len(line)} characters)" if len(line) > _LONGEST else line for line in lines

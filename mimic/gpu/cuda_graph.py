@@ -61,7 +61,7 @@ class CudaGraphs:
 
 
 def graph_backend(device: torch.device) -> GraphBackend | None:
-    """The backend that captures on ``device``; None on the CPU, where graphs gain nothing."""
+    """Return the backend that captures on ``device``; None on the CPU, where graphs bring no speed."""
     return CudaGraphs(device) if device.type == "cuda" else None
 
 

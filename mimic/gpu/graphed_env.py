@@ -24,19 +24,19 @@ class SteppedEnv(Protocol[S_co]):
     action_high: Tensor
 
     def reset(self) -> Tensor:
-        """Start new episodes everywhere; observations (N, D)."""
+        """Start a new episode in every environment, and return the observations (N, D)."""
 
     def step(self, action: Tensor) -> S_co:
-        """One control step with ``action`` (N, A)."""
+        """Do one control step with ``action`` (N, A)."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copies of everything that the future depends on."""
+        """Return copies of all tensors that later steps depend on."""
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a ``state_dict``, in place."""
+        """Continue from the result of ``state_dict``, in place."""
 
     def set_progress(self, samples: int) -> None:
-        """Set curricula by the samples that the learner has seen, in place."""
+        """Set curricula, such as time limits, in place, by the samples that the learner has seen."""
 
 
 @runtime_checkable
@@ -48,13 +48,13 @@ class StagedEnv(SteppedEnv[S_co], Protocol[S_co]):
     """
 
     def apply_action(self, action: Tensor) -> None:
-        """The part of a step before the physics."""
+        """Do the part of a step before the physics, with ``action`` (N, A)."""
 
     def simulate(self) -> None:
-        """The physics of a step."""
+        """Do the physics of a step."""
 
     def finish_step(self) -> S_co:
-        """The part of a step after the physics; gives the result of the step."""
+        """Do the part of a step after the physics, and return the result of the step."""
 
 
 class GraphedEnv(Generic[S]):
@@ -80,25 +80,25 @@ class GraphedEnv(Generic[S]):
         self.finish_step = GraphedCallable(self.env.finish_step, self._backend)
 
     def step(self, action: Tensor) -> S:
-        """One control step with ``action`` (N, A)."""
+        """Do one control step with ``action`` (N, A)."""
         self.apply_action(action)
         self.env.simulate()
         return self.finish_step()
 
     def reset(self) -> Tensor:
-        """Start new episodes everywhere; observations (N, D)."""
+        """Start a new episode in every environment, and return the observations (N, D)."""
         return self.env.reset()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Copies of everything that the future depends on."""
+        """Return copies of all tensors that later steps depend on."""
         return self.env.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from a ``state_dict``."""
+        """Continue from the result of ``state_dict``."""
         self.env.load_state_dict(state)
 
     def set_progress(self, samples: int) -> None:
-        """Set curricula by the samples that the learner has seen."""
+        """Set curricula, such as time limits, by the samples that the learner has seen."""
         self.env.set_progress(samples)
 
 

@@ -162,7 +162,7 @@ def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, th
 
 
 def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
-    """Observation and action space of one environment; the configuration bounds the actions."""
+    """Return observation and action space of one environment; the configuration bounds the actions."""
     observation = Box(-np.inf, np.inf, (env.obs_dim,), np.float32)
     return observation, Box(_array(env.action_low), _array(env.action_high), (env.act_dim,), np.float32)
 

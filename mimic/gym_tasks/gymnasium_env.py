@@ -121,7 +121,7 @@ def _nearest(task_id: str) -> str:
 
 
 def _simulation(env: gymnasium.Env[Any, Any]) -> Array:
-    """The integration state, and the body positions of the last step, which tasks measure progress from."""
+    """Return the integration state, and the body positions of the last step, which tasks measure progress from."""
     task: Any = env.unwrapped
     kind = mujoco.mjtState.mjSTATE_INTEGRATION
     state = np.zeros(mujoco.mj_stateSize(task.model, kind))

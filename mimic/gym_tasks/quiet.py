@@ -8,7 +8,7 @@ import mujoco
 
 @contextmanager
 def quiet_mujoco() -> Iterator[None]:
-    """Context in which MuJoCo shows no warning."""
+    """Silence MuJoCo's warnings while the context lasts."""
     before = mujoco.get_mju_user_warning()
     mujoco.set_mju_user_warning(_ignore)
     try:

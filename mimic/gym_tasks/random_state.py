@@ -17,12 +17,12 @@ def copy_seeds(seed: int, num_envs: int) -> list[int]:
 
 
 def generator(seed: int) -> np.random.Generator:
-    """The generator of ``gymnasium.utils.seeding.np_random(seed)``."""
+    """Return the generator of ``gymnasium.utils.seeding.np_random(seed)``."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
 
 def to_tensor(generators: Sequence[np.random.Generator]) -> Tensor:
-    """The states of N generators, (N, 6) int64."""
+    """Return the states of N generators, (N, 6) int64."""
     return torch.from_numpy(np.array([_words(g) for g in generators], dtype=np.uint64).view(np.int64))
 
 

@@ -51,7 +51,7 @@ class Copies(Protocol):
         """Return the current observation of every copy, (N, D)."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The state of every copy and its random numbers."""
+        """Return the states of all copies and of their random generators, by name."""
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from ``state_dict``, as far as ``resumable`` says."""
@@ -101,7 +101,7 @@ class TaskVecEnv:
         return _float32(self.copies.observation())
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Everything needed to continue, to the bit if ``resumable``."""
+        """Return all tensors needed to continue, to the bit if ``resumable``."""
         return self.copies.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

@@ -24,7 +24,7 @@ class TaskReturn:
     failed: Tensor  # (N,) bool: the task terminated the episode
 
     def to_json(self) -> dict[str, Any]:
-        """``task``, ``episodes``, ``return`` {mean, std}, ``steps`` {mean, std} and the share that ``failed``."""
+        """Convert the result to JSON keys: ``task``, ``episodes``, ``return`` {mean, std}, ``steps`` {mean, std} and the share that ``failed``."""
         return {
             "task": self.task,
             "episodes": self.returns.numel(),

@@ -55,7 +55,7 @@ class Controller:
         return len(self.clips) > 1 and not self.env_config.change_clips and not observed.clip_id
 
     def of_clip(self, clip: str) -> "Controller":
-        """The controller of one clip. A library does any clip of its character, be it new; others do their own alone.
+        """Return the controller for the clip ``clip``. A library does any clip of its character, any other controller its own.
 
         Raises InputError, which names the nearest.
         """
@@ -180,7 +180,7 @@ def training_cost(controller: Controller) -> TrainingCost:
 
 
 def read_cost(path: Path) -> TrainingCost:
-    """Samples and hours of the run up to the checkpoint ``path``. Raises CheckpointError if it does not state them."""
+    """Read samples and hours of a run up to the checkpoint ``path``. Raises CheckpointError if they are not stated."""
     try:
         meta = read_checked_folder(path, [checkpoint.META_FILE])[checkpoint.META_FILE]
         counters = json.loads(meta)["counters"]
@@ -190,7 +190,7 @@ def read_cost(path: Path) -> TrainingCost:
 
 
 def total_training_cost(controller: Controller) -> TrainingCost:
-    """Samples and hours of all training behind a controller, with that of its teachers, and of what its run started from."""
+    """Return samples and hours of a controller's run, of its teachers, and of the controller from which it started."""
     own, begun_with = training_cost(controller), controller.spec.begun_with
     before = [*(controller.spec.teachers or ()), *([begun_with] if begun_with else [])]
     samples = own.samples + sum(one.samples for one in before)

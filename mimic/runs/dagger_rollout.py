@@ -18,7 +18,7 @@ _MIN_WEIGHT = 0.05
 
 @dataclass(frozen=True)
 class Labelled:
-    """States (M, D) with the teachers' actions (M, A), and how much each counts (M,)."""
+    """Observations (M, D) with the teachers' actions (M, A), and the weight of each in the loss (M,)."""
 
     obs: Tensor
     action: Tensor
@@ -26,12 +26,12 @@ class Labelled:
 
 
 class DaggerRollout:
-    """Steps the environments of a library of clips.
+    """Steps the environments of a library of clips, with teachers and student, and collects the teachers' actions.
 
     The reward of a state is its weight, because a teacher's action far from its clip is unreliable.
 
     Attributes:
-        shares: of the environments by clip; falls of the student without noise count.
+        shares: divides the environments among the clips; only falls of the student without noise count.
     """
 
     def __init__(self, env: TrackingEnv, teachers: Teachers, seed: int):
@@ -42,7 +42,7 @@ class DaggerRollout:
 
     @torch.no_grad()
     def collect(self, student: Policy, steps: int, teacher_share: float) -> Labelled:
-        """``steps`` control steps, with teachers in a random ``teacher_share`` of the environments."""
+        """Simulate ``steps`` control steps, with teachers in a random ``teacher_share`` of the environments."""
         n = self.env.num_envs
         teaching = torch.rand(n, 1, generator=self.random) < teacher_share
         noise = torch.where(teaching, self._levels(_TEACHER_NOISE), self._levels(_STUDENT_NOISE))
@@ -56,19 +56,19 @@ class DaggerRollout:
         return Labelled(*(torch.cat(parts) for parts in zip(*seen, strict=True)))
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """All that the next rollout depends on, beside the environment and the student."""
+        """Return the tensors that the next rollout depends on, beside those of environment and student."""
         own = {"obs": self.obs, "weight": self.weight, "rng": self.random.get_state()}
         return own | {"falls": self.shares.falls, "seconds": self.shares.seconds}
 
     def load_state_tensors(self, state: dict[str, Tensor]) -> None:
-        """Continue from ``state_tensors``."""
+        """Continue from the result of ``state_tensors``."""
         self.obs, self.weight = state["obs"].clone(), state["weight"].clone()
         self.random.set_state(state["rng"])
         self.shares.falls.copy_(state["falls"])
         self.shares.seconds.copy_(state["seconds"])
 
     def _levels(self, levels: tuple[float, ...]) -> Tensor:
-        """One of ``levels`` for each environment, (N, 1)."""
+        """Draw one of ``levels`` for each environment at random, (N, 1)."""
         return torch.tensor(levels)[torch.randint(0, len(levels), (self.env.num_envs, 1), generator=self.random)]
 
     def _step(self, action: Tensor, judged: Tensor) -> None:

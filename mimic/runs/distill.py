@@ -211,7 +211,7 @@ class _Distillation:
         return self.cloner.learn(self.data, self.config.updates, newest, lr_share, self._draws)
 
     def _lr_share(self) -> float:
-        """Falls linearly to 1 % once the trial is over, in which the number of rounds may be unknown."""
+        """Return the factor of the learning rate: 1 in the timed first rounds, then falling linearly to 1 %."""
         if self.rounds < _TRIAL_ROUNDS:
             return 1.0
         return max(0.01, (self.config.rounds - self.rounds) / (self.config.rounds - _TRIAL_ROUNDS))
@@ -274,7 +274,7 @@ class _Distillation:
 
 
 def student_task(teachers: EnvConfig) -> EnvConfig:
-    """The task of a student: that of its teachers as a library, seen without a clip's number.
+    """Return the task of a student: its teachers' clips as a library, whose clip number the student does not observe.
 
     Episodes are short and often start where starts fail. A start in the middle of a jump is the hardest state of a clip, and
     long episodes have few of them.

@@ -1,4 +1,4 @@
-"""What shapes a distillation, and how the folder of its run states it."""
+"""The settings of a distillation, and ``config.json`` in the folder of its run."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ _ENVS_PER_CLIP, _FEWEST_ENVS = 32, 256
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """Everything that shapes a distillation but its teachers.
+    """The settings of a distillation, without its teachers.
 
     In round 0 the teachers act alone for ``first_steps`` control steps. ``rounds`` follow, of ``steps`` control steps and
     ``updates`` minibatches each. ``capacity`` demonstrations are kept. The share of environments in which a teacher acts
@@ -49,13 +49,13 @@ class DistillConfig:
             self.save_rounds,
         )
         if min(counts) < 1:
-            raise ValueError("numbers of environments, steps, rounds, updates and demonstrations are at least 1")
+            raise ValueError("numbers of environments, steps, rounds, updates and demonstrations must be at least 1")
         if not 0.0 <= self.teacher_share <= 1.0:
-            raise ValueError("teacher_share is a share, from 0 to 1")
+            raise ValueError("teacher_share must be from 0 to 1")
 
     @classmethod
     def for_clips(cls, count: int, seed: int = 0) -> "DistillConfig":
-        """Settings for ``count`` clips: 32 environments a clip, 256 at least, and minibatches in proportion."""
+        """Return settings for ``count`` clips: 32 environments a clip, 256 at least, and minibatches in proportion."""
         envs = max(_FEWEST_ENVS, _ENVS_PER_CLIP * count)
         return cls(seed=seed, num_envs=envs, updates=max(1, cls.updates * envs // cls.num_envs))
 
@@ -65,7 +65,7 @@ class DistillConfig:
         return self.num_envs * (self.first_steps + self.rounds * self.steps)
 
     def with_samples(self, samples: int) -> "DistillConfig":
-        """The same with as many rounds as give at least so many samples."""
+        """Return a copy with the number of rounds that gives at least ``samples`` samples."""
         left = samples - self.num_envs * self.first_steps
         return replace(self, rounds=max(1, -(-left // (self.num_envs * self.steps))))
 
@@ -78,7 +78,7 @@ class DistillRun:
         clip: the clips, joined by ``+``.
         teachers: folders of the controllers that teach them, in the same order.
         distill: the settings.
-        minutes: above 0 while they still have to decide the number of rounds.
+        minutes: length of the distillation [min], if the number of rounds is still to be chosen by it; else 0.
     """
 
     clip: str
@@ -87,7 +87,7 @@ class DistillRun:
     minutes: float = 0.0
 
     def write(self, out: Path) -> None:
-        """Write it into the run's folder."""
+        """Write ``config.json`` to the run's folder ``out``."""
         write_json(out / CONFIG_FILE, to_dict(self))
 
 
@@ -100,14 +100,16 @@ def is_distillation(run: Path) -> bool:
 
 
 def read_distillation(out: Path) -> DistillRun:
-    """The distillation in the folder ``out``. Raises InputError if there is none, CheckpointError or ConfigError if it is damaged."""
+    """Read the distillation in the folder ``out``. Raises InputError if there is none, CheckpointError or ConfigError if it is damaged."""
     path = out / CONFIG_FILE
     if not path.exists():
-        raise InputError(f"{out}: is not the folder of a run; `distill` without --resume begins one")
+        raise InputError(f"{out}: not the folder of a distillation; `distill` without --resume begins one")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: not a run that can be resumed ({error})") from None
     if not isinstance(data, dict) or "distill" not in data:
-        raise InputError(f"{out}: holds a run of `train`, which continues it; name the folder of a distillation")
+        raise InputError(
+            f"{out}: holds a run of `train`; continue it by `train --resume`, or name the folder of a distillation"
+        )
     return build(DistillRun, data, str(path))

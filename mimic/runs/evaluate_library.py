@@ -46,7 +46,7 @@ class LibraryEvaluation:
         return sum(one.survival for one in self.clips.values()) / len(self.clips)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``evaluation.json``."""
+        """Convert the results to the content of ``evaluation.json``."""
         return {
             "controller": str(self.controller),
             "mean_return": self.mean_return,

@@ -48,7 +48,7 @@ def package_controller(
 
 
 def settings_of(run: Path) -> dict[str, Any]:
-    """The settings of the run or distillation in the folder ``run``, as the controller states them."""
+    """Read the settings of the run or distillation in the folder ``run``, for the controller's description."""
     if is_distillation(run):
         distilled = to_dict(read_distillation(run).distill)
         return {"seed": distilled["seed"], "num_envs": distilled["num_envs"], "distill": distilled}

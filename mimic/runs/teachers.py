@@ -36,7 +36,7 @@ class Teachers:
 
 
 def load_teachers(names: str, character: str | None = None) -> list[Controller]:
-    """The controllers ``a,b,c``; ``all`` means those of one clip that ship for ``character`` and whose clip is here.
+    """Load the controllers ``a,b,c``, or for ``all`` those that ship for ``character``, one clip each, if the clip is installed.
 
     Raises:
         InputError: there are none, two have one clip, or they differ in character, action or reward.
@@ -59,7 +59,7 @@ def _check(teachers: Sequence[Controller], character: str | None) -> None:
     for one in teachers:
         one.check_clips_are_here()
         if len(names_in(one.clip)) > 1:
-            raise InputError(f"{one.path}: was trained on several clips; a teacher has one")
+            raise InputError(f"{one.path}: was trained on several clips; a teacher must have one clip")
         if clips.count(one.clip) > 1:
             raise InputError(f"--from: two teachers have the clip '{one.clip}'")
         if one.spec.character != (character or first.spec.character):
@@ -67,6 +67,6 @@ def _check(teachers: Sequence[Controller], character: str | None) -> None:
                 f"{one.path}: is for character '{one.spec.character}', not '{character or first.spec.character}'"
             )
         if one.env_config.action != first.env_config.action or one.env_config.reward != first.env_config.reward:
-            raise InputError(f"{one.path}: has another action or reward than {first.path}; a student has one")
+            raise InputError(f"{one.path}: has another env.action or env.reward than {first.path}; teachers must agree")
         if one.env_config.repair != first.env_config.repair:
-            raise InputError(f"{one.path}: has its clip repaired differently from {first.path}; a student has one")
+            raise InputError(f"{one.path}: has another env.repair than {first.path}; teachers must agree")

@@ -55,7 +55,7 @@ def initial_controller(name: str) -> InitialController:
 
 
 def as_ancestor(name: str, controller: Controller) -> Ancestor:
-    """What a controller that comes of another records of it; ``name`` is how it calls it."""
+    """Describe ``controller`` under the name ``name``, for the description of a controller that is trained from it."""
     digest = hashlib.sha256((controller.path / checkpoint.POLICY_FILE).read_bytes()).hexdigest()
     cost, licence = total_training_cost(controller), controller.spec.clip_license or ""
     return Ancestor(name, digest, cost.samples, cost.hours, licence)

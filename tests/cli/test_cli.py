@@ -93,7 +93,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller lost/ckpt", "not a controller; it holds the checkpoints of a run; name the run, lost"),
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
-        ("render --controller nope --out x.mp4 --size 12", "'12' is not WIDTHxHEIGHT"),
+        ("render --controller nope --out x.mp4 --size 12", "'12' must be WIDTHxHEIGHT"),
         ("evaluate --controller walk --push 10,soon", "--push: '10,soon' must be up to 100 numbers"),
         ("evaluate --controller walk --push -5", "numbers from 0 to 10000"),
         ("evaluate --controller walk --push 1e9", "numbers from 0 to 10000"),

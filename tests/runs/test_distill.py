@@ -119,7 +119,7 @@ def test_what_cannot_be_resumed_is_said_in_one_line(run, tmp_path, capsys):
         assert main(["distill", *options]) == 2
         return capsys.readouterr().err
 
-    assert "is not the folder of a run" in said("--resume", "--out", str(tmp_path))
+    assert "not the folder of a distillation" in said("--resume", "--out", str(tmp_path))
     assert "leave out --from, --seed" in said("--resume", "--out", str(run[0]), "--from", "walk", "--seed", "3")
     assert "name the teachers" in said("--out", str(tmp_path / "new"))
     assert "give one of them" in said(
@@ -145,7 +145,7 @@ def test_a_folder_that_holds_a_run_is_left_alone(run):
     [
         ("walk-authored,walk-authored", None, "two teachers have the clip 'walk-authored'"),
         ("walk-authored,cartwheel", None, "is for character 'humanoid', not 'dog'"),
-        ("walk-authored,steer", None, "was trained on several clips; a teacher has one"),
+        ("walk-authored,steer", None, "was trained on several clips; a teacher must have one clip"),
         ("walk-autored", None, "no controller 'walk-autored'"),
         ("all", "cow", "no controller that ships is for character 'cow'"),
     ],

@@ -47,5 +47,5 @@ def _of_clip(args: argparse.Namespace, num_envs: int) -> tuple[Policy, VecEnv, s
 
     controller = load_controller(args.controller)
     if controller.clip != args.clip:
-        raise InputError(f"{controller.path}: is a controller of '{controller.clip}', not of '{args.clip}'")
+        raise InputError(f"{controller.path}: this controller is of '{controller.clip}', not of '{args.clip}'")
     return controller.policy, controller.make_env(num_envs, args.seed or 0, args.threads), args.clip

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _names(args: argparse.Namespace) -> str:
     if not args.teachers:
-        raise InputError("--from: name the teachers, such as --from walk,run,jump, or --from all")
+        raise InputError("--from is missing: name the teachers, such as --from walk,run,jump, or --from all")
     return str(args.teachers)
 
 

@@ -64,13 +64,13 @@ def _refuse_clip_options(args: argparse.Namespace) -> None:
     given |= {"--engine": args.engine not in (None, "mujoco"), "--device": args.device not in (None, "cpu")}
     for option, asked in given.items():
         if asked:
-            raise InputError(f"{option}: is for clips; leave it out with --task")
+            raise InputError(f"{option} is for clips; leave it out with --task")
 
 
 def _evaluate_library(controller: Controller, setup: EvaluationSetup, args: argparse.Namespace) -> int:
-    """Evaluate each clip of a library. Raises InputError for options that are about one clip."""
+    """Evaluate each clip of a library. Raises InputError for options that need a single clip."""
     if args.push is not None or args.push_plot or args.footfall:
-        raise InputError("--push and --footfall are about one clip; say which with --clip")
+        raise InputError("--push and --footfall are for one clip; name the clip with --clip")
     evaluation = evaluate_library(controller, setup, say)
     if args.json:
         write_json(args.json, evaluation.to_json())

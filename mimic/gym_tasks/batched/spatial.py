@@ -18,7 +18,7 @@ class Ant(BatchedTask):
     file, frame_skip, noise, normal_velocity, ctrl_cost = "ant.xml", 5, 0.1, True, 0.5
 
     def fields(self) -> tuple[str, ...]:
-        """Names of the MjData fields to read: positions of bodies, and in version 5 the forces on them."""
+        """Return the names of the MjData fields to read: positions of bodies, and in version 5 the forces on them."""
         return ("xpos", "cfrc_ext") if self.version >= 5 else ("xpos",)
 
     def place(self) -> Array:
@@ -59,7 +59,7 @@ class Humanoid(BatchedTask):
     file, frame_skip, noise, normal_velocity, ctrl_cost = "humanoid.xml", 5, 1e-2, False, 0.1
 
     def fields(self) -> tuple[str, ...]:
-        """Names of the MjData fields to read: mass centres, inertias, velocities and forces of bodies, and torques."""
+        """Return the names of the MjData fields to read: mass centres, inertias, velocities and forces of bodies, and torques."""
         return ("xipos", "cinert", "cvel", "qfrc_actuator", "cfrc_ext")
 
     def place(self) -> Array:

@@ -55,7 +55,7 @@ class BatchedTask(ABC):
         return cls.file
 
     def fields(self) -> tuple[str, ...]:
-        """Fields of ``MjData`` that ``place``, ``observation`` and ``reward`` read besides qpos and qvel."""
+        """Return the names of the ``MjData`` fields that ``place``, ``observation`` and ``reward`` read besides qpos and qvel."""
         return ()
 
     def reads_contacts(self) -> bool:

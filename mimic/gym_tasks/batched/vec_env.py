@@ -27,7 +27,7 @@ class BatchedVecEnv(TaskVecEnv):
 
 
 def make_task_env(task_id: str, num_envs: int, seed: int = 0, threads: int = 1) -> TaskVecEnv:
-    """N copies of a Gymnasium task, batched where there is a batched one. Raises InputError."""
+    """Make N copies of a Gymnasium task, as a batched task if one exists. Raises InputError for an unknown task."""
     if task_id in BATCHED:
         return BatchedVecEnv(task_id, num_envs, seed, threads)
     from mimic.gym_tasks.gymnasium_env import GymVecEnv

@@ -58,7 +58,7 @@ class TrackingTask:
         _ = self.motions
 
     def make_env(self, place: Place) -> TrackingEnv:
-        """The environment to train in, with training aids."""
+        """Make the environment for training, with training aids."""
         return make_env(
             self.motions,
             self.env,
@@ -71,7 +71,7 @@ class TrackingTask:
         )
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
-        """Evaluates 32 episodes without training aids, on the CPU engine, for the log."""
+        """Return a function that evaluates a policy in 32 episodes without training aids, on the CPU engine."""
         env = make_env(self.motions, self.env, _EVALUATION_EPISODES, False, _EVALUATION_SEED + seed, threads)
 
         def judge(policy: Policy) -> Mapping[str, float]:
@@ -80,7 +80,7 @@ class TrackingTask:
         return judge
 
     def spec(self, algorithm: str, seed: int, init_from: InitialController | None) -> Mapping[str, Any]:
-        """The specification that makes a checkpoint a controller."""
+        """Return the content of ``controller.json``, which makes a checkpoint a controller, without the policy."""
         licence = licence_of_clips(motion.license for motion in self.motions)
         return ControllerSpec(
             self.title,
@@ -93,7 +93,7 @@ class TrackingTask:
         ).to_json()
 
     def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
-        """Character, observation, action and number of clips: (of the controller, of the task)."""
+        """Return character, observation, action and number of clips, each as (controller's value, task's value)."""
         theirs = controller.env_config
         return {
             "the character": (controller.spec.character, self.character),
@@ -104,6 +104,6 @@ class TrackingTask:
 
 
 def summary(report: EvaluationReport) -> dict[str, float]:
-    """The numbers of an evaluation that a log row holds."""
+    """Return the numbers of an evaluation that a row of the log holds."""
     found = report.to_json()
     return {"normalized_return": report.normalized_return.mean} | {name: found[name] for name in _LOGGED}
