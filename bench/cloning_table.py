@@ -1,7 +1,7 @@
 """Prints the table of clones in docs/learners.md: ``python -m bench.cloning_table [NAME...]``.
 
 Each controller acts for 200,000 transitions, with noise on its actions. Behavioural cloning then fits a fresh policy to its mean
-actions. Both are evaluated from the same starts. Rows are kept in ``--out``, so that a table may be made in parts.
+actions. It is evaluated from the starts from which ``pack`` evaluated the expert. Rows are kept in ``--out``, so that a table may be made in parts.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import torch
 
 from mimic.core.files import write_json
 from mimic.core.strict_config import replace
+from mimic.evaluation.report import EvaluationReport
 from mimic.rl.collect_episodes import collect_episodes
 from mimic.rl.episode_file import write_episodes
 from mimic.rl.seeds import generator
@@ -40,17 +41,14 @@ def clone(name: str, out: Path, transitions: int, std: float, updates: int) -> d
     stop = StopCriteria(samples=count * updates)
     result = train(_cloning_run(expert, file), folder, stop, threads=1)
     fitted = time.process_time()
-    setup = EvaluationSetup(episodes=32)
-    returns = [
-        evaluate_controller(controller, setup).report.normalized_return.mean
-        for controller in (expert, load_controller(result.checkpoint))
-    ]
+    cloned = evaluate_controller(load_controller(result.checkpoint), EvaluationSetup(episodes=32, threads=1))
+    stored = EvaluationReport.from_json(expert.spec.evaluation or {}, f"{name}: evaluation")
     return {
         "controller": name,
         "transitions": count,
         "std": std,
-        "expert": returns[0],
-        "clone": returns[1],
+        "expert": stored.normalized_return.mean,
+        "clone": cloned.report.normalized_return.mean,
         "updates": result.iterations,
         "collect_s": collected - begin,
         "fit_s": fitted - collected,
@@ -96,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/clones"), help="folder of data, runs and rows")
     parser.add_argument("--transitions", type=int, default=200_000)
     parser.add_argument("--std", type=float, default=0.1)
-    parser.add_argument("--updates", type=int, default=12, help="passes over the data")
+    parser.add_argument("--updates", type=int, default=8, help="passes over the data")
     args = parser.parse_args()
     torch.set_num_threads(1)
     for name in args.names or shipped_controllers():

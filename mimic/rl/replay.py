@@ -8,6 +8,7 @@ Storage is a ring over time slots; ``slots()`` lists them oldest first. Row ``sl
 transition. The tensors are live: the next ``add`` overwrites the oldest slot.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -73,8 +74,10 @@ class Replay:
         truncated = (step.end == int(Termination.TIMEOUT)) | (step.end == int(Termination.CLIP_END))
         env = truncated.nonzero().squeeze(-1)
         final = step.final_obs.index_select(0, env)
-        reward, log_prob = step.reward.masked_fill(diverged, 0.0), log_prob.masked_fill(diverged, 0.0)
-        action, params = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, params))
+        reward = step.reward
+        if self.obs.device.type != "cpu" or bool(diverged.any()):  # on a GPU, asking waits
+            reward, log_prob = reward.masked_fill(diverged, 0.0), log_prob.masked_fill(diverged, 0.0)
+            action, params = (x.masked_fill(diverged.unsqueeze(-1), 0.0) for x in (action, params))
         _refuse_non_finite(obs=obs, action=action, params=params, reward=reward, next_obs=step.obs, final_obs=final)
         slot = self.position
         for name, value in (
@@ -189,7 +192,8 @@ class Replay:
 
 def _refuse_non_finite(**tensors: Tensor) -> None:
     # on a GPU, asking waits: ask once
-    if bool(torch.stack([tensor.isfinite().all() for tensor in tensors.values()]).all()):
+    largest = torch._foreach_norm([x for x in tensors.values() if x.numel()], math.inf)
+    if bool(torch.stack(largest).isfinite().all()):
         return
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):

@@ -50,6 +50,7 @@ def _learn(temperature):
     fill(replay, episodes, policy.head)
     config = LAWERConfig(
         gamma=_GAMMA,
+        td_lambda=0.0,
         temperature=temperature,
         critic_lr=5e-3,
         critic_passes=8,

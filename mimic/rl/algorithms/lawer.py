@@ -5,7 +5,8 @@ replaced by that of the soft-greedy policy mu(a | s) exp(A / temperature), where
 regression of V(s_i) on Q_i computes it, so that no action is searched for. The same weights fit the policy.
 
 A = (Q - V) / sigma, with one sigma for all states; the paper estimates it for each state. Their tau is 1 / temperature. Q_i is
-a sample: if transitions are random, V is optimistic.
+a sample: if transitions are random, V is optimistic. The paper's Q is that of ``td_lambda`` 0. Presets have a larger one, which
+mixes in returns of the policy that acted: values of one step spread too slowly when few updates follow one another.
 """
 
 from dataclasses import dataclass
@@ -25,13 +26,12 @@ _EPS = 1e-5
 @ALGORITHMS.register("lawer")
 @dataclass(frozen=True)
 class LAWERConfig(AWRConfig):
-    """Settings of LAWER: those of AWR. A ``td_lambda`` above 0 mixes returns of the policy that acted into Q."""
+    """Settings of LAWER: those of AWR."""
 
     inherits = "awr"
-    keeps = ("td_lambda", "temperature")
+    keeps = ("temperature",)
     data = "offline"
 
-    td_lambda: float = 0.0
     temperature: float = 1.0
 
     def create(

@@ -34,7 +34,7 @@ class MARWILConfig(LearnerConfig):
 
     inherits = "awr"
     data: ClassVar[DataUse] = "required"
-    keeps = ("target_kl", "actor_lr", "optimizer", "precision")
+    keeps = ("target_kl", "actor_lr", "actor_batch", "actor_passes", "critic_batch", "optimizer", "precision")
 
     beta: float = 1.0
     weight_clip: float = 20.0
@@ -42,6 +42,9 @@ class MARWILConfig(LearnerConfig):
     control_variate: bool = True
     target_kl: float = 0.0
     actor_lr: float = 1e-3
+    actor_batch: int = 512
+    actor_passes: int = 1
+    critic_batch: int = 1024
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,5 +1,6 @@
 """The learners of the family: which samples move which network, and what an algorithm's settings inherit."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.learner import Targets
 from mimic.rl.rollout import RolloutConfig
+from mimic.rl.weights import effective_sample_share
 from mimic.runs.preset import load_preset
 
 ROLLOUT = RolloutConfig(steps=8, replay_iterations=3, std_start=0.3)
@@ -85,6 +87,18 @@ def test_marwil_with_beta_zero_is_behavioural_cloning_and_its_norm_makes_the_sca
         targets = Targets(torch.arange(500), torch.zeros(500), scale * advantage, all_valid)
         found.append(learner.weights(learner.refined(replay, torch.zeros(500, 1), targets)))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
+def test_marwil_gives_nearly_equal_weights_where_advantages_are_luck(learned):
+    shares = []
+    for shrink in (True, False):
+        learner, replay = learned("marwil", shrink=shrink)
+        targets = _targets(learner, replay)
+        luck = torch.randn(targets.returns.shape, generator=torch.Generator().manual_seed(3))
+        learner._square.zero_()
+        refined = learner.refined(replay, learner.normalized(replay), replace(targets, returns=targets.value + luck))
+        shares.append(effective_sample_share(learner.weights(refined)[targets.valid]))
+    assert shares[0] > 0.98 and shares[1] < 0.6
 
 
 @pytest.mark.parametrize("name", ALGORITHMS.names())
