@@ -57,7 +57,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not whole:
         raise CheckpointError(f"{folder / MANIFEST}: damaged; copy the folder again, or use another checkpoint")
     if version != FORMAT_VERSION:
-        raise CheckpointError(f"{folder}: format {version}, this program reads format {FORMAT_VERSION}")
+        raise CheckpointError(
+            f"{folder}: format {version}, this program reads format {FORMAT_VERSION}; another version of mimic wrote it"
+        )
     return {"format": version, "files": files, "notes": notes}
 
 

@@ -53,7 +53,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot be made ({error.strerror})") from None
+        raise InputError(f"{path}: this folder cannot be made ({error.strerror})") from None
 
 
 def write_bytes(path: Path, data: bytes) -> None:

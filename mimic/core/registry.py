@@ -59,7 +59,7 @@ class Registry(Generic[T]):
         return sorted({*self._found, *(self._files() if self.one_per_file else ())})
 
     def get(self, name: str) -> T:
-        """Return the object registered as ``name``. Raises ConfigError, which lists the nearest names, if none is."""
+        """Return the object registered as ``name``. An unknown name raises ConfigError with the nearest names."""
         if name not in self._found:
             if not self.one_per_file:
                 self._import_room()

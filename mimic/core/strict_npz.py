@@ -73,7 +73,7 @@ def numbers(
     tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64).copy())
     odd = ~torch.isfinite(tensor)
     if odd.any():
-        raise error(f"{where} is not finite at {tuple(odd.nonzero()[0].tolist())}")
+        raise error(f"{where} is not finite at index {tuple(odd.nonzero()[0].tolist())}")
     return tensor
 
 
@@ -126,7 +126,7 @@ def _array(content: bytes, where: str, error: Errors) -> np.ndarray[Any, Any] | 
     if kind is None or kind.kind not in _KINDS or not whole or not kind.itemsize:
         raise error(f"{where} must hold numbers or text of a definite shape")
     if math.prod(shape) * kind.itemsize != len(content) - start:
-        raise error(f"{where} is not as large as its header says")
+        raise error(f"{where} has another size than its header states")
     if kind.kind == "U":  # NumPy hands code points on unseen, and Python breaks on those that are none
         points = np.frombuffer(content, np.dtype("u4").newbyteorder(kind.byteorder), offset=start)
         if bool(((points > sys.maxunicode) | ((points >= 0xD800) & (points <= 0xDFFF))).any()):

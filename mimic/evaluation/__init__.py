@@ -1,1 +1,1 @@
-"""Evaluation of policies: episodes without training aids, metrics, footfalls, pushes."""
+"""Evaluate policies in episodes without training aids: returns, metrics, footfalls, push tests."""

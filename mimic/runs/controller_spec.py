@@ -117,7 +117,9 @@ class ControllerSpec:
         if missing:
             raise CheckpointError(f"{where}: the keys {', '.join(sorted(missing))} are missing")
         if data["format"] != FORMAT:
-            raise CheckpointError(f"{where}: format {data['format']}, this program reads {FORMAT}")
+            raise CheckpointError(
+                f"{where}: format {data['format']}, this program reads {FORMAT}; another version of mimic wrote it"
+            )
         content = {key: value for key, value in data.items() if key != "format"}
         for name, part in (("begun_with", Ancestor), ("training", TrainingRecord)):
             content[name] = _with_extra(part, content.get(name))

@@ -79,5 +79,7 @@ def _task_of(spec: dict[str, Any], folder: Path) -> str:
         of = f" of clip '{spec['clip']}'; leave out --task" if "clip" in spec else ""
         raise InputError(f"{folder}: not a controller of a Gymnasium task{of and ', but'}{of}")
     if spec.get("format") != FORMAT:
-        raise CheckpointError(f"{folder}: format {spec.get('format')}, this program reads {FORMAT}")
+        raise CheckpointError(
+            f"{folder}: format {spec.get('format')}, this program reads {FORMAT}; another version of mimic wrote it"
+        )
     return str(task["id"])

@@ -46,7 +46,7 @@ def load_teachers(names: str, character: str | None = None) -> list[Controller]:
         of_it = [one for one in shipped if one.spec.character == (character or "humanoid")]
         found = [one for one in of_it if len(names_in(one.clip)) == 1 and available_name(one.clip) == one.clip]
         if not found:
-            raise InputError(f"--from all: no controller that ships is for character '{character}'")
+            raise InputError(f"--from all: no controller that ships is for character '{character or 'humanoid'}'")
     else:
         found = [load_controller(name) for name in names.split(",")]
     _check(found, character)

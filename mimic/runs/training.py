@@ -173,7 +173,7 @@ def _resume(trainer: Trainer, run: RunConfig, out: Path) -> None:
 def locked(out: Path) -> Iterator[None]:
     """Make the folder ``out`` and lock it against other trainings while the context lasts.
 
-    Raises InputError if another process trains in the folder, or it cannot be made.
+    Raises InputError if another process trains in the folder, or the folder cannot be made.
     """
     make_folder(out)
     lock = FileLock(out / ".lock", timeout=0)  # the system releases it however the process ends

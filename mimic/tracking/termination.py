@@ -1,4 +1,4 @@
-"""Failure: the rules by which an episode is terminated early."""
+"""The rules by which an episode fails and ends early."""
 
 import math
 from collections.abc import Sequence

@@ -76,7 +76,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("--clip none.txt", "none.txt: no such file"),
         ("--clip walk.bvhh", "no reader for '.bvhh' files; did you mean '.bvh'"),
         ("--clip empty/", "is a folder; name a file in it"),
-        ("inspect wlak", "wlak: no such clip, and not a motion file, because it has no suffix"),
+        ("inspect wlak", "wlak: no such clip, and no motion file without a suffix"),
         ("retarget broken.txt --character humanoid --out broken.txt", "an .npz file: --out broken.npz"),
         (
             "retarget broken.npz --character humanoid --out ./broken.npz",
