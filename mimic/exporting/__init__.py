@@ -1,1 +1,1 @@
-"""Exports for game engines and the web: controller bundles, animation files, pages."""
+"""Exports for game engines and the web: controller bundles, animation files and HTML pages."""

@@ -31,9 +31,9 @@ class Cut:
     """The part of a motion to export.
 
     Attributes:
-        fps: [1/s].
-        seconds: length from the start; None: one cycle that closes, or a whole clip that does not loop.
-        in_place: whether to remove the movement over the ground.
+        fps: frame rate [1/s].
+        seconds: length from the start [s]; None means one closed cycle, or the whole of a clip that does not loop.
+        in_place: whether to remove the travel over the ground.
     """
 
     fps: float = 60.0
@@ -51,7 +51,7 @@ class Animation:
 
 
 def clip_animation(name: str, cut: Cut) -> Animation:
-    """A clip with frames below the ground lifted. Raises InputError."""
+    """Prepare a clip for export; frames below the ground are lifted. Raises InputError."""
     motion = load_clip(name)
     character = load_character(motion.character)
     motion = lift_penetration(motion, character)
@@ -67,7 +67,7 @@ def clip_animation(name: str, cut: Cut) -> Animation:
 
 
 def controller_animation(controller: Controller, cut: Cut) -> Animation:
-    """The motion of a controller in simulation. Raises InputError if the first control step fails."""
+    """Simulate a controller and prepare the motion for export. Raises InputError if the first control step fails."""
     clip = load_clip(controller.clip)
     character = load_character(clip.character)
     wanted = cut.seconds or clip.duration + 1.0
@@ -84,7 +84,7 @@ def controller_animation(controller: Controller, cut: Cut) -> Animation:
 
 
 def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> str:
-    """Write a page that plays a clip, a short cycle several times. Returns a line about it. Raises InputError."""
+    """Write a page that plays a clip; a short cycle is repeated. Return a line on length and size. Raises InputError."""
     motion = load_clip(name)
     if seconds is None and motion.loop:
         seconds = motion.duration * math.ceil(SHORTEST_REPLAY_S / motion.duration)
@@ -94,9 +94,10 @@ def replay_of_clip(name: str, seconds: float | None, fps: float, out: Path) -> s
 
 
 def replay_of_controller(controller: Controller, seconds: float | None, fps: float, out: Path) -> str:
-    """Write a page that plays a simulation (ten seconds by default) beside its reference. Returns a line about it.
+    """Write a page that plays a simulation, ten seconds by default, with its reference as a ghost.
 
-    Raises InputError."""
+    Returns a line on length and size. Raises InputError.
+    """
     recording = simulate_motion(controller, seconds or REPLAY_S)
     character = load_character(recording.simulated.character)
     motions = [resample(motion, character, fps) for motion in (recording.simulated, recording.reference)]
@@ -107,7 +108,7 @@ def replay_of_controller(controller: Controller, seconds: float | None, fps: flo
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
     """Write animations below ``out``: a GLB for each character with all its motions, a BVH and a USD for each motion.
 
-    Motions of one name are numbered.
+    Motions of the same name get a number. Returns the paths of the files.
 
     Raises:
         InputError: an unknown format, USD without usd-core, a folder that cannot be written.
@@ -139,12 +140,12 @@ def _write_bvh(motion: Motion, character: Character, path: Path) -> None:
 
 
 def _shortened(recording: SimulatedMotion) -> list[str]:
-    """A note if the character fell or the simulation diverged."""
+    """Return a note if the character fell or the simulation diverged, else nothing."""
     return [f"it {recording.ended}"] if recording.fell else []
 
 
 def _first_seconds(motion: Motion, character: Character, seconds: float) -> Motion:
-    """The start of a motion, as a motion that does not loop."""
+    """Return the first ``seconds`` of a motion as a motion that does not loop."""
     fine = resample(replace(motion, loop=False), character, 240.0)
     return cut(fine, 0, min(max(2, round(seconds * 240.0) + 1), fine.num_frames) - 1)
 

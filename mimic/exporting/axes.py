@@ -1,12 +1,12 @@
 """Convert positions, rotations and velocities to Unity, Unreal, Godot and glTF, and back.
 
-Ours: z up, x forward, y to the left, right-handed, metres, quaternions wxyz. An engine's frame is a matrix M whose rows
-are its axes in ours, and a length unit. With s the length unit's share of a metre:
+Our frame has z up, x forward, y to the left, metres, and quaternions wxyz. An engine's frame is a matrix M, whose rows
+are the engine's axes in our frame, and a unit of length. With s the unit's length in metres:
 
     position, velocity      p' = M p / s          (M is orthogonal: back with its transpose)
     rotation, ang. velocity w' = w, v' = det(M) M v    for the quaternion (w, v) and for angular velocities
 
-The sign det(M) is -1 where handedness changes: a mirrored rotation goes the other way round.
+The sign det(M) is -1 if the engine's frame is left-handed, because a mirrored rotation turns the other way.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Frame:
     """The axes of an engine.
 
     Attributes:
-        name: the engine.
-        axes: (3, 3), row i is the engine's axis i in our frame.
-        units_per_metre: length units in a metre.
-        up, forward, right: the character's directions in the engine, as it stands there facing its usual way.
+        name: name of the engine.
+        axes: (3, 3); row i is the engine's axis i in our frame.
+        units_per_metre: number of the engine's length units in a metre.
+        up, forward, right: the character's directions in the engine's axes, as "+Y".
         quaternion: order of a quaternion's numbers, wxyz or xyzw.
         note: a hint on a common mistake.
     """
@@ -41,46 +41,46 @@ class Frame:
 
     @property
     def matrix(self) -> Array:
-        """(3, 3), rotates our vectors to the engine's axes; without the length unit."""
+        """The matrix (3, 3) that rotates our vectors to the engine's axes, without the unit of length."""
         return np.array(self.axes)
 
     @property
     def handedness(self) -> str:
-        """right or left."""
+        """The handedness of the frame: "right" or "left"."""
         return "right" if np.linalg.det(self.matrix) > 0 else "left"
 
     def position(self, pos: Array) -> Array:
-        """Our positions or velocities (..., 3) [m, m/s] in the engine's axes and length unit."""
+        """Convert our positions or velocities (..., 3) [m, m/s] to the engine's axes and length unit."""
         return pos @ self.matrix.T * self.units_per_metre
 
     def position_back(self, pos: Array) -> Array:
-        """Inverse of ``position``."""
+        """Convert the engine's positions or velocities to ours: the inverse of ``position``."""
         return pos / self.units_per_metre @ self.matrix
 
     def angular(self, vector: Array) -> Array:
-        """Our angular velocities or rotation vectors (..., 3) [rad/s, rad] in the engine's axes."""
+        """Convert our angular velocities or rotation vectors (..., 3) [rad/s, rad] to the engine's axes."""
         return pos_sign(self.matrix) * vector @ self.matrix.T
 
     def angular_back(self, vector: Array) -> Array:
-        """Inverse of ``angular``."""
+        """Convert the engine's angular velocities or rotation vectors to ours: the inverse of ``angular``."""
         return pos_sign(self.matrix) * vector @ self.matrix
 
     def rotation(self, quat: Array) -> Array:
-        """Our quaternions (..., 4) wxyz in the engine's axes and order."""
+        """Convert our quaternions (..., 4) wxyz to the engine's axes and order."""
         turned = np.concatenate((quat[..., :1], self.angular(quat[..., 1:])), -1)
         return turned if self.quaternion == "wxyz" else np.roll(turned, -1, -1)
 
     def rotation_back(self, quat: Array) -> Array:
-        """Inverse of ``rotation``."""
+        """Convert the engine's quaternions to ours: the inverse of ``rotation``."""
         ours = quat if self.quaternion == "wxyz" else np.roll(quat, 1, -1)
         return np.concatenate((ours[..., :1], self.angular_back(ours[..., 1:])), -1)
 
     def direction(self, word: str) -> Array:
-        """Unit vector of a direction written as +X, -Z and so on."""
+        """Return the unit vector (3,) of a direction such as "+X" or "-Z"."""
         return (1.0 if word[0] == "+" else -1.0) * np.eye(3)["XYZ".index(word[1])]
 
     def describe(self) -> dict[str, Any]:
-        """The JSON of ``conventions.json``."""
+        """Return the engine's entry in ``conventions.json``."""
         return {
             "up": self.up,
             "forward": self.forward,
@@ -97,7 +97,7 @@ class Frame:
 
 
 def pos_sign(matrix: Array) -> float:
-    """+1 where handedness is kept, -1 where it changes."""
+    """Return the sign of the determinant: +1 if a change of axes keeps handedness, -1 if it changes it."""
     return float(np.sign(np.linalg.det(matrix)))
 
 
@@ -151,7 +151,7 @@ FRAMES = {
 
 
 def conventions() -> dict[str, Any]:
-    """The JSON of ``conventions.json``, schema version left out."""
+    """Return the content of ``conventions.json`` without its schema version."""
     return {
         "ours": {
             "up": "+Z",

@@ -44,9 +44,10 @@ def export_bundle(controller: Controller, out: Path, as_zip: bool = False) -> tu
 
 
 def bundle_files(controller: Controller) -> dict[str, bytes]:
-    """Every file of the bundle by its path, the manifest first.
+    """Return the bytes of every file of the bundle by path, the manifest first.
 
-    Raises InputError if onnx is not installed, or the controller cannot be exported."""
+    Raises InputError if onnx is not installed, or the controller cannot be exported.
+    """
     require_package("onnx", "export")
     require_one_clip(controller)
     env = controller.make_env(1, threads=1)
@@ -80,7 +81,7 @@ def _onnx_files(controller: Controller, env: TrackingEnv, described: Mapping[str
 
 
 def _copies() -> dict[str, bytes]:
-    """The evaluators and samples that lie beside this file."""
+    """Read the players and samples, which are in folders beside this file, by path."""
     return {
         path.relative_to(_ROOM).as_posix(): path.read_bytes()
         for folder in _COPIED

@@ -32,14 +32,14 @@ class BundleReader(Protocol):
     """Reads the files of a folder or of a zip file."""
 
     def names(self) -> set[str]:
-        """The names of all files."""
+        """Return the names of all files."""
 
     def read(self, name: str, limit: int) -> bytes:
-        """At most ``limit`` + 1 bytes of a file."""
+        """Read at most ``limit`` + 1 bytes of a file, so that the caller notices a longer one."""
 
 
 def read_bundle(path: Path) -> dict[str, bytes]:
-    """Every file of a bundle (a folder or zip file), manifest included; sizes and hashes are checked.
+    """Read every file of a bundle (a folder or zip file), manifest included, and check sizes and hashes.
 
     Raises BundleError, which names the file and the fault.
     """
@@ -95,7 +95,7 @@ def parse(data: bytes, name: str) -> Any:
 
 
 def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
-    """Name -> size and sha256. The version is checked first, because the rest depends on it."""
+    """Return size and sha256 of each file that the manifest lists. Raises BundleError, for another version first."""
     version = manifest.get("schema_version") if isinstance(manifest, Mapping) else None
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise BundleError(f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}")
@@ -114,7 +114,7 @@ def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
 
 
 class _FolderReader:
-    """A folder; links inside it are refused."""
+    """Reads a bundle in a folder; refuses links and devices inside it."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -131,7 +131,7 @@ class _FolderReader:
                 raise BundleError(f"{folder}: more than {MAX_FILES} files")
 
     def names(self) -> set[str]:
-        """Every file below the folder."""
+        """Return the names of all files below the folder."""
         return self._names
 
     def read(self, name: str, limit: int) -> bytes:
@@ -144,7 +144,7 @@ class _FolderReader:
 
 
 class _ZipReader:
-    """A zip file, read entry by entry into memory, so that its names never become paths on disk."""
+    """Reads a bundle in a zip file, entry by entry into memory; no entry's name becomes a path on disk."""
 
     def __init__(self, path: Path):
         self._path = path
@@ -166,11 +166,11 @@ class _ZipReader:
                 raise BundleError(f"{path}: {entry.filename} is a link")
 
     def names(self) -> set[str]:
-        """Every file in the archive."""
+        """Return the names of all files in the archive."""
         return set(self._entries)
 
     def read(self, name: str, limit: int) -> bytes:
-        """At most ``limit`` + 1 bytes, whatever size the archive claims."""
+        """Read at most ``limit`` + 1 bytes of a file, whatever size the archive states."""
         try:
             with self._archive.open(self._entries[name]) as file:
                 return file.read(limit + 1)

@@ -12,7 +12,7 @@ from mocap.skeleton import character_motion_as_skeleton
 
 
 def character_bvh(motion: Motion, character: Character) -> bytes:
-    """The file's bytes. The End Site of a limb lies at the far end of its geom. Raises ClipError."""
+    """Return the motion as a BVH file. Each limb's End Site is at the far end of the last geom. Raises ClipError."""
     moving = character_motion_as_skeleton(motion, character)
     parents = {body.parent for body in character.bodies}
     leaves = [index for index in range(len(character.bodies)) if index not in parents]
@@ -22,7 +22,7 @@ def character_bvh(motion: Motion, character: Character) -> bytes:
 
 
 def _tip(character: Character, index: int) -> np.ndarray:
-    """The far end of a body's collision geom, (3,) [m] in its frame."""
+    """Return the far end (3,) [m] of a body's collision geom, in the body's frame."""
     body = character.bodies[index]
     centre = np.array(body.geom.pos)
     along = centre if np.linalg.norm(centre) > 1e-3 else np.array(body.offset)

@@ -1,7 +1,7 @@
 """Write the character as GLB: a skin, a skeleton, and an animation for each motion.
 
-glTF 2.0 in one file: y up, z forward, metres, for Blender, Unity, Unreal, Godot and three.js. Skeleton nodes
-have the names of the bodies; the root's carries the movement over the ground.
+GLB is glTF 2.0 in one file, with y up, z forward and metres, for Blender, Unity, Unreal, Godot and three.js. Skeleton
+nodes have the names of the bodies. The root's node carries the movement over the ground.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ _COMPONENTS = {
 
 
 def character_glb(character: Character, motions: Sequence[Motion] = ()) -> bytes:
-    """The whole file.
+    """Return the bytes of a GLB file.
 
     Args:
-        character: gives skin and skeleton.
-        motions: each becomes an animation of the same name, linear between its frames.
+        character: the character whose skin and skeleton are written.
+        motions: motions of the character; each becomes an animation of the same name, linear between frames.
 
     Raises:
         InputError: two motions of the same name. ClipError: a motion of another character.
@@ -105,7 +105,7 @@ def _add_animation(file: "_File", motion: Motion, poses: Poses) -> None:
 
 
 class _File:
-    """A document whose arrays are appended one after another to its binary part."""
+    """A GLB file under construction; arrays are appended one after another to its binary part."""
 
     def __init__(self, name: str, licence: str) -> None:
         asset = gltf.Asset(version="2.0", generator="mimic", copyright=licence or None)
@@ -114,7 +114,7 @@ class _File:
         self._size = 0
 
     def add(self, array: np.ndarray, target: int | None = None, bounds: bool = False, normalized: bool = False) -> int:
-        """Index of a new accessor of the rows of ``array``; ``bounds`` writes their least and greatest values."""
+        """Append ``array`` and return the index of its accessor; ``bounds`` adds the least and greatest values."""
         data = np.ascontiguousarray(array)
         raw = data.tobytes()
         view = gltf.BufferView(buffer=0, byteOffset=self._size, byteLength=len(raw), target=target)
@@ -136,7 +136,7 @@ class _File:
         return len(self.document.accessors) - 1
 
     def to_bytes(self) -> bytes:
-        """The bytes of the GLB file."""
+        """Return the bytes of the GLB file."""
         self.document.buffers = [gltf.Buffer(byteLength=self._size)]
         self.document.set_binary_blob(b"".join(self._parts))
         return b"".join(self.document.save_to_bytes())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names in order; a repeated name gets a number.
+    """Return the names in order; a repeated name gets a number.
 
     >>> distinct(["walk", "walk", "run"])
     ['walk', 'walk-2', 'run']
@@ -21,7 +21,7 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def in_address(name: str) -> str:
-    """The name with every character replaced that has a meaning in a web address.
+    """Replace every character of a name but letters, digits, ``.``, ``_`` and ``-`` by ``_``, for web addresses.
 
     >>> in_address("who? me")
     'who__me'

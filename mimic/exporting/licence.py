@@ -15,7 +15,7 @@ _NOT_FREE = ("non-commercial", "noncommercial", "by-nc")
 
 
 def commercial_use(licence: str) -> CommercialUse:
-    """Whether a licence text permits commercial use; "unclear" unless it plainly allows or forbids it."""
+    """Tell whether a licence text allows commercial use; "unclear" unless the text plainly allows or forbids it."""
     text = licence.lower()
     if any(words in text for words in _NOT_FREE):
         return "not allowed"
@@ -24,7 +24,7 @@ def commercial_use(licence: str) -> CommercialUse:
 
 @dataclass(frozen=True)
 class ClipProvenance:
-    """The clip that a controller imitates, where it can be had, the sha256 of its file, and its licence."""
+    """The clip that a controller imitates: name, address or file name, sha256 of the file, and licence."""
 
     name: str
     source: str
@@ -35,7 +35,7 @@ class ClipProvenance:
 
 @dataclass(frozen=True)
 class ControllerProvenance:
-    """The training that made a controller, and the licence that its clips give it."""
+    """The training that made a controller, and the licence that follows from its clips."""
 
     algorithm: str | None
     seed: int | None
@@ -55,12 +55,12 @@ class Provenance:
     warning: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON of the manifest."""
+        """Return the ``licence`` part of the manifest."""
         return asdict(self)
 
 
 def provenance(controller: Controller, motion: Motion) -> Provenance:
-    """Origin and licence of a controller and of its clip, given as ``motion``."""
+    """Return origin and licence of a controller and of its clip; ``motion`` is the clip's motion."""
     spec, clip_licence = controller.spec, motion.license or "not stated"
     controller_licence = spec.clip_license or clip_licence
     clip_use, controller_use = commercial_use(clip_licence), commercial_use(controller_licence)
@@ -83,12 +83,12 @@ def provenance(controller: Controller, motion: Motion) -> Provenance:
 
 
 def _sha256(source: str) -> str | None:
-    """Hash of the file that a motion was read from; None if there is no such file."""
+    """Return the sha256 of the file that a motion was read from; None if there is no such file."""
     return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source and Path(source).is_file() else None
 
 
 def _source(clip: str) -> str:
-    """Address of a named clip. A user's own clip gives its file name only, because a path may reveal private data."""
+    """Return the address of a named clip, or only the file name of a user's clip, because a path may be private."""
     return resolve(clip).url if clip in clip_names() else Path(clip).name
 
 

@@ -1,7 +1,7 @@
 """character.xml: the character as one self-contained MuJoCo file, with motors, damping, armature and settings.
 
-It is made from the character's own XML text, so no number is rounded. It compiles to the model of
-``mj_model``.
+The file is made from the text of the character's own MJCF, so no number is rounded. It compiles to the same model as
+``Character.mj_model``.
 """
 
 import xml.etree.ElementTree as ET
@@ -12,7 +12,7 @@ _HEADER = " The character of a mimic controller bundle, z up, x forward, metres.
 
 
 def character_mjcf(character: Character) -> bytes:
-    """The XML text."""
+    """Return the bytes of character.xml."""
     root = ET.parse(character.model_path).getroot()
     for include in root.findall("include"):
         at = list(root).index(include)

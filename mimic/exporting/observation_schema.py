@@ -1,7 +1,7 @@
-"""observation.json: the fields of the observation and the name, unit and frame of every number in them.
+"""observation.json: the fields of the observation, and the name, unit and frame of every number in them.
 
 ``EXPORTED_FIELDS`` lists the fields that can be exported; others are refused. The graph controller.onnx
-(onnx_observation.py) and the players in four languages compute each of them.
+(onnx_observation.py) and the players in four languages compute every exported field.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ XYZ = ("x", "y", "z")
 
 @dataclass(frozen=True)
 class Element:
-    """One number of the observation."""
+    """One number of the observation: its name, unit and frame."""
 
     name: str
     unit: str
@@ -29,7 +29,10 @@ class Element:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The names that a field's elements are made of; ``links`` is the frame of the links, ``steps`` are ``+1``, ..."""
+    """The parts of the elements' names: bodies, joints, degrees of freedom, and steps ahead such as ``+1``.
+
+    ``links`` describes the frame of the links.
+    """
 
     bodies: tuple[str, ...]
     joints: tuple[str, ...]
@@ -47,7 +50,7 @@ class ExportedField:
 
 
 def observation(env: TrackingEnv) -> dict[str, Any]:
-    """observation.json without its schema version. Raises InputError if a field cannot be exported."""
+    """Return the content of observation.json without its schema version. Raises InputError for other fields."""
     config = env.config.observation
     for name in config.fields:
         if name not in EXPORTED_FIELDS:
@@ -78,7 +81,7 @@ def observation(env: TrackingEnv) -> dict[str, Any]:
 
 
 def dof_names(character: Character) -> list[str]:
-    """A name for every actuated degree of freedom, in order."""
+    """Return a name for every actuated degree of freedom, in order."""
     return [
         f"{joint.name}.{axis}" if joint.kind == "ball" else joint.name
         for joint in character.joints
@@ -87,7 +90,7 @@ def dof_names(character: Character) -> list[str]:
 
 
 def _all_elements(env: TrackingEnv) -> list[dict[str, Any]]:
-    """The elements of every field in order. Raises ValueError if the table lists too few or too many for a field."""
+    """Return the elements of all fields in order. Raises ValueError if a field has another number of elements."""
     character, config = env.character, env.config.observation
     names = _Layout(
         bodies=tuple(body.name for body in character.bodies),
@@ -108,18 +111,18 @@ def _all_elements(env: TrackingEnv) -> list[dict[str, Any]]:
 
 
 def _each(field: str, names: Iterable[str], parts: Iterable[str], unit: str, frame: str) -> list[Element]:
-    """``parts`` of each of ``names``."""
+    """Return an element for each of ``parts`` of each of ``names``."""
     parts = tuple(parts)
     return [Element(f"{field}.{name}.{part}", unit, frame) for name in names for part in parts]
 
 
 def _single(parts: Iterable[str], unit: str, frame: str) -> Callable[[str, _Layout], list[Element]]:
-    """``parts`` of a field that describes one thing."""
+    """Return a function that lists an element for each of ``parts``."""
     return lambda field, _: [Element(f"{field}.{part}", unit, frame) for part in parts]
 
 
 def _root_then_links(parts: Iterable[str], unit: str) -> Callable[[str, _Layout], list[Element]]:
-    """``parts`` of every body, those of the root in the reference's frame."""
+    """Return a function that lists ``parts`` of every body, those of the root in the reference's frame."""
 
     def elements(field: str, n: _Layout) -> list[Element]:
         root = _each(field, n.bodies[:1], parts, unit, _REFERENCE)

@@ -1,6 +1,6 @@
-"""controller.onnx: computes servo targets from the simulator's state and the clip time; it builds the observation itself.
+"""controller.onnx: a graph that computes servo targets from the simulator's state and the clip time.
 
-All numbers are float32.
+The graph computes the observation as well. All numbers are float32.
 
 - inputs: ``qpos`` (1, nq) and ``qvel`` (1, nv) in the order of mimic/exporting/qpos_layout.py; ``clip_time`` (1, 1) [s]
 - inputs that place the clip in the world: ``origin`` (1, 3) [m] and ``yaw`` (1, 1) [rad]
@@ -18,7 +18,7 @@ from mimic.tracking import TrackingEnv
 
 
 def controller_onnx(env: TrackingEnv, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
-    """The bytes of controller.onnx."""
+    """Return the bytes of controller.onnx."""
     graph = RotationGraph("mimic controller")
     values = ObservationValues(graph, env)
     obs = values.observation()
@@ -31,7 +31,7 @@ def controller_onnx(env: TrackingEnv, tensors: Mapping[str, np.ndarray], metadat
 
 
 def _pd_target(values: ObservationValues, action: str) -> str:
-    """Servo targets (1, A) of an action (1, A): the operators of ``Action.pd_target``."""
+    """Add the operators of ``Action.pd_target``; return the name of the servo targets (1, A) of an action (1, A)."""
     graph, settings, reference = values.graph, values.env.action, values.reference
     scaled = graph.op("Mul", action, graph.constant(settings.scale[None].numpy(), "action_scale"))
     if not settings.needs_reference:

@@ -1,6 +1,6 @@
-"""Build a graph of ONNX operators one by one, so that the same network gives the same bytes every time.
+"""Builds a graph of ONNX operators one by one, so that the same network gives the same bytes every time.
 
-Opset 15, IR version 8, float32, fixed shapes and one file suit the oldest runtimes in engines.
+Opset 15, IR version 8, float32, fixed shapes and a single file suit old runtimes in game engines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ OPSET, IR_VERSION = 15, 8
 
 
 class Graph:
-    """Operators and constants; a value is identified by its name."""
+    """A graph of operators and constants. Methods take and return values by name."""
 
     def __init__(self, name: str):
         self._name = name
@@ -24,22 +24,22 @@ class Graph:
         self._outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, *shape: int) -> str:
-        """Declare an input."""
+        """Declare an input and return its name."""
         self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
         return name
 
     def output(self, value: str, name: str, *shape: int) -> None:
-        """Declare an output, the value under a name of its own."""
+        """Declare a value as an output called ``name``."""
         self._nodes.append(helper.make_node("Identity", [value], [name], name=f"out_{name}"))
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def rename_last(self, name: str, *shape: int) -> None:
-        """Declare the last operator's result as an output under ``name``, without another operator."""
+        """Declare the last operator's result as an output called ``name``, without an Identity operator."""
         self._nodes[-1].output[0] = name
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
     def constant(self, value: Any, name: str = "", dtype: Any = np.float32) -> str:
-        """A constant; equal ones without a name are stored once."""
+        """Add a constant and return its name; equal constants without a name are stored once."""
         array = np.ascontiguousarray(np.asarray(value), dtype=dtype)
         if not name:
             for known, tensor in self._constants.items():
@@ -50,11 +50,11 @@ class Graph:
         return name
 
     def indices(self, values: Sequence[int] | int) -> str:
-        """A constant of whole numbers, for shapes and gathers."""
+        """Add a constant of whole numbers, for shapes and gathers, and return its name."""
         return self.constant(values, dtype=np.int64)
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """One operator; the name of its result."""
+        """Add an operator and return the name of its result."""
         result = f"v_{len(self._nodes)}"
         self._nodes.append(
             helper.make_node(kind, list(inputs), [result], name=f"{kind}_{len(self._nodes)}", **attributes)
@@ -62,19 +62,19 @@ class Graph:
         return result
 
     def gather(self, value: str, index: Sequence[int] | int, axis: int = 1) -> str:
-        """Chosen columns of a value."""
+        """Select the columns ``index`` of a value along ``axis``."""
         return self.op("Gather", value, self.indices(index), axis=axis)
 
     def reshape(self, value: str, *shape: int) -> str:
-        """The same numbers in another shape."""
+        """Reshape a value."""
         return self.op("Reshape", value, self.indices(shape))
 
     def concat(self, *values: str, axis: int = 1) -> str:
-        """Values one after another."""
+        """Concatenate values along ``axis``."""
         return values[0] if len(values) == 1 else self.op("Concat", *values, axis=axis)
 
     def serialize(self, metadata: Mapping[str, str]) -> bytes:
-        """The checked model's bytes."""
+        """Check the model and return its bytes."""
         graph = helper.make_graph(
             self._nodes, self._name, self._inputs, self._outputs, initializer=list(self._constants.values())
         )

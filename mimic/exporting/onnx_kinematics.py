@@ -1,4 +1,4 @@
-"""Forward kinematics as ONNX operators: raw simulation state in, poses and velocities of all bodies out."""
+"""Forward kinematics as ONNX operators: from the raw simulation state to poses and velocities of all bodies."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from mimic.exporting.qpos_layout import joint_addresses
 
 @dataclass(frozen=True)
 class StateValues:
-    """Names of the simulation state's values, in the world unless a joint is named.
+    """Names of the values of the simulation state; values of the root are in the world.
 
     Attributes:
         root_pos: (1, 3) [m].
@@ -45,7 +45,7 @@ class BodyValues:
 
 
 def local_rotations(graph: RotationGraph, character: Character, qpos: str) -> str:
-    """Rotation matrices (1, 1 + J, 3, 3) of the root and of every joint."""
+    """Add the operators for rotation matrices (1, 1 + J, 3, 3) of the root and of every joint; return their name."""
     addresses = joint_addresses(character)
     balls = [(j, a.qpos) for j, a in enumerate(addresses) if character.joints[j].kind == "ball"]
     hinges = [(j, a.qpos) for j, a in enumerate(addresses) if character.joints[j].kind == "hinge"]
@@ -62,7 +62,7 @@ def local_rotations(graph: RotationGraph, character: Character, qpos: str) -> st
 
 
 def forward_kinematics(graph: RotationGraph, character: Character, state: StateValues) -> BodyValues:
-    """Poses and velocities of all bodies; a matrix product with ``_ancestors`` sums over a body's ancestors."""
+    """Add the operators for poses and velocities of all bodies; products with ``_ancestors`` sum over ancestors."""
     bodies, count = character.bodies, len(character.bodies)
     rotations = _body_rotations(graph, character, state)
     parents = [max(body.parent, 0) for body in bodies]
@@ -80,7 +80,7 @@ def forward_kinematics(graph: RotationGraph, character: Character, state: StateV
 
 
 def _body_rotations(graph: RotationGraph, character: Character, state: StateValues) -> str:
-    """World rotations (1, B, 3, 3), from the root outwards."""
+    """Add the operators for the bodies' world rotations (1, B, 3, 3); return their name."""
     rot = [state.root_rot]
     for body in character.bodies[1:]:
         parent = rot[body.parent]
@@ -91,7 +91,7 @@ def _body_rotations(graph: RotationGraph, character: Character, state: StateValu
 
 
 def _ancestors(character: Character) -> np.ndarray:
-    """(B, B): 1 if the column's body is the row's body or one of its ancestors; the root counts as neither."""
+    """Return (B, B): 1 where the column's body is the row's body or its ancestor, without the root; 0 elsewhere."""
     below = np.zeros((len(character.bodies),) * 2)
     for b, body in enumerate(character.bodies[1:], start=1):
         below[b] = below[body.parent]
@@ -100,7 +100,7 @@ def _ancestors(character: Character) -> np.ndarray:
 
 
 def _joint_axes(character: Character) -> np.ndarray:
-    """(A, 3 B): joint velocities -> each body's angular velocity relative to its parent, in the body's axes."""
+    """Return (A, 3 B): it maps joint velocities to each body's angular velocity in its parent, in the body's axes."""
     axes = np.zeros((character.num_actuated, len(character.bodies), 3))
     for b, body in enumerate(character.bodies):
         if body.joint is not None:

@@ -1,6 +1,6 @@
 """The observation as ONNX operators: one function a field, in the table ``ONNX_FIELDS``.
 
-Each function repeats the field of its name in mimic/tracking/observation.py, so the tests compare their numbers.
+Each function repeats the observation field of the same name in mimic/tracking; the tests compare their numbers.
 """
 
 import math
@@ -35,17 +35,17 @@ class ObservationValues:
 
     @property
     def bodies(self) -> BodyValues:
-        """The bodies, built only if a field reads them."""
+        """The values of all bodies; their operators are added at the first use."""
         if self._bodies is None:
             self._bodies = forward_kinematics(self.graph, self.character, self.state)
         return self._bodies
 
     def observation(self) -> str:
-        """The configured fields one after another, (1, D)."""
+        """Add the operators of the configured fields; return the name of the observation (1, D)."""
         return self.graph.concat(*(ONNX_FIELDS[name](self) for name in self.env.config.observation.fields))
 
     def without_root(self, bodies: str) -> str:
-        """Values (1, B, ...) of all bodies but the first."""
+        """Select from values (1, B, ...) those of all bodies but the root."""
         return self.graph.gather(bodies, _span(1, len(self.character.bodies)))
 
     def _state(self, root_pos: str) -> StateValues:
@@ -65,7 +65,7 @@ def _span(start: int, stop: int) -> list[int]:
 
 
 def _in_frame(o: ObservationValues, vectors: str, turn: str) -> str:
-    """World vectors (..., 3) in the frame whose rotation is ``turn``, flat: (1, 3 N)."""
+    """Rotate N world vectors (..., 3) into the frame whose rotation is ``turn``; return them flat, (1, 3 N)."""
     return o.graph.reshape(o.graph.op("MatMul", vectors, turn), 1, -1)
 
 

@@ -1,4 +1,4 @@
-"""policy.onnx: observation (1, D) to action (1, A), the normaliser inside, in six kinds of operator."""
+"""policy.onnx: a graph from observation (1, D) to action (1, A) with the normaliser, of six kinds of operator."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ METADATA = "mimic"  # the key of the JSON
 
 
 def add_policy(graph: Graph, obs: str, tensors: Mapping[str, np.ndarray]) -> str:
-    """The policy's operators on an observation (1, D); the name of the action (1, A).
+    """Add the policy's operators on an observation (1, D); return the name of the action (1, A).
 
-    ``clamp((obs - shift) * scale, +-bound)``, then linear layers with ReLU between them.
+    The policy is ``clamp((obs - shift) * scale, -bound, bound)``, then linear layers with ReLU between them.
     """
     value = graph.op("Sub", obs, graph.constant(tensors["shift"], "shift"))
     value = graph.op("Mul", value, graph.constant(tensors["scale"], "scale"))
@@ -32,7 +32,7 @@ def add_policy(graph: Graph, obs: str, tensors: Mapping[str, np.ndarray]) -> str
 
 
 def policy_onnx(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
-    """The bytes of policy.onnx."""
+    """Return the bytes of policy.onnx."""
     graph = Graph("mimic policy")
     obs = graph.input("obs", 1, len(tensors["shift"]))
     add_policy(graph, obs, tensors)
@@ -41,7 +41,7 @@ def policy_onnx(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) 
 
 
 def metadata(describe: Mapping[str, Any], joints: Sequence[Mapping[str, Any]], bodies: Sequence[str]) -> dict[str, str]:
-    """Everything as JSON under one key, and the flat keys that readers of mjlab's files look for, all digits kept."""
+    """Return the metadata: ``describe`` as JSON under one key, and the flat keys that readers of mjlab's files expect."""
 
     def flat(values: Sequence[Any]) -> str:
         return ",".join(value if isinstance(value, str) else repr(float(value)) for value in values)

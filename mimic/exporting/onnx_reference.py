@@ -1,4 +1,4 @@
-"""The clip's table and clock as ONNX operators: the reference now and some time ahead."""
+"""The clip's table and clock as ONNX operators, which look up the reference at the present time or ahead of it."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class ClockValues:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A time between two rows of the table: names of the earlier row (1,) int64 and of the interpolation share (1, 1)."""
+    """Names of the values that locate a time in the table: the row before it (1,) int64, and the share after it (1, 1)."""
 
     row: str
     fraction: str
@@ -42,11 +42,11 @@ class ReferenceValues:
         self.turn = ""
 
     def phase(self) -> str:
-        """(1, 1) in [0, 1)."""
+        """Add the operators of the clip's phase (1, 1) in [0, 1); return its name."""
         return self.graph.op("Mul", self.clip_time, self.graph.scalar(1.0 / self._clock.reference.duration))
 
     def ahead(self, seconds: float) -> ClockValues:
-        """The clock after ``seconds``: the operators of ``ReferenceTracker.ahead``."""
+        """Add the operators of ``ReferenceTracker.ahead``; return the names of the clock's values after ``seconds``."""
         graph, clock = self.graph, self._clock
         reference = clock.reference
         duration = graph.scalar(reference.duration)
@@ -67,7 +67,7 @@ class ReferenceValues:
         return ClockValues(time, origin, turn)
 
     def row(self, time: str) -> TableRow:
-        """Where a time (1, 1) [s] lies in the table."""
+        """Add the operators that locate a time (1, 1) [s] in the table."""
         graph, reference = self.graph, self._clock.reference
         x = graph.op("Mul", time, graph.scalar(reference.rate))
         last = graph.scalar(float(reference.num_rows - 2))
@@ -76,7 +76,7 @@ class ReferenceValues:
         return TableRow(whole, graph.op("Sub", x, row))
 
     def look_up(self, name: str, at: TableRow) -> str:
-        """A table's value, linear between rows: ``root_pos`` (1, 3), ``root_quat`` (1, 4) or ``pd_target`` (1, A)."""
+        """Interpolate a table linearly: ``root_pos`` (1, 3), ``root_quat`` (1, 4) or ``pd_target`` (1, A)."""
         graph = self.graph
         here = graph.op("Gather", self._tables[name], at.row, axis=0)
         after = graph.op("Gather", self._tables[name], graph.op("Add", at.row, graph.indices([1])), axis=0)

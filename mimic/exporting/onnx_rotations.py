@@ -15,30 +15,30 @@ class RotationGraph(Graph):
     """A graph with operators for rotation matrices; each method returns the name of its result."""
 
     def scalar(self, value: float) -> str:
-        """A constant (1, 1)."""
+        """Add a constant (1, 1)."""
         return self.constant([[value]])
 
     def transpose(self, matrix: str) -> str:
-        """The transpose of a (3, 3) matrix, which for a rotation is the inverse."""
+        """Transpose a matrix (3, 3), which inverts a rotation."""
         return self.op("Transpose", matrix, perm=[1, 0])
 
     def matrices(self, quats: str, count: int) -> str:
-        """Rotation matrices (1, count, 3, 3) of unit quaternions (1, count, 4) wxyz."""
+        """Convert unit quaternions (1, count, 4) wxyz to rotation matrices (1, count, 3, 3)."""
         outer = self.op("MatMul", self.reshape(quats, 1, count, 4, 1), self.reshape(quats, 1, count, 1, 4))
         product = self.op("MatMul", self.reshape(outer, 1, count, 16), self.constant(_quadratic()))
         return self.reshape(self.op("Add", product, self.constant(np.eye(3).reshape(9))), 1, count, 3, 3)
 
     def rot6(self, matrices: str) -> str:
-        """First and last column (1, 6 N) of N rotation matrices."""
+        """Return the first and last columns (1, 6 N) of N rotation matrices, the 6D form of rotations."""
         rows = self.reshape(matrices, -1, 9)
         return self.reshape(self.gather(rows, _ROT6), 1, -1)
 
     def yaw_matrix(self, yaw: str) -> str:
-        """The rotation (3, 3) about z by an angle (1, 1) [rad]."""
+        """Return the rotation (3, 3) about z by an angle (1, 1) [rad]."""
         return self._rotation_about_z(self.op("Cos", yaw), self.op("Sin", yaw))
 
     def heading_matrix(self, rotation: str) -> str:
-        """The rotation (3, 3) about z to the heading of a rotation matrix: to its x axis, seen from above."""
+        """Return the rotation (3, 3) about z that turns x to the horizontal direction of a rotation's x axis."""
         rows = self.reshape(rotation, 1, 9)
         x_axis = self.gather(rows, [0, 3])
         length = self.op("Max", self.op("ReduceL2", x_axis, axes=[1], keepdims=1), self.scalar(1e-12))
@@ -46,22 +46,22 @@ class RotationGraph(Graph):
         return self._rotation_about_z(self.gather(unit, [0]), self.gather(unit, [1]))
 
     def rotate(self, vector: str, matrix: str) -> str:
-        """Row vectors (1, 3) rotated by a matrix (3, 3)."""
+        """Rotate a row vector (1, 3) by a matrix (3, 3)."""
         return self.op("MatMul", vector, self.transpose(matrix))
 
     def rotate_each(self, matrices: str, vectors: list[tuple[float, ...]]) -> str:
-        """Constant vectors (N, 3), each rotated by its matrix (1, N, 3, 3): (1, N, 3)."""
+        """Rotate each of N constant vectors by its matrix (1, N, 3, 3); return (1, N, 3)."""
         count = len(vectors)
         column = self.constant(np.array(vectors).reshape(1, count, 3, 1))
         return self.reshape(self.op("MatMul", matrices, column), 1, count, 3)
 
     def cross(self, a: str, b: str, count: int) -> str:
-        """Cross products (1, count, 3) of vectors (1, count, 3)."""
+        """Return the cross products (1, count, 3) of vectors (1, count, 3)."""
         outer = self.op("MatMul", self.reshape(a, 1, count, 3, 1), self.reshape(b, 1, count, 1, 3))
         return self.op("MatMul", self.reshape(outer, 1, count, 9), self.constant(_levi_civita()))
 
     def _rotation_about_z(self, cos: str, sin: str) -> str:
-        """(3, 3) from cosine and sine (1, 1)."""
+        """Return the rotation (3, 3) about z with a cosine and a sine, both (1, 1)."""
         parts = [
             self.op("Mul", cos, self.constant([[1, 0, 0], [0, 1, 0], [0, 0, 0]])),
             self.op("Mul", sin, self.constant([[0, -1, 0], [1, 0, 0], [0, 0, 0]])),
@@ -71,7 +71,7 @@ class RotationGraph(Graph):
 
 
 def _quadratic() -> np.ndarray:
-    """(16, 9): products q_i q_j of a quaternion wxyz -> its rotation matrix minus the identity, row by row."""
+    """Return (16, 9): it maps products q_i q_j of a quaternion wxyz to its rotation matrix minus the identity."""
     w, x, y, z = range(4)
     terms = [
         [(y, y, -2), (z, z, -2)],
@@ -92,7 +92,7 @@ def _quadratic() -> np.ndarray:
 
 
 def _levi_civita() -> np.ndarray:
-    """(9, 3): products a_i b_j -> the cross product of a and b."""
+    """Return (9, 3): it maps the products a_i b_j to the cross product of a and b."""
     matrix = np.zeros((9, 3))
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         matrix[3 * i + j, k], matrix[3 * j + i, k] = 1.0, -1.0

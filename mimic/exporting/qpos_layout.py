@@ -1,4 +1,4 @@
-"""The layout of MuJoCo's qpos and qvel, and states written in it. Every exported evaluator takes them as its input.
+"""The layout of MuJoCo's qpos and qvel, which are the input of every exported evaluator.
 
 - qpos: root position [m], root quaternion wxyz, then the joints in order: a ball joint has 4 numbers (wxyz, child in
   parent), a hinge its angle [rad]
@@ -25,7 +25,7 @@ class JointAddress:
 
 
 def joint_addresses(character: Character) -> list[JointAddress]:
-    """The addresses of all moving joints, in the character's order."""
+    """Return the addresses of all moving joints, in the character's order."""
     found, qpos = [], ROOT_QPOS
     for joint in character.joints:
         found.append(JointAddress(qpos, ROOT_QVEL + joint.dof.start))
@@ -34,12 +34,12 @@ def joint_addresses(character: Character) -> list[JointAddress]:
 
 
 def qpos_size(character: Character) -> int:
-    """The length of qpos, nq."""
+    """Return nq, the length of qpos."""
     return ROOT_QPOS + sum(4 if joint.kind == "ball" else 1 for joint in character.joints)
 
 
 def to_mujoco(state: CharacterState, character: Character) -> tuple[Tensor, Tensor]:
-    """qpos (N, nq) and qvel (N, nv) of a state, float64."""
+    """Convert a state to qpos (N, nq) and qvel (N, nv), float64."""
     state = state.to(torch.float64)
     columns = [state.root_pos_w, state.root_quat_w]
     for j, joint in enumerate(character.joints):

@@ -51,7 +51,7 @@ Character, players and samples: Apache-2.0.
 
 
 def bundle_readme(controller: Controller, env: TrackingEnv, licence: Provenance) -> bytes:
-    """The bytes of README.md."""
+    """Return the bytes of the bundle's README.md."""
     simulation = env.character.simulation
     warning = f"**{licence.warning}**\n\n" if licence.warning else ""
     return _TEXT.format(

@@ -1,4 +1,4 @@
-"""The reference clip of a bundle: the dense table that gives targets, and the clip frame by frame."""
+"""The reference clip of a bundle: the dense table for the policy's targets, and the clip at 60 frames a second."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ CLIP_FPS = 60
 
 
 def reference(env: TrackingEnv) -> tuple[dict[str, Any], bytes]:
-    """reference.json without its schema version, and reference.bin."""
+    """Return the content of reference.json without its schema version, and the bytes of reference.bin."""
     table = env.tracker.reference
     frames = math.floor(table.duration * CLIP_FPS + 1e-9) + 1
     times = (torch.arange(frames, dtype=torch.float64) / CLIP_FPS).clamp(max=table.duration)

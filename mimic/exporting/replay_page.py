@@ -18,7 +18,7 @@ _MODULES = {"three": "vendor/three.min.js", "stage": "page/stage.js"}
 
 
 def export_replay(motions: Sequence[Motion], character: Character, out: Path, note: str = "") -> int:
-    """Write the page. Returns its size in bytes.
+    """Write a page that plays motions; return its size in bytes.
 
     Args:
         motions: the motion to play and, optionally, its reference, shown as a ghost.
@@ -32,14 +32,15 @@ def export_replay(motions: Sequence[Motion], character: Character, out: Path, no
     page = replay_html(motions, character, note)
     if len(page) > LARGEST:
         raise InputError(
-            f"{out}: would be {len(page) / 1e6:.1f} MB, more than {LARGEST / 1e6:g}; use fewer --seconds or a lower --fps"
+            f"{out}: the page would have {len(page) / 1e6:.1f} MB, more than {LARGEST / 1e6:g}; "
+            "use fewer --seconds or a lower --fps"
         )
     write_bytes(out, page)
     return len(page)
 
 
 def replay_html(motions: Sequence[Motion], character: Character, note: str) -> bytes:
-    """The page's bytes."""
+    """Return the bytes of a page that plays motions, the second as a ghost; ``note`` is a line under the title."""
     imports = {name: _data_url("text/javascript", (_ROOM / path).read_bytes()) for name, path in _MODULES.items()}
     first = motions[0]
     told = {
@@ -70,5 +71,5 @@ def _data_url(kind: str, data: bytes) -> str:
 
 
 def _in_script(text: str) -> str:
-    """JSON with ``<`` escaped, so that no clip name can end the script element around it."""
+    """Escape ``<`` in JSON, so that no clip name can end the script element around it."""
     return text.replace("<", "\\u003c")

@@ -21,7 +21,10 @@ SCHEMA_VERSION = 1
 
 
 def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, bytes]:
-    """The files by name; ``env`` is an environment of the controller. The same controller gives the same bytes."""
+    """Return the files' bytes by name; ``env`` is an environment of the controller.
+
+    The same controller gives the same bytes.
+    """
     reference_json, reference_bin = reference(env)
     weights_json, weights_bin = _weights(controller)
     licence = provenance(controller, env.motion).clip.licence
@@ -38,12 +41,12 @@ def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, by
 
 
 def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
-    """The bytes of a JSON file that states its schema version."""
+    """Return the bytes of a JSON file with the content ``part`` and the schema version."""
     return json_bytes({"schema_version": SCHEMA_VERSION, **part}, compact)
 
 
 def policy_tensors(policy: Policy) -> dict[str, np.ndarray]:
-    """Normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0, ...
+    """Return normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0 (out,), ...
 
     Raises InputError for the network of a baseline, which the evaluators cannot compute.
     """
@@ -64,7 +67,7 @@ def policy_tensors(policy: Policy) -> dict[str, np.ndarray]:
 
 
 def num_layers(tensors: Mapping[str, np.ndarray]) -> int:
-    """The number of linear layers."""
+    """Return the number of linear layers in ``policy_tensors``."""
     return sum(name.startswith("weight.") for name in tensors)
 
 

@@ -1,4 +1,4 @@
-"""The JSON of skeleton.json and control.json, and the cycle of reference.json."""
+"""The content of skeleton.json and control.json, and of ``cycle`` in reference.json."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mimic.tracking.termination import forbidden_bodies
 
 
 def skeleton(character: Character) -> dict[str, Any]:
-    """skeleton.json without its schema version: bodies, joints, and their addresses in qpos and qvel."""
+    """Return skeleton.json without its schema version: bodies, joints, and their addresses in qpos and qvel."""
     return {
         "name": character.name,
         "mass": character.mass,
@@ -32,7 +32,7 @@ def skeleton(character: Character) -> dict[str, Any]:
 
 
 def _joints(character: Character) -> list[dict[str, Any]]:
-    """Name, kind, limits and addresses of every joint."""
+    """Return name, kind, limits and addresses of every joint."""
     body_of = {body.joint: body.name for body in character.bodies if body.joint is not None}
     return [
         {
@@ -51,7 +51,7 @@ def _joints(character: Character) -> list[dict[str, Any]]:
 
 
 def _bodies(character: Character) -> list[dict[str, Any]]:
-    """Name, parent, mass and geom of every body."""
+    """Return name, parent, mass and geom of every body."""
     return [
         {
             "name": body.name,
@@ -72,7 +72,7 @@ def _bodies(character: Character) -> list[dict[str, Any]]:
 
 
 def control(env: TrackingEnv) -> dict[str, Any]:
-    """control.json without its schema version: rates, servo, meaning of an action, rules of the task."""
+    """Return control.json without its schema version: rates, servo, meaning of an action, rules of the task."""
     character, task = env.character, env.rules
     simulation = character.simulation
     return {
@@ -111,7 +111,7 @@ def control(env: TrackingEnv) -> dict[str, Any]:
 
 
 def _action(env: TrackingEnv) -> dict[str, Any]:
-    """Mode, scale and bounds of an action, in the order of the degrees of freedom."""
+    """Return mode, scale and bounds of an action, in the order of the degrees of freedom."""
     action = env.action
     return {
         "mode": action.config.mode,
@@ -127,7 +127,7 @@ def _action(env: TrackingEnv) -> dict[str, Any]:
 
 
 def cycle(env: TrackingEnv) -> dict[str, Any]:
-    """The displacement and turn from one cycle of the clip to the next."""
+    """Return the displacement [m] and turn [rad] from one cycle of the clip to the next."""
     clock = env.tracker
 
     def numbers(tensor: Tensor) -> Any:

@@ -22,11 +22,11 @@ class SimulatedMotion:
     """The simulation from the start of the clip, and the reference beside it.
 
     Attributes:
-        simulated: at physics rate.
-        reference: at control rate, placed in the world as at that moment.
+        simulated: the simulation, one frame a physics step.
+        reference: the reference, one frame a control step, where it was in the world at that time.
         cycle_s: length of one cycle of the clip [s].
-        turns: whether each cycle starts at the heading that the last one reached.
-        ended: the reason if it is shorter than requested, else None.
+        turns: whether each cycle starts at the heading that the previous one reached.
+        ended: the reason if the simulation is shorter than requested, else None.
         fell: whether the reason is a fall or a diverged simulation.
     """
 
@@ -39,7 +39,7 @@ class SimulatedMotion:
 
 
 class _StateLoggingEngine(MujocoEngine):
-    """The engine; it keeps a copy of the state after every physics step."""
+    """A MuJoCo engine that keeps a copy of the state after every physics step."""
 
     def __init__(self, character: Character) -> None:
         super().__init__(character, 1, threads=1)
@@ -92,7 +92,7 @@ def simulate_motion(controller: Controller, seconds: float) -> SimulatedMotion:
 
 
 def _motion(states: list[CharacterState], dt: float, name: str, clip: Motion) -> Motion:
-    """A motion of states (one row each) that lie ``dt`` [s] apart; it does not loop."""
+    """Make a motion that does not loop of states with one row each, ``dt`` [s] apart."""
     rows = CharacterState.cat(states).to("cpu", torch.float64)
     return Motion(
         name=name,

@@ -26,12 +26,12 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The colour as a web page writes it, without the #."""
+        """The colour in hexadecimal, as ``ff8800``."""
         return "".join(f"{round(255 * share):02x}" for share in self.rgb)
 
     @property
     def linear_rgb(self) -> tuple[float, ...]:
-        """The colour as renderers compute with it: glTF's and USD's base colours are linear."""
+        """The colour in linear RGB, which glTF and USD use for base colours."""
         return tuple(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in self.rgb)
 
 
@@ -40,9 +40,9 @@ class Skin:
     """The surface at zero pose, on the ground.
 
     Attributes:
-        vertices, normals: (V, 3) [m], unit.
-        body: (V,) the body each vertex is fixed to.
-        parts: the triangles, colour by colour.
+        vertices, normals: (V, 3) positions [m] and unit normals.
+        body: (V,) index of the body that each vertex is fixed to.
+        parts: the triangles, one part for each colour.
         joints: (B, 3) [m] origins of the bodies' frames, which are parallel to the world's.
     """
 
@@ -55,7 +55,7 @@ class Skin:
 
 @dataclass(frozen=True)
 class Poses:
-    """A motion for an engine: times (T,) [s]; root (T, 3) [m]; rotations (T, B, 4) xyzw, child in parent."""
+    """A motion in glTF's axes: times (T,) [s]; root (T, 3) [m]; rotations (T, B, 4) xyzw, child in parent."""
 
     times: Array
     root: Array
@@ -63,7 +63,7 @@ class Poses:
 
 
 def build_skin(character: Character) -> Skin:
-    """The skin of a character, with the colours of the videos."""
+    """Build the skin of a character, with the colours of the videos."""
     model = character.mj_model()
     figure = DrawnCharacter(visual_geoms(model, [body.name for body in character.bodies]))
     rest = _rest_pose(character, float(model.qpos0[2]))
@@ -91,7 +91,7 @@ def build_skin(character: Character) -> Skin:
 
 
 def build_poses(motion: Motion, character: Character) -> Poses:
-    """The frames of a motion, each body's rotation relative to its parent. Raises ClipError for another character."""
+    """Convert a motion to each body's rotation in its parent, frame by frame. Raises ClipError for another character."""
     check_character(motion, character)
     quat = np.zeros((motion.num_frames, len(character.bodies), 4))
     quat[..., 0] = 1.0
@@ -104,12 +104,12 @@ def build_poses(motion: Motion, character: Character) -> Poses:
 
 
 def axes(vectors: Array) -> Array:
-    """Our vectors (..., 3) (z up, x forward, y left) in glTF's axes."""
+    """Convert our vectors (..., 3) (z up, x forward, y left) to glTF's axes."""
     return vectors[..., [1, 2, 0]]
 
 
 def xyzw(quat: Array) -> Array:
-    """Our quaternions (..., 4) wxyz in glTF's axes and order."""
+    """Convert our quaternions (..., 4) wxyz to glTF's axes and order xyzw."""
     return quat[..., [2, 3, 1, 0]]
 
 
@@ -135,6 +135,6 @@ def _matrix(quat: Array) -> Array:
 
 
 def _not_flat(triangles: Array, vertices: Array) -> Array:
-    """The triangles that have an area; half of those at a sphere's poles have none."""
+    """Return the triangles with an area; half of the triangles at a sphere's poles have none."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     return triangles[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12]

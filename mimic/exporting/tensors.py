@@ -10,24 +10,24 @@ DTYPE = "<f4"
 
 
 def json_bytes(value: Mapping[str, Any], compact: bool = False) -> bytes:
-    """JSON text in UTF-8 whose floats read back exactly. Raises ValueError for NaN and infinity."""
+    """Write JSON in UTF-8 whose floats read back exactly. Raises ValueError for NaN and infinity."""
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
     return (json.dumps(value, allow_nan=False, **layout) + "\n").encode()
 
 
 def short(array: Any) -> Any:
-    """Nested lists of floats written with as few digits as give the same float32 back."""
+    """Convert an array to nested lists of floats with the fewest digits that read back as the same float32."""
     values = np.asarray(array, dtype=np.float32)
     return np.vectorize(lambda x: float(str(x)), otypes=[object])(values).tolist() if values.size else values.tolist()
 
 
 def exact(array: Any) -> Any:
-    """Nested lists of the numbers as float64."""
+    """Convert an array to nested lists of its numbers as float64."""
     return np.asarray(array, dtype=np.float64).tolist()
 
 
 def concat_tensors(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], bytes]:
-    """An index (name -> byte offset and shape) and the little-endian float32 numbers it points into."""
+    """Concatenate arrays as little-endian float32; return an index (byte offset and shape by name) and the bytes."""
     index: dict[str, dict[str, Any]] = {}
     parts: list[bytes] = []
     offset = 0
@@ -40,7 +40,7 @@ def concat_tensors(arrays: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]]
 
 
 def split_tensors(index: Mapping[str, Mapping[str, Any]], data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of ``concat_tensors``. Raises ValueError if the index points outside the data."""
+    """Return the arrays by name, the inverse of ``concat_tensors``. Raises ValueError if one is outside the data."""
     return {name: _slice(name, entry["offset"], entry["shape"], data) for name, entry in index.items()}
 
 

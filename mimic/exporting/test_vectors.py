@@ -27,7 +27,7 @@ _SEED = 7
 
 @torch.no_grad()
 def test_vectors(controller: Controller) -> dict[str, Any]:
-    """testvectors.json without its schema version."""
+    """Return the content of testvectors.json without its schema version."""
     return {
         "tolerance": TOLERANCE,
         "meaning": "states: clock and raw state in; observation, action, servo target and motor torque out. rollout: "
@@ -40,7 +40,7 @@ def test_vectors(controller: Controller) -> dict[str, Any]:
 
 
 def _in_frame(frame: Frame) -> dict[str, Any]:
-    """A point ahead, above and to the right of the origin, and a turn, in the axes of an engine."""
+    """Return a point and a rotation, in our axes and in those of an engine."""
     point, quat = np.array([0.5, -1.25, 2.0]), np.array([0.5, -0.1, 0.7, 0.5])
     return {
         "engine": frame.name,
@@ -53,7 +53,7 @@ def _in_frame(frame: Frame) -> dict[str, Any]:
 
 
 def _states(controller: Controller) -> list[dict[str, Any]]:
-    """States of a noisy rollout; every second one is moved in the world, the last eight are near the cycle's end."""
+    """Record 64 states of a noisy rollout; every second clip is moved in the world, the last eight start near its end."""
     env = controller.make_env(STATES, seed=_SEED, threads=1)
     random = torch.Generator().manual_seed(_SEED)
     duration = env.motion.duration
@@ -72,7 +72,7 @@ def _states(controller: Controller) -> list[dict[str, Any]]:
 
 
 def _rollout(controller: Controller) -> dict[str, Any]:
-    """Two seconds across the end of a cycle if the clip loops, from the first start that the controller survives."""
+    """Record two seconds from the first of several starts without a fall; if the clip loops, across a cycle's end."""
     env = controller.make_env(1, seed=_SEED, threads=1)
     duration = env.motion.duration
     candidates = [duration * share for share in (0.6, 0.4, 0.8, 0.2, 0.0)] if env.motion.loop else [0.0]
@@ -104,7 +104,7 @@ def _record(env: TrackingEnv, policy: Policy, start: float) -> dict[str, Any]:
 
 
 def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:
-    """State, clock, observation, action, target and motor torque of the environments ``ids`` now."""
+    """Return the present state, clock, observation, action, target and motor torque of the environments ``ids``."""
     engine = env.engine
     if not isinstance(engine, MujocoEngine):
         raise TypeError("test vectors are recorded on the CPU engine")
@@ -131,7 +131,7 @@ def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:
 
 
 def _motor(env: TrackingEnv, target: Tensor) -> Tensor:
-    """Motor torques of the servo in the present state, (N, A) [N·m]."""
+    """Return the motor torques (N, A) [N·m] of the servo in the present state."""
     servo = Servo(env.character)
     servo.set_target(target)
     state = env.engine.read()

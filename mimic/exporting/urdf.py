@@ -1,7 +1,7 @@
 """character.urdf: collision shapes, masses and joints for tools that read no MJCF.
 
-URDF has no ball joint: each becomes three hinges about x, y and z in a row, joined by two links of negligible mass.
-Its rotation is then R = Rx(a) Ry(b) Rz(c). Damping and gains are in control.json.
+URDF has no ball joint. Each becomes three hinges about x, y and z in a row, with two links of negligible mass between
+them, and has the rotation R = Rx(a) Ry(b) Rz(c). Damping and gains are in control.json.
 """
 
 import math
@@ -18,7 +18,7 @@ _AXES = {"x": "1 0 0", "y": "0 1 0", "z": "0 0 1"}
 
 
 def character_urdf(character: Character) -> bytes:
-    """The XML text."""
+    """Return the bytes of character.urdf."""
     robot = ET.Element("robot", name=character.name)
     robot.insert(0, ET.Comment(" z up, x forward, metres; a ball joint is three hinges: R = Rx Ry Rz "))
     for body in character.bodies:
@@ -42,7 +42,7 @@ def _add_link(robot: ET.Element, body: Body) -> None:
 
 
 def _add_shapes(link: ET.Element, kind: str, geom: Geom) -> None:
-    """The primitive; a capsule as a cylinder and two spheres."""
+    """Add the geom's primitive to a link; a capsule becomes a cylinder and two spheres."""
     size = geom.size
 
     def place(shift: float = 0.0) -> ET.Element:
@@ -107,7 +107,7 @@ def _origin(element: ET.Element, xyz: tuple[float, ...], rpy: tuple[float, ...])
 
 
 def _rpy(quat: tuple[float, ...]) -> tuple[float, ...]:
-    """URDF's roll, pitch, yaw [rad]: turns about the fixed x, then y, then z axis."""
+    """Return URDF's roll, pitch and yaw [rad], which are turns about the fixed x, then y, then z axis."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
@@ -116,7 +116,7 @@ def _rpy(quat: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _inertia(geom: Geom, mass: float) -> tuple[float, float, float]:
-    """Principal moments [kg m^2] of a solid primitive about its centre."""
+    """Return the principal moments of inertia [kg m^2] of a solid primitive about its centre."""
     if geom.shape == "box":
         a, b, c = (2.0 * s for s in geom.size)
         return mass * (b * b + c * c) / 12, mass * (a * a + c * c) / 12, mass * (a * a + b * b) / 12

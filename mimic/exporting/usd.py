@@ -1,7 +1,7 @@
 """Write a motion as USD: skeleton, skin and animation of UsdSkel in one file. Needs usd-core, the extra ``[usd]``.
 
-y up and metres, as in the GLB; the skin is bound with one joint a vertex. One file a motion, whose frame t is time
-code t at the motion's frame rate.
+As in the GLB, y is up and lengths are in metres; every vertex of the skin follows one joint. A file holds one motion.
+Frame t is time code t at the motion's frame rate.
 """
 
 from pathlib import Path
@@ -54,7 +54,7 @@ def _fill(stage: Any, motion: Motion, character: Character) -> None:
 
 
 def _joint_paths(character: Character) -> list[str]:
-    """UsdSkel names a joint by its path from the root."""
+    """Return the joints' names, which in UsdSkel are paths from the root."""
     paths: list[str] = []
     for body in character.bodies:
         paths.append(body.name if body.parent < 0 else f"{paths[body.parent]}/{body.name}")

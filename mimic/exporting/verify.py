@@ -43,12 +43,12 @@ class Verdict:
     warning: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON that ``--json`` writes."""
+        """Return the JSON that ``--json`` writes."""
         return {"ok": True, **asdict(self)}
 
 
 class _Runtime(Protocol):
-    """Something that evaluates a network on one row."""
+    """A function that evaluates a network on one row of inputs, by name."""
 
     def __call__(self, feed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
 
@@ -59,7 +59,7 @@ def verify(path: Path) -> Verdict:
     files = read_bundle(path)
     for name in (*(f"{part}.json" for part in DESCRIBED), *OTHERS, *CHARACTER):
         if name not in files:
-            raise BundleError(f"{path}: {name} is missing, the manifest does not name it")
+            raise BundleError(f"{path}: {name} is missing in the manifest, but every bundle needs it")
     parts = {name: parse(files[f"{name}.json"], f"{name}.json") for name in DESCRIBED}
     for name, part in parts.items():
         check_schema(name, part)
@@ -149,11 +149,11 @@ def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: in
         raise BundleError(f"weights.json or reference.json: {error}") from None
     for name, arrays in (("weights.bin", weights), ("reference.bin", table)):
         if not all(bool(np.isfinite(array).all()) for array in arrays.values()):
-            raise BundleError(f"{name}: holds a value that is not a number")
+            raise BundleError(f"{name}: a value is not finite")
 
 
 def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, dict[str, float]]:
-    """The runtime used, and the largest difference from the test vectors for each kind of output."""
+    """Return the runtime's name, and the largest difference from the test vectors for each kind of output."""
     rows = [*parts["testvectors"]["states"], *parts["testvectors"]["rollout"]["rows"]]
     weights = split_tensors(parts["weights"]["tensors"], files["weights.bin"])
     errors = {"weights.bin action": 0.0}
@@ -174,7 +174,7 @@ def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, 
 
 
 def runtime_free_policy(tensors: Mapping[str, np.ndarray], layers: int, obs: np.ndarray) -> np.ndarray:
-    """The policy computed from the weights: observation (D,) -> action (A,)."""
+    """Compute the policy's action (A,) for an observation (D,) with NumPy from the plain weights."""
     value = np.clip((obs - tensors["shift"]) * tensors["scale"], -tensors["bound"], tensors["bound"])
     for layer in range(layers):
         value = tensors[f"weight.{layer}"] @ value + tensors[f"bias.{layer}"]

@@ -35,7 +35,7 @@ _PARTS = {
 
 
 def export_web(controllers: Sequence[Controller], out: Path) -> int:
-    """Write the folder, replacing an earlier page there. Returns its size in bytes.
+    """Write the page's folder, replacing an earlier page there; return its size in bytes.
 
     Raises:
         InputError: ``out`` holds something else, or cannot be written.
@@ -46,7 +46,7 @@ def export_web(controllers: Sequence[Controller], out: Path) -> int:
 
 
 def web_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
-    """Every file by its path, ``manifest.json`` first, which lists the files of the folder."""
+    """Return the bytes of every file by path, first ``manifest.json``, which lists the files of the folder."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
     for controller in controllers:
         require_one_clip(controller)

@@ -1,4 +1,4 @@
-"""Write the files of a bundle to disk, as a folder or as a zip file, whole or not at all."""
+"""Writes the files of a bundle to disk, as a folder or as a zip file, completely or not at all."""
 
 import json
 import zipfile
@@ -41,11 +41,11 @@ def refuse_foreign_files(out: Path) -> None:
     if not out.exists():
         return
     if not out.is_dir():
-        raise InputError(f"{out}: is a file; name a folder, or add --zip")
+        raise InputError(f"{out} is a file; name a folder, or add --zip")
     found = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()}
     try:
         listed = {"manifest.json", *json.loads((out / "manifest.json").read_text(encoding="utf-8"))["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         listed = set()
     if foreign := sorted(found - listed):
-        raise InputError(f"{out}: holds something else ({foreign[0]}); name a new folder")
+        raise InputError(f"{out} contains other files, such as {foreign[0]}; name a new folder")

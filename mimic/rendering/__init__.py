@@ -1,8 +1,8 @@
-"""Pictures of a character in motion: frames in, an MP4 out.
+"""Draws a character in motion, as MP4 or as single pictures.
 
-:func:`draw` takes a list of :class:`Frame` (body poses of the simulation and, if wanted, of the reference) and draws
-them with OpenGL if that works, else with pybullet's TinyRenderer. :func:`motion_frames` makes frames of a
-clip without physics; :class:`LivePicture` draws one frame at a time.
+:func:`draw` takes a list of :class:`Frame` (body poses of the simulation and, if wanted, of the reference). It draws them
+with OpenGL if that works, else with pybullet's TinyRenderer. :func:`motion_frames` makes frames of a clip without
+physics; :class:`LivePicture` draws one frame at a time.
 """
 
 from mimic.rendering.backend import APT_LINE, RENDERERS, Backend, Probe, choose_renderer, probe_egl

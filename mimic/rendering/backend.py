@@ -1,4 +1,4 @@
-"""Choose the renderer for this machine: OpenGL if it works, else TinyRenderer, which needs nothing installed."""
+"""Chooses the renderer for this machine: OpenGL if it works and has a GPU, else pybullet's TinyRenderer."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Backend:
 
 @cache
 def probe_egl() -> Probe:
-    """Draw a test picture in another process, which takes about half a second; the result is cached.
+    """Test OpenGL by drawing a picture in another process, which takes about half a second; the result is cached.
 
-    A driver that crashes or hangs does so in that process. ``MUJOCO_GL=off`` (disable, false, 0) forbids OpenGL.
+    A driver that crashes or hangs harms only that process. ``MUJOCO_GL=off`` (disable, false, 0) forbids OpenGL.
     """
     setting = os.environ.get("MUJOCO_GL", "")
     if setting.lower().strip() in _OFF:
@@ -63,10 +63,10 @@ def probe_egl() -> Probe:
 
 
 def choose_renderer(wanted: str = "auto") -> Backend:
-    """The renderer to draw with.
+    """Choose the renderer: ``wanted``, or for "auto" the faster of those that work here.
 
     Raises:
-        InputError: an unknown name, the wanted one does not work here, or none does.
+        InputError: an unknown name, or neither the wanted renderer nor, for "auto", any renderer works here.
     """
     if wanted not in RENDERERS:
         raise InputError(f"unknown renderer '{wanted}': {nearest(wanted, RENDERERS)}")

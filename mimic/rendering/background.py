@@ -1,7 +1,7 @@
-"""Paint ground and sky with NumPy, without OpenGL: the MJCF's chequered floor, its gradient sky and haze.
+"""Paints ground and sky with NumPy, without OpenGL: the MJCF's chequered floor, its gradient sky, and haze.
 
-The camera has no roll, so its angles fix the view ray of every pixel, and each frame only moves the eye. The pattern
-is filtered analytically (box filter of a square wave over the pixel's footprint), so it never shimmers.
+The camera's angles stay the same, so the view ray of every pixel is computed once, and each frame only moves the eye. The
+pattern is filtered analytically (box filter of a square wave over the pixel's footprint), so it never shimmers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Look:
-    """Colours (rgb in 0..1), floor cell and line width [m], and the direction to the light (3,), of a scene."""
+    """The look of a scene: colours (rgb in 0..1), widths [m] of floor cell and line, direction to the light (3,)."""
 
     cell_a: Rgb = (0.80, 0.83, 0.85)
     cell_b: Rgb = (0.74, 0.77, 0.80)
@@ -32,7 +32,7 @@ class Look:
 
     @staticmethod
     def of(model: mujoco.MjModel) -> Look:
-        """The look of a model's floor material, sky texture and first light. A missing part keeps its default above."""
+        """Return the look of a model's floor material, sky texture and first light; a missing part keeps its default."""
         found: dict[str, object] = {}
         planes = np.flatnonzero(model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE)
         material = model.geom_matid[planes[0]] if len(planes) else -1
@@ -86,14 +86,14 @@ class Background:
         return self._angles == (camera.azimuth, camera.elevation, camera.fov_y)
 
     def floor_points(self, camera: Camera, rows: slice, columns: slice) -> np.ndarray:
-        """World (x, y) [m] of the ground seen by these pixels of the picture, (rows, columns, 2) float32."""
+        """Return the world positions (x, y) [m] of the ground in these pixels, (rows, columns, 2) float32."""
         eye = camera.eye().numpy()
         first = self.first_ground_row
         part = self._offsets[rows.start - first : rows.stop - first, columns]
         return part * np.float32(eye[2]) + eye[:2].astype(np.float32)
 
     def paint(self, camera: Camera) -> np.ndarray:
-        """The empty scene, (height, width, 3) float32 in 0..255."""
+        """Paint the empty scene; return (height, width, 3) float32 in 0..255."""
         width, height = self.size
         image = np.empty((height, width, 3), np.float32)
         image[: self.first_ground_row] = self._sky[:, None]
@@ -125,15 +125,15 @@ class Background:
 
 
 def _haze(distance: np.ndarray) -> np.ndarray:
-    """Share of the horizon's colour in a point ``distance`` [m] away, 0 to 1."""
+    """Return the share of the horizon's colour, 0 to 1, in a point ``distance`` [m] away."""
     return np.clip((distance - np.float32(6.0)) * np.float32(1 / 24.0), 0, 1)
 
 
 def _pattern(x: np.ndarray, look: Look, footprint: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means of two waves over [x - footprint/2, x + footprint/2].
+    """Return the means of two waves over [x - footprint/2, x + footprint/2].
 
-    The first wave is the chequer: +1 and -1 in turn, one cell each. The second is 1 on
-    the line along every second cell border, and 0 elsewhere.
+    The first wave is the chequer: +1 in one cell and -1 in the next. The second wave is 1 on the line along every second
+    cell border, and 0 elsewhere.
     """
     period, half = np.float32(2 * look.cell), np.float32(0.5) * footprint
     to_line, below, above = (_triangle(at, period) for at in (x, x - half, x + half))  # its slope is the wave
@@ -143,7 +143,7 @@ def _pattern(x: np.ndarray, look: Look, footprint: np.ndarray) -> tuple[np.ndarr
 
 
 def _triangle(x: np.ndarray, period: np.float32) -> np.ndarray:
-    """Distance to the nearest odd multiple of half the period."""
+    """Return the distance of ``x`` to the nearest odd multiple of half the period."""
     share = x / period
     share -= np.floor(share)
     share -= np.float32(0.5)
@@ -151,7 +151,7 @@ def _triangle(x: np.ndarray, period: np.float32) -> np.ndarray:
 
 
 def _ground_light(model: mujoco.MjModel) -> float:
-    """Brightness of level ground under all lights of the model; 1 shows a colour unchanged."""
+    """Return the brightness of level ground under all lights of the model; 1 leaves a colour unchanged."""
     facing = np.clip(-model.light_dir[:, 2] / np.linalg.norm(model.light_dir, axis=1), 0, 1)
     lights = float(model.light_ambient.mean(1).sum() + (facing * model.light_diffuse.mean(1)).sum())
     head = model.vis.headlight
@@ -159,7 +159,7 @@ def _ground_light(model: mujoco.MjModel) -> float:
 
 
 def _texture(model: mujoco.MjModel, texture: int) -> np.ndarray:
-    """Pixels (height, width, 3) in 0..1."""
+    """Return the pixels (height, width, 3) of a texture, in 0..1."""
     height, width, channels = model.tex_height[texture], model.tex_width[texture], model.tex_nchannel[texture]
     start = model.tex_adr[texture]
     return model.tex_data[start : start + height * width * channels].reshape(height, width, channels)[..., :3] / 255.0

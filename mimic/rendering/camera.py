@@ -1,7 +1,7 @@
-"""A camera that follows, planned over the whole clip before the first frame is drawn.
+"""A camera that follows the characters, planned over the whole clip before the first frame is drawn.
 
-It keeps its angle and slides with the characters. All frames are known, so its path is a centred average (no lag, no
-jerk), and its distance is large enough for the widest moment around each frame.
+The camera keeps its angles and slides along. Its path is a centred average of the characters' path, without lag. Its
+distance is large enough for the widest poses around each frame.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Camera:
     """A pinhole camera without roll. Angles [rad] follow MuJoCo: azimuth and elevation of the view direction.
 
     Attributes:
-        lookat: (3,) [m], float64, the point in the middle of the picture.
-        distance: [m] from the eye to ``lookat``.
+        lookat: (3,) [m] float64, the world point in the middle of the picture.
+        distance: distance [m] from the eye to ``lookat``.
         fov_y: full vertical field of view [rad].
     """
 
@@ -43,15 +43,15 @@ class Camera:
     fov_y: float = FOV_Y
 
     def axes(self) -> tuple[Tensor, Tensor, Tensor]:
-        """(forward, right, up), each (3,), unit, world."""
+        """Return the camera's forward, right and up axes in the world, unit vectors (3,)."""
         return view_axes(self.azimuth, self.elevation)
 
     def eye(self) -> Tensor:
-        """(3,) [m]."""
+        """Return the camera's position (3,) [m] in the world."""
         return self.lookat - self.distance * self.axes()[0]
 
     def project(self, points: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
-        """Pixels (N, 2) (x right, y down, from the upper left corner) and depths (N,) [m] of world points (N, 3)."""
+        """Project world points (N, 3) [m] to pixels (N, 2) from the upper left corner, y down; return depths (N,) [m] too."""
         forward, right, up = self.axes()
         relative = points.to(torch.float64) - self.eye()
         depth = relative @ forward
@@ -62,16 +62,16 @@ class Camera:
 
 
 def view_axes(azimuth: float, elevation: float = ELEVATION) -> tuple[Tensor, Tensor, Tensor]:
-    """(forward, right, up) of a view direction given by its angles [rad]; each (3,), unit, world."""
+    """Return forward, right and up axes in the world, unit vectors (3,), of a view direction with these angles [rad]."""
     ca, sa, ce, se = math.cos(azimuth), math.sin(azimuth), math.cos(elevation), math.sin(elevation)
     forward, right, up = (ca * ce, sa * ce, se), (sa, -ca, 0.0), (-ca * se, -sa * se, ce)
     return tuple(torch.tensor(axis, dtype=torch.float64) for axis in (forward, right, up))  # type: ignore[return-value]
 
 
 def side_azimuth(root_quat: Tensor) -> float:
-    """View azimuth [rad] that sees a character from ahead and from its right, for root orientations (T, 4) wxyz.
+    """Return the azimuth [rad] of a view from ahead and to the right of a character with root orientations (T, 4).
 
-    "Ahead" is the mean heading or, if the character turns all the way round, its heading at the start.
+    "Ahead" is the mean heading or, if the character turns all the way round, the first heading.
     """
     heading = heading_angle(root_quat.to(torch.float64))
     mean_x, mean_y = float(heading.cos().mean()), float(heading.sin().mean())
@@ -80,16 +80,16 @@ def side_azimuth(root_quat: Tensor) -> float:
 
 
 def separation(points: Tensor, azimuth: float) -> float:
-    """Distance [m] at which two characters do not overlap in the picture, from the points (T, B, 3) of one."""
+    """Return the distance [m] at which two characters with points (T, B, 3) do not overlap in the picture."""
     right = view_axes(azimuth)[1]
     across = (points.to(torch.float64) - points[:, :1]) @ right
     return min(max(float(across.max() - across.min()) + 2 * _FLESH, 1.1), 3.2)
 
 
 def plan(points: Tensor, azimuth: float, aspect: float, fps: float, cuts: Sequence[int] = ()) -> list[Camera]:
-    """One camera a frame for the drawn body positions (T, P, 3) [m]; aspect is width / height.
+    """Plan one camera for each frame of drawn body positions (T, P, 3) [m]; ``aspect`` is width / height.
 
-    ``cuts`` are frames at which a new scene starts; the camera jumps there, as the characters do.
+    ``cuts`` are the frames at which a new scene starts and the camera jumps.
     """
     cameras: list[Camera] = []
     for take in _takes(len(points), cuts):
@@ -98,13 +98,13 @@ def plan(points: Tensor, azimuth: float, aspect: float, fps: float, cuts: Sequen
 
 
 def find_cuts(root: Tensor, fps: float) -> list[int]:
-    """Frames at which a root path (T, 3) [m] jumps farther than anything runs (12 m/s)."""
+    """Return the frames at which a root path (T, 3) [m] jumps, that is, moves faster than 12 m/s."""
     jumps = root.diff(dim=0).norm(dim=-1) * fps > 12.0
     return (jumps.nonzero().flatten() + 1).tolist()
 
 
 def smooth_path(points: Tensor, fps: float, cuts: Sequence[int] = ()) -> Tensor:
-    """(T, 3) averaged in time like the camera's path, so that a label at these points moves with the camera."""
+    """Smooth points (T, 3) in time like the camera's path, so that a label at them moves with the camera."""
     return torch.cat(
         [_smooth(points[take].to(torch.float64), _SMOOTHING_S * fps) for take in _takes(len(points), cuts)]
     )

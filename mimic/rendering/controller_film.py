@@ -1,4 +1,4 @@
-"""A film of a controller beside its clip."""
+"""Films a controller beside its clip."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _SHORTEST_S = 3.0  # of a clip's part in the film of a library
 def render_controller(controller: Controller, out: Path, seconds: float, **options: Any) -> RenderReport:
     """Film a controller beside its reference; ``options`` are those of ``mimic.rendering.draw``.
 
-    The film lasts ``seconds``. Of a library it shows one clip after another, 3 s of each at least.
+    The film lasts ``seconds``. A controller of several clips shows one clip after another, at least 3 s of each.
     """
     parts = [controller.of_clip(clip) for clip in controller.clips] if controller.has_library else [controller]
     each = seconds if len(parts) == 1 else max(_SHORTEST_S, seconds / len(parts))

@@ -21,7 +21,7 @@ _SIDE = 64
 
 
 def main() -> int:
-    """0 if the picture is right, else 1; other failures raise."""
+    """Draw the test picture; return 0 if its colours are right, else 1. Other failures raise an exception."""
     if sys.platform.startswith("linux") and not _loads("libEGL.so.1"):
         print("libEGL is not installed", file=sys.stderr)
         return 1

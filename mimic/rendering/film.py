@@ -1,4 +1,4 @@
-"""From a list of frames to an MP4: stage, camera path, one picture a frame, caption, file."""
+"""Draws a list of frames as an MP4: plans the camera's path, then draws and captions one picture a frame."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Renderer(Protocol):
     """A renderer draws one pose for each of its characters, until it is closed."""
 
     def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
-        """The picture, (height, width, 3) uint8."""
+        """Draw one frame; return the picture (height, width, 3) uint8."""
 
     def close(self) -> None:
         """Free the renderer's memory."""
@@ -71,7 +71,7 @@ def draw(
     """Draw frames, ``fps`` [1/s] apart, into the MP4 ``out``.
 
     Args:
-        view: 'side' puts the reference beside the simulation, 'ghost' through it.
+        view: 'side' draws the reference beside the simulation, 'ghost' draws it translucent in the same place.
         size: (width, height) [px], both even.
         renderer: 'auto', 'egl' or 'tiny'.
         progress: called with (frames done, frames in all).
@@ -100,7 +100,7 @@ def draw_image(
     renderer: str = "auto",
     fps: float = FPS,
 ) -> np.ndarray:
-    """One frame of the film as a picture, (height, width, 3) uint8. Raises the same errors as :func:`draw`."""
+    """Draw one frame of the film as a picture (height, width, 3) uint8. Raises the same errors as :func:`draw`."""
     pictures, _ = _open(frames, character, view, size, renderer, fps, only=index)
     with closing(pictures):
         return next(pictures)
@@ -115,9 +115,9 @@ def _open(
     fps: float,
     only: int | None = None,
 ) -> tuple[Pictures, Backend]:
-    """The pictures, each drawn on demand, and the backend that draws them."""
+    """Return a generator that draws one picture at a time, and the backend that draws them."""
     if not frames:
-        raise InputError("nothing to draw: no frames")
+        raise InputError("nothing to draw: there are no frames; give at least one")
     frames = _finite(frames)
     model = character.mj_model()
     stage = _set_stage(frames, character, model, view, size, fps)
@@ -129,7 +129,10 @@ def _open(
 def open_renderer(
     wanted: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]
 ) -> tuple[Renderer, Backend]:
-    """A renderer for ``figures`` and its backend. Raises InputError as `choose_renderer`, RenderError if it fails."""
+    """Return a renderer for ``figures`` and its backend.
+
+    Raises InputError as ``choose_renderer`` does, RenderError if the renderer fails.
+    """
     backend = choose_renderer(wanted)
     try:
         return _make(backend.name, model, figures, size), backend
@@ -187,12 +190,12 @@ def _labels(stage: _Stage, index: int, size: tuple[int, int]) -> list[Label]:
 
 
 def _finite(frames: Sequence[Frame]) -> list[Frame]:
-    """The frames, each pose that is not finite (a diverged simulation) replaced by the last finite one."""
+    """Replace each pose that is not finite (a diverged simulation) by the last finite one."""
     with_reference = frames[0].reference is not None
     kept: list[Frame] = []
     for frame in frames:
         if (frame.reference is not None) != with_reference:
-            raise InputError("either every frame has a reference, or none")
+            raise InputError("some frames have a reference and some have none; give every frame one, or none")
         before = kept[-1] if kept else None
         sim = last_finite(frame.sim, before.sim if before else None)
         reference = frame.reference and last_finite(frame.reference, before.reference if before else None)

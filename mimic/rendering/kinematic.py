@@ -1,4 +1,4 @@
-"""Frames of a clip without physics."""
+"""Makes frames of a clip without physics."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _MOST_SECONDS = 600.0
 def motion_frames(
     motion: Motion, character: Character, seconds: float | None = None, fps: float = 30.0, turn_on: bool = False
 ) -> list[Frame]:
-    """Frames of a clip at ``fps`` [1/s] for ``seconds``.
+    """Return frames of a clip at ``fps`` [1/s] for ``seconds``.
 
     A clip that loops starts each cycle at the horizontal position that the previous one reached. Height and heading are
     the clip's own (DeepMimic's rule); with ``turn_on`` the heading continues too. A clip that does not
     loop stays in its last pose.
 
     Args:
-        seconds: length; by default whole cycles that fill at least four seconds, or the clip once and a second more.
+        seconds: length [s]; by default as many cycles as fill four seconds, or the clip once and a second more.
 
     Raises:
-        InputError: a length that is not positive or is longer than ten minutes.
+        InputError: the length is not above 0, or is above ten minutes.
     """
     if seconds is None:
         cycles = max(1, math.ceil(_SHORTEST_S / motion.duration))
@@ -50,7 +50,7 @@ def motion_frames(
 
 
 def _cycle_starts(motion: Motion, cycles: int, turn_on: bool) -> tuple[Tensor, Tensor]:
-    """How each cycle is turned (C,) [rad] and then shifted (C, 3) [m] so that it starts where the last one ended."""
+    """Return the turn (C,) [rad] and then the shift (C, 3) [m] that start each cycle where the previous one ended."""
     flat = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
     first, last = motion.root_pos_w[0] * flat, motion.root_pos_w[-1] * flat
     heading = heading_angle(motion.root_quat_w)

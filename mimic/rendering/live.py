@@ -1,4 +1,4 @@
-"""Draw one picture at a time, for a loop that does not know the next frame yet."""
+"""Draws one picture at a time, for a loop that does not know the next frame yet."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class LivePicture:
         self._azimuth, self._seen = None, []
 
     def draw(self, frame: Frame) -> np.ndarray:
-        """The picture, (height, width, 3) uint8. In place of a pose that is not finite, the last finite one is drawn.
+        """Draw a frame; return the picture (height, width, 3) uint8. The last finite pose replaces one that is not finite.
 
-        Raises InputError where there is no reference or no finite pose yet, RenderError as :func:`mimic.rendering.draw`.
+        Raises InputError if the frame has no reference or there is no finite pose yet, RenderError if drawing fails.
         """
         if frame.reference is None:
             raise InputError("a live picture needs a frame with a reference")

@@ -14,19 +14,19 @@ from mimic.rendering.scene import VisualGeom
 
 @dataclass(frozen=True)
 class Mesh:
-    """vertices (V, 3) [m], unit normals (V, 3), triangles (F, 3) counter-clockwise seen from outside."""
+    """A triangle mesh: vertices (V, 3) [m], unit normals (V, 3), triangles (F, 3) counter-clockwise from outside."""
 
     vertices: np.ndarray
     normals: np.ndarray
     triangles: np.ndarray
 
     def radius(self) -> float:
-        """Distance [m] of the farthest vertex from the origin."""
+        """Return the distance [m] of the farthest vertex from the origin."""
         return float(np.linalg.norm(self.vertices, axis=1).max())
 
 
 def mesh_of(geom: VisualGeom) -> Mesh:
-    """The geom's surface in its own frame (MuJoCo's: capsules and cylinders lie along z)."""
+    """Return the geom's surface in the geom's frame, in which MuJoCo's capsules and cylinders are along z."""
     a, b, c = geom.size
     if geom.shape == "sphere":
         return _ellipsoid(a, a, a)
@@ -85,12 +85,12 @@ def _box(a: float, b: float, c: float) -> Mesh:
 
 
 def _resolution(radius: float) -> tuple[int, int]:
-    """(rings, sectors), even rings: small parts (an eye) need few."""
+    """Return the numbers of rings (even) and sectors for a radius [m]; small parts, such as an eye, need few."""
     return (6, 8) if radius < 0.03 else (8, 14) if radius < 0.06 else (12, 20)
 
 
 def _ball(rings: int, sectors: int, double_equator: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Unit sphere from the north pole down, (V, 3) and triangles (F, 3)."""
+    """Return the vertices (V, 3) of a unit sphere from the north pole down, and its triangles (F, 3)."""
     polar = np.linspace(0, np.pi, rings + 1)
     if double_equator:
         polar = np.insert(polar, rings // 2, np.pi / 2)

@@ -1,9 +1,9 @@
-"""Draw with MuJoCo's OpenGL renderer, off screen: through EGL on Linux, through the system's OpenGL elsewhere.
+"""Draws with MuJoCo's OpenGL renderer, off screen: through EGL on Linux, through the system's OpenGL elsewhere.
 
-This module makes the context itself, so neither ``MUJOCO_GL`` nor a display matters, and importing it loads no OpenGL.
-The character's model gives ground, sky and light only. The characters are solids added one by one, so a scene can hold
-any number of them, each tinted. A translucent character is a blend of two pictures, with and without it. Its solids
-overlap, and would show each other's outlines otherwise.
+This module makes the context itself, so neither ``MUJOCO_GL`` nor a display matters. Importing it loads no OpenGL. The
+character's model provides ground, sky and light only. Characters are solids that are added one by one, so a scene can
+have any number of tinted characters. A translucent character is a blend of two pictures, with and without it, because
+its overlapping solids would otherwise show each other's outlines.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _GLOSS = {"specular": 0.15, "shininess": 0.3}
 
 
 class MujocoRenderer:
-    """Draws characters, one :class:`Pose` each per frame. Call :meth:`close` at the end.
+    """Draws characters with OpenGL, one :class:`Pose` each per frame. Call :meth:`close` at the end.
 
     Args:
-        model: gives ground, sky and light; its bodies are not drawn.
+        model: the model of ground, sky and light; its bodies are not drawn.
         figures: the characters to draw.
         size: (width, height) [px].
 
@@ -58,7 +58,7 @@ class MujocoRenderer:
         self._rect = mujoco.MjrRect(0, 0, *size)
 
     def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
-        """The picture, (height, width, 3) uint8."""
+        """Draw one frame; return the picture (height, width, 3) uint8."""
         self._context.make_current()
         self._set_stage(camera)
         image: np.ndarray | None = None

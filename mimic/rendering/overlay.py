@@ -1,4 +1,4 @@
-"""Draw text on a picture: clip, time, reward, and a label under each character."""
+"""Draws text on a picture: clip, time, reward, and a label under each character."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Label:
 def draw_caption(
     image: np.ndarray, clip: str, time: float, reward: float | None = None, labels: Sequence[Label] = ()
 ) -> np.ndarray:
-    """The picture (height, width, 3) uint8 with its caption, as a new array. reward in [0, 1] or None for no bar."""
+    """Return a copy of the picture (height, width, 3) uint8 with a caption; a ``reward`` in [0, 1] is drawn as a bar."""
     height, width = image.shape[:2]
     unit = max(1.0, min(height, 0.75 * width) / 360)  # of a 640 x 360 picture
     canvas = Image.fromarray(image)
@@ -66,7 +66,7 @@ def _half_width(label: Label, unit: float) -> float:
 
 
 def _kept_apart(labels: Sequence[Label], unit: float, width: int) -> list[Label]:
-    """The labels inside the picture, left to right, moved so that none covers another."""
+    """Return the labels from left to right, moved so that they are inside the picture and do not overlap."""
     placed: list[Label] = []
     free_from = 6 * unit
     for label in sorted(labels, key=lambda label: label.x):

@@ -1,7 +1,7 @@
-"""The scene that a renderer draws: characters made of simple solids, posed frame by frame, and their places.
+"""The scene that a renderer draws: characters made of simple solids, with a pose for every frame.
 
-No renderer is imported here. A :class:`DrawnCharacter` is one character in one look (plain, tinted or translucent). A
-renderer gets the characters once and then, for every frame, one pose of each.
+A :class:`DrawnCharacter` is one character in one look (plain, tinted or translucent). A renderer receives the characters
+once and then, for every frame, one pose of each. This module imports no renderer.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _SHAPES: dict[int, Shape] = {
 
 @dataclass(frozen=True)
 class Pose:
-    """World pose of every body of one character, in its order: pos (B, 3) [m] and quat (B, 4) wxyz."""
+    """World pose of every body of a character, in the character's order: pos (B, 3) [m] and quat (B, 4) wxyz."""
 
     pos: Tensor
     quat: Tensor
 
     @staticmethod
     def of(bodies: Any, index: int = 0) -> Pose:
-        """Row ``index`` of a ``characters.BodyState``, copied to the CPU as float64."""
+        """Copy row ``index`` of a ``characters.BodyState`` to the CPU as float64."""
         return Pose(
             bodies.pos_w[index].detach().to("cpu", torch.float64, copy=True),
             bodies.quat_w[index].detach().to("cpu", torch.float64, copy=True),
@@ -52,7 +52,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Frame:
-    """One moment to draw.
+    """One frame to draw.
 
     Attributes:
         time: seconds since the start.
@@ -70,17 +70,17 @@ class Frame:
 
 
 def last_finite(pose: Pose, before: Pose | None) -> Pose:
-    """The pose or, if it is not finite, the last finite one, ``before``. Raises InputError if ``before`` is None."""
+    """Return ``pose`` if it is finite, else ``before``, the last finite pose. Raises InputError if that is None."""
     if bool(torch.isfinite(pose.pos).all()) and bool(torch.isfinite(pose.quat).all()):
         return pose
     if before is None:
-        raise InputError("the first frame's pose is not finite: nothing to draw")
+        raise InputError("the first frame's pose is not finite, so there is nothing to draw")
     return before
 
 
 @dataclass(frozen=True)
 class VisualGeom:
-    """A solid fixed to a body: MuJoCo's size convention, pos (3,) [m] and quat (4,) wxyz in the body's frame."""
+    """A solid fixed to a body: size as in MuJoCo [m], pos (3,) [m] and quat (4,) wxyz in the body's frame."""
 
     shape: Shape
     size: tuple[float, float, float]
@@ -91,7 +91,7 @@ class VisualGeom:
 
 
 def visual_geoms(model: mujoco.MjModel, body_names: Sequence[str]) -> tuple[VisualGeom, ...]:
-    """The visible geoms of a model, else its collision geoms, on bodies numbered as in ``body_names``.
+    """Return a model's visual geoms or, if there are none, its collision geoms; bodies count as in ``body_names``.
 
     Raises:
         InputError: none of these bodies has a geom that can be drawn.
@@ -126,10 +126,10 @@ def _visual_geom(model: mujoco.MjModel, geom: int, body: int) -> VisualGeom:
 
 
 class DrawnCharacter:
-    """One character in one look.
+    """One character in one look, as a renderer draws it.
 
     Args:
-        geoms: its solids.
+        geoms: the solids that make up the character.
         opacity: 1 is solid, below 1 translucent.
         offset: (3,) [m] added to every pose, to place two characters beside each other.
     """
@@ -146,13 +146,13 @@ class DrawnCharacter:
         self._quat = torch.tensor([geom.quat for geom in self.geoms], dtype=torch.float64)
 
     def place(self, pose: Pose) -> tuple[Tensor, Tensor]:
-        """World pose of every solid: (G, 3) [m] and (G, 4) wxyz, float64."""
+        """Return the world pose of every solid: positions (G, 3) [m] and quaternions (G, 4) wxyz, float64."""
         body_pos, body_quat = pose.pos.to(torch.float64)[self._body], pose.quat.to(torch.float64)[self._body]
         return body_pos + quat_rotate(body_quat, self._pos) + self.offset, quat_mul(body_quat, self._quat)
 
 
 def tinted(geoms: Sequence[VisualGeom], rgb: tuple[float, float, float], share: float) -> tuple[VisualGeom, ...]:
-    """The geoms with their colour moved by ``share`` (0..1) towards ``rgb``."""
+    """Return the geoms with their colours moved by ``share`` (0..1) towards ``rgb``."""
 
     def blend(rgba: tuple[float, ...]) -> Any:
         return (*(float(c + share * (t - c)) for c, t in zip(rgba[:3], rgb, strict=True)), rgba[3])
@@ -163,7 +163,7 @@ def tinted(geoms: Sequence[VisualGeom], rgb: tuple[float, float, float], share: 
 def drawn_characters(
     geoms: Sequence[VisualGeom], view: str, with_reference: bool, reference_offset: Tensor
 ) -> tuple[DrawnCharacter, ...]:
-    """The simulation first, then the reference beside it (``side``) or through it (``ghost``).
+    """Return the simulated character and then the reference, beside it (``side``) or as a ghost over it (``ghost``).
 
     Raises:
         InputError: an unknown view.

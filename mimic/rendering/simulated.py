@@ -1,4 +1,4 @@
-"""Frames of a policy in simulation, beside the reference that it follows."""
+"""Makes frames of a policy in simulation, with the reference that it follows."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,9 @@ START = 0.0  # [s], in the clip: a film begins where the clip begins
 
 @torch.no_grad()
 def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds: float) -> list[Frame]:
-    """``seconds`` of the first environment of ``env``, from the start of the clip, one frame a control step.
+    """Simulate the first environment of ``env`` for ``seconds`` from the start of the clip; return a frame a control step.
 
-    After a fall the episode restarts, which is a cut in the film.
+    ``act`` maps observations (N, D) to actions (N, A). After a fall the episode restarts, which is a cut in the film.
     """
     obs = env.reset(torch.full((env.num_envs,), START, dtype=torch.float64, device=env.device))
     frames = []
@@ -27,7 +27,7 @@ def simulation_frames(env: TrackingEnv, act: Callable[[Tensor], Tensor], seconds
 
 
 def post_step_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
-    """The first environment after its last step, before any reset; the caption shows ``time`` [s] and ``reward``."""
+    """Return a frame of the first environment after its last step and before any reset, captioned ``time`` [s], ``reward``."""
     reference = env.kinematics.forward(env.reference.state)
     return Frame(
         time, Pose.of(env.bodies), Pose.of(reference), env.motions[int(env.tracker.current.clip[0])].name, reward
@@ -35,6 +35,6 @@ def post_step_frame(env: TrackingEnv, time: float, reward: float) -> Frame:
 
 
 def current_frame(env: TrackingEnv, time: float) -> Frame:
-    """The first environment in its present state: after a reset, the start of its episode."""
+    """Return a frame of the first environment in its present state, which after a reset is an episode's start."""
     bodies, reference = env.kinematics.forward(env.engine.read()), env.kinematics.forward(env.tracker.sample().state)
     return Frame(time, Pose.of(bodies), Pose.of(reference), env.motions[int(env.tracker.current.clip[0])].name)

@@ -1,8 +1,8 @@
-"""Draw without OpenGL or a display: characters by pybullet's TinyRenderer over a painted ground.
+"""Draws without OpenGL or a display: pybullet's TinyRenderer draws the characters over a painted background.
 
-TinyRenderer is a software rasteriser. It draws one character at a time, from our smooth meshes, at twice the
-resolution of the picture. :class:`Background` paints ground and sky. A character's shadow is TinyRenderer's view
-of it along the light, projected onto the ground. Depths decide which character hides the other.
+TinyRenderer is a software rasteriser. It draws one character at a time, from the smooth meshes of ``meshes.py``, at twice
+the resolution of the picture. :class:`Background` paints ground and sky. A character's shadow is TinyRenderer's view of
+the character along the light, projected onto the ground. Depths decide which character hides the other.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _LIGHTING = {"lightAmbientCoeff": 0.66, "lightDiffuseCoeff": 0.46, "lightSpecula
 
 @dataclass(frozen=True)
 class Sprite:
-    """A character's part of the picture: pixels [top:bottom, left:right], at twice that resolution.
+    """A character's part of the picture, the pixels [top:bottom, left:right], at twice the picture's resolution.
 
-    rgb (2h, 2w, 3) uint8, depth (2h, 2w) float32 (larger is farther), mask (2h, 2w) bool: true on the character.
+    For h x w pixels: rgb (2h, 2w, 3) uint8; depth (2h, 2w) float32, larger is farther; mask (2h, 2w) bool, True on the
+    character.
     """
 
     left: int
@@ -48,10 +49,10 @@ class Sprite:
 
 
 class TinyRenderer:
-    """Draws characters, one :class:`Pose` each per frame. Call :meth:`close` at the end.
+    """Draws characters with TinyRenderer, one :class:`Pose` each per frame. Call :meth:`close` at the end.
 
     Args:
-        model: gives ground, sky and light.
+        model: the model of ground, sky and light.
         figures: the characters to draw.
         size: (width, height) [px].
 
@@ -68,7 +69,7 @@ class TinyRenderer:
         self._background: Background | None = None
 
     def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
-        """The picture, (height, width, 3) uint8."""
+        """Draw one frame; return the picture (height, width, 3) uint8."""
         if self._background is None or not self._background.fits(camera):
             self._background = Background(self._look, self.size, camera)
         image = self._background.paint(camera)
@@ -115,7 +116,7 @@ class _Actor:
         self._centres = np.zeros((len(radii), 3))
 
     def pose(self, pose: Pose) -> None:
-        """Move every solid to its place in this frame."""
+        """Move every solid to its position in this frame."""
         pos, quat = self.figure.place(pose)
         self._centres = pos.numpy()
         xyzw = quat.roll(-1, -1)
@@ -123,11 +124,11 @@ class _Actor:
             self._bullet.resetBasePositionAndOrientation(solid, at, turn, physicsClientId=self._world)
 
     def distance(self, camera: Camera) -> float:
-        """Mean depth [m] of the character."""
+        """Return the mean depth [m] of the character's solids."""
         return float(((self._centres - camera.eye().numpy()) @ camera.axes()[0].numpy()).mean())
 
     def sprite(self, camera: Camera, size: tuple[int, int]) -> Sprite | None:
-        """The character as the camera sees it, or None if it is out of the picture."""
+        """Draw the character as the camera sees it; return None if it is outside the picture."""
         pixels, depth = camera.project(torch.from_numpy(self._centres), *size)
         if float(depth.min()) < _NEAR:
             return None
@@ -145,9 +146,9 @@ class _Actor:
         return Sprite(left, top, right, bottom, rgb, depth_image, mask)
 
     def shadow(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The shadow on the ground: mask (P, P) float32, its corner (2,) [m] and its extent (2,) [m].
+        """Return the shadow on the ground: a mask (P, P) float32, its lower corner (2,) [m] and its extent (2,) [m].
 
-        Rows run along y, columns along x.
+        The mask's rows are along y, its columns along x.
         """
         to_light = np.array(self._look.to_light)
         slant = to_light[:2] / to_light[2]
@@ -165,7 +166,7 @@ class _Actor:
     def _render(
         self, width: int, height: int, view: np.ndarray, projection: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """rgb (height, width, 3), depth and mask (height, width) of the character through 4 x 4 matrices."""
+        """Render the character through 4 x 4 matrices; return rgb (height, width, 3), depth and mask (height, width)."""
         _, _, rgba, depth, owner = self._bullet.getCameraImage(
             width,
             height,
@@ -187,7 +188,7 @@ class _Actor:
 
 
 def _view(camera: Camera) -> np.ndarray:
-    """World to eye, 4 x 4: x right, y up, looking along -z as OpenGL has it."""
+    """Return OpenGL's view matrix (4, 4) from the world to the eye, which has x right, y up and looks along -z."""
     forward, right, up = (axis.numpy() for axis in camera.axes())
     rotation = np.stack([right, up, -forward])
     view = np.eye(4)
@@ -196,7 +197,7 @@ def _view(camera: Camera) -> np.ndarray:
 
 
 def _frustum(fov_y: float, aspect: float, edges: tuple[float, float, float, float]) -> np.ndarray:
-    """Perspective matrix of the part of the picture between ``edges`` (left, right, top, bottom; 0..1)."""
+    """Return the perspective matrix of the part of the picture between ``edges`` (left, right, top, bottom; 0..1)."""
     tan_y = math.tan(0.5 * fov_y)
     left, right = ((2 * e - 1) * tan_y * aspect for e in edges[:2])
     top, bottom = ((1 - 2 * e) * tan_y for e in edges[2:])
@@ -204,7 +205,7 @@ def _frustum(fov_y: float, aspect: float, edges: tuple[float, float, float, floa
 
 
 def _perspective(x: tuple[float, float], y: tuple[float, float], near: float, far: float) -> np.ndarray:
-    """OpenGL's matrix, 4 x 4, of a view between slopes x (left, right) and y (bottom, top)."""
+    """Return OpenGL's perspective matrix (4, 4) of a view between slopes ``x`` (left, right) and ``y`` (bottom, top)."""
     matrix = np.zeros((4, 4))
     matrix[0, 0], matrix[0, 2] = 2 / (x[1] - x[0]), (x[1] + x[0]) / (x[1] - x[0])
     matrix[1, 1], matrix[1, 2] = 2 / (y[1] - y[0]), (y[1] + y[0]) / (y[1] - y[0])
@@ -247,6 +248,6 @@ def _blend(image: np.ndarray, nearest: np.ndarray, sprite: Sprite, opacity: floa
 
 
 def _quadruple(image: np.ndarray) -> np.ndarray:
-    """Sum of every 2 x 2 pixels, uint16."""
+    """Return the sum of every 2 x 2 pixels, uint16."""
     rows = np.add(image[0::2], image[1::2], dtype=np.uint16)
     return rows[:, 0::2] + rows[:, 1::2]

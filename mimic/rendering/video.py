@@ -1,4 +1,4 @@
-"""Write an MP4 whole or not at all: under another name first, renamed when it is complete."""
+"""Writes an MP4 completely or not at all: under another name first, which is renamed at the end."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FPS = 30
 
 
 class RenderError(InputError):
-    """A renderer or ffmpeg failed. No other part of the program depends on pictures, so callers may go on without."""
+    """A renderer or ffmpeg failed. Only pictures depend on it, so callers may continue without them."""
 
 
 class VideoWriter:
-    """H.264, yuv420p (plays in every browser), to be used in a ``with`` block.
+    """A context manager that writes an MP4 (H.264, yuv420p), which plays in every browser.
 
-    The file gets its name when the block ends without an exception. Otherwise nothing is left behind, and an
-    earlier file of that name is untouched.
+    The file gets its name when the ``with`` block ends without an exception. Otherwise the unfinished file is deleted,
+    and an earlier file of that name stays as it is.
 
     Args:
         path: the .mp4 file; missing folders are created.
@@ -41,7 +41,7 @@ class VideoWriter:
         if path.suffix.lower() != ".mp4":
             raise InputError(f"cannot write '{path}': videos are written as .mp4")
         if size[0] % 2 or size[1] % 2 or min(size) < 16:
-            raise InputError(f"video size {size[0]}x{size[1]}: both must be even and at least 16, e.g. 960x540")
+            raise InputError(f"video size {size[0]}x{size[1]}: both sides must be even and at least 16, e.g. 960x540")
         self.path, self.size, self.frames = path, size, 0
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
         try:
@@ -77,7 +77,7 @@ class VideoWriter:
             raise RenderError(f"ffmpeg does not start: {error}") from error
 
     def append(self, image: np.ndarray) -> None:
-        """One frame, (height, width, 3) uint8. Raises RenderError if ffmpeg gave up (a full disk)."""
+        """Append one frame (height, width, 3) uint8. Raises RenderError if ffmpeg has ended, as on a full disk."""
         if image.shape != (self.size[1], self.size[0], 3) or image.dtype != np.uint8:
             raise ValueError(f"frame {image.shape} {image.dtype}, not {(self.size[1], self.size[0], 3)} uint8")
         stdin = cast(IO[bytes], self._ffmpeg.stdin)
@@ -111,7 +111,7 @@ class VideoWriter:
         os.replace(self._partial, self.path)
 
     def _complaint(self) -> str:
-        """The last line that ffmpeg printed."""
+        """Return the last line that ffmpeg printed, or an empty text."""
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""

@@ -94,7 +94,7 @@ def test_an_earlier_page_is_replaced_and_nothing_else_is(tmp_path):
     export_web([controller], out)
     export_web([controller], out)
     (out / "mine.txt").write_text("x")
-    with pytest.raises(InputError, match=r"holds something else \(mine.txt\)"):
+    with pytest.raises(InputError, match=r"contains other files, such as mine\.txt"):
         export_web([controller], out)
 
 

@@ -35,7 +35,7 @@ Array = np.ndarray
 
 
 def read_bundle(folder: Path) -> dict[str, bytes]:
-    """Every file of the bundle, verified, and the manifest. Raises ValueError that names the fault."""
+    """Read every file of the bundle and check sizes and hashes. Raises ValueError that names the fault."""
     files = {}
     try:
         files["manifest.json"] = (folder / "manifest.json").read_bytes()
@@ -58,7 +58,7 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise ValueError(f"{name}: damaged (its sha256 is not the manifest's)")
     if missing := {*NEEDED} - {*files}:
-        raise ValueError(f"{min(missing)}: missing, the manifest does not name it")
+        raise ValueError(f"{min(missing)}: missing in the manifest, but every bundle needs it")
     return files
 
 
@@ -80,13 +80,13 @@ class Player:
         self.clip_time, self.origin, self.yaw = 0.0, np.zeros(3), 0.0
 
     def start(self, qpos: Any, qvel: Any, clip_time: float, origin: Any, yaw: float) -> None:
-        """Put the character into a state, at a moment of the clip."""
+        """Put the character into a state at a time [s] of the clip, whose origin and yaw place it in the world."""
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:], self.data.qvel[:] = qpos, qvel
         self.clip_time, self.origin, self.yaw = clip_time, np.array(origin, dtype=float), yaw
 
     def step(self) -> Array:
-        """One control step; the servo targets (A,) [rad] of it."""
+        """Take one control step and return its servo targets (A,) [rad]."""
         state = (self.data.qpos, self.data.qvel, self.clip_time, self.origin, self.yaw)
         feed = {name: np.array(x, dtype=np.float32).reshape(1, -1) for name, x in zip(CLOCK, state, strict=True)}
         target: Array = self.network.run(["pd_target"], feed)[0][0].astype(float)
@@ -97,7 +97,10 @@ class Player:
         return target
 
     def motors(self, target: Array) -> Array:
-        """Torques (A,) [N m]: kp e - kd v within each joint's limit, + kd v because the joint itself damps by kd."""
+        """Return motor torques (A,) [N m]: kp e - kd v within each joint's limit, plus kd v.
+
+        The last term cancels the damping kd that the model's joints have themselves.
+        """
         motors = np.zeros(len(target))
         for joint in self.joints:
             dofs = slice(joint["dof"], joint["dof"] + joint["dofs"])
@@ -115,7 +118,7 @@ class Player:
         return motors
 
     def advance(self) -> None:
-        """Advance the clip; at the end of a cycle it continues from the character's position, if the task says so."""
+        """Advance the clip by a control step; a new cycle starts at the character's position if the task says so."""
         duration, cycle, task = self.reference["duration"], self.reference["cycle"], self.control["task"]
         self.clip_time += self.control["control_dt"]
         if not self.reference["loop"]:
@@ -132,7 +135,7 @@ class Player:
                 self.origin = (self.data.qpos[:3] - _turn(self.yaw, self.look_up("root_pos"))) * [1, 1, 0]
 
     def look_up(self, name: str) -> Array:
-        """The reference's table at the present clip time."""
+        """Interpolate a table of the reference at the present clip time."""
         rows, x = self.tensors[f"table.{name}"], self.clip_time * self.reference["table"]["rate"]
         row = min(max(math.floor(x), 0), len(rows) - 2)
         mixed: Array = rows[row] + (x - row) * (rows[row + 1] - rows[row])
@@ -154,7 +157,7 @@ def _heading(quat: Array) -> float:
 
 
 def follow(player: Player, rows: list[dict[str, Any]]) -> float:
-    """Run the recorded rollout again; the largest error of a joint [rad] or of the root [m, rad]."""
+    """Repeat the recorded rollout; return the largest error of a joint [rad] or of the root [m, rad]."""
     player.start(*(rows[0][name] for name in CLOCK))
     worst = 0.0
     for row in rows[1:]:
