@@ -24,14 +24,9 @@ class TorqueShare:
 
     def __init__(self, character: Character, device: torch.device | str = "cpu"):
         joints = character.joints
+        joint_of_dof = torch.tensor([i for i, j in enumerate(joints) for _ in range(j.dof.start, j.dof.stop)])
         self._servo = Servo(character, device)
-        self._balls = torch.tensor([i for i, j in enumerate(joints) if j.kind == "ball"], device=device)
-        self._axis = torch.zeros(character.num_actuated, 3, device=device)
-        self._joint = torch.tensor([i for i, j in enumerate(joints) for _ in range(j.dof.start, j.dof.stop)])
-        for joint in (j for j in joints if j.kind == "hinge"):
-            self._axis[joint.dof] = torch.tensor(joint.axis, device=device)
-        self._joint = self._joint.to(device)
-        self._of_joint = torch.nn.functional.one_hot(self._joint, len(joints)).float()
+        self._of_joint = torch.nn.functional.one_hot(joint_of_dof, len(joints)).float().to(device)
         self._limit = torch.tensor([j.torque_limit for j in joints], device=device)
 
     def set_target(self, pd_target: Tensor) -> None:
@@ -43,10 +38,7 @@ class TorqueShare:
 
         For a ball joint |torque| is the norm of the three components.
         """
-        quat = state.joint_quat[:, self._joint]
-        angle = 2.0 * torch.atan2((quat[..., 1:] * self._axis).sum(-1), quat[..., 0])
-        angle = torch.remainder(angle + torch.pi, 2 * torch.pi) - torch.pi
-        torque, _ = self._servo.torques(state.joint_quat[:, self._balls], angle, state.joint_vel)
+        torque = self._servo.torque_of(state)
         return ((torque.square() @ self._of_joint).sqrt() / self._limit).clamp(max=1.0)
 
 
