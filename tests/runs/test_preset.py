@@ -130,5 +130,5 @@ def test_a_preset_of_the_users_own_is_a_file(tmp_path):
 
 
 def test_an_algorithm_by_another_name_is_refused():
-    with pytest.raises(ConfigError, match="no algorithm 'sac'"):
-        load_preset("fast").algorithm("sac")
+    with pytest.raises(ConfigError, match="no algorithm 'a2c'"):
+        load_preset("fast").algorithm("a2c")
