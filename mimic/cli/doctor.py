@@ -124,10 +124,19 @@ def _threads() -> Check:
 def _gpu() -> Check:
     import torch
 
+    from mimic.core.errors import InputError
+    from mimic.sim import check_engine
+
     if torch.cuda.is_available():
         found = f"{torch.cuda.get_device_name(0)} (CUDA {torch.version.cuda})"
         if importlib.util.find_spec("mujoco_warp") is None:
             return _check("gpu", "note", f"{found}, without the engine that uses it", "pip install '.[gpu]'")
+        try:
+            check_engine("warp", "cuda")
+        except InputError as error:
+            return _check(
+                "gpu", "note", f"{found}, which Warp does not find", str(error).removeprefix("--device cuda: ")
+            )
         return _check("gpu", "ok", f"{found}: train with --engine warp --device cuda")
     return _check("gpu", "ok", "none: training runs on the processor, for which the presets are made")
 

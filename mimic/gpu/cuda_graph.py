@@ -4,8 +4,10 @@ Every launch costs the host some microseconds. A function that launches the same
 therefore captured once as a CUDA graph, then replayed (Gray, *Getting started with CUDA graphs*, NVIDIA 2019).
 """
 
+import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Generic, Protocol, TypeVar
 
@@ -16,6 +18,31 @@ T = TypeVar("T")
 
 _WARM_UPS = 3  # plain calls before a capture: libraries start up and optimisers make their state in them
 _MAX_CAPTURES = 4  # of one function, for inputs of different shapes; one more, and the oldest is dropped
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Collect garbage first and none inside: the collector may free an old graph, which CUDA refuses in a capture."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def use_full_float32() -> None:
+    """Switch TF32 off for matrix products, with a warning if it was on.
+
+    With its 10 bits of mantissa, kinematics would be off by a millimetre. NVIDIA's containers switch it on by
+    ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE``.
+    """
+    if torch.get_float32_matmul_precision() != "highest" or torch.backends.cuda.matmul.allow_tf32:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        warnings.warn("TF32 was on and is switched off: it would move bodies by up to a millimetre", stacklevel=2)
 
 
 class GraphBackend(Protocol):
@@ -53,7 +80,10 @@ class CudaGraphs:
         """Capture ``function`` as one CUDA graph; other threads may use the device meanwhile."""
         graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream(self._device)
         try:
-            with torch.cuda.graph(graph, stream=self._side_stream, capture_error_mode="thread_local"):
+            with (
+                no_garbage_collection(),
+                torch.cuda.graph(graph, stream=self._side_stream, capture_error_mode="thread_local"),
+            ):
                 result = function()
         finally:
             torch.cuda.set_stream(current)  # torch does not restore it if a capture fails

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from mimic.rl.learner import CHUNK, minibatches
+from mimic.rl.learner import chunk_rows, minibatches
 
 _HIDDEN, _BATCH, _LR, _DECAY = 128, 512, 1e-3, 1e-2
 _EPOCHS, _STEPS = 2, 200  # of a fit: the more of the two
@@ -36,7 +36,9 @@ def explained_advantage(
         if bool(half.any()) and bool((~half).any()):
             model = _fit(inputs[half], advantage[half], generator)
             with torch.no_grad():
-                predicted[~half] = torch.cat([model(piece) for piece in torch.split(inputs[~half], CHUNK)]).squeeze(1)
+                predicted[~half] = torch.cat(
+                    [model(piece) for piece in torch.split(inputs[~half], chunk_rows(inputs.device))]
+                ).squeeze(1)
     predicted = predicted - predicted.mean()
     square = predicted.square().mean()
     if not float(square) > 0.0:

@@ -13,6 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from mimic.core.errors import InputError
+
 
 @dataclass(frozen=True)
 class DistributedContext:
@@ -74,14 +76,22 @@ class DistributedContext:
 SINGLE_PROCESS = DistributedContext()
 
 
-def join() -> DistributedContext:
-    """Join the processes that ``torchrun`` started, over NCCL on GPUs and gloo elsewhere; without it, one process."""
+def join(device: str = "cpu") -> DistributedContext:
+    """Join the processes that ``torchrun`` started, over NCCL if the run is on GPUs, else over gloo.
+
+    Without ``torchrun`` it is one process. Raises InputError if there are more processes than GPUs.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return SINGLE_PROCESS
     if not dist.is_initialized():
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if device == "cuda":
+            rank, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+            if rank >= gpus:
+                raise InputError(
+                    f"process {rank} of this machine has no GPU: start at most {gpus}, --nproc-per-node {gpus}"
+                )
+            torch.cuda.set_device(rank)
+        dist.init_process_group("nccl" if device == "cuda" else "gloo")
     return DistributedContext(dist.get_rank(), dist.get_world_size())
 
 

@@ -123,6 +123,11 @@ def _open_tensorboard(folder: Path, purge_step: int, say: Callable[[str], None])
     except ImportError:
         say("tensorboard is not installed: metrics.jsonl only")
         return None
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        say(f"tensorboard takes no folder whose name is not UTF-8: {METRICS_FILE} only")
+        return None
     threading.excepthook = _say_nothing_of_tensorboard
     return SummaryWriter(str(folder / "tensorboard"), purge_step=purge_step)
 

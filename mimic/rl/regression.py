@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mimic.rl import weights
 from mimic.rl.heads import control_variate_target
-from mimic.rl.learner import CHUNK, Learner, Targets, standardize
+from mimic.rl.learner import Learner, Targets, chunk_rows, standardize
 from mimic.rl.replay import Replay
 
 
@@ -105,7 +105,9 @@ class WeightedRegression(Learner):
     def _params(self, obs: Tensor) -> Tensor:
         """The present policy in every stored state, (T * N, P), as the fit will see it."""
         with self._autocast():
-            return torch.cat([self.policy.params_of_normalized(piece).float() for piece in torch.split(obs, CHUNK)])
+            return torch.cat(
+                [self.policy.params_of_normalized(piece).float() for piece in torch.split(obs, chunk_rows(obs.device))]
+            )
 
 
 class OnPolicyRegression(WeightedRegression):

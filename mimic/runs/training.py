@@ -76,7 +76,7 @@ def train(
         # A signal that arrives during set-up could be lost, or be reported as something else, inside a library.
         with StopOnSignal() as stop:
             run.task.check()
-            distributed = join()
+            distributed = join(run.device)
             run = _with_learn_threads(run, distributed, resume)
             if not distributed.is_main:
                 out, progress = out / f"rank{distributed.rank}", progress or Silent()

@@ -61,6 +61,8 @@ def check_engine(engine: str, device: str, learning: bool = False) -> None:
 
     if not torch.cuda.is_available():
         raise InputError(f"--device {device}: torch finds no CUDA device here; use --device cpu")
+    if device in devices:
+        ENGINES.get(engine).check_device(device)
 
 
 def _engines_on(device: str) -> list[str]:

@@ -49,6 +49,11 @@ class Engine(Protocol):
     substeps: int
 
     @classmethod
+    def check_device(cls, device: str) -> None:
+        """Raise InputError if a device that torch has cannot be used by this engine."""
+        return
+
+    @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
         """Make an engine of ``num_envs`` copies of a character on ``device``.
 

@@ -10,7 +10,7 @@ from characters import Character
 _TINY = wp.constant(1e-30)
 
 
-@wp.kernel
+@wp.kernel(enable_backward=False)
 def _torques(
     ball: wp.array[wp.bool],
     dof: wp.array[int],

@@ -15,6 +15,7 @@ from torch import Tensor
 from characters import BodyState, Character, CharacterState, Kinematics, load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import Yaw
+from mimic.gpu.cuda_graph import use_full_float32
 from mimic.rl.vec_env import Step, Termination
 from mimic.sim import DeviceName, make_engine
 from mimic.sim.engine import Engine
@@ -80,6 +81,8 @@ class TrackingEnv:
         self.control_dt = character.simulation.control_dt
         self.kinematics = Kinematics(character, device)
         self.masked_reset = device.type != "cpu"
+        if device.type == "cuda":
+            use_full_float32()
 
         self.episodes = Episodes(self.num_envs, seed, first_env, device)
         reference = Reference(self.motions, character, device)

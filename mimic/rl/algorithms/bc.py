@@ -17,7 +17,7 @@ from mimic.core.errors import InputError
 from mimic.rl import weights
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
-from mimic.rl.learner import CHUNK, DataUse, Learner, LearnerConfig, Networks, Targets
+from mimic.rl.learner import DataUse, Learner, LearnerConfig, Networks, Targets, chunk_rows
 from mimic.rl.regression import WeightedRegression
 from mimic.rl.replay import Replay
 from mimic.rl.vec_env import Termination
@@ -102,7 +102,7 @@ class BC(WeightedRegression):
     @torch.no_grad()
     def _held_out_loss(self, obs: Tensor, rows: Tensor, target: Tensor) -> float:
         total = 0.0
-        for index in torch.split(torch.arange(rows.numel(), device=rows.device), CHUNK):
+        for index in torch.split(torch.arange(rows.numel(), device=rows.device), chunk_rows(rows.device)):
             params = self.policy.params_of_normalized(obs[rows[index]]).float()
             ones = torch.ones_like(params[:, 0])
             total += float(self.loss(params, ones, target[index])) * index.numel()

@@ -10,6 +10,7 @@ contacts and constraints have room for the worst case of the character (``buffer
 buffers overflow, and worlds that become non-finite or too fast, because Warp checks neither.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Self
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from characters import Character, CharacterState
 from mimic.core.errors import InputError
+from mimic.gpu.cuda_graph import no_garbage_collection
 from mimic.sim import ENGINES
 from mimic.sim.engine import MAX_POSITION, MAX_VELOCITY, Engine
 from mimic.sim.masking import assign_rows
@@ -40,6 +42,8 @@ _ROWS_A_CONTACT = 4  # of a pyramidal friction cone in three dimensions
 _SELF_CONTACTS_A_BODY = 4  # a guess, for characters that collide with themselves: an overflow is reported
 _LOST = mjw.OverflowType.NEFC | mjw.OverflowType.NJMAX_NNZ | mjw.OverflowType.BROADPHASE
 _LOST |= mjw.OverflowType.NARROWPHASE | mjw.OverflowType.CCD
+# by GPU and handle, for ever: the end of one registration would end the others of the same stream
+_STREAMS: dict[tuple[int, int], object] = {}
 
 
 @ENGINES.register("warp")
@@ -89,9 +93,24 @@ class WarpEngine(Engine):
         self._qpos, self._qvel = self._carried["qpos"], self._carried["qvel"]
         self._failed = torch.zeros(num_envs, dtype=torch.bool, device=self.device)
         self.overflows = torch.zeros((), dtype=torch.int64, device=self.device)
-        self._on_gpu = self.device.type == "cuda"
+        self._with_graphs = self.device.type == "cuda" and wp.is_mempool_enabled(self._wp_device)
+        if self.device.type == "cuda" and not self._with_graphs:
+            warnings.warn(
+                "no memory pools on this GPU: physics runs without CUDA graphs, several times slower", stacklevel=2
+            )
         self._graphs: dict[str, object] = {}
         wp.synchronize_device(self._wp_device)  # Warp's stream has allocated, and torch's comes next
+
+    @classmethod
+    def check_device(cls, device: str) -> None:
+        """Raise InputError if torch sees a GPU and Warp does not: its wheel may need a newer driver than torch's."""
+        if device == "cuda" and not wp.is_cuda_available():
+            major, minor = wp.get_cuda_toolkit_version()
+            raise InputError(
+                f"--device cuda: torch finds a GPU, but Warp {wp.__version__} finds none. It was built with CUDA "
+                f"{major}.{minor}, which needs a newer driver (580 for CUDA 13): update the driver, or pip install "
+                "'warp-lang<1.18', which was built with CUDA 12"
+            )
 
     @classmethod
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
@@ -163,9 +182,16 @@ class WarpEngine(Engine):
             mjw.step(self._model, self._data)
 
     def _run(self, name: str, kernels: Callable[[], None]) -> None:
-        """Launch ``kernels``. On CUDA they run as one graph, captured at the first call and stored under ``name``."""
-        if not self._on_gpu:
+        """Launch ``kernels``. On CUDA they run as one graph, captured at the first call and stored under ``name``.
+
+        A GPU without memory pools cannot capture them, because the solver allocates memory.
+        """
+        if self.device.type == "cpu":
             with wp.ScopedDevice(self._wp_device):
+                kernels()
+            return
+        if not self._with_graphs:
+            with wp.ScopedStream(self._torch_stream(), sync_enter=False):
                 kernels()
             return
         if name not in self._graphs:
@@ -184,7 +210,7 @@ class WarpEngine(Engine):
         wp.synchronize_device(self._wp_device)
         # not on Warp's own stream: during its capture torch's stream cannot be used
         aside = wp.stream_from_torch(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
-        with wp.ScopedStream(aside), wp.ScopedCapture(stream=aside) as capture:
+        with no_garbage_collection(), wp.ScopedStream(aside), wp.ScopedCapture(stream=aside) as capture:
             kernels()
         wp.synchronize_device(self._wp_device)
         self.restore(start)
@@ -193,9 +219,10 @@ class WarpEngine(Engine):
     def _torch_stream(self) -> object:
         """Return torch's current stream as a Warp stream, so that the graph runs in order with torch's kernels."""
         stream = torch.cuda.current_stream(self.device)
-        if getattr(self, "_stream_handle", None) != stream.cuda_stream:
-            self._stream, self._stream_handle = wp.stream_from_torch(stream), stream.cuda_stream
-        return self._stream
+        key = (self.device.index, stream.cuda_stream)
+        if key not in _STREAMS:
+            _STREAMS[key] = wp.stream_from_torch(stream)
+        return _STREAMS[key]
 
 
 def _numbered(device: torch.device) -> torch.device:
