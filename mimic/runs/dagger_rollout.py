@@ -13,7 +13,7 @@ from mimic.tracking.clip_shares import ClipShares
 
 _STUDENT_NOISE = (0.0, 0.0, 0.03, 0.08)  # of the actions, one of them for each environment and rollout
 _TEACHER_NOISE = (0.0, 0.05, 0.1, 0.2)
-_MIN_WEIGHT = 0.05
+_MIN_WEIGHT = 0.2
 
 
 @dataclass(frozen=True)

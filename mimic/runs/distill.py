@@ -53,6 +53,7 @@ OBSERVATION = ObservationConfig(_FIELDS, "reference_heading", (1, 2, 4, 8, 16), 
 DEMONSTRATIONS = "demonstrations"  # folder in that of the run
 _ACTION_STD = 0.05  # of the controller, should somebody train it further
 _EPISODE_S, _ADAPTIVE_STARTS = 5.0, 0.5
+_BODY_DISTANCE, _ROOT_TILT = 1.5, 1.2  # [m], [rad]
 _TRIAL_ROUNDS = 6  # after which the number of rounds is chosen
 _REPORT_ROUNDS = 25
 _KEPT_CHECKPOINTS = 2
@@ -277,11 +278,13 @@ def student_task(teachers: EnvConfig) -> EnvConfig:
     """Return the task of a student: its teachers' clips as a library, whose clip number the student does not observe.
 
     Episodes are short and often start where starts fail. A start in the middle of a jump is the hardest state of a clip, and
-    long episodes have few of them.
+    long episodes have few of them. After such a start even a teacher lands a metre from the reference and gets back to it, so
+    an episode may go so far.
     """
     return replace(
         teachers,
         observation=OBSERVATION,
+        termination=replace(teachers.termination, body_distance=_BODY_DISTANCE, root_tilt=_ROOT_TILT),
         change_clips=False,
         training_reward=None,
         time_limit=TimeLimitConfig(_EPISODE_S, _EPISODE_S),
