@@ -1,5 +1,6 @@
 """Runs what is missing of a table, one run after another. A run is a folder with checkpoints, so a kill loses little."""
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ _TO_THE_END = ("samples", "held-out loss")
 def run_missing(
     jobs: Sequence[Job], out: Path, limit_hours: float | None, say: Callable[[str], None], threads: int = 0
 ) -> bool:
-    """Train the runs of ``jobs`` that have no result yet; False if time ran out or a signal arrived.
+    """Train the runs of ``jobs`` that have no result yet; False if time ran out.
 
     A run that this machine cannot do, for instance without an extra, is left out with a line that says why.
 
@@ -41,7 +42,7 @@ def run_missing(
             say(f"left out: {error}")
             continue
         if stopped_by in _SIGNALS:
-            return False
+            signal.raise_signal(signal.Signals[stopped_by])
         if stopped_by in _TO_THE_END:
             say(f"    return {job.result(out):.4g}")
     return all(job.result(out) is not None for job in jobs)

@@ -55,7 +55,13 @@ class BaselineConfig(LearnerConfig):
         for field in dataclasses.fields(LearnerConfig):
             own = type(self).__dataclass_fields__[field.name]
             if field.name not in self.arguments and getattr(self, field.name) != own.default:
-                raise ValueError(f"{field.name} is no setting of {self.class_name}; it has {', '.join(self.arguments)}")
+                raise ValueError(
+                    f"{field.name} is no setting of {self.class_name}; it has {', '.join(self._settings())}"
+                )
+
+    def _settings(self) -> list[str]:
+        common = {field.name for field in dataclasses.fields(LearnerConfig)}
+        return [*self.arguments, *(field.name for field in dataclasses.fields(self) if field.name not in common)]
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -87,6 +93,11 @@ class OffPolicyConfig(BaselineConfig):
     replay_size: int = 1_000_000  # transitions
     random_samples: int = 10_000  # before the first update, with uniform actions
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.replay_size < 1 or self.random_samples < 0:
+            raise ValueError("replay_size must be at least 1 and random_samples not negative")
+
     def extra_arguments(self, act_dim: int) -> dict[str, Any]:
         """Size of the replay, and as many minibatches as samples."""
         return {"buffer_size": self.replay_size, "learning_starts": self.random_samples, "gradient_steps": -1}
@@ -97,6 +108,11 @@ class NoisyConfig(OffPolicyConfig):
     """Settings of a baseline whose policy is deterministic and explores by Gaussian noise."""
 
     noise: float = 0.1  # standard deviation [normalised action units]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.noise < 0.0:
+            raise ValueError("noise must not be negative")
 
     def extra_arguments(self, act_dim: int) -> dict[str, Any]:
         """Those of every off-policy algorithm, and the noise."""
@@ -194,5 +210,6 @@ class Baseline(Learner):
 
         load_model(self.model, groups["model"])
         load_env(self._env, groups["library_env"])
-        self.policy.set_std(groups["policy"]["std"])
+        if not self.policy.choices:
+            self.policy.set_std(groups["policy"]["std"])
         self._mirror()

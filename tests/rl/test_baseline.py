@@ -36,6 +36,20 @@ def make_baseline(tmp_path):
     return make
 
 
+def _with_choices():
+    env = ToyEnv(4)
+    env.choices, env.act_dim = 3, 1
+    return env
+
+
+def test_a_policy_of_choices_is_resumed_too(make_baseline):
+    make_baseline("trpo", 4 * STEPS, _with_choices()).train()
+    trainer = make_baseline("trpo", 8 * STEPS, _with_choices())
+    trainer.resume()
+    assert trainer.train().samples == 8 * STEPS
+    assert trainer.learner.policy.mean(torch.zeros(5, 6)).shape == (5, 1)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_policy_of_a_checkpoint_acts_as_the_library_does_and_a_resumed_run_goes_on_from_there(name, make_baseline):
     first = make_baseline(name, 2 * 4 * STEPS)
@@ -84,7 +98,9 @@ def test_the_library_is_told_of_failures_and_time_outs_apart():
 
 
 def test_a_setting_that_the_library_does_not_have_is_refused():
-    with pytest.raises(ValueError, match="td_lambda is no setting of SAC; it has gamma, actor_lr, actor_batch"):
+    with pytest.raises(
+        ValueError, match="td_lambda is no setting of SAC; it has gamma, actor_lr, actor_batch, replay_size, random"
+    ):
         ALGORITHMS.get("sac")(td_lambda=0.8)
 
 
@@ -102,7 +118,5 @@ def test_a_baseline_refuses_the_policy_of_a_controller(make_baseline):
 
 
 def test_an_algorithm_for_continuous_actions_refuses_choices(make_baseline):
-    env = ToyEnv(4)
-    env.choices, env.act_dim = 3, 1
     with pytest.raises(InputError, match="SAC needs continuous actions; choose ppo, trpo or awr"):
-        make_baseline("sac", 1, env)
+        make_baseline("sac", 1, _with_choices())

@@ -25,13 +25,13 @@ def run(args: argparse.Namespace) -> int:
     say(f"{plan.name}: {len(jobs)} runs in {out}, {len(missing)} of them to do: {price}")
     complete = run_missing(jobs, out, args.hours, say, args.threads) if args.hours != 0 else not missing
     cells, quoted = run_cells(plan, out), quoted_cells(plan.name)
-    say(f"\n{plan.title}: mean ± standard deviation over seeds (seeds)")
-    _print_cells([*cells, *quoted])
-    if plan.picture and draw(plan, out, picture := out / f"{plan.name}.png"):
-        say(f"picture: {picture}")
     if args.json:
         report = {"paper": plan.name, "complete": complete, "cells": [cell.to_json() for cell in (*cells, *quoted)]}
         write_json(args.json, report)
+    if plan.picture and draw(plan, out, picture := out / f"{plan.name}.png"):
+        say(f"picture: {picture}")
+    say(f"\n{plan.title}: mean ± standard deviation over seeds (seeds)")
+    _print_cells([*cells, *quoted])
     return 0
 
 
