@@ -9,7 +9,7 @@ from mimic.runs.preset import _PRESETS, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
-    assert preset_names() == ["fast", "feet", "gpu", "gym", "paper"]
+    assert preset_names() == ["fast", "feet", "gpu", "gym", "gym-fast", "paper"]
     for name in ("fast", "feet", "gpu", "paper"):
         preset = load_preset(name)
         assert set(preset.algorithms) == {"awr", "ppo"}
@@ -93,8 +93,8 @@ def test_settings_change_one_value_each():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, gym, paper"),
-        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, paper"),
+        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'gym-fast'\? valid: fast, feet, gpu, gym, gym-fast, paper"),
+        ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, gym-fast, paper"),
         ("fast", ("env.pushes.speed=",), "write key=value"),
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
         ("fast", ("num_envs",), "write key=value"),
