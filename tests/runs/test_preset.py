@@ -93,7 +93,11 @@ def test_settings_change_one_value_each():
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("fats", (), r"no preset 'fats'; did you mean 'fast' or 'gym-fast'\? valid: fast, feet, gpu, gym, gym-fast, paper"),
+        (
+            "fats",
+            (),
+            r"no preset 'fats'; did you mean 'fast' or 'gym-fast'\? valid: fast, feet, gpu, gym, gym-fast, paper",
+        ),
         ("mine.yaml", (), "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, gym-fast, paper"),
         ("fast", ("env.pushes.speed=",), "write key=value"),
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
