@@ -1,7 +1,8 @@
 """Configurations of one character over a whole clip, and derivatives of points with respect to its joints.
 
-A step (T, D) holds, for each frame, the root's translation (3) [m] and rotation (3) [rad] in world axes, then A joint
-coordinates [rad]. A ball joint has a rotation vector in the child's frame, a hinge its angle.
+A step (T, D) holds for each frame, in world axes, the root's translation (3) [m] and rotation vector (3) [rad]. The A
+joint coordinates [rad] follow, so that D = 6 + A. A ball joint has a rotation vector in the child's frame, a hinge its
+angle.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ class KinematicTree:
         return torch.cat((other.root_pos - configuration.root_pos, root, *columns), 1)
 
     def rotation_vectors(self, step: Tensor) -> Tensor:
-        """Convert joint coordinates (T, A) [rad] to rotation vectors (T, J, 3) [rad]."""
+        """Convert ``step``, joint coordinates (T, A) [rad], to a rotation vector of each joint (T, J, 3) [rad]."""
         columns = [
             step[:, joint.dof] if joint.kind == "ball" else step[:, joint.dof] * step.new_tensor(joint.axis)
             for joint in self.character.joints
@@ -126,7 +127,10 @@ class KinematicTree:
         return torch.stack(columns, 1) if columns else configuration.root_pos.new_zeros(len(configuration), 0)
 
     def point_rows(self, bodies: BodyPoses, points: Tensor, body: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the derivatives of x, y and z of points (T, P, 3) by all rotations: three tensors (T, D - 3, P)."""
+        """Return the derivatives of x, y and z of points (T, P, 3) by all rotations of a step: three tensors (T, D - 3, P).
+
+        ``points`` are in the world [m]; ``body`` (P,) are the indices of the bodies that carry them.
+        """
         ax, ay, az = self.turning_axes(bodies)[..., None].unbind(2)
         pivots = torch.cat((bodies.pos[:, :1].expand(-1, 3, -1), bodies.pos[:, self.dof_body]), 1)
         px, py, pz = pivots[..., None].unbind(2)
@@ -136,6 +140,6 @@ class KinematicTree:
         return ay * rz - az * ry, az * rx - ax * rz, ax * ry - ay * rx
 
     def turning_axes(self, bodies: BodyPoses) -> Tensor:
-        """Return the world axes (T, D - 3, 3) of all rotations: the root's three, then the joints'."""
+        """Return the world axes (T, D - 3, 3) of all rotations of a step: the root's three, then the joints'."""
         root = torch.eye(3, dtype=bodies.axes.dtype).expand(len(bodies.axes), 3, 3)
         return torch.cat((root, bodies.axes), 1)

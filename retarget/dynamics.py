@@ -1,8 +1,8 @@
 """Inverse dynamics: the joint torques that a motion needs, if the ground carries as much of the load as it can.
 
 Accelerations come from a cubic fitted to each tenth of a second, because differences of recorded frames are noise. The
-ground pushes within its friction cone at every point that touches it. The pushes minimise the force that is missing at
-the root and, with a smaller weight, the joint torques. Inertias are those of solid collision primitives.
+ground pushes within its friction cone at every point that touches it. The pushes minimise the force and torque that
+are missing at the root and, with a smaller weight, the joint torques. Inertias are those of solid collision primitives.
 """
 
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ class Effort:
 
 
 def effort(motion: Motion, character: Character, span: slice = slice(None)) -> Effort:
-    """Compute the inverse dynamics of about 30 frames per second of ``span``; other frames serve for accelerations.
+    """Compute the torques that a motion needs in the frames ``span`` (all by default), for about 30 frames per second.
 
-    ``Effort.frames`` counts from the first frame of the span.
+    Frames outside the span serve for accelerations only. ``Effort.frames`` counts from the first frame of the span.
     """
     tree, rig = KinematicTree(character), RetargetRig(character)
     bodies = tree.forward(Configuration.of(motion))
@@ -102,7 +102,11 @@ def _generalised_forces(tree: KinematicTree, bodies: BodyPoses, motion: Motion) 
 def _carried(
     needed: NDArray[np.float64], rows: NDArray[np.float64], touching: NDArray[np.bool_], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the needed forces (D,) minus the ground's best pushes, found by non-negative least squares."""
+    """Return the needed forces (D,) minus the ground's best pushes, found by non-negative least squares.
+
+    ``rows`` (D - 3, S, 3) are derivatives of S surface points; ``touching`` (S,) bool tells which touch the ground.
+    ``scale`` (D,) weights the forces that remain.
+    """
     if not touching.any():
         return needed
     turning = rows[:, touching]  # (D - 3, P, 3)
@@ -118,7 +122,7 @@ def _carried(
 
 
 def _smooth(values: Tensor, dt: float, derivative: int) -> Tensor:
-    """Return a derivative of cubics fitted to windows of 0.1 s, or of five frames if that is longer."""
+    """Return the derivative of this order (0 to 2) of cubics fitted to windows of 0.1 s, or of five frames if longer."""
     window = max(5, 2 * round(_WINDOW_S / dt / 2) + 1)
     window = min(window, len(values) - 1 + len(values) % 2)
     order = min(3, window - 1)

@@ -31,7 +31,7 @@ def smoothstep(x: Tensor) -> Tensor:
 
 
 def frame(first: Tensor, second: Tensor) -> Tensor:
-    """Return matrices (..., 3, 3) with columns ``first``, ``second`` made orthogonal to it, and their cross product."""
+    """Return rotation matrices (..., 3, 3) with columns x along ``first``, y along ``second`` made orthogonal to x, and z."""
     x = unit(first)
     y = unit(orthogonal(second.expand_as(first), x))
     return torch.stack((x, y, torch.linalg.cross(x, y)), -1)
@@ -50,12 +50,16 @@ def shortest_rotation(a: Tensor, b: Tensor) -> Tensor:
 
 
 def average_quat(quats: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean rotation (4,) of quaternions (T, 4): the main eigenvector of their outer products."""
+    """Return the weighted mean rotation (4,) of quaternions (T, 4): the main eigenvector of the
+    weighted sum of their outer products."""
     moments = torch.einsum("t,ti,tj->ij", weights, quats, quats)
     return torch.linalg.eigh(moments).eigenvectors[:, -1]
 
 
 def fit_constant_offset(recorded: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Multiply ``recorded`` (T, 4) by the constant rotation that brings it nearest to ``wanted`` (T, 4) on average."""
+    """Return ``recorded`` (T, 4) times the constant rotation, from the right, that brings it nearest to ``wanted`` (T, 4).
+
+    Nearest is meant on average over the frames, with ``weights`` (T,), by default equal.
+    """
     weights = torch.ones(len(recorded), dtype=recorded.dtype) if weights is None else weights
     return quat_mul(recorded, average_quat(quat_mul(quat_conj(recorded), wanted), weights).expand_as(recorded))

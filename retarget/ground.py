@@ -22,11 +22,11 @@ _SMOOTHING_S = 0.1  # half a window: a dip is lifted from twice this long before
 
 
 def lift_penetration(motion: Motion, character: Character) -> Motion:
-    """Raise the root of a motion so that no collision geom is below z = 0; between frames by at most 0.1 mm.
+    """Return the motion with its root raised so that no collision geom is below z = 0; between frames, none by over 0.1 mm.
 
-    The lift is the running maximum of the depth, averaged over the same window. It is never below the depth, smooth, and
-    periodic if the motion loops. A motion that stays above the ground is returned unchanged. Raises ClipError if the
-    motion belongs to another character.
+    The lift is the running maximum of the depth below ground, averaged over the same window. It is smooth, never less
+    than the depth, and periodic if the motion loops. A motion that stays above the ground is returned unchanged. Raises
+    ClipError if the motion belongs to another character.
     """
     check_character(motion, character)
     parts = min(_MAX_PARTS, max(1, round(_CHECKS_PER_S / motion.fps)))
@@ -52,7 +52,10 @@ def lowest_heights(motion: Motion, character: Character) -> Tensor:
 
 
 def _depth_around_frames(fine_heights: Tensor, parts: int) -> Tensor:
-    """Return the greatest depth (T,) [m] below ground in each frame and in the gaps on both sides of it, at least 0."""
+    """Return the greatest depth (T,) [m] below ground in each frame and in the gaps on both sides of it, at least 0.
+
+    ``fine_heights`` are lowest heights [m] at the frames and between them; ``parts`` is the number of steps in a gap.
+    """
     depth = (-fine_heights).clamp_min(0.0)
     in_gap = depth[:-1].view(-1, parts).amax(1)
     before, after = torch.cat((depth[:1], in_gap)), torch.cat((in_gap, depth[-1:]))

@@ -176,7 +176,7 @@ def _orientation(tree: KinematicTree, targets: Targets, body: int) -> Tensor:
 
 
 def _shift_limb(rig: RetargetRig, pos: dict[str, Tensor], end: str, offset: Tensor) -> None:
-    """Add ``offset`` (T, 3) [m] to the end of a limb, and a growing share of it to the joints before, in place."""
+    """Add ``offset`` (T, 3) [m] in ``pos`` to the role ``end`` of a limb, and a growing share of it to the joints before."""
     side, part = side_of(end), part_of(end)
     base = f"{side}_hip" if part in ("ankle", "toe") else f"{side}_shoulder"
     roles = [role for role in rig.limb(base) if role in pos]
@@ -196,7 +196,8 @@ def _levelled(
 ) -> dict[int, Tensor]:
     """Return orientation targets (T, 4) by body in which standing feet are flat, with a transition of ``fade`` frames.
 
-    The toes' positions in ``pos`` move along.
+    ``locks`` holds for each sole its spheres, their held positions (T, P, 3) [m], and when it stands (T,) bool. The
+    toes' positions in ``pos`` turn with the feet.
     """
     quats = dict(targets.quat)
     for body in {int(sole.body[0]) for sole, _, _ in locks} & set(quats):
@@ -225,7 +226,10 @@ def _lowest(rig: RetargetRig, role: str) -> float:
 
 
 def _floor(rig: RetargetRig, frames: int, locks: list[tuple[CollisionSpheres, Tensor, Tensor]]) -> Tensor:
-    """Return the mask (T, S) of surface points that stand: those level with a standing sole, on its half of the body."""
+    """Return the mask (T, S) of surface points that stand: those level with a standing sole, in its half of the foot.
+
+    A half is the front or the rear. ``locks`` is as in ``_levelled``.
+    """
     surface = rig.surface
     floor = torch.zeros(frames, len(surface.body), dtype=torch.bool)
     for sole, _, flags in locks:

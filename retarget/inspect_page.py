@@ -15,7 +15,10 @@ _STYLE = (
 
 
 def inspect_page(report: dict[str, Any], points: KeypointMotion) -> str:
-    """Write the description of a motion file as an HTML page without scripts and without external files."""
+    """Return an HTML page on a motion file, without scripts and without external files.
+
+    ``report`` is the description that ``mimic inspect --json`` writes; ``points`` are the joints to draw.
+    """
     facts = [
         ("what it is", f"{report['kind']} ({report['format']})"),
         ("length", f"{report['frames']} frames, {report['duration_s']:g} s at {report['fps']:g} a second"),
@@ -40,7 +43,7 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _strip(points: KeypointMotion) -> str:
-    """Draw eight evenly spaced frames from left to right as SVG, each seen from the figure's right side."""
+    """Return an SVG of eight evenly spaced frames from left to right, each seen from the figure's right side."""
     count = min(_FIGURES, points.num_frames)
     frames = [round(i * (points.num_frames - 1) / max(count - 1, 1)) for i in range(count)]
     pos, seen = points.pos_w[frames], points.seen[frames]

@@ -61,11 +61,17 @@ _PART_OF = {word: part for part, words in _PARTS.items() for word in words}
 
 
 class JointNameInfo(NamedTuple):
-    """The meaning of a joint's name. ``part`` is a role without its side, or '' if no word of the name is known."""
+    """The meaning of a joint's name.
+
+    Attributes:
+        part: a role without its side, such as "knee"; '' if no word of the name is known.
+        side: "left", "right" or ''.
+        auxiliary: whether the joint is no part of a limb's chain, such as a finger, an eye or a twist helper.
+    """
 
     part: str
     side: Side
-    auxiliary: bool  # beside the chain: a finger, an eye, a twist helper
+    auxiliary: bool
 
 
 def parse_joint_name(name: str) -> JointNameInfo:

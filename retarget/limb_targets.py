@@ -1,7 +1,8 @@
 """Targets of arms and legs, and contacts of hands and feet with the ground.
 
-A limb keeps the directions of the recording's bones at the character's lengths. Its end keeps the recording's reach. The
-orientations of its bodies follow from the directions and from the bending axis of the knee or elbow.
+A limb keeps the directions of the recording's bones at the character's lengths. Its end keeps the recording's reach:
+the vector from the limb's base to its end, in proportion to the limb's length. The orientations of its bodies follow
+from the directions and from the bending axis of the knee or elbow.
 """
 
 import itertools
@@ -126,7 +127,10 @@ def _foot(scaled: ScaledSource, side: str, outward: Tensor, place: Tensor) -> Pa
 
 
 def _foot_quat(scaled: ScaledSource, side: str, forward: Tensor, outward: Tensor, flat: Tensor) -> Tensor:
-    """Return a foot's orientation (T, 4), calibrated to be level where ``flat`` (T,) is True; ``forward``: heel to toe."""
+    """Return a foot's orientation (T, 4), calibrated to be level where ``flat`` (T,) is True.
+
+    ``forward`` (T, 3) points from heel to toe, ``outward`` (T, 3) to the left.
+    """
     rig, ankle, toe = scaled.rig, f"{side}_ankle", f"{side}_toe"
     ahead0 = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
     if toe in rig:
@@ -144,7 +148,10 @@ def _foot_quat(scaled: ScaledSource, side: str, forward: Tensor, outward: Tensor
 
 
 def _paw(scaled: ScaledSource, tip: str, outward: Tensor, above: Tensor) -> PartialTargets:
-    """Return the targets of a paw: flat on the ground; in the air it turns towards ``above`` (T, 4), the bone above it."""
+    """Return the targets of a paw: flat on the ground; in the air it turns towards ``above`` (T, 4), the bone above it.
+
+    ``outward`` (T, 3) is the knee's or elbow's bending axis, made to point to the left.
+    """
     level = scaled.level(part_of(tip))
     left = unit(orthogonal(outward, UP))
     up = UP.expand_as(left)

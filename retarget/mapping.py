@@ -1,5 +1,7 @@
 """Finds the role of each joint of a recording from its name, its place in the tree, and the lengths of bones.
 
+A role is a part of the body that all skeletons share, such as ``pelvis`` or ``left_knee``.
+
 Hands and feet are recognised by name. The joints between them and the trunk follow from the tree, because "Shoulder" is
 a collar bone in one studio and an upper arm in another. A skeleton without known names is mapped by its shape
 (``shape.py``). A YAML of ``role: joint`` lines overrides the result.
@@ -73,10 +75,13 @@ def map_skeleton(
 
 
 def read_map(path: Path | str) -> dict[str, str]:
-    """Read a YAML of ``role: joint name`` lines. Raises ConfigError for a bad file, an unknown role or over 40 lines."""
+    """Read a YAML of ``role: joint name`` lines.
+
+    Raises ConfigError for a file that is no such YAML, an unknown role, or more than 40 lines.
+    """
     data = read_yaml(path)
     if len(data) > _MAX_LINES:
-        raise ConfigError(f"{path}: {len(data)} lines; a map has at most {_MAX_LINES}")
+        raise ConfigError(f"{path}: {len(data)} lines; a map has at most {_MAX_LINES}, one for each role")
     for role, joint in data.items():
         if role not in ROLES:
             raise ConfigError(f"{path}: no role '{role}'; {nearest(role, ROLES)}")
@@ -86,7 +91,7 @@ def read_map(path: Path | str) -> dict[str, str]:
 
 
 def map_yaml(joints: MappingOf[str, int], names: Sequence[str]) -> str:
-    """Return a map file with the needed roles that are known filled in, and the others left blank for the user."""
+    """Return the text of a map file: ``role: "joint"`` for each needed role in ``joints``, ``role: # ?`` for the others."""
     lines = [f'{role}: "{names[joints[role]]}"' if role in joints else f"{role}: # ?" for role in NEEDED]
     return "\n".join(lines)
 

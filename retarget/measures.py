@@ -62,9 +62,9 @@ class Measures:
         limit_hits: (T,) bool: whether a hinge is beyond its range.
         collisions: (F,) bool: whether the body collides with itself, at about 30 frames a second.
         acceleration: (T,) [m/s²] greatest acceleration of any body.
-        jumps: (T - 1,) [deg] greatest turn of a joint in a frame, or in 1/30 s if that is shorter. A joint counts with at
-            most 30 if the recorded bones turn as much, within 10, in that frame or beside it.
-        seam: the seam between end and start; None if the motion is no loop.
+        jumps: (T - 1,) [deg] greatest turn of any joint from one frame to the next, or in 1/30 s if frames are longer.
+            The turn of a joint is capped at 30 if the recorded bones turn as much, within 10, in that frame or beside it.
+        seam: the differences between the last frame and the first; None if the motion does not loop.
         effort: the torques that the motion needs.
     """
 
@@ -164,7 +164,10 @@ def _limit_hits(tree: KinematicTree, configuration: Configuration) -> Tensor:
 
 
 def _acceleration(pos: Tensor, times: Tensor) -> Tensor:
-    """Return the greatest acceleration (T,) [m/s²] of any body, from second differences over steps of 1/60 s or a frame."""
+    """Return the greatest acceleration (T,) [m/s²] of any body, from second differences over steps of 1/60 s.
+
+    A step is one frame if frames are longer. ``pos`` (T, B, 3) [m] are the bodies' positions.
+    """
     step = max(1, round(_STEP_S / float(times.diff().median())))
     if len(pos) < 2 * step + 1:
         return torch.zeros(len(pos), dtype=torch.float64)

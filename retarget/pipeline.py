@@ -1,8 +1,8 @@
 """Retargets a recording to a character.
 
 First the joints are mapped to roles. Then the whole recording is scaled to the character and searched for contacts.
-Finally the requested frames are solved together with some frames on each side, so that a clip cut elsewhere keeps its
-middle.
+Finally the requested frames are solved together with some frames on each side. A frame in the middle thus gets the same
+pose wherever the clip is cut.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def retarget(
     A clip of the character's own skeleton keeps every joint rotation, unless ``options.repair`` is set.
 
     Raises:
-        ClipError: a needed joint is not found, the recording is broken, or the wanted part has fewer than two frames.
+        ClipError: a needed joint is not found, a point is missing in some frames, the legs have no length, or
+            the wanted part has fewer than two frames or too many.
         InputError: the character lacks needed key bodies.
     """
     options = options or Options()
@@ -132,7 +133,7 @@ def _edited(motion: Motion, character: Character, options: Options) -> Retargete
 def _looped(
     result: Retargeted, rig: RetargetRig, options: Options, settings: SolverConfig | None, already_retargeted: bool
 ) -> Retargeted:
-    """Make a cycle of a solved motion: find one if no part was asked for, close it, and solve it again among copies."""
+    """Make a cycle of a solved motion: find one if no part was asked for, close it, and solve it again."""
     motion, targets, notes = result.motion, result.targets, result.notes
     if options.start is None and options.end is None:
         first, last = find_cycle(motion, rig.character)
@@ -144,7 +145,7 @@ def _looped(
 
 
 def _turn_note(cycle: Motion) -> tuple[str, ...]:
-    """Return a note on how training treats the turn of a cycle that turns by more than a degree."""
+    """Return a note on how training treats a cycle that turns by more than a degree; nothing for others."""
     turn = math.degrees(heading_change(cycle))
     if abs(turn) <= 1.0:
         return ()
@@ -213,10 +214,14 @@ def _span(times: Tensor, options: Options, name: str) -> tuple[int, int]:
     start, end = options.start or 0.0, float(times[-1]) if options.end is None else options.end
     inside = ((times >= start - 1e-6) & (times <= end + 1e-6)).nonzero()[:, 0]
     if len(inside) < 2:
-        raise ClipError(f"{name}: no two frames between {start:g} s and {end:g} s; it lasts {float(times[-1]):.2f} s")
+        raise ClipError(
+            f"{name}: no two frames between {start:g} s and {end:g} s; choose a longer part of the clip, which lasts "
+            f"{float(times[-1]):.2f} s"
+        )
     if len(inside) > MAX_FRAMES:
         raise ClipError(
-            f"{name}: {len(inside)} frames; up to {MAX_FRAMES} are taken at once: choose a part by --start and --end"
+            f"{name}: {len(inside)} frames, more than the {MAX_FRAMES} that can be retargeted at once; choose a part by "
+            "--start and --end"
         )
     return int(inside[0]), int(inside[-1])
 

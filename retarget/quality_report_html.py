@@ -49,7 +49,7 @@ def quality_report_html(card: QualityReport) -> str:
 
 
 def _strip(card: QualityReport) -> str:
-    """Draw ten stick figures from the side as SVG, evenly spaced in time; a grey line is the ground."""
+    """Return an SVG of ten stick figures from the side, evenly spaced in time; a grey line is the ground."""
     motion = card.motion
     tree = KinematicTree(card.character)
     frames = torch.linspace(0, motion.num_frames - 1, _POSES).round().long()
@@ -100,7 +100,7 @@ def _plots(card: QualityReport) -> list[tuple[str, str]]:
 
 
 def _plot(times: Tensor, curves: Sequence[Tensor], mark: float | None = None) -> str:
-    """Plot curves over time as SVG, with the range of values at the left and a dashed line at ``mark``."""
+    """Return an SVG of curves over time, with the range of values at the left and a dashed line at ``mark``."""
     stride = max(1, len(times) // _WIDTH)
     low = min(0.0, *(float(c.min()) for c in curves))
     high = max(low + 1e-3, *(float(c.max()) for c in curves), mark or low)

@@ -36,10 +36,18 @@ def retarget_file(
     reading: ReadOptions = NO_OPTIONS,
     map_file: Path | None = None,
 ) -> RetargetResult:
-    """Read a motion file and retarget it.
+    """Read a motion file and retarget it to a character; the result is returned, not written.
 
-    ``character`` is a name, or the path of a user's MJCF or YAML; the converted character is written beside ``out``.
-    Raises InputError if the file, the map or the character cannot be used.
+    Args:
+        file: a motion file, or the name of a clip in the catalogue.
+        character: a name, or the path of a user's MJCF or YAML; the converted character is written beside ``out``.
+        out: the .npz file that the caller will write.
+        options: the part of the recording to use, and the edits to make.
+        reading: unit, axes and frame rate of the file, where they should not be guessed.
+        map_file: a YAML of ``role: joint name`` lines.
+
+    Raises:
+        InputError: the file, the map or the character cannot be used, or ``out`` is no .npz file or the input.
     """
     _check_out(file, out)
     names = read_map(map_file) if map_file else None
@@ -51,7 +59,11 @@ def retarget_file(
 
 
 def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
-    """Load a motion file, or a clip by its name in the catalogue. Raises InputError."""
+    """Load a motion file, or a clip by its name in the catalogue.
+
+    ``reading`` gives unit, axes and frame rate of a file. Raises InputError if the file cannot be read, or if
+    ``reading`` is given for a clip of the catalogue.
+    """
     if file.suffix or str(file) not in clip_names():
         return read_clip(file, reading)
     options = {"fps": "the file's frame rate"}
@@ -66,7 +78,7 @@ def load_motion(file: Path, reading: ReadOptions = NO_OPTIONS) -> Clip:
 def quality_report_of(clip: Clip) -> QualityReport | None:
     """Return the quality report of a clip of one of our characters, with a note on its repair; None for other clips.
 
-    Raises ClipError if it is too long.
+    Raises ClipError if the clip has more frames or seconds than ``check_length`` allows.
     """
     if not isinstance(clip, Motion):
         return None
@@ -78,7 +90,7 @@ def quality_report_of(clip: Clip) -> QualityReport | None:
 
 def _check_out(file: Path, out: Path) -> None:
     if out.suffix.lower() != ".npz":
-        raise InputError(f"{out}: a retargeted clip is an .npz file: --out {out.with_suffix('.npz')}")
+        raise InputError(f"{out}: a retargeted clip is written as .npz; use --out {out.with_suffix('.npz')}")
     if out.exists() and file.exists() and out.samefile(file):
         raise InputError(f"{out} is the input file, which would be overwritten; choose another --out")
 

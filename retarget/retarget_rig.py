@@ -52,7 +52,9 @@ class RetargetRig:
         keys = character.config.key_bodies
         missing = [role for role in NEEDED if role not in keys]
         if missing:
-            raise InputError(f"{character.name}: key_bodies lacks {', '.join(missing)}; retargeting needs them")
+            raise InputError(
+                f"{character.name}: key_bodies lacks {', '.join(missing)}; add them to the character's YAML"
+            )
         self.roles = tuple(keys)
         self.body = torch.tensor([character.body_index(key.body) for key in keys.values()])
         self.at = torch.tensor([key.at for key in keys.values()], dtype=torch.float64)
@@ -71,7 +73,7 @@ class RetargetRig:
         return self._rest[int(self.body[k])] + self.at[k]
 
     def middle(self, part: str) -> Tensor:
-        """Return the midpoint (3,) [m] between the left and the right joint of a part at the zero pose."""
+        """Return the midpoint (3,) [m] at the zero pose between the left and the right joint of a part such as "hip"."""
         return (self.rest(f"left_{part}") + self.rest(f"right_{part}")) / 2
 
     def limb(self, base: str) -> tuple[str, ...]:

@@ -36,7 +36,9 @@ class ScaledSource:
         legs = [self.recorded_length(f"{side}_hip") for side in SIDES]
         own = [self.own_length(f"{side}_hip") for side in SIDES]
         if min(legs) <= 0:
-            raise ClipError(f"{source.name}: the legs have no length; check --unit")
+            raise ClipError(
+                f"{source.name}: the legs have no length: hip, knee and ankle coincide; check the recording and the --map"
+            )
         self.scale = sum(own) / sum(legs)
         self.points = source.pos_w * self.scale
         self.points[..., 2] -= self._slope()
@@ -57,7 +59,7 @@ class ScaledSource:
         return None if quat is None or not self.has(role) else quat[:, self.mapping.joints[role]]
 
     def middle(self, part: str) -> Tensor:
-        """Return the midpoint (T, 3) [m] between the left and the right joint of a part."""
+        """Return the midpoint (T, 3) [m] between the left and the right joint of a part such as "hip"."""
         return (self.pos(f"left_{part}") + self.pos(f"right_{part}")) / 2
 
     def lateral(self, part: str) -> Tensor:
@@ -91,14 +93,17 @@ class ScaledSource:
         return find_contact(self.pos(role), times, level, rise, speed(pelvis, times), self.noisy_contacts)
 
     def turned(self) -> dict[int, Tensor]:
-        """Return by body index (T,) [rad]: the turn since the previous frame of its recorded bone plus its parent's."""
+        """Return for each body, by index, (T,) [rad]: the angle by which its recorded bone turned since the previous frame.
+
+        The angle of the parent's bone is added, because a joint turns by at most the sum of both.
+        """
         joint_of = {self.rig.body_of(role): role for role in self.rig.roles if self.has(role)}
         steps = {body: self._bone_turn(role) for body, role in joint_of.items()}
         parents = [b.parent for b in self.rig.character.bodies]
         return {b: step + steps.get(parents[b], torch.zeros_like(step)) for b, step in steps.items()}
 
     def _slope(self) -> Tensor:
-        """Return the height (T, J) [m] of a tilted floor under the joints, as far as standing feet show it; else 0."""
+        """Return the height (T, J) [m] of the floor under the joints: 0 unless standing feet show that it is tilted."""
         roles = [f"{side}_{part}" for side in SIDES for part in ("ankle", "toe") if self.has(f"{side}_{part}")]
         return tilted_floor([self.pos(role) for role in roles], self._source.times, self.points)
 

@@ -11,8 +11,9 @@ from retarget.joint_tree import Tree
 def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
     """Return the joints of ankles and wrists by role; empty if the skeleton has no four limbs.
 
-    The legs are the pair of like chains that ends lowest. The arms are the longest pair of like chains that leaves the
-    trunk above the legs. A limb's two longest bones in a row are its upper and lower part. The toes point forward.
+    Two chains of joints are a pair if their bones have equal lengths within 10 %. The legs are the pair that ends lowest.
+    The arms are the longest pair that leaves the trunk above the legs. A limb's two longest bones in a row are its
+    upper and lower part. The toes are assumed to point forward.
     """
     height = pos_w[..., 2].mean(0)
     leaves = [j for j, children in enumerate(tree.children) if not children]

@@ -1,8 +1,9 @@
 """Inverse kinematics of a whole clip at once: every iteration is one damped Gauss-Newton step of all frames together.
 
 A smoothness cost pulls every frame towards the mean of its two neighbours. Each iteration couples a frame to its
-neighbours only. A frame therefore depends on no frame further away than the number of iterations, and a clip cut
-elsewhere keeps its middle. Residuals and poses are float64; the normal equations are float32, in batches of frames.
+neighbours only. A frame therefore depends on no frame further away than the number of iterations, so its pose is the
+same wherever the clip is cut beyond that distance. Residuals and poses are float64; the normal equations are float32,
+in batches of frames.
 """
 
 from __future__ import annotations
@@ -136,7 +137,10 @@ class Solver:
     def _iterate(
         self, objective: IkObjective, configuration: Configuration, frames: Tensor, near: float
     ) -> Configuration:
-        """Take one Gauss-Newton step of the chosen frames and return the configuration of all frames."""
+        """Take one Gauss-Newton step of the chosen frames and return the configuration of all frames.
+
+        ``frames`` (F,) are indices. Surface points lower than ``near`` [m] are drawn to the ground.
+        """
         between = _between_neighbours(configuration)
         parts = []
         for batch in torch.split(frames, self.config.batch):
@@ -158,7 +162,10 @@ class Solver:
     def _step(
         self, objective: IkObjective, configuration: Configuration, between: Configuration, frames: Tensor, near: float
     ) -> Tensor:
-        """Return the Gauss-Newton step (F, D) of a batch of frames."""
+        """Return the Gauss-Newton step (F, D) of a batch of frames (F,).
+
+        ``between`` holds the mean of each frame's two neighbours; ``near`` is as in ``_iterate``.
+        """
         tree, config = self.tree, self.config
         here = configuration[frames]
         bodies = tree.forward(here)
@@ -209,7 +216,10 @@ class Solver:
     def _ground_rows(
         self, objective: IkObjective, bodies: BodyPoses, frames: Tensor, near: float
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Return Jacobian rows and residuals of the points that must stand on the ground or are below it in a frame."""
+        """Return Jacobian rows and residuals of the points that must stand on the ground or are lower than ``near`` [m].
+
+        Both are None if there is no such point.
+        """
         surface = self.rig.surface
         height = self._heights(bodies)
         wrong = (height < near) | objective.floor[frames]
@@ -268,7 +278,7 @@ class _Limits:
         return torch.stack(columns, 1) if columns else torch.zeros(len(step), 0, dtype=torch.bool)
 
     def clamp_to_limit(self, configuration: Configuration, step: Tensor, hessian: Tensor, gradient: Tensor) -> Tensor:
-        """Solve the step again, with the hinges that would leave their range moved exactly to its end."""
+        """Return the step solved again, with the hinges that would leave their range moved exactly to its end."""
         hessian, gradient = hessian.clone(), gradient.clone()
         for j, joint in self.rows:
             column = 6 + joint.dof.start

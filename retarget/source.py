@@ -23,7 +23,7 @@ class Source:
         times: (T,) [s], growing from 0.
         pos_w: (T, J, 3) [m].
         quat_w: (T, J, 4) wxyz, or None if only positions were recorded.
-        license: the conditions of the clip's owner.
+        license: the licence text of the clip.
     """
 
     name: str
@@ -37,13 +37,19 @@ class Source:
 
     @staticmethod
     def of(clip: SkeletonMotion | KeypointMotion) -> Source:
-        """Make a source from a clip; end sites become joints. Raises ClipError for occluded points or a single frame."""
+        """Make a source from a clip; end sites become joints.
+
+        Raises ClipError if a point is missing in some frame, or if there is only one frame.
+        """
         if clip.num_frames < 2:
             raise ClipError(f"{clip.name}: {clip.num_frames} frame; a motion needs at least two")
         if isinstance(clip, KeypointMotion):
             if not clip.seen.all():
                 lost = [name for name, seen in zip(clip.names, clip.seen.all(0).tolist(), strict=True) if not seen]
-                raise ClipError(f"{clip.name}: these points are missing in some frames: {', '.join(lost[:8])}")
+                raise ClipError(
+                    f"{clip.name}: points missing in some frames: {', '.join(lost[:8])}; fill these gaps, or cut "
+                    "the file to frames without gaps"
+                )
             parents = clip.parents or (-1,) * len(clip.names)
             return Source(clip.name, clip.names, parents, clip.times, clip.pos_w, None, clip.source, clip.license)
         skeleton = clip.skeleton

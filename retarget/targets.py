@@ -1,9 +1,9 @@
 """Target poses of the character's key bodies in every frame: the recording at the character's proportions.
 
 ``scaled_source`` scales the recording to the length of the character's legs and puts it on the ground. The trunk keeps
-the recording's curve (``torso_targets``). Limbs keep the recording's directions at the character's lengths, and their ends
-keep the recording's reach (``limb_targets``). Orientations follow from the same directions (``frames``). Apart from
-constants of the whole clip, no frame depends on its neighbours.
+the recording's curve (``torso_targets``). Limbs keep the recording's directions at the character's lengths; a limb's
+end is as far from its base, in proportion, as in the recording (``limb_targets``). Orientations follow from the same
+directions (``frames``). Apart from constants of the whole clip, no frame depends on its neighbours.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Targets:
         pos: position (T, 3) [m] of each role with a target.
         quat: orientation (T, 4) wxyz of each body, by index.
         contact: (T,) bool for each foot, toe, paw or hand: whether it stands on the ground.
-        turned: (T,) [rad] for each body: the turn since the previous frame of its recorded bone plus its parent's.
+        turned: (T,) [rad] for each body: the angles by which its recorded bone and its parent's turned since the previous
+            frame, added.
         scale: length of the character's legs divided by that of the recording's.
         noisy_contacts: whether standing paws jitter and drift, as in clips that were retargeted before.
     """

@@ -34,7 +34,7 @@ class _Place(NamedTuple):
 
 
 class _Back(NamedTuple):
-    """The character's chest joint, the upper end of its trunk, and the tilt that ``_tilt`` gave the trunk."""
+    """The character's chest joint, the upper end of its trunk, and the rotation that ``_tilt`` returned."""
 
     chest: Tensor  # (T, 3) [m]
     top: Tensor  # (T, 3) [m]

@@ -44,5 +44,5 @@ def test_a_library_is_limited_in_clips_and_in_seconds(monkeypatch):
 
 def test_a_long_recording_is_refused_before_it_is_solved(monkeypatch):
     monkeypatch.setattr(pipeline, "MAX_FRAMES", 20)
-    with pytest.raises(ClipError, match="up to 20 are taken at once: choose a part by --start and --end"):
+    with pytest.raises(ClipError, match="more than the 20 that can be retargeted at once; choose a part by --start"):
         retarget(foreign(stepping(), 1.1), load_character("humanoid"))
