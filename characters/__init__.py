@@ -1,6 +1,6 @@
 """The characters that mimic animates: articulated bodies, their poses and their kinematics.
 
-Every room but ``mimic/core`` imports this one. The conventions of the whole project are:
+Every package of the project may import this one, except ``mimic/core``. The conventions of the whole project are:
 
 * metres, radians, seconds, kilograms, newton-metres;
 * z up, x forward, y to the left;

@@ -51,7 +51,11 @@ class Body:
 
 @dataclass(frozen=True)
 class Joint:
-    """A ball joint or a hinge: PD gains [N·m/rad, N·m·s/rad], torque limit [N·m] and weight in the pose error."""
+    """A ball joint or a hinge.
+
+    ``kp`` [N·m/rad] and ``kd`` [N·m·s/rad] are the servo's gains, ``torque_limit`` is in N·m. ``weight`` is the relative
+    weight of the joint's error in the pose reward.
+    """
 
     name: str
     kind: Literal["ball", "hinge"]
@@ -66,7 +70,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class JointConfig:
-    """The PD gains, torque limit and error weight of one joint, as the YAML has them."""
+    """The settings of one joint in the YAML: ``kp``, ``kd``, ``torque_limit`` and ``weight``, as in ``Joint``."""
 
     kp: float
     kd: float
@@ -75,15 +79,18 @@ class JointConfig:
 
     def __post_init__(self) -> None:
         if min(self.kp, self.torque_limit) <= 0 or min(self.kd, self.weight) < 0:
-            raise ValueError("kp and torque_limit must be above 0, kd and weight at least 0")
+            raise ValueError(
+                f"kp {self.kp:g} and torque_limit {self.torque_limit:g} must be above 0, "
+                f"kd {self.kd:g} and weight {self.weight:g} at least 0"
+            )
 
 
 @dataclass(frozen=True)
 class SimulationConfig:
     """Time stepping and contact settings: a control step has ``substeps`` physics steps of ``sim_dt`` [s] each.
 
-    ``armature_s`` [s]: a joint's rotor has the inertia kd * armature_s [kg·m²], which keeps the servo stable
-    at time steps up to ``armature_s`` (mimic/sim/pd_controller.py).
+    A joint's rotor has the inertia kd * ``armature_s`` [kg·m²], where kd is the joint's damping gain. That keeps the servo
+    stable at time steps up to ``armature_s`` [s] (mimic/sim/pd_controller.py).
     """
 
     sim_dt: float = 1 / 120
@@ -94,10 +101,13 @@ class SimulationConfig:
 
     def __post_init__(self) -> None:
         if self.sim_dt <= 0 or min(self.substeps, self.solver_iterations) < 1:
-            raise ValueError("sim_dt must be above 0, substeps and solver_iterations at least 1")
+            raise ValueError(
+                f"sim_dt {self.sim_dt:g} must be above 0, substeps {self.substeps} and "
+                f"solver_iterations {self.solver_iterations} at least 1"
+            )
         if self.armature_s < self.sim_dt * (1 - 1e-9):
             raise ValueError(
-                f"armature_s must be at least sim_dt, which is {self.sim_dt:g}; below it the servo is unstable"
+                f"armature_s {self.armature_s:g} must be at least sim_dt, {self.sim_dt:g}, or the servo is unstable"
             )
 
     @property
@@ -118,8 +128,13 @@ class KeyBody:
 class CharacterConfig:
     """The character's YAML file, key by key.
 
-    ``key_bodies`` are listed by role (roles.py has the list). ``deepmimic_order`` lists the bodies in the order of
-    DeepMimic's clip files; a character without such clips leaves it out.
+    Attributes:
+        root_weight: weight of the root's rotation in the pose reward, beside the weights of the joints.
+        end_effectors: bodies that the end-effector reward compares.
+        allowed_contacts: bodies that may touch the ground without ending the episode.
+        mirror_pairs: bodies that swap places when a motion is mirrored.
+        deepmimic_order: the bodies in the order of DeepMimic's clip files; empty for a character without such clips.
+        key_bodies: for each role of roles.py, the body that plays it in retargeting.
     """
 
     name: str
@@ -168,7 +183,7 @@ class Character:
 
     @property
     def end_effectors(self) -> tuple[str, ...]:
-        """Bodies compared by the end-effector reward term."""
+        """Names of the bodies that the end-effector reward compares."""
         return self.config.end_effectors
 
     def body_index(self, name: str) -> int:
@@ -180,8 +195,9 @@ class Character:
         return _index(name, [joint.name for joint in self.joints], f"{self.name} has no moving joint")
 
     def mj_model(self, visual: bool = True) -> mujoco.MjModel:
-        """Compile a new MuJoCo model with a torque motor on every actuated axis; joints have damping kd and armature.
+        """Compile a new MuJoCo model with a torque motor on every actuated axis.
 
+        Every joint has the damping ``kd`` and the armature kd * ``armature_s``.
         ``visual=False`` leaves out geoms that never collide, which would cost a tenth of the simulation's time.
         """
         sim = self.simulation
@@ -228,7 +244,7 @@ def load_character(name: str) -> Character:
     try:
         model = mujoco.MjModel.from_xml_path(str(model_path))
     except ValueError as error:
-        raise ConfigError(f"{model_path}: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{model_path}: MuJoCo cannot compile it: {' '.join(str(error).split())}") from None
     check_model(model, model_path)
     joints = _read_joints(model, config, path)
     if registered and config.name != name:
@@ -244,7 +260,7 @@ def _read_joints(model: mujoco.MjModel, config: CharacterConfig, path: Path) -> 
     missing = {joint.name for joint in moving} ^ set(config.joints)
     if missing:
         raise ConfigError(
-            f"{path}: these joints are in the YAML or in the MJCF, not in both: {', '.join(sorted(missing))}"
+            f"{path}: every moving joint must be in the YAML and the MJCF; only one has {', '.join(sorted(missing))}"
         )
     joints, start = [], 0
     for joint in moving:
@@ -280,7 +296,10 @@ def _read_bodies(model: mujoco.MjModel, joints: tuple[Joint, ...], path: Path) -
         body = model.body(b)
         geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == b and model.geom_conaffinity[g]]
         if len(geoms) != 1 or int(model.geom_type[geoms[0]]) not in shapes:
-            raise ConfigError(f"{path}: body '{body.name}' needs exactly one colliding sphere, capsule or box")
+            found = ", ".join(mujoco.mjtGeom(model.geom_type[g]).name[7:].lower() for g in geoms) or "none"
+            raise ConfigError(
+                f"{path}: body '{body.name}' needs exactly one colliding sphere, capsule or box; found {found}"
+            )
         g = geoms[0]
         shape = shapes[int(model.geom_type[g])]
         size = model.geom_size[g][: {"sphere": 1, "capsule": 2, "box": 3}[shape]]

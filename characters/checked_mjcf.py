@@ -155,7 +155,7 @@ class _Scan:
             self._refuse(f"the model has more than {most} {what}; a character has fewer")
 
     def _plain(self, name: str) -> str:
-        """Return ``name`` if it is a relative path that stays inside the MJCF's folder; refuse any other."""
+        """Return ``name`` if it is a relative path inside the MJCF's folder; raise ConfigError for any other."""
         if not name or name[0] in "/~" or ".." in name.split("/") or any(sign in name for sign in "\\:\0"):
             self._refuse(f"the MJCF names the file {name[:80]!r}; files must lie in the MJCF's own folder")
         return name

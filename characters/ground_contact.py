@@ -32,9 +32,9 @@ class ContactRule:
         return touching if speed is None else touching | ((height < self.low) & (speed < self.slow))
 
     def margin(self, height: Tensor, speed: Tensor) -> Tensor:
-        """Return a continuous margin (...), below 0 where a point stands; its zeros are landings and lift-offs.
+        """Return a continuous margin (...) without unit, below 0 where a point stands.
 
-        ``touch``, ``low`` and ``slow`` must be above 0.
+        Its zeros are the moments of landing and lift-off. ``touch``, ``low`` and ``slow`` must be above 0.
         """
         slow_and_low = torch.maximum(height / self.low, speed / self.slow)
         return torch.minimum(height / self.touch, slow_and_low) - 1.0

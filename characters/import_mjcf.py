@@ -1,9 +1,9 @@
-"""Imports a foreign MJCF as a character: the same bones and masses, in the form that this program works with.
+"""Imports a foreign MJCF as a character of mimic, with the same bones and masses.
 
 Every body keeps its position and its mass. It keeps one collision primitive: the largest, or for a foot a box around all
 of them. Several hinges at one body become a ball joint without limits; a single hinge stays a hinge. Body frames become
-parallel to the world at the zero pose, in which the character must stand. Gains are those of the humanoid that ships,
-scaled by mass. The result is a folder with an MJCF and a YAML that ``load_character`` reads.
+parallel to the world at the zero pose, in which the character must stand. Gains are those of mimic's humanoid, scaled
+by mass. The result is a folder with an MJCF and a YAML that ``load_character`` reads.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class _Bone:
 
 
 def read_user_yaml(path: Path) -> UserCharacter:
-    """Read the short YAML of a user's character. Raises ConfigError."""
+    """Read the short YAML of a user's character. Raises ConfigError for an unknown key or a wrong value."""
     return build(UserCharacter, read_yaml(path), str(path))
 
 
 def body_tree(path: Path) -> tuple[tuple[str, ...], tuple[int, ...], Array]:
     """Return names, parent indices and world positions (B, 3) [m] of an MJCF's bodies at the zero pose.
 
-    Raises InputError.
+    Raises InputError if MuJoCo cannot read the MJCF, it has no bodies, or a body has a slide joint.
     """
     bones = _bones(*_load(path), path)
     return tuple(b.name for b in bones), tuple(b.parent for b in bones), np.stack([b.place for b in bones])
@@ -126,7 +126,7 @@ def _load(path: Path) -> tuple[mujoco.MjModel, mujoco.MjData]:
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
     except ValueError as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+        raise InputError(f"{path}: MuJoCo cannot compile it: {' '.join(str(error).split())}") from None
     check_model(model, path)
     data = mujoco.MjData(model)
     mujoco.mj_kinematics(model, data)
@@ -180,7 +180,10 @@ def _facing(bones: list[_Bone], keys: Mapping[str, KeyBody]) -> Array:
 
 
 def _at(data: mujoco.MjData, bones: list[_Bone], key: KeyBody, turn: Array) -> tuple[float, float, float]:
-    """Return a key point [m] in its body's new frame, which has its origin at the joint and axes along the world's."""
+    """Return a key point [m] in its body's new frame, which has its origin at the joint and axes along the world's.
+
+    ``turn`` (3, 3) is the rotation of the world that ``_facing`` returns.
+    """
     bone = next(b for b in bones if b.name == key.body)
     world = data.xpos[bone.id] + data.xmat[bone.id].reshape(3, 3) @ np.array(key.at)
     x, y, z = turn @ (world - bone.place) if any(key.at) else np.zeros(3)
@@ -238,7 +241,10 @@ def _own_geoms(model: mujoco.MjModel, bones: list[_Bone]) -> list[int]:
 
 
 def _shape(model: mujoco.MjModel, data: mujoco.MjData, bone: _Bone, turn: Array, box: bool) -> str:
-    """Return the MJCF attributes of a body's primitive in the body's new frame; ``box`` puts a box around all geoms."""
+    """Return the MJCF attributes of a body's primitive in the body's new frame; ``box`` puts a box around all geoms.
+
+    ``turn`` (3, 3) is the rotation of the world that ``_facing`` returns.
+    """
     geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] == bone.id]
     colliding = [g for g in geoms if model.geom_contype[g] or model.geom_conaffinity[g]] or geoms
     if not colliding:

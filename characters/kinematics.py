@@ -100,9 +100,10 @@ class Kinematics:
     def forward(self, state: CharacterState) -> BodyState:
         """Compute the poses and velocities of all bodies.
 
-        An orientation is the product of all rotations from the root to the body. Each round doubles the number of
-        rotations in a body's product: it is multiplied by the product of the ancestor that precedes its first rotation.
-        Positions and velocities are sums over each body's ancestors, one matrix product each.
+        An orientation is the product of all rotations from the root to the body, built in rounds (pointer doubling). A body's
+        product starts as its own rotation. The rounds multiply it by the product of the ancestor 1, 2, 4, ... levels up, so
+        the number of factors doubles. Positions and velocities are sums over each body's ancestors, one matrix
+        product each.
         """
         root_quat, identity = state.root_quat_w[:, None], self._identity.expand(len(state), 1, 4)
         rotations = torch.cat([q.movedim(-1, 0) for q in (root_quat, state.joint_quat, identity)], 2).movedim(0, -1)
@@ -118,7 +119,7 @@ class Kinematics:
         return BodyState(pos, quat, linvel, angvel)
 
     def _sum_over_ancestors(self, steps: Tensor, root: Tensor) -> Tensor:
-        """Return (N, B, 3): ``root`` (N, 3) plus the ``steps`` of each body and of its ancestors below the root."""
+        """Return (N, B, 3): ``root`` (N, 3) plus the ``steps`` (N, B, 3) of each body and its ancestors below the root."""
         return (steps.movedim(-1, 0) @ self._below_root).movedim(0, -1) + root[:, None]
 
     def com_velocity(self, bodies: BodyState) -> Tensor:
@@ -166,7 +167,7 @@ def _joint_axes(character: Character) -> Tensor:
 
 
 def _ancestors(character: Character) -> Tensor:
-    """Return (B, B): 1 where the row's body is the column's body or its ancestor, without the root; 0 elsewhere."""
+    """Return (B, B): 1 where the row's body is the column's body or an ancestor of the column's body, but not the root; else 0."""
     below = torch.zeros(len(character.bodies), len(character.bodies))
     for b, body in enumerate(character.bodies[1:], start=1):
         below[:, b] = below[:, body.parent]

@@ -30,7 +30,11 @@ def opposite(role: str) -> str:
 
 
 def swap_part(role: str, part: str, other: str) -> str:
-    """Return the role of ``other`` on the same side if the role's part is ``part``; else return the role itself."""
+    """Return a limb's role with its part ``part`` replaced by ``other``; return a role of another part unchanged.
+
+    >>> swap_part("left_ankle", "ankle", "toe")
+    'left_toe'
+    """
     return f"{side_of(role)}_{other}" if part_of(role) == part else role
 
 

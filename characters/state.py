@@ -39,12 +39,12 @@ class CharacterState:
         return self._map(lambda x: x[ids])
 
     def assign(self, ids: Tensor, other: CharacterState) -> None:
-        """Overwrite the characters ``ids`` in place with the rows of ``other``."""
+        """Overwrite the characters at the indices ``ids`` in place with the characters of ``other``, in their order."""
         for field in fields(self):
             getattr(self, field.name)[ids] = getattr(other, field.name)
 
     def to(self, *args: object) -> CharacterState:
-        """Return the state with every tensor moved by ``Tensor.to``."""
+        """Return the state with every tensor converted by ``Tensor.to(*args)``, as to a device or a type."""
         return self._map(lambda x: x.to(*args))  # type: ignore[call-overload]
 
     def clone(self) -> CharacterState:

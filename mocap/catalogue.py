@@ -38,7 +38,8 @@ _JSON_NAMES = {"redistributable": "may_ship", "fallback": "stand_in"}
 class ClipConfig:
     """One clip of the YAML: a file, or a gait with an optional ``speed`` [m/s] and ``yaw_rate`` [degrees/s].
 
-    ``download_sha256`` is the hash of the file to download, if that differs from ``sha256``.
+    ``download_sha256`` is the hash of the file to download, if that differs from ``sha256``. ``seconds`` is the duration that
+    lists show while the file is missing. The clip is the mirror image of the file if it is ``mirrored``.
     """
 
     character: str
@@ -107,8 +108,10 @@ class ClipEntry:
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """A named clip as ``clips`` lists it; ``frames``, ``duration_s`` and ``loop`` are None while the file is missing.
+    """A named clip as the command ``clips`` lists it.
 
+    While the file is missing, ``available`` is False, and ``frames`` and ``loop`` are None. ``duration_s`` is then the
+    catalogue's, or None. A clip is ``synthetic`` if the program authors it.
     ``where`` is the path of the file, the address of the download, or "authored". ``fallback`` is the clip that
     replaces this one while the file is missing.
     """
@@ -169,8 +172,8 @@ def resolve(name: str) -> ClipEntry:
 def load_clip(name: str, opener: Opener = open_https) -> Motion:
     """Load the motion of a named clip, or of the clip file at a path.
 
-    A clip that is not on this machine is replaced by its fallback, with a note on stderr, or downloaded. Raises
-    InputError for an unknown name or a clip that cannot be downloaded, ClipError for a broken file.
+    A clip that is not on this machine is replaced by its fallback, with a note on stderr, or downloaded through
+    ``opener``. Raises InputError for an unknown name or a clip that cannot be downloaded, ClipError for a broken file.
     """
     if Path(name).suffix or os.sep in name:
         motion = read_motion(name)
@@ -211,9 +214,11 @@ def load_clips(names: str) -> tuple[Motion, ...]:
     for name in names_in(names):
         motions.append(load_clip(name))
         if sum(motion.duration for motion in motions) > MAX_TOTAL_SECONDS:
-            raise InputError(f"'{names[:40]}...': the clips last more than {MAX_TOTAL_SECONDS:g} s in all")
-    if len({motion.character for motion in motions}) > 1:
-        raise InputError(f"'{names}': the clips are of different characters; name clips of one character")
+            raise InputError(
+                f"'{names[:40]}...': the clips last more than {MAX_TOTAL_SECONDS:g} s in all; name fewer clips"
+            )
+    if len(found := sorted({motion.character for motion in motions})) > 1:
+        raise InputError(f"'{names}': the clips are of different characters ({', '.join(found)}); name clips of one")
     return tuple(motions)
 
 
@@ -230,7 +235,7 @@ def available_name(name: str) -> str:
 def fetch_clips(names: Sequence[str], accept_licence: bool, opener: Opener = open_https) -> list[ClipInfo]:
     """Download the named clips, or all for "all". Clips that are on this machine already are skipped.
 
-    Without ``accept_licence`` nothing is downloaded, and the error states the licences. Raises InputError for an unknown
+    Returns a description of each clip. ``opener`` opens the addresses. Without ``accept_licence`` nothing is downloaded, and the error states the licences. Raises InputError for an unknown
     name, a licence that was not accepted, or a clip that cannot be downloaded.
     """
     entries = [resolve(name) for name in (clip_names() if "all" in names else dict.fromkeys(names))]
@@ -290,7 +295,7 @@ def _info(entry: ClipEntry) -> ClipInfo:
 def _find(entry: ClipEntry) -> _Found | None:
     """Find the clip's file on this machine, or return None.
 
-    A file with another sha256 is skipped. In the user's own folder it raises ClipError.
+    A file with another sha256 is skipped. Raises ClipError if such a file is in the user's folder, ``$MIMIC_MOCAP``.
     """
     user = _user_folders()
     for folder in (*user, *_package_folders(), _cache_folder()):

@@ -123,7 +123,7 @@ def skeleton_to_canonical(
     """Convert a skeleton's movement from the file's unit and axes to the project's.
 
     ``skeleton``, ``quat`` and ``pos`` are as in SkeletonMotion, except that lengths are in the file's unit and the world
-    has the file's axes. Raises ClipError.
+    has the file's axes. Raises ClipError for a broken motion, and for a position that is not finite or above 1e4 m.
     """
     quat = quat_hemisphere(quat)
     parents = skeleton.parents
@@ -163,7 +163,7 @@ def keypoints_to_canonical(
 ) -> KeypointMotion:
     """Convert key points (T, K, 3) from the file's unit and axes to the project's; ``seen`` is (T, K) bool.
 
-    Raises ClipError.
+    Raises ClipError for names that are not unique, and for a position that is not finite or above 1e4 m.
     """
     _check_lengths(pos, name)
     figure = _Figure(names, parents or (-1,) * len(names), pos, seen)
@@ -212,7 +212,7 @@ class _Figure:
         return float((self.pos[:, point] - self.pos[:, self.parents[point]]).norm(dim=-1).median())
 
     def leg(self) -> tuple[float, str] | None:
-        """Return the length of a leg from hip to ankle and the names of its ends; None if no leg is found by name."""
+        """Return a leg's length from hip to ankle in the file's unit, and its ends in words; None if no name tells of a leg."""
         legs = []
         hind = [pair for pair in self.pairs if not _FORE.search(self.plain[pair.left])] or self.pairs
         for left, _, depth in hind:
@@ -230,7 +230,7 @@ class _Figure:
         return any(re.search(r"tail|paw|hoof", plain) for plain in self.plain)
 
     def of_cmu(self) -> bool:
-        """Whether the joint names are those of the CMU library."""
+        """Whether the joint names are those of the CMU motion capture database."""
         return any(re.fullmatch(r"[lr]hip_?joint", plain) for plain in self.plain)
 
     def _pairs(self) -> list[_Pair]:
@@ -355,5 +355,6 @@ def _check_lengths(pos: Tensor, name: str, most: float = 1e9, unit: str = "units
     odd = (~(pos.abs() <= most)).flatten(1).any(1)
     if odd.any():
         raise ClipError(
-            f"{name}: frame {int(odd.nonzero()[0]) + 1}: a point is not within {most:g} {unit} of the origin"
+            f"{name}: frame {int(odd.nonzero()[0]) + 1}: a point is not within {most:g} {unit} of the origin; "
+            "the file is damaged, or its unit needs --unit"
         )

@@ -70,7 +70,8 @@ def fetch(
 ) -> None:
     """Download ``url`` to ``target`` if its bytes have the hexadecimal ``sha256``.
 
-    Raises InputError with the last reason when all tries have failed.
+    ``opener`` opens the address. After a failure the download is tried again, ``pause_s`` [s] later, up to ``tries`` times
+    in all. Raises InputError with the last reason if every try failed.
     """
     if not url.startswith("https://"):
         raise InputError(f"cannot download {url}: only https addresses are fetched")
@@ -98,7 +99,7 @@ def fetch(
 
 @cache  # once a process and licence, however many of its clips are fetched
 def show_licence(licence: str) -> None:
-    """Print the licence of a download on stderr."""
+    """Print the licence of downloaded clips on stderr, each licence once."""
     show(f"licence of the downloaded clips: {licence}", sys.stderr)
 
 

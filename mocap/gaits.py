@@ -34,7 +34,7 @@ _AHEAD = {True: 0.56, False: 0.36}
 
 @dataclass(frozen=True)
 class Gait:
-    """The parameters of a gait at its usual speed.
+    """The parameters of a gait at its speed ``speed``.
 
     Angles are in degrees. Phases are fractions of a stride, counted from the first hind foot's contact.
 
@@ -43,7 +43,7 @@ class Gait:
         speed: speed of the trunk [m/s].
         yaw_rate: rate of turning to the left [degrees/s].
         duty_fore, duty_hind: share of a stride during which a fore or hind paw stands.
-        contacts: phase at which each paw lands.
+        contacts: phase at which each paw lands: LH, RH, LF, RF (left and right, hind and fore).
         height: mean height of the root [m].
         bobs: number of times a stride that the trunk bobs, pitches and bends: 2 if left and right steps are alike.
         bob: amplitude of the trunk's height [m]; lowest at the phase ``low``.
@@ -182,7 +182,7 @@ def gait_at(name: str, speed: float | None = None, yaw_rate: float | None = None
 
     At a higher speed, strides are both quicker and longer, and the duration of a swing stays (Maes et al. 2008). The
     duty factor therefore falls with speed. Raises InputError for an unknown gait, or a speed outside 0.05 to 2 times the
-    usual one.
+    speed in ``GAITS``.
     """
     if name not in GAITS:
         raise InputError(f"no gait '{name}'; {nearest(name, GAITS)}")
@@ -292,7 +292,7 @@ def _trunk(gait: Gait, phase: Array) -> _Trunk:
 
 
 def _leg_pose(gait: Gait, dog: Character, key: str, phase: Array, trunk: _Trunk) -> tuple[LegPose, Leg]:
-    """Compute the pose of the leg ``key`` at the phases (T,), with its paw on the footholds or in swing between them."""
+    """Compute the pose of a leg (LH, RH, LF or RF) at the phases (T,): its paw stands on a foothold or swings to the next."""
     side, fore = _LEGS[key]
     leg = dog_leg(dog, side, fore)
     duty = gait.duty_fore if fore else gait.duty_hind
@@ -369,7 +369,10 @@ def _warp(own: Array, duty: float) -> Array:
 
 
 def _periodic(keys: dict[float, float], smooth: bool) -> "CubicSpline | PchipInterpolator":
-    """Return a curve of period 2 through the keys; ``smooth`` makes a cubic spline, which may overshoot between them."""
+    """Return a curve of period 2 through ``keys``, which maps phases (of ``_warp``) to values.
+
+    ``smooth`` makes a cubic spline, which may overshoot between the keys.
+    """
     x, y = np.array(list(keys)), np.array(list(keys.values()))
     if smooth:
         return CubicSpline(np.append(x, 2.0), np.append(y, y[0]), bc_type="periodic")

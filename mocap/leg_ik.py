@@ -73,6 +73,7 @@ def place(leg: Leg, base: Array, forward: Array, paw: Array, slope: Array, paw_y
 
     ``base`` (T, 3) is the position of the leg's first joint, ``paw`` (T, 3) that of the paw's joint. ``forward`` (T,) is the
     yaw of the leg's plane, and ``slope`` (T,) the angle by which the segment above the paw leans back from upright.
+    ``paw_yaw`` and ``paw_pitch`` (T,) are those of ``paw_joint``.
     """
     zero = np.zeros_like(slope)
     ahead, left = _yawed(forward), np.stack((-np.sin(forward), np.cos(forward), zero), -1)

@@ -133,7 +133,7 @@ def velocities(motion: Motion, character: Character) -> Velocities:
 
 
 def check_length(motion: Motion, frames: int = MAX_FRAMES) -> None:
-    """Raise ClipError if a motion is too long to be worked on, or so short that time stands still in it."""
+    """Raise ClipError for more than ``frames`` frames, or a duration outside MIN_SECONDS to MAX_SECONDS."""
     if motion.num_frames > frames or not MIN_SECONDS <= motion.duration <= MAX_SECONDS:
         raise ClipError(
             f"{motion.name}: {motion.num_frames} frames in {motion.duration:g} s; a clip has up to {frames} frames and lasts "
@@ -146,7 +146,8 @@ def check_character(motion: Motion, character: Character) -> None:
     joint_names = tuple(joint.name for joint in character.joints)
     if motion.character != character.name or motion.joint_names != joint_names:
         raise ClipError(
-            f"{motion.name} is a motion of {motion.character}, not of {character.name}, or its joints differ"
+            f"{motion.name} is a motion of {motion.character} with {len(motion.joint_names)} joints; "
+            f"needed is {character.name} with its {len(joint_names)} joints in their order"
         )
 
 

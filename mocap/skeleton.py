@@ -84,7 +84,8 @@ class Skeleton:
     def __post_init__(self) -> None:
         bones = len(self.names)
         if not bones or len(set(self.names)) < bones:
-            raise ClipError("a skeleton needs bones with different names")
+            found = f"{bones} bones with {len(set(self.names))} names"
+            raise ClipError(f"a skeleton needs bones with different names; it has {found}")
         if len(self.parents) != bones or any(not -1 <= p < b for b, p in enumerate(self.parents)):
             raise ClipError("every bone of a skeleton needs a parent that comes before it, or -1")
         if any(not 0 <= p < bones for p in self.end_site_parents):
@@ -209,7 +210,8 @@ class KeypointMotion:
     def __post_init__(self) -> None:
         frames, points = self.times.numel(), len(self.names)
         if not points or len(set(self.names)) < points:
-            raise ClipError(f"{self.name}: a motion needs key points with different names")
+            found = f"{points} points with {len(set(self.names))} names"
+            raise ClipError(f"{self.name}: a motion needs key points with different names; it has {found}")
         if self.parents and (len(self.parents) != points or any(not -1 <= p < points for p in self.parents)):
             raise ClipError(f"{self.name}: the parent of a key point must be the index of another, or -1")
         _check_times(self.times, self.name)

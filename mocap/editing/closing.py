@@ -37,7 +37,8 @@ class Seam:
     Attributes:
         joint: largest difference in rotation of any joint [rad].
         pose: largest difference in rotation of any joint, or of the root's tilt [rad].
-        velocity: largest difference in a joint's velocity [rad/s], beyond the largest between two other frames.
+        velocity: largest jump of a joint's velocity from the end to the start [rad/s], above that joint's largest jump
+            between two frames; 0 if there is no such jump.
         turn: change of heading [rad].
         height: change of the root's height [m].
     """
@@ -135,7 +136,10 @@ def blend_end(motion: Motion, turns: bool = False) -> Motion:
 
 
 def _fade(times: Tensor, gap: Tensor, rate: Tensor) -> Tensor:
-    """Return corrections (T, ...) that remove a gap in value and in rate between the end and the start."""
+    """Return corrections (T, ...) that remove the jump from the end to the start, at most 0.3 s long on each side.
+
+    ``gap`` (...) is the value at the end minus that at the start, ``rate`` (...) the same for the velocity.
+    """
     window = min(_BLEND_S, _BLEND_SHARE * float(times[-1]))
     shape = (-1,) + (1,) * gap.dim()
     since, until = times.view(shape), (times[-1] - times).view(shape)
@@ -150,7 +154,10 @@ def _hermite(u: Tensor, value: Tensor, slope: Tensor) -> Tensor:
 
 
 def _end_velocities(quat: Tensor, steps: Tensor, world_axes: bool) -> tuple[Tensor, Tensor]:
-    """Return the angular velocities (..., 3) [rad/s] of the first and the last step, in world or in body axes."""
+    """Return the angular velocities (..., 3) [rad/s] of the first and the last step, in world or in body axes.
+
+    ``quat`` is (T, ..., 4), and ``steps`` (T - 1,) are the times between its frames [s].
+    """
     found = []
     for a, b, dt in ((quat[0], quat[1], steps[0]), (quat[-2], quat[-1], steps[-1])):
         turned = quat_mul(b, quat_conj(a)) if world_axes else quat_mul(quat_conj(a), b)

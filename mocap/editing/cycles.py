@@ -58,7 +58,7 @@ def find_cycle(motion: Motion, character: Character) -> tuple[int, int]:
 
 
 def best_cycle(motion: Motion, character: Character, cycle_s: float) -> Motion:
-    """Return the cycle whose end is most like its start, of a motion that consists of cycles of ``cycle_s`` [s].
+    """Return the cycle whose end is most like its start, of a simulated motion with cycles of ``cycle_s`` [s].
 
     The first cycle is taken only if there is no other, because it starts in the clip's pose, not in a simulated one.
 
@@ -101,9 +101,10 @@ def repeat_cycles(motion: Motion, cycles: int, turns: bool = True) -> Motion:
 
 
 def extract_cycle(motion: Motion, like: Motion, cycles: int) -> Motion:
-    """Move a cycle back to the start of the repeated motion that it was cut from, and close it exactly.
+    """Move a cycle ``motion`` back over the ``cycles`` cycles before it, and close it exactly.
 
-    ``motion`` was cut from ``repeat_cycles(like, ...)`` after ``cycles`` other cycles.
+    ``motion`` was cut from a repetition of the cycle ``like``, which is also the step that it is moved by. Its last frame
+    becomes its first frame, one such step ahead.
     """
     turn, along = step = _step_between_cycles(like, turns=True)
     pos, quat, joints = motion.root_pos_w, motion.root_quat_w, motion.joint_quat.clone()

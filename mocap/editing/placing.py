@@ -51,7 +51,9 @@ def mirror(motion: Motion, character: Character) -> Motion:
 def _joint_of(character: Character, body: str) -> int:
     joint = character.bodies[character.body_index(body)].joint
     if joint is None:
-        raise ClipError(f"{character.name}: mirror_pairs: body '{body}' has no joint, but its partner has one")
+        raise ClipError(
+            f"{character.name}: mirror_pairs: body '{body}' has no joint, but its partner has one; both need one"
+        )
     return joint
 
 

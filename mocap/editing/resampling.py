@@ -86,7 +86,7 @@ def resample(motion: Motion, character: Character, fps: float) -> Motion:
 
 
 def subdivide(motion: Motion, parts: int) -> Motion:
-    """Insert ``parts`` - 1 frames between any two frames; frame t of the motion becomes frame ``parts * t``."""
+    """Insert ``parts`` - 1 frames between every two neighbours; frame t of the motion becomes frame ``parts * t``."""
     gaps = motion.num_frames - 1
     row = torch.cat((torch.arange(gaps).repeat_interleave(parts), torch.tensor([gaps - 1])))
     share = torch.cat(((torch.arange(parts, dtype=torch.float64) / parts).repeat(gaps), torch.ones(1).double()))
