@@ -47,7 +47,7 @@ def _read_npz(data: bytes, path: Path, options: ReadOptions) -> Clip:
         return keypoints.from_arrays(arrays, path.stem, options)
     found = ", ".join(sorted(arrays)[:8]) or "nothing"
     raise ClipError(
-        f"{path.stem}: no known motion in the arrays {found}; SMPL has 'poses', world poses have 'positions'"
+        f"{path.stem}: no known motion in the arrays {found}; SMPL needs 'poses', world poses need 'positions'"
     )
 
 
@@ -107,5 +107,5 @@ def read_motion(path: Path | str) -> Motion:
 
 
 def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """Read a regular file of at most ``most`` bytes. Raises ClipError."""
+    """Read a regular file of at most ``most`` bytes. Raises ClipError for anything else at the path."""
     return read_file(path, most, ClipError)

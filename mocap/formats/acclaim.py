@@ -1,8 +1,8 @@
-"""Acclaim ASF (the bones) and AMC (the motion), the formats of the CMU library.
+"""Acclaim ASF (the bones) and AMC (the motion), the formats of the CMU motion capture database.
 
 A bone of the ASF starts where its parent ends and points along ``direction``, in world axes. Its ``dof`` are rotations
-about axes that ``axis`` has rotated. With C the rotation ``axis`` and M the product of the frame's angles, the bone
-turns by C M C^-1 against its parent. The order "XYZ" means that X comes first: C = Cz Cy Cx. In the result, a bone's
+about axes that ``axis`` has rotated. With C the rotation ``axis`` and M the product of the turns about its ``dof`` in a frame, the
+bone turns by C M C^-1 against its parent. The order "XYZ" means that X comes first: C = Cz Cy Cx. In the result, a bone's
 joint is where Acclaim's bone begins; a bone without children gets an end site. The AMC states no frame rate.
 """
 
@@ -85,7 +85,7 @@ def read_amc(data: bytes, name: str, asf: bytes, options: ReadOptions = NO_OPTIO
 
 
 def find_asf(amc: Path, options: ReadOptions = NO_OPTIONS) -> Path:
-    """Find the ASF of an AMC: the one in ``options``, ``01_01.asf`` or ``01.asf`` for ``01_01.amc``, or the folder's only.
+    """Find the ASF of an AMC: the one in ``options``, ``01_01.asf`` or ``01.asf`` for ``01_01.amc``, or the folder's only ASF.
 
     Raises ClipError if there is none.
     """
@@ -126,7 +126,7 @@ def read_asf(data: bytes, name: str) -> AsfTable:
                 bone = AsfBone("")
             elif key == "end":
                 if bone is None or not bone.name or bone.name in table.bones:
-                    raise ClipError(f"{where}: every bone needs a name of its own")
+                    raise ClipError(f"{where}: the bone that ends here has no name or a used one; give each its own")
                 table.bones[bone.name], bone = bone, None
                 if len(table.bones) > _MAX_BONES:
                     raise ClipError(f"{where}: more than {_MAX_BONES} bones, the most that are read")
@@ -136,7 +136,10 @@ def read_asf(data: bytes, name: str) -> AsfTable:
             parent, *children = line.split()
             for child in children:
                 if {parent, child} - table.bones.keys() or table.bones[child].parent or child == "root":
-                    raise ClipError(f"{where}: {short(child)} or its parent is not a bone, or it has two parents")
+                    raise ClipError(
+                        f"{where}: {short(child)} cannot be a child of {short(parent)}; "
+                        "both must be in :bonedata, and a bone has one parent, the root none"
+                    )
                 table.bones[child].parent = parent
     if len(table.bones) == 1:
         raise ClipError(f"{name}: no bones; an ASF file has :bonedata and :hierarchy")
@@ -185,9 +188,11 @@ def _read_bone(bone: AsfBone, table: AsfTable, key: str, rest: str, where: str) 
 
 def _check_dof(dof: tuple[str, ...], where: str) -> None:
     if "l" in dof:
-        raise ClipError(f"{where}: bones that change their length (dof l) are not supported")
+        raise ClipError(f"{where}: bones that change their length (dof l) are not read; valid: rx ry rz tx ty tz")
     if len(set(dof)) < len(dof) or not set(dof) <= {kind + axis for kind in "rt" for axis in "xyz"}:
-        raise ClipError(f"{where}: {short(' '.join(dof))} are not degrees of freedom; valid: rx ry rz tx ty tz")
+        raise ClipError(
+            f"{where}: {short(' '.join(dof))} are not degrees of freedom; valid, each once: rx ry rz tx ty tz"
+        )
 
 
 def _axis_order(text: str, where: str) -> str:
@@ -272,7 +277,10 @@ def _read_frames(text: str, table: AsfTable, name: str) -> dict[str, Tensor]:
             factors = [scale if dof[0] == "r" else 1.0 for dof in table.bones[bone].dof]
             tensors[bone] = torch.tensor(values, dtype=torch.float64) * torch.tensor(factors, dtype=torch.float64)
             if (tensors[bone].abs() > _MAX_DEGREES).any():
-                raise ClipError(f"{name}: {short(bone)} has a number of a size above {_MAX_DEGREES:g}")
+                most = float(tensors[bone].abs().max())
+                raise ClipError(
+                    f"{name}: {short(bone)} has a number of size {most:g}; at most {_MAX_DEGREES:g} is read"
+                )
     if not tensors:
         raise ClipError(f"{name}: no frame has numbers for a bone, so nothing moves")
     return tensors

@@ -36,7 +36,7 @@ def read_bvh(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> Skele
     for joint in table.joints:
         values = table.rows[:, column : column + len(joint.channels)]
         column += len(joint.channels)
-        quat.append(_rotation(joint, values))
+        quat.append(_rotation(joint, values, name))
         pos.append(_position(joint, values))
     tips = [(b, tip) for b, joint in enumerate(table.joints) for tip in joint.tips]
     skeleton = Skeleton(
@@ -96,7 +96,7 @@ def write_bvh(motion: SkeletonMotion, unit: str = "cm", up: str = "y", forward: 
 def _one_figure(table: BvhTable, root: str | None, name: str) -> BvhTable:
     """Return the table of one figure: the file's only figure, or the one whose ROOT is named ``root``.
 
-    Raises ClipError.
+    Raises ClipError for several figures without ``root``, or no such figure.
     """
     roots = [b for b, joint in enumerate(table.joints) if joint.parent < 0]
     names = [table.joints[b].name for b in roots]
@@ -114,14 +114,17 @@ def _one_figure(table: BvhTable, root: str | None, name: str) -> BvhTable:
     return replace(table, joints=joints, rows=table.rows[:, column : column + width])
 
 
-def _rotation(joint: BvhJoint, values: Tensor) -> Tensor:
+def _rotation(joint: BvhJoint, values: Tensor, name: str) -> Tensor:
     """Return the rotation (T, 4) wxyz of a joint from its channels. Raises ClipError for an angle above 1e6 degrees."""
     quat = _identity(len(values))
     for column, channel in enumerate(joint.channels):
         if channel.endswith("rotation"):
             angle = values[:, column]
             if (angle.abs() > _MAX_DEGREES).any():
-                raise ClipError(f"{short(joint.name)}: {channel} is more than {_MAX_DEGREES:g} degrees")
+                most = float(angle.abs().max())
+                raise ClipError(
+                    f"{name}: {short(joint.name)}: {channel} reaches {most:g} degrees; at most {_MAX_DEGREES:g} are read"
+                )
             axis = values.new_tensor([channel[0] == a for a in "XYZ"]).expand(len(values), 3)
             quat = quat_mul(quat, quat_from_axis_angle(axis, angle * (math.pi / 180)))
     return quat / quat.norm(dim=-1, keepdim=True)

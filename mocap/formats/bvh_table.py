@@ -129,7 +129,8 @@ class _Header:
             elif kind == "channels" and stack and not joints[stack[-1]].channels:
                 joints[stack[-1]].channels = self._channels()
             else:
-                raise self._error(f"did not expect {short(word)} here")
+                valid = "OFFSET, CHANNELS once, JOINT, End Site or }" if stack else "ROOT or MOTION"
+                raise self._error(f"did not expect {short(word)} here; valid: {valid}")
         if not joints:
             raise self._error("the HIERARCHY has no ROOT")
         return tuple(BvhJoint(j.name, j.parent, j.offset, j.channels, tuple(j.tips)) for j in joints)
@@ -146,7 +147,7 @@ class _Header:
             channels.append(_CHANNELS[word.lower()])
         places = [c for c in channels if c.endswith("position")]
         if len(places) > 3 or len(channels) - len(places) > 3 or len(set(places)) < len(places):
-            raise self._error("a joint has up to three positions, each once, and up to three rotations")
+            raise self._error("a joint has up to three position channels, each once, and up to three rotation channels")
         return tuple(channels)
 
     def _three(self) -> tuple[float, ...]:
@@ -192,7 +193,10 @@ class _Joint:
 
 
 def _read_rows(text: str, first_line: int, width: int, declared: int, name: str) -> tuple[Tensor, tuple[str, ...]]:
-    """Read the rows (T, width) after the header; warn if their number is not ``declared``. Raises ClipError."""
+    """Read the rows (T, width) after the header, and warnings: one if the number of rows is not ``declared``.
+
+    ``first_line`` is the number in the file of the text's first line. Raises ClipError.
+    """
     values, warnings = array("d"), []
     odd: tuple[int, int] | None = None  # line and count of the first row that is not ``width`` wide
     wide, last = 0, 0

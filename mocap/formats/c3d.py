@@ -109,13 +109,19 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
     width = 4 * num_points + analog_total
     begin = (block - 1) * _BLOCK
     if not num_points or not math.isfinite(scale) or scale == 0 or not _BLOCK <= begin < len(data):
-        raise ClipError(f"{name}: the file has no points, no scale, or no data where the header says")
+        raise ClipError(
+            f"{name}: the file states {num_points} points, a scale of {scale:g} and data at byte {begin}; "
+            f"neither may be 0, and the data must be within {len(data)} bytes"
+        )
     size = 4 if scale < 0 else 2
     there = (len(data) - begin) // (width * size)
     declared = _frame_count(parameters, first, last)
     frames = declared if 0 < declared <= there else there
     if not frames >= 1 or frames * width > _MAX_NUMBERS:
-        raise ClipError(f"{name}: {frames} frames of {num_points} points cannot be read")
+        raise ClipError(
+            f"{name}: the file holds {frames} frames of {num_points} points; "
+            f"at least 1 frame and at most {_MAX_NUMBERS} numbers are read"
+        )
     raw = _values(data, begin, frames * width, size, processor).reshape(frames, width)[:, : 4 * num_points]
     points = raw.reshape(frames, num_points, 4).copy()
     if size == 2:
@@ -131,7 +137,7 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
 def _frame_count(parameters: dict[str, Any], first: int, last: int) -> int:
     """Return the number of frames that the file states.
 
-    The header's 16 bits overflow, so TRIAL:ACTUAL_START_FIELD and ..._END_FIELD come first, then POINT:LONG_FRAMES.
+    ``first`` and ``last`` are the header's frame numbers. Its 16 bits overflow, so TRIAL:ACTUAL_START_FIELD and ..._END_FIELD come first, then POINT:LONG_FRAMES.
     """
     ends = [parameters.get(f"TRIAL:ACTUAL_{end}_FIELD") for end in ("START", "END")]
     whole = [int(e[0]) % 65536 + 65536 * (int(e[1]) % 65536) for e in ends if isinstance(e, np.ndarray) and e.size == 2]
@@ -162,7 +168,11 @@ def _real(data: bytes, at: int, processor: int) -> float:
 
 
 def _parameters(data: bytes, start: int, processor: int) -> dict[str, Any]:
-    """Return numbers or texts for each ``GROUP:NAME``. Each entry states the offset of the next, which lies ahead."""
+    """Return an array of numbers or a list of texts for each ``GROUP:NAME``.
+
+    ``start`` is the place of the section [bytes], ``processor`` its number format. Every entry states the distance to the
+    next.
+    """
     groups: dict[int, str] = {}
     entries: list[tuple[int, str, Any]] = []
     at = start + 4

@@ -36,13 +36,16 @@ def read_clip_npz(data: bytes, name: str) -> Motion:
 def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Motion:
     """Return the motion in the arrays of one of this program's clip files. Raises ClipError."""
     if not is_ours(arrays):
-        raise ClipError(f"{name}: not a {FORMAT} file")
+        raise ClipError(f"{name}: not a {FORMAT} file; its array 'format' must be '{FORMAT}'")
     needed = {"version", "loop", "joint_names", *_TENSORS, *_TEXTS}
     if missing := sorted(needed - arrays.keys()):
         raise ClipError(f"{name}: the clip lacks the arrays {', '.join(missing)}")
     version = scalar(arrays["version"], f"{name}: version")
     if version != VERSION:
-        raise ClipError(f"{name}: version {version:g} of {FORMAT}; this program reads version {VERSION}")
+        raise ClipError(
+            f"{name}: the file has version {version:g} of the format {FORMAT}, but only version {VERSION} is read; "
+            "make it again with this program"
+        )
     joint_names = words(arrays["joint_names"], f"{name}: joint_names")
     texts = {key: word(arrays[key], f"{name}: {key}") for key in _TEXTS}
 

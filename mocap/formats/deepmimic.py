@@ -103,7 +103,8 @@ def read_table(data: bytes, name: str) -> ClipTable:
     if not isinstance(loop, str) or loop not in _LOOPS:
         raise ClipError(f"{name}: Loop is {describe(loop)}; {nearest(describe(loop), _LOOPS)}")
     if not isinstance(frames, list) or not 2 <= len(frames) <= _MAX_FRAMES:
-        raise ClipError(f"{name}: Frames must be a list of 2 to {_MAX_FRAMES} rows")
+        found = f"a list of {len(frames)}" if isinstance(frames, list) else describe(frames)
+        raise ClipError(f"{name}: Frames is {found}; it must be a list of 2 to {_MAX_FRAMES} rows")
     for i, row in enumerate(frames):
         _check_row(row, frames[0], f"{name}: row {i + 1}")
     rows = torch.tensor(frames, dtype=torch.float64)
@@ -122,7 +123,7 @@ def _check_row(row: Any, first_row: Any, where: str) -> None:
 
 
 def _check_rows(rows: Tensor, character: Character, name: str) -> None:
-    """Raise ClipError for durations, positions, quaternions or angles that no character's movement has."""
+    """Raise ClipError for a duration, position, quaternion or angle outside the limits of this module."""
     shortest, longest = _DURATIONS
     durations = rows[:-1, :1]
     _refuse(
@@ -138,7 +139,13 @@ def _check_rows(rows: Tensor, character: Character, name: str) -> None:
     for columns in quats:
         norm = rows[:, columns].norm(dim=-1, keepdim=True)
         odd = (norm < _NORMS[0]) | (norm > _NORMS[1])
-        _refuse(odd, rows, name, "starts a quaternion that is far from unit length", columns.start)
+        _refuse(
+            odd,
+            rows,
+            name,
+            f"starts a quaternion whose length is not between {_NORMS[0]:g} and {_NORMS[1]:g}",
+            columns.start,
+        )
     for joint, columns in _columns(character):
         if joint.kind == "hinge":
             odd = rows[:, columns].abs() > _MAX_ANGLE

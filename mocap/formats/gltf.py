@@ -46,7 +46,10 @@ class _Node:
 
 @dataclass
 class _Sampler:
-    """The K keys of one property of one node: values (K, W), or (K, 3, W) with tangents."""
+    """The K keys of one property of one node: ``times`` (K,) [s] and ``values`` (K, W), or (K, 3, W) for CUBICSPLINE.
+
+    W is 4 for a rotation (wxyz), else 3. The 3 of a cubic spline are the tangent before, the value and the tangent after.
+    """
 
     times: Tensor
     values: Tensor
@@ -142,7 +145,7 @@ def _rest(file: GltfFile, entry: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor
     scale = file.floats(entry, "scale", 3) or (1.0, 1.0, 1.0)
     xyzw = torch.tensor(rotation, dtype=torch.float64)
     if not 0.5 < float(xyzw.norm()) < 2.0:
-        raise ClipError(f"{file.name}: the rotation of a node must be a unit quaternion")
+        raise ClipError(f"{file.name}: a node's rotation of length {xyzw.norm():g} must be a unit quaternion")
     return _tensor(translation), quat_normalize(xyzw[[3, 0, 1, 2]]), _tensor(scale)
 
 
@@ -218,7 +221,7 @@ def _bones(skins: list[list[int]], take: _Take, nodes: list[_Node], root: str | 
             raise ClipError(f"{name}: no node '{root}'; {nearest(root, names)}")
         bones = {bone for bone in bones if names.index(root) in _chain(nodes, bone)}
         if not bones:
-            raise ClipError(f"{name}: no bones below '{root}'")
+            raise ClipError(f"{name}: no bones at or below '{root}'; choose a node further up")
     return sorted(bones, key=lambda bone: (len(_chain(nodes, bone)), bone))
 
 

@@ -67,16 +67,19 @@ class GltfFile:
         return entries[self.index(index, len(entries), key)]
 
     def index(self, value: object, count: int, what: str) -> int:
-        """Return ``value`` as an index below ``count``. Raises ClipError if it is not one."""
+        """Return ``value`` as an index below ``count``. Raises ClipError, which calls the indexed things ``what``."""
         if type(value) is not float or not 0 <= value < count or value != int(value):
             raise ClipError(f"{self.name}: {describe(value)} is not the index of one of {count} {what}")
         return int(value)
 
     def whole(self, entry: dict[str, Any], key: str, default: int | None = None) -> int:
-        """Return the whole number, at least 0, under a key of an object. Raises ClipError if it is not one."""
+        """Return the whole number, at least 0, under a key of an object; without the key, ``default``.
+
+        Raises ClipError if the value is not one, or if the key and ``default`` are missing.
+        """
         value = entry.get(key, default if default is None else float(default))
         if type(value) is not float or not 0 <= value < 2**40 or value != int(value):
-            raise ClipError(f"{self.name}: {key} is {describe(value)}, expected a whole number")
+            raise ClipError(f"{self.name}: {key} is {describe(value)}, expected a whole number of at least 0")
         return int(value)
 
     def floats(self, entry: dict[str, Any], key: str, count: int) -> tuple[float, ...] | None:
@@ -124,13 +127,13 @@ class GltfFile:
             raise ClipError(f"{self.name}: a sparse accessor has no indices or no values")
         count = self.whole(sparse, "count")
         if count > len(values):
-            raise ClipError(f"{self.name}: a sparse accessor replaces {count} of {len(values)} values")
+            raise ClipError(f"{self.name}: a sparse accessor has {count} replacements, but only {len(values)} values")
         component = self._component(where)
         if component.kind != "u":
             raise ClipError(f"{self.name}: a sparse accessor's indices are not unsigned whole numbers")
         at = self._view(where.get("bufferView"), self.whole(where, "byteOffset", 0), count, 1, component)[:, 0]
         if count and at.max() >= len(values):
-            raise ClipError(f"{self.name}: a sparse accessor's index is beyond the end")
+            raise ClipError(f"{self.name}: a sparse accessor replaces value {at.max()}, the last is {len(values) - 1}")
         new = self._view(
             what.get("bufferView"), self.whole(what, "byteOffset", 0), count, values.shape[1], values.dtype
         )
@@ -178,7 +181,7 @@ class GltfFile:
         if uri is None and index == 0 and self._binary:
             return self._binary
         if not isinstance(uri, str):
-            raise ClipError(f"{self.name}: buffer {index} has no data")
+            raise ClipError(f"{self.name}: buffer {index} has no uri; only the first buffer of a GLB may lack it")
         if uri.startswith("data:"):
             header, _, content = uri.partition(",")
             if not header.endswith(";base64"):
@@ -203,7 +206,7 @@ class GltfFile:
         version, total = struct.unpack_from("<II", data, 4)
         if version != 2 or total > len(data):
             raise ClipError(
-                f"{self.name}: GLB version {version} with {len(data)} bytes; only version 2 with {total} bytes is read"
+                f"{self.name}: GLB version {version}, {len(data)} of {total} bytes; only complete files of version 2 are read"
             )
         text, at = b"", 12
         while at + 8 <= total:

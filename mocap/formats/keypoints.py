@@ -1,8 +1,11 @@
-"""Reads key points of dog recordings: rows of numbers as text (motion_imitation), and archives of world poses (MANN).
+"""Reads recordings of dogs: key points as rows of text, and archives (npz) of the world poses of joints.
+
+Both hold the dog of MANN (Zhang et al. 2018, Mode-Adaptive Neural Networks). The text is that of Google's
+motion_imitation (Peng et al. 2020).
 
 A row of the text has three coordinates for each of the MANN dog's 27 points, y up, in metres, at 60 frames a second. The
-archive has world positions and quaternions (x, y, z, w) of named joints, and ``parent_indices``; 100STYLE has the same
-form. The array ``parent_names`` of an archive is pickled and therefore never read.
+archive has world positions and quaternions (x, y, z, w) of named joints, and ``parent_indices``; recordings of
+people in 100STYLE (Mason et al. 2022) have the same form. The array ``parent_names`` of an archive is pickled and therefore never read.
 """
 
 from typing import Any
@@ -70,7 +73,7 @@ def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS
         row = [value for cell in cells for value in _cell(cell, where)]
         if len(row) != 3 * len(DOG_POINTS):
             raise ClipError(
-                f"{where} has {len(row)} numbers; the {len(DOG_POINTS)} key points of a dog have three each"
+                f"{where} has {len(row)} numbers; a row needs {3 * len(DOG_POINTS)}, three for each key point of a dog"
             )
         rows.append(row)
         if len(rows) * len(row) > MAX_NUMBERS:
@@ -89,7 +92,7 @@ def read_keypoint_text(data: bytes, name: str, options: ReadOptions = NO_OPTIONS
 
 
 def read_pose_npz(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) -> SkeletonMotion | KeypointMotion:
-    """Read an archive of world poses. Raises ClipError."""
+    """Read an archive of world poses. Raises ClipError for a broken one."""
     return from_arrays(read_arrays(data, name), name, options)
 
 

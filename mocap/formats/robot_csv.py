@@ -88,7 +88,8 @@ def read_robot_csv(data: bytes, name: str, options: ReadOptions = NO_OPTIONS) ->
     if ((table[:, 3:7].norm(dim=-1) - 1).abs() > 0.05).any():
         raise ClipError(f"{name}: columns 4 to 7 must be the root's unit quaternion (x, y, z, w)")
     if (table[:, 7:].abs() > _MAX_ANGLE).any():
-        raise ClipError(f"{name}: an angle is above {_MAX_ANGLE:g} rad; angles must be in radians")
+        most = float(table[:, 7:].abs().max())
+        raise ClipError(f"{name}: an angle of {most:g} is above {_MAX_ANGLE:g} rad; angles must be in radians")
     names = ("pelvis", *joints)
     offsets = torch.tensor([(0.0, 0.0, 0.0), *(joint.offset for joint in joints.values())], dtype=torch.float64)
     rest, quat = [_turn("y", torch.zeros(1, dtype=torch.float64))], [quat_normalize(table[:, [6, 3, 4, 5]])]

@@ -129,7 +129,8 @@ def _offsets(model: bytes, arrays: dict[str, np.ndarray[Any, Any]], parents: tup
     shapes = numbers(parts["shapedirs"], (len(template), 3, None), f"{where}: shapedirs")
     regressor = numbers(parts["J_regressor"], (None, len(template)), f"{where}: J_regressor")
     if len(regressor) < len(parents):
-        raise ClipError(f"{where}: the model has {len(regressor)} joints, but the motion moves {len(parents)}")
+        joints_of_motion = f"{len(parents)}; give the model of its family with --skeleton"
+        raise ClipError(f"{where}: the model has {len(regressor)} joints, but the motion moves {joints_of_motion}")
     betas = torch.zeros(0, dtype=torch.float64)
     if "betas" in arrays:
         betas = numbers(arrays["betas"].reshape(-1), (None,), f"{name}: betas")

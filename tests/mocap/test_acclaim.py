@@ -79,7 +79,7 @@ def test_harmless_oddities():
         (AMC.replace("ltibia 40", "ltibia nan"), "line 11: 'nan' is not a number"),
         (AMC.replace("ltibia 40", "ltibia 1_0"), "line 11: '1_0' is not a number"),
         (AMC.replace("ltibia 40", "ltibia 1e999"), "line 11: '1e999' is not finite"),
-        (AMC.replace("ltibia 40", "ltibia 1e9"), "'ltibia' has a number of a size above 1e.06"),
+        (AMC.replace("ltibia 40", "ltibia 1e9"), "'ltibia' has a number of size .*; at most 1e.06"),
         (AMC.replace("ltibia 40", "tail 40"), "line 11: 'tail' is not a bone with degrees of freedom"),
         (AMC[: AMC.index("1\nroot")], "has no frames"),
         ("1\n2\n", "nothing moves"),
@@ -93,15 +93,15 @@ def test_broken_motions_say_where(amc, complaint):
 @pytest.mark.parametrize(
     ("asf", "complaint"),
     [
-        (ASF.replace("name ltibia", "name lfemur"), "line 31: every bone needs a name of its own"),
+        (ASF.replace("name ltibia", "name lfemur"), "line 31: the bone that ends here has no name or a used one"),
         (ASF.replace("dof rx ry rz", "dof rx ry l"), "line 19: bones that change their length"),
-        (ASF.replace("dof rx ry rz", "dof rx ry rw"), "valid: rx ry rz tx ty tz"),
+        (ASF.replace("dof rx ry rz", "dof rx ry rw"), "valid, each once: rx ry rz tx ty tz"),
         (ASF.replace("axis 0 0 20 XYZ", "axis 0 0 20 XYY"), "line 18: 'XYY' is not an order of axes"),
         (ASF.replace("direction 0 -1 0", "direction 0 -1"), "line 16: expected three numbers, found 2"),
         (ASF.replace("direction 0 -1 0", "direction 0 0 0"), "line 16: a direction of length 0"),
         (ASF.replace("root lfemur spine", "root lfemur"), "does not reach 'spine' from the root"),
-        (ASF.replace("lfemur ltibia", "lfemur ltibia root"), "'root' or its parent is not a bone"),
-        (ASF.replace("lfemur ltibia", "lfemur tail"), "'tail' or its parent is not a bone"),
+        (ASF.replace("lfemur ltibia", "lfemur ltibia root"), "'root' cannot be a child of 'lfemur'"),
+        (ASF.replace("lfemur ltibia", "lfemur tail"), "'tail' cannot be a child of 'lfemur'"),
         (ASF[: ASF.index(":bonedata")], "no bones"),
     ],
 )

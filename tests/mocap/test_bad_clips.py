@@ -52,7 +52,7 @@ def test_numbers_python_takes_and_json_does_not_name_their_line(number):
         (with_number("-0.1", column=1), "row 2, column 1: -0.1 is not a duration"),
         (with_number("0", column=1), "row 2, column 1: 0 is not a duration"),
         (with_number("90.5", column=21), "row 2, column 21: 90.5 rad is more than a whole turn of the right_knee"),
-        (with_number("50", column=9), "row 2, column 9: 50 starts a quaternion that is far from unit length"),
+        (with_number("50", column=9), "row 2, column 9: 50 starts a quaternion whose length is not between 0.25 and 4"),
         (with_number("true"), "row 2, column 3: True is not a number"),
         (with_number("null"), "row 2, column 3: None is not a number"),
         (with_number('"1.0"'), "row 2, column 3: '1.0' is not a number"),

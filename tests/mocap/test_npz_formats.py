@@ -51,7 +51,7 @@ def ours(**changes: object) -> bytes:
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (ours(version=2), "version 2 of mimic-clip; this program reads version 1"),
+        (ours(version=2), "version 2 of the format mimic-clip, but only version 1 is read"),
         (ours(format="other"), "not a mimic-clip file"),
         (ours(times=None), "lacks the arrays times"),
         (ours(times=np.zeros(2)), "times do not grow"),
@@ -234,7 +234,7 @@ def test_key_points_as_text(between, tmp_path):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (",".join(ROW[:-1]), "line 1 has 80 numbers; the 27 key points of a dog have three each"),
+        (",".join(ROW[:-1]), "line 1 has 80 numbers; a row needs 81, three for each key point"),
         (",".join(ROW) + "\n" + ",".join([*ROW[:-1], "nan"]), "line 2: 'nan' is not a number"),
         (",".join([*ROW[:-1], "1e999"]), "line 1: '1e999' is not finite"),
         (",,".join(ROW), "a value between two commas is missing"),
