@@ -1,7 +1,7 @@
 """The part of an advantage that the action explains.
 
 An advantage R - V(s) of one episode is mostly the luck of what followed. As a weight, luck is noise: it selects samples at
-random, so that the regression averages over fewer. A model of state and action therefore predicts the advantage. Each half of the
+random, so that the regression averages over fewer samples. A model of state and action therefore predicts the advantage. Each half of the
 environments is predicted by a model of the other half, and the prediction is scaled by its regression slope on the advantages.
 If actions explain nothing, the slope is 0 and all weights are equal: the regression becomes behavioural cloning.
 """
@@ -25,7 +25,7 @@ def explained_advantage(
     Args:
         inputs: (M, K) normalised states beside actions.
         advantage: (M,) of mean 0.
-        fold: (M,) bool; the samples of one episode have the same.
+        fold: (M,) bool, the half that a sample belongs to; all samples of an episode belong to one half.
         generator: draws the first weights and the minibatches.
 
     Returns:

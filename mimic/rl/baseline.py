@@ -34,7 +34,7 @@ class BaselineConfig(LearnerConfig):
     Attributes:
         package: the package that has the algorithm.
         class_name: the algorithm's class in that package.
-        arguments: those of our settings that the algorithm has, with the library's names of them.
+        arguments: name of our setting -> the library's name, for each setting that the algorithm has.
         networks: sizes and activation of the library's default actor.
         on_policy: whether the algorithm learns from its newest experience alone.
     """
@@ -56,7 +56,7 @@ class BaselineConfig(LearnerConfig):
             own = type(self).__dataclass_fields__[field.name]
             if field.name not in self.arguments and getattr(self, field.name) != own.default:
                 raise ValueError(
-                    f"{field.name} is no setting of {self.class_name}; it has {', '.join(self._settings())}"
+                    f"{field.name} is no setting of {self.class_name}; its settings are {', '.join(self._settings())}"
                 )
 
     def _settings(self) -> list[str]:
@@ -161,7 +161,7 @@ class Baseline(Learner):
         self._mirror()
 
     def learn(self, samples: int) -> None:
-        """Collect so many samples and learn. Raises LearnerDiverged."""
+        """Collect ``samples`` transitions and learn from them. Raises LearnerDiverged."""
         try:
             self.model.learn(samples, reset_num_timesteps=False)
         except ValueError as error:  # the library's word for a policy that is not finite

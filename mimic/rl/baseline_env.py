@@ -74,5 +74,5 @@ class LibraryEnv(LibraryVecEnv):  # type: ignore[misc]
 
 
 def normalized(env: LibraryEnv, gamma: float) -> Any:
-    """The environment with observations and rewards in running units, as on-policy benchmarks have them."""
+    """The environment with observations standardised by running moments, and rewards over the running std of returns."""
     return VecNormalize(env, clip_obs=_CLIP, gamma=gamma)

@@ -37,7 +37,9 @@ class BaselineTrainer(Trainer):
     def resume(self) -> checkpoint.Checkpoint:
         """Take up the newest checkpoint; its episodes begin anew."""
         found = super().resume()
-        self.progress.say("a baseline's episodes and random numbers begin anew: the run is not the same to the bit")
+        self.progress.say(
+            "a resumed baseline begins new episodes and random numbers: the run will differ from an unbroken one"
+        )
         return found
 
     def init_policy(self, policy: Policy) -> None:

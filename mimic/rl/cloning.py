@@ -33,7 +33,10 @@ class CloningConfig:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.lr <= 0.0 or not 0.0 <= self.fresh <= 1.0 or not 0.0 <= self.ema < 1.0:
-            raise ValueError("batch and lr must be above 0, fresh within [0, 1] and ema within [0, 1)")
+            raise ValueError(
+                f"batch {self.batch} and lr {self.lr:g} must be above 0, "
+                f"fresh {self.fresh:g} within [0, 1] and ema {self.ema:g} within [0, 1)"
+            )
 
 
 class Cloner:

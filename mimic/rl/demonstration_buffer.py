@@ -70,7 +70,9 @@ class Demonstrations:
         parts = [_read(folder / f"{end:012d}", sum(self._widths)) for end in kept]
         found = sum(len(rows) for rows in parts)
         if found < min(total, len(self._rows)):
-            raise CheckpointError(f"{folder}: {found} demonstrations of {min(total, len(self._rows))} are here")
+            raise CheckpointError(
+                f"{folder}: holds {found} of the {min(total, len(self._rows))} demonstrations that the checkpoint needs"
+            )
         self.total = total - found
         for rows in parts:
             self._add_rows(rows)
@@ -90,7 +92,11 @@ def _read(path: Path, width: int) -> Tensor:
     try:
         rows = safetensors.torch.load(data)["rows"]
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{path / _FILE}: not demonstrations ({' '.join(str(error).split())})") from None
+        raise CheckpointError(
+            f"{path / _FILE}: cannot be read as demonstrations ({' '.join(str(error).split())})"
+        ) from None
     if rows.dim() != 2 or rows.shape[1] != width or rows.dtype != torch.float16:
-        raise CheckpointError(f"{path / _FILE}: rows {tuple(rows.shape)}, expected {width} half-precision columns")
+        raise CheckpointError(
+            f"{path / _FILE}: the array has shape {tuple(rows.shape)} and type {rows.dtype}, expected {width} columns of float16"
+        )
     return rows

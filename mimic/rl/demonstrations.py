@@ -11,20 +11,22 @@ from mimic.rl.vec_env import Termination
 
 
 def time_slots(episodes: Episodes, lanes: int) -> int:
-    """Time slots that a replay of ``lanes`` environments needs for the episodes, laid end to end in each."""
+    """Number of time slots that a replay of ``lanes`` environments needs; each environment holds episodes end to end."""
     return int(_lanes(episodes, lanes)[1].max())
 
 
 def fill(replay: Replay, episodes: Episodes, head: Head) -> None:
-    """Write the episodes into an empty replay, each environment's place holding one lane of them.
+    """Write the episodes into an empty replay. Each environment holds a lane: some episodes, one after another.
 
-    Shorter lanes begin with rows that are not valid. Where the parameters of the policy that acted are unknown, the action
-    stands in for a mean. Raises ValueError if the replay is too small, InputError if the parameters do not fit ``head``.
+    Shorter lanes begin with rows that are not valid. If the parameters of the policy that acted are unknown, the action
+    is stored as its mean. Raises ValueError if the replay is too small, InputError if the parameters do not fit ``head``.
     """
     lane, load = _lanes(episodes, replay.num_envs)
     slots = int(load.max())
     if replay.size or slots > replay.capacity:
-        raise ValueError(f"{slots} time slots of episodes, for a replay of {replay.capacity} that holds {replay.size}")
+        raise ValueError(
+            f"the episodes need an empty replay of {slots} time slots; it has {replay.capacity} and holds {replay.size}"
+        )
     slot, env = _places(episodes, lane, load, slots)
     replay.end[:slots] = int(Termination.DIVERGED)
     replay.end[slot, env] = int(Termination.NONE)
@@ -41,7 +43,10 @@ def fill(replay: Replay, episodes: Episodes, head: Head) -> None:
 
 
 def _lanes(episodes: Episodes, lanes: int) -> tuple[Tensor, Tensor]:
-    """Lane of each episode (E,), the longest first into the emptiest, and the transitions in each lane (L,)."""
+    """Assign the episodes, longest first, each to the lane that holds the fewest transitions.
+
+    Returns the lane of each episode (E,), and the number of transitions in each lane (L,).
+    """
     load = torch.zeros(lanes, dtype=torch.int64)
     lane = torch.zeros_like(episodes.length)
     for episode in episodes.length.argsort(descending=True, stable=True).tolist():
@@ -67,7 +72,7 @@ def _params(episodes: Episodes, head: Head) -> Tensor:
     known = episodes.params.shape[1]
     if known not in (0, head.width):
         raise InputError(
-            f"the data holds {known} parameters of the policy that acted; this task's policy has {head.width}"
+            f"the data was collected by a policy of {known} distribution parameters; this run's policy has {head.width}"
         )
     if known:
         return episodes.params

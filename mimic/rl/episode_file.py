@@ -62,7 +62,7 @@ def read_episodes(path: Path) -> Episodes:
         raise InputError(f"{path}: holds no episodes ({', '.join(missing)} missing); `collect` writes such files")
     version = scalar(arrays["version"], f"{path}: version", InputError)
     if version != VERSION:
-        raise InputError(f"{path}: episodes of version {version:g}; this one reads version {VERSION}")
+        raise InputError(f"{path}: episodes of version {version:g}; this program reads version {VERSION}")
     try:
         obs, action, params, reward, length, end, final = (_tensor(path, name, arrays[name]) for name in _TYPES)
         about = _about(path, word(arrays["about"], f"{path}: about", InputError))

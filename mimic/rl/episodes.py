@@ -22,7 +22,7 @@ ENDS = (Termination.FAIL, Termination.TIMEOUT, Termination.CLIP_END)
 
 @dataclass(frozen=True)
 class Episodes:
-    """See the module's text. Raises ValueError if the sizes do not fit together."""
+    """M transitions of E episodes, one after another. Raises ValueError if the sizes do not fit together."""
 
     obs: Tensor  # (M, D)
     action: Tensor  # (M, A)
@@ -39,18 +39,23 @@ class Episodes:
         ends = {name: getattr(self, name).shape[0] for name in ("end", "final_obs")}
         for name, size in rows.items():
             if size != count:
-                raise ValueError(f"{size} rows of {name} for {count} rewards")
+                raise ValueError(f"{name} has {size} rows; it needs {count}, as many as reward")
         for name, size in ends.items():
             if size != episodes:
-                raise ValueError(f"{size} rows of {name} for {episodes} episodes")
+                raise ValueError(f"{name} has {size} rows; it needs {episodes}, as many as length")
         if not episodes or int(self.length.min()) < 1 or int(self.length.sum()) != count:
-            raise ValueError(f"lengths of {episodes} episodes sum to {int(self.length.sum())}, for {count} transitions")
+            raise ValueError(
+                f"the lengths of {episodes} episodes sum to {int(self.length.sum())}; they must be at least 1 and sum to {count}"
+            )
         if self.obs.shape[1] != self.final_obs.shape[1]:
-            raise ValueError(f"observations of {self.obs.shape[1]} numbers, last ones of {self.final_obs.shape[1]}")
+            raise ValueError(
+                f"final_obs has {self.final_obs.shape[1]} columns; it needs {self.obs.shape[1]}, as many as obs"
+            )
         known = torch.tensor([int(end) for end in ENDS], dtype=self.end.dtype, device=self.end.device)
         if not bool(torch.isin(self.end, known).all()):
             raise ValueError(
-                f"an episode ends in {int(self.end[~torch.isin(self.end, known)][0])}; ends are 1, 2 and 3"
+                f"an episode has the end {int(self.end[~torch.isin(self.end, known)][0])}; "
+                "it must be 1 (terminated), 2 (truncated) or 3 (end of the clip)"
             )
 
     @property
@@ -95,17 +100,19 @@ def concatenate(parts: Sequence[Episodes]) -> Episodes:
         for name in ("obs", "action", "params"):
             mine, theirs = getattr(first, name).shape[1], getattr(other, name).shape[1]
             if mine != theirs:
-                raise InputError(f"data of different sizes: {name} of {mine} and of {theirs} numbers")
+                raise InputError(
+                    f"the data files differ: {name} has {mine} numbers in one and {theirs} in another; join files of one task and policy"
+                )
     names = ("obs", "action", "params", "reward", "length", "end", "final_obs")
     joined: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
     return dataclasses.replace(first, **joined)
 
 
 def from_replay(replay: Replay) -> Episodes:
-    """Everything valid in a replay, by environment and then by time; paths begin where the replay begins.
+    """All valid transitions of a replay, by environment and then by time, as episodes.
 
-    The last observation after a failure is not stored there: the one before it stands in, and nothing reads it. Raises
-    ValueError if nothing is valid.
+    An episode that began before the oldest time slot has only its later part. A replay does not store the observation after
+    a failure: ``final_obs`` then holds the one before it, which no return reads. Raises ValueError if nothing is valid.
     """
     slots, stops = replay.slots(), replay.final_obs()
     final = replay.obs.clone()
@@ -125,9 +132,9 @@ def from_time_major(
     final_obs: Tensor,
     next_obs: Tensor,
 ) -> Episodes:
-    """The valid ones of T steps in N environments, each (T, N, ...), by environment and then by time.
+    """The valid transitions of T steps in N environments, by environment and then by time. Arrays are (T, N, ...).
 
-    A path is cut before what is not valid, and at the newest step. ``final_obs`` (T, N, D) is read where an episode ended;
+    An unfinished episode is cut before a transition that is not valid, and at the newest step. ``final_obs`` (T, N, D) is read where an episode ended;
     ``next_obs`` (N, D) is where the newest step led. Raises ValueError if nothing is valid.
     """
     following = torch.cat([obs[1:], next_obs.unsqueeze(0)])
@@ -139,7 +146,7 @@ def from_time_major(
     obs, action, params, reward, end, valid, final = (x.transpose(0, 1).flatten(0, 1) for x in stacked)
     last = ((end != int(Termination.NONE)) & valid).nonzero().squeeze(-1)
     if not last.numel():
-        raise ValueError("there is no valid transition")
+        raise ValueError("none of the transitions is valid: every simulation diverged, or nothing was collected")
     number = valid.cumsum(0)[last]  # valid transitions up to the end of each path
     length = torch.diff(number, prepend=number.new_zeros(1))
     return Episodes(obs[valid], action[valid], params[valid], reward[valid], length, end[last], final[last])

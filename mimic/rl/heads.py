@@ -19,7 +19,7 @@ from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 
 
 class Head(Protocol):
-    """See the module's text. N is any batch; ``params`` (N, P) are what :meth:`params` gave."""
+    """A distribution over actions. N is any batch; ``params`` (N, P) are the result of :meth:`params`."""
 
     outputs: int  # O: columns that the network gives
     width: int  # P: columns of the parameters
@@ -54,10 +54,10 @@ class Head(Protocol):
         """Entropy [nats] (N,)."""
 
     def statistic(self, action: Tensor) -> Tensor:
-        """T(a) (N, G)."""
+        """Sufficient statistic T(a) (N, G) of ``action`` (N, A): minus log pi(a) is linear in it."""
 
     def expectation(self, params: Tensor) -> Tensor:
-        """Expected T(a) (N, G)."""
+        """Mean (N, G) of the sufficient statistic T(a) under the distribution."""
 
     def regression(self, params: Tensor, weight: Tensor, target: Tensor) -> Tensor:
         """Mean over the batch of -w log pi, up to a constant, with ``target`` (N, G) for T(a) and ``weight`` (N,)."""
@@ -77,7 +77,7 @@ def gaussian_kl(mean_p: Tensor, mean_q: Tensor, std: Tensor) -> Tensor:
 def gaussian_sample(
     mean: Tensor, std: Tensor, generator: torch.Generator | None, distributed: DistributedContext = SINGLE_PROCESS
 ) -> Tensor:
-    """A draw (N, A) around ``mean`` (N, A), of several processes this one's share."""
+    """A random draw (N, A) around ``mean`` (N, A); if several processes train, this one's share of a common draw."""
     shape = (distributed.world_size * mean.shape[0], mean.shape[1])
     noise = torch.randn(shape, generator=generator, device=mean.device, dtype=mean.dtype)
     return mean + std * distributed.local_shard(noise)
@@ -155,7 +155,9 @@ class LearnedGaussianHead(nn.Module):
     def __init__(self, act_dim: int, start: float, floor: float = 0.05) -> None:
         super().__init__()
         if not 0.0 < floor < start:
-            raise ValueError(f"std starts at {start:g}, which must be above its floor of {floor:g}, and that above 0")
+            raise ValueError(
+                f"std starts at {start:g} with the floor {floor:g}; it must start above the floor, and the floor be above 0"
+            )
         self.outputs = self.act_dim = act_dim
         self.width = self.statistic_dim = 2 * act_dim
         self.floor = floor
@@ -222,7 +224,7 @@ class CategoricalHead(nn.Module):
     def __init__(self, choices: int) -> None:
         super().__init__()
         if choices < 2:
-            raise ValueError("there must be at least 2 choices")
+            raise ValueError(f"a distribution over choices needs at least 2 of them, found {choices}")
         self.outputs = self.width = self.statistic_dim = self.choices = choices
         self.act_dim = 1
         self.register_buffer("std", torch.zeros(1), persistent=False)
@@ -264,12 +266,12 @@ class CategoricalHead(nn.Module):
         return -(log_p.exp() * log_p).sum(-1)
 
     def statistic(self, action: Tensor) -> Tensor:
-        """The one-hot vector (N, K)."""
+        """One-hot vector (N, K) of the chosen action: 1 in the column of its number, 0 elsewhere."""
         numbers = torch.arange(self.choices, device=action.device)
         return (action.long() == numbers).to(action.dtype)
 
     def expectation(self, params: Tensor) -> Tensor:
-        """The probabilities (N, K)."""
+        """Probabilities (N, K) of the choices."""
         return params.softmax(-1)
 
     def regression(self, params: Tensor, weight: Tensor, target: Tensor) -> Tensor:

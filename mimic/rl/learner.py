@@ -77,15 +77,20 @@ class LearnerConfig:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.gamma < 1.0 or not 0.0 <= self.td_lambda <= 1.0:
-            raise ValueError("gamma must be in [0, 1) and td_lambda in [0, 1]")
+            raise ValueError(f"gamma {self.gamma:g} must be in [0, 1), and td_lambda {self.td_lambda:g} in [0, 1]")
         if self.clip_values and self.scale_returns:
-            raise ValueError("clip_values is for rewards in [0, 1], scale_returns for any others")
+            raise ValueError(
+                "clip_values and scale_returns are both set: keep clip_values for rewards in [0, 1], scale_returns for any other"
+            )
         if min(self.actor_batch, self.critic_batch) < 1:
-            raise ValueError("actor_batch and critic_batch must be at least 1")
+            raise ValueError(f"actor_batch {self.actor_batch} and critic_batch {self.critic_batch} must be at least 1")
         if min(self.actor_passes, self.critic_passes, self.actor_steps, self.critic_steps) < 0:
-            raise ValueError("passes and steps must not be negative")
+            raise ValueError("actor_passes, critic_passes, actor_steps and critic_steps must be 0 or above")
         if not 0.0 < self.lr_min <= self.lr_max or min(self.actor_lr, self.critic_lr) <= 0.0:
-            raise ValueError("step sizes must be above 0, and lr_min not above lr_max")
+            raise ValueError(
+                f"lr_min {self.lr_min:g}, actor_lr {self.actor_lr:g} and critic_lr {self.critic_lr:g} must be above 0, "
+                f"and lr_max {self.lr_max:g} not below lr_min"
+            )
 
     def create(
         self, networks: "Networks", generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -196,7 +201,9 @@ class Learner:
         rows = replay.rows(slots)
         reward, end, valid = (field.index_select(0, slots) for field in (replay.reward, replay.end, replay.valid))
         if not bool(valid.any()):
-            raise LearnerDiverged("every transition of the replay comes from a simulation that diverged")
+            raise LearnerDiverged(
+                "every transition of the replay comes from a simulation that diverged; check the task's rewards and observations"
+            )
         value = self._values(obs).index_select(0, rows).view_as(reward)
         final = replay.final_obs()
         final_value = torch.zeros_like(replay.reward)
@@ -216,7 +223,7 @@ class Learner:
     def fit_critic(
         self, obs: Tensor, targets: Targets, loss: LossOf | None = None, samples: Sequence[Tensor] = ()
     ) -> float:
-        """Regress the critic on the returns; mean loss, in units of (value / critic.scale)^2.
+        """Regress the critic on the returns; return the mean loss, in units of (value / critic.scale)^2.
 
         ``loss(obs, target, *samples)`` takes the place of half the squared error; ``samples`` are (M, ...).
         """
@@ -239,16 +246,20 @@ class Learner:
     def fit_actor(
         self, replay: Replay, obs: Tensor, targets: Targets, rows: Tensor, samples: Sequence[Tensor]
     ) -> tuple[dict[str, float], list[float]]:
-        """Minimise the algorithm's ``loss`` of ``samples`` plus the bound loss over ``rows``, indices into ``targets``.
+        """Fit the policy: minimise ``loss`` plus ``bound_weight`` times ``bound_loss`` over the transitions ``rows``.
 
-        With a target KL, the epochs stop at twice the target. The step size changes by a factor of 1.5 if the update's KL is
-        outside half to twice the target (Schulman et al. 2017, section 4; rsl_rl).
+        With ``target_kl``, no further epoch begins once the KL between old and new policy is above twice the target. If that
+        KL is outside half to twice the target, the step size changes by a factor of 1.5 (Schulman et al. 2017, section 4).
 
         Args:
-            samples: tensors (M, ...), an entry for each of ``targets``.
+            replay: stored experience; the KL is measured in states of its newest iteration.
+            obs: the ``normalized`` observations (T * N, D).
+            targets: values and returns of M transitions.
+            rows: (K,) indices into ``targets``.
+            samples: further arguments of ``loss``, tensors (M, ...) with one row for each transition of ``targets``.
 
         Returns:
-            metrics, and the means of the values that ``loss`` returns after the loss.
+            metrics, and the mean over minibatches of each further value that ``loss`` returns.
         """
         config, losses, kl, epochs = self.config, [], 0.0, 0
         kl_rows, count = self._kl_rows(replay), self._num_minibatches(rows, config.actor_batch)

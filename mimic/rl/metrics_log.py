@@ -133,7 +133,7 @@ def _open_tensorboard(folder: Path, purge_step: int, say: Callable[[str], None])
 
 
 def _say_nothing_of_tensorboard(error: threading.ExceptHookArgs) -> None:
-    """The hook for errors in threads: TensorBoard's raises its error again in the next ``write``, which says it."""
+    """Ignore errors of TensorBoard's thread, which the next ``write`` reports; pass on those of other threads."""
     if type(error.thread).__name__ != "_AsyncWriterThread":
         threading.__excepthook__(error)
 

@@ -20,8 +20,8 @@ _MOMENTUM = 0.95
 class Muon(torch.optim.Optimizer):
     """A step along the orthogonalised momentum of each matrix, as long as one of Adam's (Liu et al. 2025).
 
-    Nesterov momentum, no weight decay; in bfloat16 the same to the bit as ``torch.optim.Muon``, and to rounding if the step
-    size is a tensor.
+    It has Nesterov momentum and no weight decay. In bfloat16 its steps are those of ``torch.optim.Muon`` to the bit, and up to
+    rounding if the step size is a tensor.
     """
 
     def __init__(self, matrices: Iterable[nn.Parameter], lr: float | Tensor) -> None:
@@ -29,7 +29,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Descend the gradients (N, M) that are there."""
+        """Change every matrix (N, M) that has a gradient, by one step of the optimiser."""
         for group in self.param_groups:
             for matrix in (p for p in group["params"] if p.grad is not None):
                 state = self.state[matrix]

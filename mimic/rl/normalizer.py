@@ -69,7 +69,9 @@ class RunningNormalizer(nn.Module):
         if count == 0 or (self.max_samples and float(self.count) >= self.max_samples):
             return
         if not bool(obs.isfinite().all()):
-            raise ValueError("a non-finite observation was about to enter the normaliser")
+            raise ValueError(
+                "an observation is not finite, so the normaliser refuses it; the environment must end that episode as diverged"
+            )
         batch = obs.to(torch.float64)
         batch_mean = distributed.all_reduce_sum(batch.sum(0)) / count
         self.merge(count, batch_mean, distributed.all_reduce_sum((batch - batch_mean).square_().sum(0)))

@@ -33,9 +33,14 @@ class PolicyConfig:
 
     def __post_init__(self) -> None:
         if not self.actor_sizes or not self.critic_sizes or min(self.actor_sizes + self.critic_sizes) < 1:
-            raise ValueError("actor_sizes and critic_sizes need at least one layer of at least one unit")
+            raise ValueError(
+                f"actor_sizes {self.actor_sizes} and critic_sizes {self.critic_sizes} need at least one layer, of at least one unit"
+            )
         if self.obs_std_floor <= 0.0 or min(self.obs_clip, self.output_scale) < 0.0:
-            raise ValueError("obs_std_floor must be above 0, obs_clip and output_scale not below")
+            raise ValueError(
+                f"obs_std_floor {self.obs_std_floor:g} must be above 0, "
+                f"obs_clip {self.obs_clip:g} and output_scale {self.output_scale:g} not below 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,7 @@ def load_policy(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -
 
 
 def _check_tensors(tensors: Mapping[str, Tensor], policy: Policy) -> None:
-    """Raise ValueError for a tensor of another type, one that is not finite, or a scale or spread that is none."""
+    """Raise ValueError for a tensor of another type, one that is not finite, or a scale or spread that is not positive."""
     for name, expected in policy.state_dict().items():
         tensor = tensors[name]
         if tensor.dtype != expected.dtype:
@@ -200,7 +205,9 @@ def _check_tensors(tensors: Mapping[str, Tensor], policy: Policy) -> None:
         if not bool(tensor.isfinite().all()):
             raise ValueError(f"{name} holds a value that is not finite")
         if (name in _POSITIVE and not bool((tensor > 0).all())) or (name in _SPREADS and bool((tensor < 0).any())):
-            raise ValueError(f"{name} holds a value that is too small")
+            raise ValueError(
+                f"{name} holds the value {float(tensor.min()):g}, which is too small for a scale or spread"
+            )
 
 
 def _rename_std(policy: nn.Module, state: dict[str, Any], prefix: str, _metadata: Any) -> None:

@@ -23,7 +23,7 @@ class WeightedRegression(Learner):
     advantage_lambda: float | None = None
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
-        """One iteration over the transitions that `slots` names."""
+        """Fit critic and policy to the transitions in `slots`; return metrics."""
         slots, obs = self.slots(replay), self.normalized(replay)
         before = self.targets(replay, obs, slots)
         critic_loss = self.fit_values(obs, before)
@@ -47,7 +47,7 @@ class WeightedRegression(Learner):
         return replay.slots()
 
     def fit_values(self, obs: Tensor, targets: Targets) -> float:
-        """Regress the critic on the returns; the mean loss."""
+        """Regress the critic on the returns; return the mean loss."""
         return self.fit_critic(obs, targets)
 
     def refined(self, replay: Replay, obs: Tensor, targets: Targets) -> Targets:
@@ -79,7 +79,7 @@ class WeightedRegression(Learner):
         return self.policy.head.statistic(replay.action.flatten(0, 1).index_select(0, targets.rows))
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
-        """-w log pi up to a constant, (1,), of weights (B,) and goals (B, G)."""
+        """-w log pi up to a constant, (1,), of weights (B,) and regression targets (B, G)."""
         return self.policy.head.regression(params, *samples).unsqueeze(0)
 
     def standardized(self, targets: Targets) -> Tensor:
@@ -94,7 +94,10 @@ class WeightedRegression(Learner):
     def with_control_variate(
         self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor, now: bool
     ) -> Tensor:
-        """The target (M, G) with a control variate around the policy that acted, or with ``now`` around the present one."""
+        """The regression target (M, G), shifted by a control variate (`mimic.rl.heads.control_variate_target`).
+
+        The baseline is the mean statistic of the policy that acted; with ``now``, that of the present policy.
+        """
         head = self.policy.head
         action = head.statistic(replay.action.flatten(0, 1).index_select(0, targets.rows))
         params = self._params(obs) if now else replay.params.flatten(0, 1)
@@ -103,7 +106,7 @@ class WeightedRegression(Learner):
 
     @torch.no_grad()
     def _params(self, obs: Tensor) -> Tensor:
-        """The present policy in every stored state, (T * N, P), as the fit will see it."""
+        """Distribution parameters (T * N, P) of the present policy in every stored state, in the update's precision."""
         with self._autocast():
             return torch.cat(
                 [self.policy.params_of_normalized(piece).float() for piece in torch.split(obs, chunk_rows(obs.device))]

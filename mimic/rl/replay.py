@@ -47,7 +47,9 @@ class Replay:
         params_dim: int | None = None,
     ) -> None:
         if min(iterations, steps, num_envs, obs_dim, act_dim) < 1:
-            raise ValueError("every size of a Replay must be at least 1")
+            raise ValueError(
+                f"every size of a Replay must be at least 1, found {(iterations, steps, num_envs, obs_dim, act_dim)}"
+            )
         self.steps, self.num_envs = steps, num_envs
         self.capacity = iterations * steps
         self.position = 0  # slot written next

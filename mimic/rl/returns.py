@@ -8,7 +8,7 @@
 | CLIP_END | 0, or V(final obs) with ``bootstrap``       | no             |
 | DIVERGED | the step is invalid: its return is its V    | no             |
 
-The last row cuts the path at the last good state: the step before it bootstraps from that state's value.
+DIVERGED cuts the path at the last good state: the step before it bootstraps from that state's value.
 """
 
 from typing import Literal
@@ -69,7 +69,7 @@ def episode_td_lambda_return(
     lam: float,
     clip_end: ClipEndValue = "zero",
 ) -> Tensor:
-    """TD(lambda) returns (M,) of episodes that lie one after another; with lam 1 and values 0 the sum of what follows.
+    """TD(lambda) returns (M,) of episodes that lie one after another; with lam 1 and values 0, discounted sums of later rewards.
 
     reward and value (M,): of all transitions. final_value (E,): V where each episode's last action led, read where its end
     leaves something to come. length (E,). end (E,) int8. One scan backwards from all ends at once, as many steps as the

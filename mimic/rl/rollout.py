@@ -33,11 +33,13 @@ class RolloutConfig:
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.replay_iterations < 1:
-            raise ValueError("steps and replay_iterations must be at least 1")
+            raise ValueError(f"steps {self.steps} and replay_iterations {self.replay_iterations} must be at least 1")
         if min(self.std_start, self.std_end) <= 0.0:
-            raise ValueError("std_start and std_end must be above 0")
+            raise ValueError(f"std_start {self.std_start:g} and std_end {self.std_end:g} must be above 0")
         if self.std_samples and self.std_episode_steps:
-            raise ValueError("std_samples and std_episode_steps: at most one of them can lead the std")
+            raise ValueError(
+                "std_samples and std_episode_steps are both set; set one of them to 0, because one alone can change the std"
+            )
 
     def std_at(self, samples: int, episode_steps: float = 0.0) -> float:
         """Standard deviation of the policy after ``samples`` samples, when episodes last ``episode_steps`` on average.
@@ -52,7 +54,7 @@ class RolloutConfig:
 
 
 class EpisodeTracker:
-    """Returns and lengths of episodes, running across iterations; sums since the last ``metrics``."""
+    """Returns and lengths of episodes, which continue across iterations; sums are since the last ``reset_sums``."""
 
     def __init__(self, num_envs: int, device: torch.device | str = "cpu") -> None:
         self.running = torch.zeros(2, num_envs, dtype=torch.float64, device=device)  # return, length so far
@@ -69,7 +71,7 @@ class EpisodeTracker:
         self._reward = torch.zeros((), dtype=torch.float64, device=self.running.device)
 
     def add(self, step: Step) -> None:
-        """Count one step; a diverged episode counts as an end of its kind, but not in return and length."""
+        """Count one step; a diverged episode is counted in ``ends/diverged``, but not in return and length."""
         diverged = step.end == int(Termination.DIVERGED)
         ended = step.end != int(Termination.NONE)
         reward = step.reward.double().masked_fill(diverged, 0.0)

@@ -39,7 +39,7 @@ class Counters:
 
 @dataclass
 class RunState:
-    """The moving parts of a run."""
+    """Everything of a run that changes as it learns; ``tensors`` and ``meta`` are its content of a checkpoint."""
 
     env: VecEnv
     learner: Learner
@@ -73,7 +73,10 @@ class RunState:
         return {"counters": asdict(self.counters), "settings": self._settings()}
 
     def load(self, found: Checkpoint) -> list[str]:
-        """Continue from ``found``; lines on settings that differ. Raises CheckpointError if it does not fit."""
+        """Continue from ``found``. Raises CheckpointError if it does not fit.
+
+        Returns lines for the user: one for each setting that differs from the checkpoint's, and whether episodes begin anew.
+        """
         groups = found.tensors
         try:
             if self.ema:
@@ -93,7 +96,7 @@ class RunState:
         return [*begun_anew, *_differences(found.meta.get("settings"), self._settings())]
 
     def _begin_anew(self) -> list[str]:
-        """Cut the unfinished episodes if the environment cannot resume them; a line that says so."""
+        """If the environment cannot resume its episodes, cut them and return a line that says so; else an empty list."""
         if self.offline or is_resumable(self.env):
             return []
         env: Any = self.env

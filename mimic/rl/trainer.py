@@ -63,13 +63,23 @@ class TrainerConfig:
             < 1.0
         ):
             raise ValueError(
-                "keep_checkpoints must be at least 1, critic_warmup_iterations not negative, decays in [0, 1)"
+                f"keep_checkpoints {self.keep_checkpoints} must be at least 1, critic_warmup_iterations "
+                f"{self.critic_warmup_iterations} not negative, ema_decay {self.ema_decay:g} and "
+                f"offline_ema_decay {self.offline_ema_decay:g} in [0, 1)"
             )
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a call of ``train`` ended: ``stopped_by`` is one of ``_REASONS``."""
+    """How a call of ``train`` ended.
+
+    Attributes:
+        samples: transitions of the whole run.
+        iterations: iterations of the whole run.
+        stopped_by: "samples", "minutes", "held-out loss" or the name of a signal.
+        checkpoint: folder of the last checkpoint.
+        best: folder of the best evaluated checkpoint; None if there was no evaluation.
+    """
 
     samples: int
     iterations: int
@@ -85,7 +95,7 @@ class Trainer:
     ``eval/...``. With ``spec``, the specification of a controller, every checkpoint is a controller as well. For
     ``critic_warmup`` iterations only the critic learns, because an untrained critic would spoil a good policy.
 
-    Recorded ``episodes`` begin the replay, which grows to hold them. If the trainer is ``offline``, they are all it learns
+    Recorded ``episodes`` are written into the replay first; it is made large enough to hold them. If the trainer is ``offline``, they are all it learns
     from: an iteration is then an update, and its samples are the transitions of the episodes.
     """
 
@@ -135,7 +145,10 @@ class Trainer:
         self._started = False  # episodes are under way, in this process or before
 
     def train(self) -> TrainResult:
-        """Run until samples, minutes or a signal say stop; save. Raises LearnerDiverged, CheckpointWriteError."""
+        """Train until the samples, the minutes or a signal end it, then save; return how it ended.
+
+        Raises LearnerDiverged or CheckpointWriteError.
+        """
         env, policy, counters = self.env, self.learner.policy, self.state.counters
         with StopOnSignal("finishing the iteration, then saving; once more stops at once and saves nothing") as stop:
             log = self._start()
@@ -264,11 +277,16 @@ class Trainer:
     def _judge(self, evaluate: Evaluate) -> dict[str, float]:
         found = evaluate(self.state.eval_policy)
         if self.config.best_metric not in found:
-            raise ConfigError(f"best_metric: {nearest(self.config.best_metric, found)}")
+            raise ConfigError(
+                f"best_metric: an evaluation has no '{self.config.best_metric}'; {nearest(self.config.best_metric, found)}"
+            )
         return {f"eval/{key}": float(value) for key, value in found.items()}
 
     def _judge_last(self, log: MetricsLog) -> float | None:
-        """Evaluate the final policy if it has not been evaluated. The log row is marked `last`, and a resume deletes it."""
+        """Evaluate the final policy and return its score; None if it has been evaluated, or the run evaluates nothing.
+
+        The log row is marked `last`; a resume deletes it.
+        """
         if self.evaluate is None or not self.config.evaluate_every or self._judged == self.state.counters.samples:
             return None
         metrics = self._judge(self.evaluate)
@@ -288,7 +306,7 @@ class Trainer:
         self.state.tracker.reset_sums()
 
     def _new_best(self, metrics: dict[str, float]) -> float | None:
-        """The score of this row's evaluation if it is the best of the run so far."""
+        """The score of this row's evaluation if it is the best of the run so far, else None."""
         score, counters = metrics.get(f"eval/{self.config.best_metric}", math.nan), self.state.counters
         if math.isfinite(score) and (counters.best_score is None or score > counters.best_score):
             counters.best_score = score

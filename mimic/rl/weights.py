@@ -43,7 +43,7 @@ def positive(advantage: Tensor) -> Tensor:
 
 
 def indicator(advantage: Tensor) -> Tensor:
-    """1 where A > 0, else 0: CACLA (van Hasselt & Wiering 2007), and CRR's binary filter."""
+    """1 where A > 0, else 0: CACLA (van Hasselt & Wiering 2007), and the binary filter of CRR (Wang et al. 2020)."""
     return (advantage > 0.0).to(advantage.dtype)
 
 

@@ -70,7 +70,7 @@ def test_the_policy_of_a_checkpoint_acts_as_the_library_does_and_a_resumed_run_g
         assert tensors.keys() == restored[group].keys()
         for key, tensor in tensors.items():
             assert torch.equal(tensor, restored[group][key]), (group, key)
-    assert "begin anew" in second.progress.lines[-1]
+    assert "new episodes and random numbers" in second.progress.lines[-1]
     assert second.train().samples == 3 * 4 * STEPS == second.learner.model.num_timesteps
 
 
@@ -99,7 +99,8 @@ def test_the_library_is_told_of_failures_and_time_outs_apart():
 
 def test_a_setting_that_the_library_does_not_have_is_refused():
     with pytest.raises(
-        ValueError, match="td_lambda is no setting of SAC; it has gamma, actor_lr, actor_batch, replay_size, random"
+        ValueError,
+        match="td_lambda is no setting of SAC; its settings are gamma, actor_lr, actor_batch, replay_size, random",
     ):
         ALGORITHMS.get("sac")(td_lambda=0.8)
 

@@ -54,7 +54,7 @@ def test_folders_that_no_checkpoint_needs_go(tmp_path):
 
 def test_demonstrations_that_are_missing_damaged_or_others_are_refused(tmp_path):
     saved(tmp_path)
-    with pytest.raises(CheckpointError, match="expected 5 half-precision columns"):
+    with pytest.raises(CheckpointError, match="expected 5 columns of float16"):
         Demonstrations(10, 1, RunningNormalizer(3)).load(tmp_path, 18)
     file = tmp_path / f"{16:012d}" / "rows.safetensors"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
@@ -63,5 +63,5 @@ def test_demonstrations_that_are_missing_damaged_or_others_are_refused(tmp_path)
     file.unlink()
     file.with_name("MANIFEST.json").unlink()
     file.parent.rmdir()
-    with pytest.raises(CheckpointError, match="7 demonstrations of 10 are here"):
+    with pytest.raises(CheckpointError, match="holds 7 of the 10 demonstrations"):
         buffer().load(tmp_path, 18)

@@ -113,7 +113,7 @@ def test_whole_episodes_are_held_out_and_none_is_lost(episodes):
 
 
 def test_data_of_other_sizes_is_not_joined(episodes):
-    with pytest.raises(InputError, match="obs of 3 and of 2 numbers"):
+    with pytest.raises(InputError, match="obs has 3 numbers in one and 2 in another"):
         concatenate(
             [episodes, dataclasses.replace(episodes, obs=episodes.obs[:, :2], final_obs=episodes.final_obs[:, :2])]
         )
@@ -121,10 +121,10 @@ def test_data_of_other_sizes_is_not_joined(episodes):
 
 def test_sizes_that_do_not_fit_together_are_refused(episodes):
     for change, message in (
-        ({"reward": episodes.reward[1:]}, "rows of obs for"),
-        ({"length": episodes.length + 1}, "lengths of"),
-        ({"end": torch.zeros_like(episodes.end)}, "ends in 0; ends are 1, 2 and 3"),
-        ({"final_obs": episodes.final_obs[:, :1]}, "last ones of 1"),
+        ({"reward": episodes.reward[1:]}, "obs has .* rows; it needs"),
+        ({"length": episodes.length + 1}, "the lengths of .* sum to"),
+        ({"end": torch.zeros_like(episodes.end)}, "the end 0; it must be 1"),
+        ({"final_obs": episodes.final_obs[:, :1]}, "final_obs has 1 columns; it needs 3"),
     ):
         with pytest.raises(ValueError, match=message):
             dataclasses.replace(episodes, **change)
@@ -164,16 +164,16 @@ def _changed(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": np.int64(VERSION + 1)}, "episodes of version 2; this one reads version 1"),
+        ({"version": np.int64(VERSION + 1)}, "episodes of version 2; this program reads version 1"),
         ({"version": None}, r"holds no episodes \(version missing\)"),
         ({"obs": None, "end": None}, r"holds no episodes \(obs, end missing\)"),
         ({"obs": np.zeros(3)}, "obs is 3 float64, expected anyxany numbers"),
         ({"obs": np.full((7, 3), np.nan)}, r"obs is not finite at index \(0, 0\)"),
-        ({"obs": np.zeros((7, 3))}, "7 rows of obs for"),
+        ({"obs": np.zeros((7, 3))}, "obs has 7 rows; it needs 133"),
         ({"obs": np.array([[object()]], dtype=object)}, r"holds no episodes \(obs missing\)"),
         ({"reward": np.full(133, 1e300)}, "reward holds numbers beyond"),
         ({"length": np.array([1.5])}, "length is float64, expected whole numbers"),
-        ({"length": np.array([-1, 5])}, "rows of end for 2 episodes"),
+        ({"length": np.array([-1, 5])}, "end has .* rows; it needs 2, as many as length"),
         ({"end": np.array([300])}, "end holds numbers beyond 127"),
         ({"about": np.array("[1]")}, "about is not an object"),
         ({"about": np.array("{")}, "about is not JSON"),

@@ -129,8 +129,8 @@ def test_a_learned_std_reaches_its_floor_and_not_below():
 
 
 def test_sizes_that_make_no_sense_are_refused():
-    with pytest.raises(ValueError, match="at least 2 choices"):
+    with pytest.raises(ValueError, match="at least 2 of them, found"):
         CategoricalHead(1)
     for start, floor in ((0.1, 0.1), (0.1, 0.0)):
-        with pytest.raises(ValueError, match="above its floor"):
+        with pytest.raises(ValueError, match="above the floor"):
             LearnedGaussianHead(2, start, floor)

@@ -36,7 +36,10 @@ class AWRConfig(LearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.temperature <= 0.0 or self.weight_clip <= 0.0 or self.actor_iterations < 0:
-            raise ValueError("temperature and weight_clip must be above 0, actor_iterations not below")
+            raise ValueError(
+                f"temperature {self.temperature:g} and weight_clip {self.weight_clip:g} must be above 0, "
+                f"and actor_iterations {self.actor_iterations} not below 0"
+            )
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -55,12 +58,12 @@ class AWR(WeightedRegression):
         return weights.exponential(self.standardized(targets), self.config.temperature, self.config.weight_clip)
 
     def weight_metrics(self, weight: Tensor) -> dict[str, float]:
-        """Metrics of the weights, and the share of them at the clip."""
+        """Metrics of the weights (K,), with ``weight_clipped``, the share of weights that reach ``weight_clip``."""
         clipped = float((weight >= self.config.weight_clip * (1.0 - 1e-6)).double().mean())
         return super().weight_metrics(weight) | {"weight_clipped": clipped}
 
     def actor_rows(self, replay: Replay, targets: Targets) -> Tensor:
-        """The valid transitions of the newest ``actor_iterations``."""
+        """Indices (K,) into ``targets`` of the valid transitions in the newest ``actor_iterations`` iterations."""
         count = self.config.actor_iterations * replay.steps * replay.num_envs or targets.valid.numel()
         first = max(0, targets.valid.numel() - count)
         return targets.valid[first:].nonzero().squeeze(-1) + first

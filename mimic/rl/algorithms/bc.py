@@ -2,7 +2,7 @@
 
 The loss is the mean of -log pi(a | s), which for a Gaussian of given width is the mean squared error over 2 std^2. Whole
 episodes are held out; training stops once their loss has not fallen for ``patience`` updates. Where the file holds the
-parameters of the policy that acted, its mean action is the label ("mean"), which has no exploration noise.
+parameters of the policy that acted, ``labels`` "mean" regresses on its mean action, which has no exploration noise.
 """
 
 import math
@@ -45,7 +45,7 @@ class BCConfig(LearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0.0 <= self.held_out < 1.0 or self.patience < 1:
-            raise ValueError("held_out must be in [0, 1) and patience at least 1")
+            raise ValueError(f"held_out {self.held_out:g} must be in [0, 1), and patience {self.patience} at least 1")
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -75,7 +75,7 @@ class BC(WeightedRegression):
         return float(self._best[1]) >= self.config.patience
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
-        """``actor_passes`` over the data, then the loss of the held-out episodes."""
+        """Do ``actor_passes`` passes over the data; return metrics, with the mean loss of the held-out episodes."""
         slots, obs = self.slots(replay), self.normalized(replay)
         rows, valid = replay.rows(slots), replay.valid[slots].flatten()
         none = torch.zeros_like(valid, dtype=obs.dtype)
@@ -94,7 +94,7 @@ class BC(WeightedRegression):
         return weights.uniform(targets.value)
 
     def regression_target(self, replay: Replay, obs: Tensor, targets: Targets, weight: Tensor, rows: Tensor) -> Tensor:
-        """The expected statistic of the policy that acted, or the statistic of the action taken (M, G)."""
+        """The sufficient statistic (M, G) of the action taken, or its mean under the policy that acted (``labels`` "mean")."""
         if self.config.labels == "action":
             return super().regression_target(replay, obs, targets, weight, rows)
         return self.policy.head.expectation(replay.params.flatten(0, 1).index_select(0, targets.rows))

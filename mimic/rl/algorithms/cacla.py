@@ -20,7 +20,7 @@ from mimic.rl.regression import OnPolicyRegression
 @ALGORITHMS.register("cacla")
 @dataclass(frozen=True)
 class CACLAConfig(LearnerConfig):
-    """Settings of CACLA: those every learner has. ``td_lambda`` is of the critic's returns."""
+    """Settings of CACLA: those every learner has. ``td_lambda`` affects only the returns that the critic learns."""
 
     inherits = "ppo"
 

@@ -52,7 +52,7 @@ class LAWER(AWR):
         return self.of_mean_one(weight, targets)
 
     def fit_values(self, obs: Tensor, targets: Targets) -> float:
-        """Regress V on Q with the weights of the soft-greedy policy; the mean loss."""
+        """Regress V on Q with the weights of the soft-greedy policy; return the mean loss."""
         return self.fit_critic(obs, targets, self._weighted_loss, (self.weights(targets),))
 
     def _weighted_loss(self, obs: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -49,7 +49,9 @@ class MARWILConfig(LearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.beta < 0.0 or self.weight_clip <= 0.0:
-            raise ValueError("beta must not be negative, weight_clip above 0")
+            raise ValueError(
+                f"beta {self.beta:g} must not be below 0, and weight_clip {self.weight_clip:g} must be above 0"
+            )
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -76,7 +78,7 @@ class MARWIL(WeightedRegression):
         self._explained = 1.0  # share of the advantage's variance
 
     def refined(self, replay: Replay, obs: Tensor, targets: Targets) -> Targets:
-        """Follow c^2, and shrink the advantages to the part that the actions explain."""
+        """Update the running mean c^2; with ``shrink``, replace each advantage by the part that the action explains."""
         advantage, valid = targets.advantage, targets.valid
         found = self.distributed.all_reduce_mean(advantage[valid].double().square().mean()).cpu()
         self._square = torch.lerp(self._square, found, _FOLLOW) if float(self._square) else found

@@ -42,14 +42,14 @@ class PG(OnPolicyRegression):
     config: PGConfig
 
     def quantity(self, targets: Targets) -> Tensor:
-        """The return (M,) above the baseline."""
+        """The return minus the baseline, (M,)."""
         if self.config.baseline == "value":
             return targets.advantage
         mean = self.distributed.all_reduce_mean(targets.returns[targets.valid].mean())
         return targets.returns - mean * (self.config.baseline == "mean")
 
     def weights(self, targets: Targets) -> Tensor:
-        """The quantity over its standard deviation (M,), of either sign."""
+        """Return minus baseline, over its standard deviation, (M,); it may be negative."""
         quantity = self.quantity(targets)
         chosen = quantity[targets.valid]
         variance = (

@@ -30,7 +30,7 @@ class PGExpConfig(PGConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.temperature <= 0.0 or self.weight_clip <= 0.0:
-            raise ValueError("temperature and weight_clip must be above 0")
+            raise ValueError(f"temperature {self.temperature:g} and weight_clip {self.weight_clip:g} must be above 0")
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -45,7 +45,7 @@ class PGExp(PG):
     config: PGExpConfig
 
     def weights(self, targets: Targets) -> Tensor:
-        """The clipped exponential of the standardised quantity (M,), of mean 1."""
+        """min(exp(A / temperature), weight_clip) (M,) of the standardised return minus baseline A, of mean 1."""
         config = self.config
         weight = weights.exponential(self.standardized(targets), config.temperature, config.weight_clip)
         return self.of_mean_one(weight, targets)

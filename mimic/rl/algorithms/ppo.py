@@ -24,7 +24,9 @@ class PPOConfig(LearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.ratio_clip <= 0.0 or self.advantage_clip < 0.0:
-            raise ValueError("ratio_clip must be above 0 and advantage_clip not below")
+            raise ValueError(
+                f"ratio_clip {self.ratio_clip:g} must be above 0, and advantage_clip {self.advantage_clip:g} not below 0"
+            )
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -39,7 +41,7 @@ class PPO(Learner):
     config: PPOConfig
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
-        """One iteration of PPO on the newest iteration."""
+        """Fit critic and policy to the newest iteration of the replay; return metrics."""
         obs = self.normalized(replay)
         targets = self.targets(replay, obs, replay.slots(replay.steps))
         advantage = standardize(targets.advantage, targets.valid, self.distributed)
@@ -63,9 +65,9 @@ class PPO(Learner):
         }
 
     def loss(self, params: Tensor, *samples: Tensor) -> Tensor:
-        """-min(rho A, clip(rho) A), with rho the ratio of new to behaviour probability.
+        """-min(rho A, clip(rho) A), with rho the ratio of new to behaviour probability. Returns (2,).
 
-        The second value is the share of samples whose gradient the clip removed. ``samples`` are actions (B, A), their log
+        The first value is the mean loss; the second is the share of samples whose gradient the clip removed. ``samples`` are actions (B, A), their log
         probability (B,) when acting, and advantages (B,).
         """
         action, old_log_prob, advantage = samples

@@ -12,7 +12,7 @@ from mimic.rl.policy import PolicyConfig
 @ALGORITHMS.register("sb3-ppo")
 @dataclass(frozen=True)
 class LibraryPPOConfig(BaselineConfig):
-    """Settings of the library's PPO; ``td_lambda`` is GAE's lambda, and one optimiser has actor and critic."""
+    """Settings of the library's PPO; ``td_lambda`` is GAE's lambda, and one optimiser trains actor and critic."""
 
     package: ClassVar[str] = "stable_baselines3"
     class_name: ClassVar[str] = "PPO"

@@ -1,7 +1,7 @@
 """Self-imitation learning (Oh et al. 2018) beside an advantage actor-critic (A2C, Mnih et al. 2016).
 
 On the newest iteration the loss is A2C's, -A log pi(a | s) and 1/2 (G - V)^2. On the whole replay it adds self-imitation,
--(R - V)+ log pi(a | s) and 1/2 ((R - V)+)^2, with the Monte-Carlo return R. Actions that did better than expected are repeated;
+-(R - V)+ log pi(a | s) and 1/2 ((R - V)+)^2, with the Monte-Carlo return R and (x)+ = max(x, 0). Actions that did better than expected are repeated;
 other samples change neither policy nor values. The original draws samples in proportion to (R - V)+ and corrects with weights.
 Here all samples are drawn alike, which has the same expected gradient.
 """
@@ -32,7 +32,7 @@ class SILConfig(LearnerConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.imitation < 0.0:
-            raise ValueError("imitation must not be negative")
+            raise ValueError(f"imitation must be 0 or above, found {self.imitation:g}")
 
     def create(
         self, networks: Networks, generator: torch.Generator, distributed: DistributedContext = SINGLE_PROCESS
@@ -47,7 +47,10 @@ class SIL(WeightedRegression):
     config: SILConfig
 
     def update(self, replay: Replay, critic_only: bool = False) -> dict[str, float]:
-        """Fit the policy by one regression: A2C on the newest iteration, and self-imitation on the whole replay."""
+        """Fit the policy by one regression: A2C on the newest iteration, and self-imitation on the whole replay.
+
+        Returns metrics. The critic is fitted before.
+        """
         slots, obs = self.slots(replay), self.normalized(replay)
         newest = self.targets(replay, obs, replay.slots(replay.steps))
         critic_loss = self.fit_critic(obs, newest)
@@ -76,7 +79,7 @@ class SIL(WeightedRegression):
         return weights.positive(targets.advantage) / (targets.advantage[valid].std(unbiased=False) + 1e-5)
 
     def _loss_from_above(self, obs: Tensor, target: Tensor) -> Tensor:
-        """1/2 ((R - V)+)^2 in the critic's units, (1,): a value only rises."""
+        """1/2 ((R - V)+)^2 in the critic's units, (1,): only returns above the prediction count."""
         with self._autocast():
             prediction = self.critic.unscaled(obs)
         return 0.5 * (target - prediction.float()).clamp(min=0.0).square().mean().unsqueeze(0)

@@ -12,7 +12,7 @@ from mimic.rl.policy import PolicyConfig
 @ALGORITHMS.register("trpo")
 @dataclass(frozen=True)
 class TRPOConfig(BaselineConfig):
-    """Settings of TRPO; ``actor_lr`` and ``actor_batch`` are those of the critic, ``td_lambda`` is GAE's lambda."""
+    """Settings of TRPO; ``actor_lr`` and ``actor_batch`` are of the critic's fit alone, ``td_lambda`` is GAE's lambda."""
 
     package: ClassVar[str] = "sb3_contrib"
     class_name: ClassVar[str] = "TRPO"
