@@ -65,7 +65,7 @@ def test_a_run_whose_episodes_cannot_be_resumed_says_that_they_begin_anew(tmp_pa
         ("train --task Hopper-v5 --from cartwheel", "--from starts from the controller of a clip"),
         ("evaluate --task Hopper-v5 --controller nowhere", "no controller 'nowhere'; give a run of `train --task`"),
         ("evaluate --task Hopper-v5 --controller nowhere --push", "--push is for clips"),
-        ("train --task Hopper-v5 --set awr.update.clip_values=true", "clip_values is for rewards in"),
+        ("train --task Hopper-v5 --set awr.update.clip_values=true", "keep clip_values for rewards in"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words, message, capsys, tmp_path, monkeypatch):
