@@ -32,7 +32,10 @@ _BAR = 0.98  # of the expert's return
 
 
 def clone(name: str, out: Path, transitions: int, std: float, updates: int) -> dict[str, Any]:
-    """Collect, clone and evaluate; a row of the table. Times are of this machine as it was, CPU seconds of all threads."""
+    """Record the controller ``name``, clone and evaluate it; return a row of the table.
+
+    Times are CPU seconds of all threads, and depend on this machine's load.
+    """
     expert = load_controller(name)
     file, folder = out / f"{name}.npz", out / name
     begin = time.process_time()
@@ -65,14 +68,14 @@ def _collect(expert: Controller, file: Path, transitions: int, std: float) -> in
 
 
 def _cloning_run(expert: Controller, file: Path) -> RunConfig:
-    """A run of ``bc`` in the expert's task, with fresh networks of the expert's sizes and no evaluation on the way."""
+    """A run of ``bc`` in the expert's task, with fresh networks of the expert's sizes and no evaluation during the run."""
     preset = load_preset("fast", ("trainer.evaluate_every=0", "trainer.tensorboard=false"))
     preset = dataclasses.replace(replace(preset, "num_envs", str(_ENVS)), policy=expert.policy.config)
     return run_of(TrackingTask(tuple(names_in(expert.clip)), expert.env_config), preset, "bc", data=(str(file),))
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """The table as Markdown, and how many rows reach the bar."""
+    """The table as Markdown, and below it how many clones reach 98 % of the expert's return."""
     lines = [
         "| controller | expert | clone | share | transitions | updates | collect [CPU-s] | fit [CPU-s] |",
         "|--|--|--|--|--|--|--|--|",

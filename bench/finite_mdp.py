@@ -1,4 +1,4 @@
-"""Random finite Markov decision processes, solved exactly: the ground of the laws of LAWER and of one iteration."""
+"""Random finite Markov decision processes, solved exactly, on which LAWER and a single weighted regression are tested."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,10 @@ _GREEDY = 1e-3  # temperature at which a weighted regression takes the best acti
 
 
 class FiniteMDP:
-    """Each action leads to three of 12 states at random; rewards are normal; float64."""
+    """An MDP with S states, A actions and float64 rewards (S, A) drawn from a normal distribution.
+
+    Each action leads to one of three states, with random probabilities.
+    """
 
     def __init__(self, seed: int) -> None:
         rng = torch.Generator().manual_seed(seed)
@@ -35,14 +38,14 @@ class FiniteMDP:
         return torch.linalg.solve(torch.eye(STATES).double() - GAMMA * transitions, (policy * self.reward).sum(1))
 
     def fixed_point(self, average: Callable[[Tensor], Tensor]) -> Tensor:
-        """V (S,) that ``average`` of its own Q (S, A) gives."""
+        """The V (S,) for which V = average(Q(V)), by iteration; ``average`` turns Q (S, A) into V (S,)."""
         value = torch.zeros(STATES, dtype=torch.float64)
         for _ in range(_SWEEPS):
             value = average(self.q_of(value))
         return value
 
     def best(self) -> Tensor:
-        """V* (S,)."""
+        """Optimal values V* (S,)."""
         return self.fixed_point(lambda q: q.amax(1))
 
     def lawer(self, tau: float) -> Tensor:
@@ -51,7 +54,7 @@ class FiniteMDP:
         return self.fixed_point(lambda q: softmax_average(q, uniform, 1.0 / tau))
 
     def behaviour(self, temperature: float) -> Tensor:
-        """A soft-max policy (S, A) over Q*."""
+        """The soft-max policy (S, A) over the optimal Q: proportional to exp(Q* / temperature)."""
         return (self.q_of(self.best()) / temperature).softmax(1)
 
     def regress(self, policy: Tensor, temperature: float = _GREEDY) -> Tensor:

@@ -34,7 +34,7 @@ def negative_rewards() -> None:
 
 
 def one_iteration() -> None:
-    """How often one weighted regression on a behaviour's data is optimal, and how many iterations it takes."""
+    """How often one weighted regression on a policy's data gives an optimal policy, and how many regressions it takes."""
     print(
         "| temperature of the behaviour | gap before | gap after one | one is optimal | iterations until all are optimal |"
     )
@@ -56,7 +56,7 @@ def one_iteration() -> None:
 
 
 def lawer() -> None:
-    """How far LAWER's values are from the optimal ones."""
+    """How far LAWER's values are below the optimal ones, for several inverse temperatures tau."""
     print("| tau | largest V* - V over 10 processes |")
     for tau in (1.0, 4.0, 16.0, 64.0, 256.0):
         gaps = [float((mdp.best() - mdp.lawer(tau)).max()) for mdp in map(FiniteMDP, range(10))]
@@ -64,7 +64,7 @@ def lawer() -> None:
 
 
 def exponential_and_filter() -> None:
-    """One regression of a Gaussian on r = -(a - m)^2, its mean m behind by one std: how far it moves, on how many samples."""
+    """How far one weighted regression moves a Gaussian policy on r = -(a - m)^2, with m one or three std from its mean."""
     action = torch.randn(400_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     functions: dict[str, Callable[[Tensor], Tensor]] = {
         "cloning: 1": uniform,
@@ -98,7 +98,7 @@ EXPERIMENTS: dict[str, Callable[[], None]] = {
 
 
 def main(names: Sequence[str]) -> int:
-    """Print the experiments of these names, all if there are none."""
+    """Print the experiments ``names``, or all if ``names`` is empty; return the exit code 0."""
     for name in names or EXPERIMENTS:
         if name not in EXPERIMENTS:
             raise InputError(f"no experiment '{name}'; {nearest(name, EXPERIMENTS)}")

@@ -22,7 +22,7 @@ class Diagnosis:
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """Convert the diagnosis to numbers, lists and dictionaries."""
+        """Return the diagnosis as dictionaries, lists, texts and numbers, ready for JSON."""
         e, trial = self.evidence, self.evidence.trial
         keys = ("explained_variance", "ess", "kl", "std", "actor_lr", "critic_lr", "episode_length", "episode_return")
         return {
@@ -41,7 +41,7 @@ class Diagnosis:
         }
 
     def text(self) -> str:
-        """Write the diagnosis as text for a terminal."""
+        """Return the diagnosis as text for a terminal, several lines."""
         parts = [_headline(self.evidence), *self.evidence.notes]
         trial = self.evidence.trial
         if trial:
@@ -62,7 +62,7 @@ class Diagnosis:
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
-    """Apply all rules to the evidence."""
+    """Apply all rules to the evidence, and return the faults found."""
     return Diagnosis(evidence, findings(evidence))
 
 

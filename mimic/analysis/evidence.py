@@ -72,7 +72,7 @@ class RunEvidence:
 
     @property
     def section(self) -> str:
-        """The prefix of the algorithm's settings for ``--set``."""
+        """The prefix of the algorithm's settings for ``--set``, which is its name, such as "awr"."""
         return self.config.algorithm.name
 
     @property
@@ -86,7 +86,7 @@ class RunEvidence:
         return self.config.algorithm.rollout
 
     def usual(self, key: str) -> Any:
-        """Return the usual preset's value of an algorithm's setting, such as ``update.gamma``; None if it has none."""
+        """Return an algorithm setting's value, such as ``update.gamma``, in the preset `usual_preset`; None if it has none."""
         found: Any = load_preset(usual_preset(self.config)).algorithm(self.config.algorithm.name)
         for part in key.split("."):
             found = getattr(found, part, None)
@@ -143,19 +143,21 @@ def _trial(run: Path, config: RunConfig, episodes: int, threads: int) -> Trial:
     path = checkpoint.latest(run / CHECKPOINTS).path
     controller = load_controller(path)
     if controller.clip != config.task.title:
-        raise CheckpointError(f"{path}: trained on '{controller.clip}', but the run is of '{config.task.title}'")
+        raise CheckpointError(
+            f"{path}: this checkpoint is of '{controller.clip}', but {CONFIG_FILE} names '{config.task.title}'"
+        )
     env = controller.with_episodes_of(TRIAL_S).make_env(episodes, seed=_TRIAL_SEED, threads=threads)
     falls = FallMetric(env)
     return Trial(path, evaluate(env, controller.policy.mean, extra=[falls]), falls.falls())
 
 
 def usual_preset(run: RunConfig) -> str:
-    """Return the name of the preset that runs of this kind of task use by default."""
+    """Return the name of the default preset: "gym" for tasks of Gymnasium, "fast" for clips."""
     return "gym" if run.task.name == "gymnasium" else "fast"
 
 
 def changed_settings(run: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Return the settings that differ from the usual preset.
+    """Return the settings that differ from the default preset, `usual_preset`.
 
     Each dotted key, as ``--set`` takes it, maps to the pair (value in this run, value in the preset).
     """

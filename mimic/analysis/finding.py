@@ -23,7 +23,7 @@ class Finding:
     certainty: float
 
     def lines(self, number: int) -> list[str]:
-        """Write the finding as text with the given number; each remedy is a line."""
+        """Return the finding as lines of text: its ``number``, fault and certainty first, then a line per remedy."""
         sure = next(word for least, word in _SURE if self.certainty >= least)
         return [
             f"{number}. {self.fault.capitalize()} ({sure}). {self.what}",

@@ -49,7 +49,7 @@ class TaskDiagnosis:
     findings: list[Finding]
 
     def to_json(self) -> dict[str, Any]:
-        """Convert the diagnosis to numbers, lists and dictionaries."""
+        """Return the diagnosis as dictionaries, lists, texts and numbers, ready for JSON."""
         e = self.evidence
         return {
             "run": str(e.run),
@@ -65,7 +65,7 @@ class TaskDiagnosis:
         }
 
     def text(self) -> str:
-        """Write the diagnosis as text for a terminal."""
+        """Return the diagnosis as text for a terminal, several lines."""
         parts = [_headline(self.evidence), *self.evidence.notes, "", "WHAT IS AT FAULT"]
         parts += [line for number, finding in enumerate(self.findings, 1) for line in finding.lines(number)]
         if not self.findings:
@@ -78,7 +78,7 @@ class TaskDiagnosis:
 
 
 def diagnose_task(evidence: TaskEvidence) -> TaskDiagnosis:
-    """Apply all rules of tasks to the evidence."""
+    """Apply all rules of tasks to the evidence, and return the faults found."""
     found = [finding for rule in TASK_RULES if (finding := rule(evidence)) is not None]
     return TaskDiagnosis(evidence, sorted(found, key=lambda finding: -finding.certainty))
 

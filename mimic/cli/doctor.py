@@ -24,7 +24,7 @@ _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]miss
 
 
 class Check(TypedDict):
-    """The result of one check: its ``topic`` and ``state``, the facts ``found``, and a remedy to ``do`` ('' if none)."""
+    """The result of one check: its ``topic``, its ``state``, the fact ``found``, and in ``do`` the remedy, '' if none."""
 
     topic: str
     state: State
@@ -33,9 +33,10 @@ class Check(TypedDict):
 
 
 def doctor() -> dict[str, Any]:
-    """Run all checks: ``{"healthy": bool, "findings": [Check, ...], "versions": {...}}``, ready for JSON.
+    """Run all checks and return ``{"healthy", "findings", "versions"}``, ready for JSON.
 
-    The machine is healthy if ``--clip NAME`` has everything it needs.
+    ``healthy`` is true if no check is "missing", so that ``run --clip NAME`` can work. ``findings`` is a list of `Check`, and
+    ``versions`` maps each package to its version.
     """
     topics: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("python", _python),

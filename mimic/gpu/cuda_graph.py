@@ -142,5 +142,7 @@ class GraphedCallable(Generic[T]):
             function = self._function.func if isinstance(self._function, partial) else self._function
             name = getattr(function, "__qualname__", function)
             cause = error.__context__ or error  # the error inside the capture says more than the failed capture
-            warnings.warn(f"{name} is not captured as a CUDA graph, and slower without: {cause}", stacklevel=3)
+            warnings.warn(
+                f"{name} cannot be captured as a CUDA graph and runs directly, which is slower: {cause}", stacklevel=3
+            )
         return self._backend is not None

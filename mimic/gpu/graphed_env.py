@@ -27,7 +27,7 @@ class SteppedEnv(Protocol[S_co]):
         """Start a new episode in every environment, and return the observations (N, D)."""
 
     def step(self, action: Tensor) -> S_co:
-        """Do one control step with ``action`` (N, A)."""
+        """Do one control step with ``action`` (N, A); return observations, rewards and ends of the N episodes."""
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return copies of all tensors that later steps depend on."""
@@ -54,7 +54,7 @@ class StagedEnv(SteppedEnv[S_co], Protocol[S_co]):
         """Do the physics of a step."""
 
     def finish_step(self) -> S_co:
-        """Do the part of a step after the physics, and return the result of the step."""
+        """Do the part of a step after the physics, and return observations, rewards and ends."""
 
 
 class GraphedEnv(Generic[S]):
@@ -80,7 +80,10 @@ class GraphedEnv(Generic[S]):
         self.finish_step = GraphedCallable(self.env.finish_step, self._backend)
 
     def step(self, action: Tensor) -> S:
-        """Do one control step with ``action`` (N, A)."""
+        """Do one control step with ``action`` (N, A); return what ``env.finish_step`` returns.
+
+        The next step overwrites its tensors.
+        """
         self.apply_action(action)
         self.env.simulate()
         return self.finish_step()

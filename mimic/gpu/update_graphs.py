@@ -52,7 +52,10 @@ class UpdateGraphs:
         return self._gradients[key](*batch)
 
     def step(self, function: Callable[[Tensor], None], norm: Tensor) -> None:
-        """Call ``function(norm)``, which is captured as a graph at the first call."""
+        """Call ``function(norm)``; on a GPU it is captured as a graph after some calls, and then replayed.
+
+        All calls must pass the same ``function``.
+        """
         if self._stepper is None:
             self._stepper = GraphedCallable(function, self._backend)
         self._stepper(norm)

@@ -57,13 +57,19 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         self.action_space = batch_space(self.single_action_space, num_envs)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """Restart every episode; ``options={"start_times": (N,) seconds}`` sets the times in the clip."""
+        """Restart every episode; return observations (N, D) and an empty dictionary.
+
+        ``options={"start_times": (N,) seconds}`` sets the times in the clip.
+        """
         super().reset(seed=seed)
         _reseed(self, seed)
         return _array(self.env.reset(_start_times(self.env, options))), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
-        """Do one control step. Where an episode ended, ``infos["final_obs"]`` holds the episode's last observation."""
+        """Do one control step; return observations (N, D), rewards, terminated, truncated (N,) each, and infos.
+
+        Where an episode ended, ``infos["final_obs"]`` holds its last observation, and the observation is the next episode's.
+        """
         self._samples += self.num_envs
         self.env.set_progress(self._samples)
         step = self.env.step(_action(actions, self.action_space, self.env.device))
@@ -98,7 +104,10 @@ class GymTracking(gymnasium.Env[Array, Array]):
         self._reward: float | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Array, dict[str, Any]]:
-        """Start an episode; ``options={"start_times": [seconds]}`` sets the time in the clip."""
+        """Start an episode; return its observation (D,) and an empty dictionary.
+
+        ``options={"start_times": [seconds]}`` sets the time in the clip.
+        """
         super().reset(seed=seed)
         _reseed(self, seed)
         obs = _array(self.env.reset(_start_times(self.env, options)))[0]
@@ -108,7 +117,10 @@ class GymTracking(gymnasium.Env[Array, Array]):
         return obs, {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
-        """Do one control step."""
+        """Do one control step; return observation (D,), reward, terminated, truncated and info.
+
+        ``info`` holds each term of the reward, and the reason "end" if the episode ended.
+        """
         self._samples += 1
         self.env.set_progress(self._samples)
         step = self.env.step(_action(action, self.action_space, self.env.device)[None])
@@ -162,7 +174,7 @@ def _make(clip: str, num_envs: int, config: EnvConfig | None, training: bool, th
 
 
 def _spaces(env: TrackingEnv) -> tuple[Box, Box]:
-    """Return observation and action space of one environment; the configuration bounds the actions."""
+    """Return observation and action space of one environment; actions have the bounds ``env.action_low`` and ``_high``."""
     observation = Box(-np.inf, np.inf, (env.obs_dim,), np.float32)
     return observation, Box(_array(env.action_low), _array(env.action_high), (env.act_dim,), np.float32)
 

@@ -19,10 +19,10 @@ class Cell:
     Attributes:
         task: a Gymnasium id, or the name of a clip.
         algorithm: the name of the variant.
-        seeds, samples: None where a source does not say.
-        std: None for one seed, and where a source does not say.
-        source: whether we ran it or quote it.
-        origin: where a quoted cell is from; of ours the panel's title.
+        seeds, samples: number of seeds, and of samples per run; None where the source does not state them.
+        std: standard deviation over seeds; None for one seed, and where the source does not state it.
+        source: "run" for a result of mimic, "quoted" for a published one.
+        origin: the publication of a quoted cell; for a run, the title of its panel.
     """
 
     task: str
@@ -35,12 +35,12 @@ class Cell:
     origin: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The cell as the JSON file has it."""
+        """Return the fields by name, as the JSON file of `paper` holds them."""
         return dict(vars(self))
 
 
 def run_cells(plan: Plan, out: Path) -> list[Cell]:
-    """The cells that have a result in ``out``; of some seeds, if not all have one."""
+    """Return the cells with results in ``out``; each averages the seeds that have finished."""
     cells = []
     for panel in plan.panels:
         for variant in panel.variants:
@@ -54,7 +54,7 @@ def run_cells(plan: Plan, out: Path) -> list[Cell]:
 
 
 def quoted_cells(table: str) -> list[Cell]:
-    """Published cells of a table or figure."""
+    """Return the published cells for the table or figure named ``table``; empty if none are stored."""
     cells = []
     for part in yaml.safe_load(_QUOTED.read_text(encoding="utf-8")):
         if table not in part["tables"]:

@@ -20,7 +20,7 @@ _MORE = {"sb3-ppo": 10.0, "trpo": 7.0, "sac": 255.0, "td3": 255.0, "ddpg": 245.0
 
 
 def hours(jobs: Iterable[Job], out: Path) -> float:
-    """Hours that the rest of ``jobs`` takes, one after another."""
+    """Return the hours that the unfinished part of ``jobs`` takes, one run after another."""
     return sum(_minutes(job, out) for job in jobs) / 60.0
 
 

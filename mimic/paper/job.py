@@ -68,7 +68,10 @@ class Job:
         return run
 
     def begun(self, out: Path) -> RunConfig | None:
-        """The run as it began in ``out``; None if it has not. Raises InputError if it began with other settings."""
+        """Return the configuration with which the run began in ``out``; None if it has not begun.
+
+        Raises InputError if that differs from today's settings.
+        """
         folder = out / self.folder
         if not (folder / "config.json").exists():
             return None
@@ -84,7 +87,7 @@ class Job:
         return [(row["samples"], row[key]) for row in rows if row.get(key) is not None]
 
     def result(self, out: Path) -> float | None:
-        """The return after ``samples`` samples; None if the run has not come so far."""
+        """The return at the first evaluation after ``samples`` samples; None if the run has not come so far."""
         return next((score for samples, score in self.curve(out) if samples >= self.samples), None)
 
     def progress(self, out: Path) -> tuple[int, float]:
@@ -97,6 +100,6 @@ CLIP_PRESETS = {"cartwheel": "fast", "spinkick": "fast", "canter": "feet", "trot
 
 
 def _learned(run: RunConfig) -> str:
-    """The parts of a configuration that change what is learned, as text."""
+    """Return the settings that influence learning, as text for comparison."""
     data: dict[str, Any] = run_to_dict(run)
     return json.dumps({key: value for key, value in data.items() if key not in _FREE}, sort_keys=True, default=list)

@@ -33,7 +33,7 @@ def run_missing(
     for number, job in enumerate(missing, 1):
         minutes = 0.0 if end is None else (end - time.monotonic()) / 60.0
         if end is not None and minutes <= 0.0:
-            say(f"the time is up; {len(missing) - number + 1} runs are left: the same command goes on with them")
+            say(f"the time is up; {len(missing) - number + 1} runs are left. Repeat the command to go on with them")
             return False
         say(f"[{number} of {len(missing)}] {job.folder}, {job.samples:g} samples")
         try:

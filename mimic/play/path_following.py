@@ -68,7 +68,10 @@ class PathFollower:
         return float(distance)
 
     def choose(self, over: Tensor) -> Tensor:
-        """Return the next clip (N,) of every environment; this method is the tracker's ``clip_selector``."""
+        """Return the next clip (N,) of every environment: the tracker calls this as its ``clip_selector``.
+
+        ``over`` (N,): which environments' cycles have ended. All get the clip chosen for the first environment.
+        """
         start, clock = self._env.sim.root_pos_w[0, :2].double().cpu(), self._env.tracker
         self.place(start)
         now = clock.current  # the cycle that has ended
@@ -79,7 +82,10 @@ class PathFollower:
         return torch.full_like(over, int(self._plans[best, 0]))
 
     def _cost(self, start: Tensor, heading: Tensor) -> Tensor:
-        """Return the cost (plans,) of each plan: squared errors of position and direction against the path."""
+        """Return the cost (plans,) of each plan, squared errors of position and direction against the path [m^2].
+
+        Plans begin at ``start`` (2,) [m] in the direction ``heading`` [rad].
+        """
         place, facing = start.expand(len(self._plans), 2), heading.expand(len(self._plans))
         passed = torch.full((len(self._plans),), self.travelled)
         cost = torch.zeros(len(self._plans), dtype=torch.float64)

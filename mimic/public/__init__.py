@@ -31,7 +31,7 @@ from retarget.retarget_file import RetargetResult, retarget_file
 
 
 def load_preset(name: str = "fast", *settings: str) -> Preset:
-    """Load a preset by its name or its path.
+    """Load a preset by its name or its path; return the settings of a training run.
 
     Args:
         name: a preset that ships, or a YAML file.
@@ -51,7 +51,7 @@ def retarget(
     reading: ReadOptions | None = None,
     joint_map: str | Path | None = None,
 ) -> RetargetResult:
-    """Retarget a motion file onto a character and write the clip.
+    """Retarget a motion file onto a character and write the clip; return the clip with its quality report.
 
     Args:
         file: a motion file of any format, or the name of a clip.
@@ -109,12 +109,12 @@ def train(
     threads: int = 0,
     resume: bool = False,
 ) -> TrainResult:
-    """Train a controller.
+    """Train a controller; return the samples done, the reason to stop, and the folders of checkpoints.
 
     Args:
         clip: a name, a path, or ``a+b`` for several.
         out: folder of the run.
-        samples: number of samples of the whole run at which to stop; 0 is no limit.
+        samples: number of samples (transitions, over all environments) of the whole run at which to stop; 0 is no limit.
         minutes: number of minutes of this call after which to stop; 0 is no limit.
         preset: the settings of the run. A resumed run ignores ``preset``, ``algorithm``, ``seed``, ``engine``, ``device``
             and ``start_from``.
@@ -146,7 +146,7 @@ def train(
 def evaluate(
     controller: str | Path | Controller, episodes: int = 32, seconds: float = 20.0, **setup: Any
 ) -> ControllerEvaluation:
-    """Evaluate a controller without training aids.
+    """Evaluate a controller without training aids; return its scores.
 
     Args:
         controller: a controller, a name, or the folder of a run or a controller.

@@ -68,7 +68,7 @@ class Controller:
         return replace(self, spec=replace(self.spec, clip=clip))
 
     def _check_new(self, clip: str) -> None:
-        """Raise InputError unless this can do a clip that it was not trained on."""
+        """Raise InputError unless the controller can do ``clip``, on which it was not trained."""
         if not self.has_library:
             raise InputError(f"{self.path}: does not have the clip '{clip}'; {nearest(clip, self.clips)}")
         character = load_clip(clip).character
@@ -190,7 +190,7 @@ def read_cost(path: Path) -> TrainingCost:
 
 
 def total_training_cost(controller: Controller) -> TrainingCost:
-    """Return samples and hours of a controller's run, of its teachers, and of the controller from which it started."""
+    """Return the sum of samples and hours over a controller's run, its teachers, and the controller it started from."""
     own, begun_with = training_cost(controller), controller.spec.begun_with
     before = [*(controller.spec.teachers or ()), *([begun_with] if begun_with else [])]
     samples = own.samples + sum(one.samples for one in before)

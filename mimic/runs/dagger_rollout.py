@@ -28,10 +28,10 @@ class Labelled:
 class DaggerRollout:
     """Steps the environments of a library of clips, with teachers and student, and collects the teachers' actions.
 
-    The reward of a state is its weight, because a teacher's action far from its clip is unreliable.
+    The weight of a state is the last step's reward, because far from its clip a teacher's action is unreliable.
 
     Attributes:
-        shares: divides the environments among the clips; only falls of the student without noise count.
+        shares: divides the environments among the clips, by falls of the student when it acts without noise.
     """
 
     def __init__(self, env: TrackingEnv, teachers: Teachers, seed: int):

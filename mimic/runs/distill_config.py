@@ -49,9 +49,11 @@ class DistillConfig:
             self.save_rounds,
         )
         if min(counts) < 1:
-            raise ValueError("numbers of environments, steps, rounds, updates and demonstrations must be at least 1")
+            raise ValueError(
+                "num_envs, first_steps, rounds, steps, updates, capacity and save_rounds must be at least 1"
+            )
         if not 0.0 <= self.teacher_share <= 1.0:
-            raise ValueError("teacher_share must be from 0 to 1")
+            raise ValueError(f"teacher_share must be from 0 to 1, found {self.teacher_share:g}")
 
     @classmethod
     def for_clips(cls, count: int, seed: int = 0) -> "DistillConfig":

@@ -87,7 +87,9 @@ def run_to_dict(run: RunConfig) -> dict[str, Any]:
 def run_from(data: Any, where: str) -> RunConfig:
     """Read the content of ``config.json``. Raises ConfigError or InputError; the message begins with ``where``."""
     if not isinstance(data, dict):
-        raise ConfigError(f"{where}: expected an object with the keys task, algorithm and engine")
+        raise ConfigError(
+            f"{where}: expected an object with the keys task, algorithm and engine, found {type(data).__name__}"
+        )
     data = _upgraded(data, where) if "preset" in data else data
     task, algorithm, engine = (_typed(data.get(key), f"{where}.{key}") for key in ("task", "algorithm", "engine"))
     plain = {key: value for key, value in data.items() if key not in ("task", "algorithm", "engine")}
@@ -117,7 +119,7 @@ def read_run(out: Path) -> RunConfig:
 
 @dataclass(frozen=True)
 class _Plain:
-    """The fields of a run that need no registry."""
+    """The fields of `RunConfig` whose classes are fixed, unlike those of task, algorithm and engine."""
 
     seed: int
     num_envs: int

@@ -59,14 +59,18 @@ def _check(teachers: Sequence[Controller], character: str | None) -> None:
     for one in teachers:
         one.check_clips_are_here()
         if len(names_in(one.clip)) > 1:
-            raise InputError(f"{one.path}: was trained on several clips; a teacher must have one clip")
+            raise InputError(f"{one.path}: was trained on '{one.clip}'; choose a teacher with one clip")
         if clips.count(one.clip) > 1:
-            raise InputError(f"--from: two teachers have the clip '{one.clip}'")
+            raise InputError(f"--from: two teachers have the clip '{one.clip}'; name one of them")
         if one.spec.character != (character or first.spec.character):
             raise InputError(
                 f"{one.path}: is for character '{one.spec.character}', not '{character or first.spec.character}'"
             )
         if one.env_config.action != first.env_config.action or one.env_config.reward != first.env_config.reward:
-            raise InputError(f"{one.path}: has another env.action or env.reward than {first.path}; teachers must agree")
+            raise InputError(
+                f"{one.path}: its settings env.action or env.reward differ from those of {first.path}; choose teachers with equal settings"
+            )
         if one.env_config.repair != first.env_config.repair:
-            raise InputError(f"{one.path}: has another env.repair than {first.path}; teachers must agree")
+            raise InputError(
+                f"{one.path}: its settings env.repair differ from those of {first.path}; choose teachers with equal settings"
+            )

@@ -43,7 +43,7 @@ from mimic.sim import simulation_device
 
 @dataclass(frozen=True)
 class StopCriteria:
-    """When a call of `train` stops: at ``samples`` of the whole run, or ``minutes`` after the call; 0 is no limit."""
+    """When a call of `train` stops: at ``samples`` transitions of the whole run, or ``minutes`` after the call; 0 is no limit."""
 
     samples: int = 0
     minutes: float = 0.0
@@ -57,7 +57,7 @@ def train(
     progress: Progress | None = None,
     resume: bool = False,
 ) -> TrainResult:
-    """Train until the stop criteria are met or a signal arrives.
+    """Train until the stop criteria are met or a signal arrives; return how the run ended.
 
     Args:
         run: the run to train; to resume one, the result of `read_run` in ``out``.
@@ -141,7 +141,7 @@ def check_data(algorithm: str, use: DataUse, files: Sequence[object]) -> None:
 
 
 def check_installed(update: LearnerConfig) -> None:
-    """Raise InputError if the algorithm is of a library that is not installed."""
+    """Raise InputError if the algorithm needs a library that is not installed."""
     if isinstance(update, BaselineConfig):
         require_package(update.package, "baselines")
 

@@ -133,4 +133,4 @@ def test_the_policy_of_another_clip_is_not_evaluated(runs, tmp_path):
     (run / "config.json").write_text(json.dumps(config | {"task": config["task"] | {"clips": ["spinkick"]}}))
     clip_or_skip("spinkick")
     evidence = gather(run, episodes=4, threads=1)
-    assert evidence.trial is None and "trained on 'cartwheel', but the run is of 'spinkick'" in evidence.notes[0]
+    assert evidence.trial is None and "is of 'cartwheel', but config.json names 'spinkick'" in evidence.notes[0]

@@ -169,7 +169,7 @@ def _changed(path, **changes):
         ({"obs": None, "end": None}, r"holds no episodes \(obs, end missing\)"),
         ({"obs": np.zeros(3)}, "obs is 3 float64, expected anyxany numbers"),
         ({"obs": np.full((7, 3), np.nan)}, r"obs is not finite at index \(0, 0\)"),
-        ({"obs": np.zeros((7, 3))}, "obs has 7 rows; it needs 133"),
+        ({"obs": np.zeros((7, 3))}, "obs has 7 rows; it needs 136"),
         ({"obs": np.array([[object()]], dtype=object)}, r"holds no episodes \(obs missing\)"),
         ({"reward": np.full(133, 1e300)}, "reward holds numbers beyond"),
         ({"length": np.array([1.5])}, "length is float64, expected whole numbers"),

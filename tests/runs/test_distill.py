@@ -145,7 +145,7 @@ def test_a_folder_that_holds_a_run_is_left_alone(run):
     [
         ("walk-authored,walk-authored", None, "two teachers have the clip 'walk-authored'"),
         ("walk-authored,cartwheel", None, "is for character 'humanoid', not 'dog'"),
-        ("walk-authored,steer", None, "was trained on several clips; a teacher must have one clip"),
+        ("walk-authored,steer", None, "; choose a teacher with one clip"),
         ("walk-autored", None, "no controller 'walk-autored'"),
         ("all", "cow", "no controller that ships is for character 'cow'"),
     ],

@@ -15,7 +15,7 @@ _STEPS = 1000  # and about so many control steps of each: whole episodes oversho
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play whole episodes until there are enough transitions, and write them."""
+    """Play whole episodes until there are --transitions transitions, and write them to the file --out."""
     num_envs = max(1, min(_MAX_ENVS, args.transitions // _STEPS))
     policy, env, title = _of_task(args, num_envs) if args.task else _of_clip(args, num_envs)
     if args.std is not None:

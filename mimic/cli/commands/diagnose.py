@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say in words why a run does not learn."""
+    """Print why a run does not learn, and what to try."""
     diagnosis = _of_task(args) if config_of(args.run).task.name == "gymnasium" else _of_clip(args)
     show(diagnosis.text())
     if args.json:
