@@ -119,7 +119,7 @@ def test_settings_change_one_value_each():
         ("fast", ("env.observation.target_steps=[]",), "one or more numbers of control steps"),
         ("fast", ("env.observation.target_steps=[-1]",), "one or more numbers of control steps"),
         ("fast", ("env.evaluation_s=0",), "evaluation_s must be above 0"),
-        ("fast", ("policy.output_scale=-1",), "output_scale not below"),
+        ("fast", ("policy.output_scale=-1",), "output_scale -1 not below"),
     ],
 )
 def test_a_mistake_names_what_would_have_worked(name, settings, message):
