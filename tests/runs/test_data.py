@@ -34,7 +34,7 @@ def test_collect_writes_whole_episodes_with_what_they_are_of(recorded):
     assert found.about["task"] == "CartPole-v1" and found.about["std"] == 0.0
 
 
-@pytest.mark.parametrize("algorithm", ["bc", "marwil", "rwr"])
+@pytest.mark.parametrize("algorithm", ["bc", "marwil", "rwr", "lawer"])
 def test_offline_algorithms_learn_from_the_files_alone_and_resume_to_the_bit(recorded, tmp_path, algorithm):
     files = ["--data", str(recorded / "a.npz"), str(recorded / "b.npz")]
     total = sum(read_episodes(recorded / name).reward.numel() for name in ("a.npz", "b.npz"))
