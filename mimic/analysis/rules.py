@@ -1,7 +1,7 @@
 """Rules about runs that do not learn: one function per fault, and the table of all of them.
 
 A rule takes the evidence and returns a finding, or None if the evidence does not show its fault. To add a rule, write the
-function, here or in the file of its kind, and put it into ``RULES``. Beyond its threshold no run has ever learned; the
+function, here or in the file of its kind, and put it into ``RULES``. No run beyond a rule's threshold has ever learned. The
 certainty in [0, 1] says how far beyond it the run is.
 """
 

@@ -195,7 +195,9 @@ def _start_times(env: TrackingEnv, options: dict[str, Any] | None) -> torch.Tens
             raise ValueError(f"unknown reset option '{key}'; {nearest(key, ['start_times'])}")
     times = torch.as_tensor(options["start_times"], dtype=torch.float64, device=env.device)
     if times.shape != (env.num_envs,) or not bool(((times >= 0) & (times < env.motion.duration)).all()):
-        raise ValueError(f"start_times must be {env.num_envs} numbers from 0 up to {env.motion.duration:.3f} s")
+        raise ValueError(
+            f"start_times must be {env.num_envs} numbers, each from 0 to below {env.motion.duration:.3f} s"
+        )
     return times
 
 

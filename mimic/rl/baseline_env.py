@@ -31,7 +31,7 @@ class LibraryEnv(LibraryVecEnv):  # type: ignore[misc]
         return self.env.reset().cpu().numpy().copy()
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Keep the actions (N, A), or choices (N,), for `step_wait`."""
+        """Store the actions (N, A), or the numbers of choices (N,), until `step_wait` does the step."""
         self._actions = torch.from_numpy(actions.reshape(self.num_envs, -1)).to(self.env.device, torch.float32)
 
     def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:

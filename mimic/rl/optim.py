@@ -19,7 +19,7 @@ _MAX_FAILURES_IN_A_ROW = 3
 
 
 class LearnerDiverged(RuntimeError):
-    """Loss or gradient was not finite several times in a row; the last checkpoint is from before."""
+    """Loss or gradient was not finite several times in a row; the last checkpoint was saved before."""
 
     exit_code = 3
 

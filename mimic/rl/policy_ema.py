@@ -24,7 +24,7 @@ class PolicyEMA:
 
     @torch.no_grad()
     def update(self, policy: Policy) -> None:
-        """Take a step of 1 - decay towards ``policy``."""
+        """Move each weight of the average by the share 1 - decay towards that of ``policy``."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates)) if self.warm_up else self.decay
         self.updates += 1
         for weight, new_weight in zip(self.policy.parameters(), policy.parameters(), strict=True):

@@ -53,7 +53,10 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         if min(self.samples, self.minutes, self.evaluate_every, self.checkpoint_minutes) < 0:
-            raise ValueError("samples, minutes, evaluate_every and checkpoint_minutes must not be negative")
+            raise ValueError(
+                f"samples {self.samples}, minutes {self.minutes:g}, evaluate_every {self.evaluate_every} and "
+                f"checkpoint_minutes {self.checkpoint_minutes:g} must be 0 or above"
+            )
         if (
             self.keep_checkpoints < 1
             or self.critic_warmup_iterations < 0

@@ -46,7 +46,7 @@ class Preset:
 
     def __post_init__(self) -> None:
         if not 1 <= self.num_envs <= 1_000_000:
-            raise ValueError("num_envs must be from 1 to 1,000,000")
+            raise ValueError(f"num_envs must be from 1 to 1,000,000, found {self.num_envs}")
 
     def algorithm(self, name: str) -> AlgorithmConfig:
         """Return the settings of the algorithm ``name``.

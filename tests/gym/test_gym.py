@@ -57,7 +57,7 @@ def test_reset_can_choose_the_moment_of_the_clip():
         {"start_times": [0.1, 0.2]},
         {"start_times": [np.nan]},
     ):
-        with pytest.raises(ValueError, match="start_times must be 1 numbers from 0"):
+        with pytest.raises(ValueError, match="start_times must be 1 numbers, each from 0"):
             env.reset(options=wrong)
     with pytest.raises(ValueError, match="unknown reset option 'start_time'; did you mean 'start_times'"):
         env.reset(options={"start_time": [0.1]})

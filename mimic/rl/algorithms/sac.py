@@ -1,4 +1,4 @@
-"""Soft actor-critic (Haarnoja et al. 2018) of stable-baselines3: maximum entropy, two critics, a tuned temperature."""
+"""Soft actor-critic (Haarnoja et al. 2018) of stable-baselines3: maximum entropy, two critics, and a temperature that is learned."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -27,7 +27,7 @@ class GymnasiumSettings:
 
     def __post_init__(self) -> None:
         if not 1 <= self.evaluation_episodes <= 10_000:
-            raise ValueError("evaluation_episodes must be from 1 to 10,000")
+            raise ValueError(f"evaluation_episodes must be from 1 to 10,000, found {self.evaluation_episodes}")
 
 
 @TASKS.register("gymnasium")

@@ -36,7 +36,7 @@ class TrackingTask:
 
     def __post_init__(self) -> None:
         if not self.clips:
-            raise ValueError("a tracking task needs at least one clip")
+            raise ValueError("a tracking task needs at least one clip, and its list of clips is empty")
 
     @property
     def title(self) -> str:
