@@ -110,8 +110,8 @@ def _frames(data: bytes, parameters: dict[str, Any], processor: int, name: str) 
     begin = (block - 1) * _BLOCK
     if not num_points or not math.isfinite(scale) or scale == 0 or not _BLOCK <= begin < len(data):
         raise ClipError(
-            f"{name}: the file states {num_points} points, a scale of {scale:g} and data at byte {begin}; "
-            f"neither may be 0, and the data must be within {len(data)} bytes"
+            f"{name}: {num_points} points of scale {scale:g}, data from byte {begin}; "
+            f"points and scale must not be 0, and the data begin between bytes {_BLOCK} and {len(data)}"
         )
     size = 4 if scale < 0 else 2
     there = (len(data) - begin) // (width * size)

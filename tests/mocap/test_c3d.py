@@ -81,8 +81,8 @@ def test_frame_counts():
         (b"\x02\x51" + bytes(2000), "not a C3D file .its second byte is not 80"),
         (b"\xf0\x50" + bytes(2000), "no parameters where the header says"),
         (c3d(POINTS, ("*1", "*2", "*3", "")), "has no labelled markers"),
-        (c3d(POINTS, LABELS)[:1024], "no data where the header says"),
-        (c3d(POINTS, LABELS, scale=0.0), "no scale"),
+        (c3d(POINTS, LABELS)[:1024], "the data begin between bytes 512 and 1024"),
+        (c3d(POINTS, LABELS, scale=0.0), "points of scale 0, data from byte 1024"),
         (c3d(POINTS, LABELS, rate=0.0), "state the frame rate, as in --fps"),
     ],
 )
