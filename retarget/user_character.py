@@ -18,7 +18,7 @@ _YAML = (".yaml", ".yml")
 def user_character(path: Path, folder: Path) -> Character:
     """Load the character of an MJCF, of a short YAML that names an MJCF, or of a complete character YAML.
 
-    An MJCF is converted to a character in ``folder / name``. A clip in ``folder`` finds its character there.
+    An MJCF is converted to a character in ``folder / name``. Clips name it by the path of its YAML.
 
     Raises:
         InputError: the MJCF cannot be converted.

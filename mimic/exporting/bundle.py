@@ -33,7 +33,8 @@ _COPIED = ("players", "samples")
 def export_bundle(controller: Controller, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
     """Write the bundle of a controller. Returns its path and its manifest.
 
-    Raises InputError if a package is missing or ``out`` holds something else.
+    Raises InputError if onnx is not installed, the controller cannot be exported, or folder ``out`` holds other files than
+    a bundle's.
     """
     path = out if not as_zip or out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
     if not as_zip:

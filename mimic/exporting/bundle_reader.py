@@ -8,6 +8,7 @@ import re
 import stat
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -25,7 +26,7 @@ _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/){0,4}[A-Za-z0-9_-][A-Za-z0
 
 
 class BundleError(InputError):
-    """A bundle is damaged, incomplete, of another version, or contradicts its manifest."""
+    """A bundle is damaged, incomplete, of another schema version, or contradicts its manifest."""
 
 
 class BundleReader(Protocol):
@@ -53,17 +54,19 @@ def read_bundle(path: Path) -> dict[str, bytes]:
     files = {MANIFEST: data}
     total = sum(size for size, _ in listed.values())
     if total > MAX_TOTAL or len(listed) > MAX_FILES:
-        raise BundleError(f"{path}: {len(listed)} files of {total} bytes are more than a bundle may have")
+        raise BundleError(
+            f"{path}: {len(listed)} files of {total} bytes; a bundle has up to {MAX_FILES} files of {MAX_TOTAL} bytes"
+        )
     for name in sorted(source.names() - {MANIFEST} - set(listed)):
-        raise BundleError(f"{path}: {name!r} is not in the manifest")
+        raise BundleError(f"{path}: {name!r} is not in the manifest; remove it")
     for name, (size, digest) in listed.items():
         if name not in source.names():
-            raise BundleError(f"{path}: {name} is missing")
+            raise BundleError(f"{path}: {name} is missing, though the manifest lists it")
         files[name] = source.read(name, size)
         if len(files[name]) != size:
-            raise BundleError(f"{path}: {name} is not {size} bytes long, as the manifest says")
+            raise BundleError(f"{path}: {name} is not {size} bytes long, as the manifest says; export again")
         if hashlib.sha256(files[name]).hexdigest() != digest:
-            raise BundleError(f"{path}: {name} is damaged (its sha256 is not the manifest's)")
+            raise BundleError(f"{path}: {name} is damaged (its sha256 is not the manifest's); export again")
     return files
 
 
@@ -71,7 +74,7 @@ def parse(data: bytes, name: str) -> Any:
     """Parse strict JSON. Raises BundleError for NaN, infinity, a number too large for a float, or a key given twice."""
 
     def refuse(token: str) -> NoReturn:
-        raise BundleError(f"{name}: {token[:20]} is not a number")
+        raise BundleError(f"{name}: {token[:20]} is no finite number of at most 20 digits")
 
     def finite(token: str) -> float:
         value = float(token)
@@ -83,7 +86,8 @@ def parse(data: bytes, name: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise BundleError(f"{name}: a key appears twice")
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+            raise BundleError(f"{name}: the key {twice[:40]!r} appears twice in one object")
         return found
 
     try:
@@ -95,10 +99,15 @@ def parse(data: bytes, name: str) -> Any:
 
 
 def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
-    """Return size and sha256 of each file that the manifest lists. Raises BundleError, for another version first."""
+    """Return size and sha256 of each file that the manifest lists.
+
+    Raises BundleError for another schema version, or for a list that is not valid.
+    """
     version = manifest.get("schema_version") if isinstance(manifest, Mapping) else None
     if version != SCHEMA_VERSION or isinstance(version, bool):
-        raise BundleError(f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}")
+        raise BundleError(
+            f"{path}: the manifest has schema version {version!r}, but this program reads {SCHEMA_VERSION}"
+        )
     files = manifest.get("files")
     if not isinstance(files, Mapping):
         raise BundleError(f"{path}: {MANIFEST} lists no files")
@@ -108,7 +117,7 @@ def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
         if not _NAME.fullmatch(name) or name == MANIFEST:
             raise BundleError(f"{path}: {name[:80]!r} is not a valid file name in a bundle")
         if type(size) is not int or not 0 <= size <= MAX_FILE or not isinstance(digest, str):
-            raise BundleError(f"{path}: {MANIFEST} has no valid size and sha256 of {name}")
+            raise BundleError(f"{path}: {MANIFEST} must give sha256 and size (0 to {MAX_FILE} bytes) of {name}")
         listed[name] = (size, digest)
     return listed
 
@@ -163,7 +172,7 @@ class _ZipReader:
             if not _NAME.fullmatch(entry.filename):
                 raise BundleError(f"{path}: {entry.filename[:80]!r} is not a valid file name in a bundle")
             if stat.S_ISLNK(entry.external_attr >> 16):
-                raise BundleError(f"{path}: {entry.filename} is a link")
+                raise BundleError(f"{path}: {entry.filename} is a link; a bundle has files only")
 
     def names(self) -> set[str]:
         """Return the names of all files in the archive."""

@@ -114,7 +114,11 @@ class _File:
         self._size = 0
 
     def add(self, array: np.ndarray, target: int | None = None, bounds: bool = False, normalized: bool = False) -> int:
-        """Append ``array`` and return the index of its accessor; ``bounds`` adds the least and greatest values."""
+        """Append ``array`` and return the index of its accessor.
+
+        ``target`` and ``normalized`` are glTF's fields of the buffer view and of the accessor. ``bounds`` adds the least
+        and greatest values.
+        """
         data = np.ascontiguousarray(array)
         raw = data.tobytes()
         view = gltf.BufferView(buffer=0, byteOffset=self._size, byteLength=len(raw), target=target)

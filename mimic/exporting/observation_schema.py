@@ -50,7 +50,10 @@ class ExportedField:
 
 
 def observation(env: TrackingEnv) -> dict[str, Any]:
-    """Return the content of observation.json without its schema version. Raises InputError for other fields."""
+    """Return the content of observation.json without its schema version.
+
+    Raises InputError if the environment has a field or a frame that cannot be exported.
+    """
     config = env.config.observation
     for name in config.fields:
         if name not in EXPORTED_FIELDS:
@@ -60,7 +63,7 @@ def observation(env: TrackingEnv) -> dict[str, Any]:
             )
     if config.frame == "reference_heading":
         raise InputError(
-            "the observation frame 'reference_heading' cannot be exported yet; --animation and --replay can"
+            "the observation frame 'reference_heading' cannot be exported; --animation and --replay work with it"
         )
     layout = env.observation.layout
     return {
@@ -90,7 +93,10 @@ def dof_names(character: Character) -> list[str]:
 
 
 def _all_elements(env: TrackingEnv) -> list[dict[str, Any]]:
-    """Return the elements of all fields in order. Raises ValueError if a field has another number of elements."""
+    """Return the elements of all fields in order.
+
+    Raises ValueError if a field has not as many elements as numbers in the environment.
+    """
     character, config = env.character, env.config.observation
     names = _Layout(
         bodies=tuple(body.name for body in character.bodies),
@@ -104,7 +110,7 @@ def _all_elements(env: TrackingEnv) -> list[dict[str, Any]]:
         elements = EXPORTED_FIELDS[field].elements(field, names)
         if len(elements) != columns.stop - columns.start:
             raise ValueError(
-                f"observation field {field} has {columns.stop - columns.start} numbers, not {len(elements)}"
+                f"observation field {field} has {columns.stop - columns.start} numbers, but the schema names {len(elements)}"
             )
         found += [{"index": len(found) + i, "field": field, **asdict(part)} for i, part in enumerate(elements)]
     return found

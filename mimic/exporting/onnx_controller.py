@@ -4,7 +4,8 @@ The graph computes the observation as well. All numbers are float32.
 
 - inputs: ``qpos`` (1, nq) and ``qvel`` (1, nv) in the order of mimic/exporting/qpos_layout.py; ``clip_time`` (1, 1) [s]
 - inputs that place the clip in the world: ``origin`` (1, 3) [m] and ``yaw`` (1, 1) [rad]
-- outputs: ``pd_target`` (1, A) [rad] and, for inspection, ``action`` (1, A) and ``obs`` (1, D)
+- outputs: ``pd_target`` (1, A) [rad] and, for inspection, ``action`` (1, A) and ``obs`` (1, D), for A actuated degrees of
+  freedom and D numbers in the observation
 """
 
 from collections.abc import Mapping

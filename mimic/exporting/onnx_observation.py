@@ -17,8 +17,8 @@ class ObservationValues:
     """Inputs of the fields: the graph, the simulation state, the bodies, and the reference.
 
     Attributes:
-        turn: (3, 3) rotation of the reference's frame, the frame of the root.
-        link_turn: (3, 3) rotation of the links' frame.
+        turn: (3, 3) rotation of the reference's frame, in which the root's values are expressed.
+        link_turn: (3, 3) rotation of the frame in which the other bodies' values are expressed.
     """
 
     def __init__(self, graph: RotationGraph, env: TrackingEnv):

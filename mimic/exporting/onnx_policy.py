@@ -1,4 +1,7 @@
-"""policy.onnx: a graph from observation (1, D) to action (1, A) with the normaliser, of six kinds of operator."""
+"""policy.onnx: a graph from observation (1, D) to action (1, A) that contains the normaliser.
+
+It has six kinds of operator: Sub, Mul, Min, Max, Gemm and Relu.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -41,7 +44,11 @@ def policy_onnx(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) 
 
 
 def metadata(describe: Mapping[str, Any], joints: Sequence[Mapping[str, Any]], bodies: Sequence[str]) -> dict[str, str]:
-    """Return the metadata: ``describe`` as JSON under one key, and the flat keys that readers of mjlab's files expect."""
+    """Return the ONNX metadata: ``describe`` as JSON under the key "mimic", and flat keys as in files of mjlab.
+
+    Readers of files that mjlab (a robot-learning framework) exports expect the flat keys. ``joints`` are the joints of
+    control.json, ``bodies`` the bodies' names.
+    """
 
     def flat(values: Sequence[Any]) -> str:
         return ",".join(value if isinstance(value, str) else repr(float(value)) for value in values)

@@ -20,7 +20,10 @@ class ClockValues:
 
 @dataclass(frozen=True)
 class TableRow:
-    """Names of the values that locate a time in the table: the row before it (1,) int64, and the share after it (1, 1)."""
+    """Names of the values that locate a time in the table: the row before it, and its place after that row.
+
+    ``row`` is (1,) int64; ``fraction`` (1, 1) is the share of the way from that row to the next.
+    """
 
     row: str
     fraction: str

@@ -1,4 +1,7 @@
-"""The reference clip of a bundle: the dense table for the policy's targets, and the clip at 60 frames a second."""
+"""The reference clip of a bundle: a table that the controller interpolates, and the clip at 60 frames a second.
+
+A row of the table holds the root's position and orientation and the joint pose as servo targets.
+"""
 
 import math
 from typing import Any

@@ -48,11 +48,11 @@ def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
 def policy_tensors(policy: Policy) -> dict[str, np.ndarray]:
     """Return normaliser and layers as float32 arrays: shift, scale, bound; weight.0 (out, in), bias.0 (out,), ...
 
-    Raises InputError for the network of a baseline, which the evaluators cannot compute.
+    Raises InputError for a network with tanh, as some baselines have, because the evaluators cannot compute it.
     """
     if policy.config.activation != "relu" or policy.config.squash:
         raise InputError(
-            "the network of this controller has tanh in it, which no export knows; choose one of awr or ppo"
+            "the network of this controller has tanh in it, which no export supports; use a controller trained with awr or ppo"
         )
     normalizer = policy.normalizer
     arrays = {

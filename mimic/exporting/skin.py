@@ -135,6 +135,6 @@ def _matrix(quat: Array) -> Array:
 
 
 def _not_flat(triangles: Array, vertices: Array) -> Array:
-    """Return the triangles with an area; half of the triangles at a sphere's poles have none."""
+    """Return the triangles (F, 3) whose area is not zero; at a sphere's poles half of the triangles have none."""
     a, b, c = (vertices[triangles[:, i]] for i in range(3))
     return triangles[np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-12]

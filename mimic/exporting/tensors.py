@@ -10,7 +10,10 @@ DTYPE = "<f4"
 
 
 def json_bytes(value: Mapping[str, Any], compact: bool = False) -> bytes:
-    """Write JSON in UTF-8 whose floats read back exactly. Raises ValueError for NaN and infinity."""
+    """Return JSON in UTF-8 whose floats read back exactly; ``compact`` leaves out spaces and line breaks.
+
+    Raises ValueError for NaN and infinity.
+    """
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
     return (json.dumps(value, allow_nan=False, **layout) + "\n").encode()
 

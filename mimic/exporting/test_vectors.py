@@ -104,10 +104,10 @@ def _record(env: TrackingEnv, policy: Policy, start: float) -> dict[str, Any]:
 
 
 def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:
-    """Return the present state, clock, observation, action, target and motor torque of the environments ``ids``."""
+    """Return a row for each environment in ``ids``: state, clock, observation, action, servo target, motor torque."""
     engine = env.engine
     if not isinstance(engine, MujocoEngine):
-        raise TypeError("test vectors are recorded on the CPU engine")
+        raise TypeError(f"test vectors are recorded on the CPU engine, not on {type(engine).__name__}")
     qpos, qvel = np.array(engine.batch.bind("qpos")), np.array(engine.batch.bind("qvel"))
     obs = env.observe()
     action = policy.mean(obs)

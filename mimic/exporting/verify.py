@@ -82,16 +82,16 @@ def check_schema(name: str, part: Any) -> None:
 
     version = part.get("schema_version") if isinstance(part, Mapping) else None
     if version != SCHEMA_VERSION:
-        raise BundleError(f"{name}.json: schema version {version!r}, this program reads {SCHEMA_VERSION}")
+        raise BundleError(f"{name}.json: schema version {version!r}, but this program reads {SCHEMA_VERSION}")
     schema = parse((SCHEMAS / f"{name}.schema.json").read_bytes(), name)
     found = next(jsonschema.Draft202012Validator(schema).iter_errors(part), None)
     if found is not None:
         where = "/".join(str(step) for step in found.absolute_path)
-        raise BundleError(f"{name}.json: {where or 'the whole'}: {found.message[:200]}")
+        raise BundleError(f"{name}.json: {where or 'at the top'}: {found.message[:200]}")
 
 
 def _check_sizes(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
-    """Raise BundleError if the files do not fit together."""
+    """Raise BundleError if lengths in one file differ from those in another, such as the number of joints."""
     skeleton, control, observation = parts["skeleton"], parts["control"], parts["observation"]
     actions, nq, nv = skeleton["num_actuated"], skeleton["nq"], skeleton["nv"]
     dim, bodies, joints = observation["dim"], len(skeleton["bodies"]), len(skeleton["joints"])
@@ -137,19 +137,21 @@ def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: in
         for layer in range(parts["weights"]["layers"]):
             outputs, found = weights[f"weight.{layer}"].shape
             if found != inputs or weights[f"bias.{layer}"].shape != (outputs,):
-                raise ValueError(f"layer {layer} does not fit the one before it")
+                raise ValueError(
+                    f"layer {layer} takes {found} numbers, but the one before it gives {inputs}, or its bias does not fit"
+                )
             inputs = outputs
         if inputs != actions or any(weights[name].shape != (dim,) for name in ("shift", "scale", "bound")):
-            raise ValueError("the network does not fit observation and action")
+            raise ValueError(f"the network must take {dim} numbers (observation) and give {actions} (action)")
         rows = parts["reference"]["table"]["rows"]
         widths = {"root_pos": 3, "root_quat": 4, "pd_target": actions}
         if any(table[f"table.{name}"].shape != (rows, width) for name, width in widths.items()):
-            raise ValueError("the reference table does not fit the skeleton")
+            raise ValueError(f"the reference table must have {rows} rows: 3 root_pos, 4 root_quat, {actions} pd_target")
     except (KeyError, ValueError) as error:
         raise BundleError(f"weights.json or reference.json: {error}") from None
     for name, arrays in (("weights.bin", weights), ("reference.bin", table)):
         if not all(bool(np.isfinite(array).all()) for array in arrays.values()):
-            raise BundleError(f"{name}: a value is not finite")
+            raise BundleError(f"{name}: holds a value that is NaN or infinite")
 
 
 def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, dict[str, float]]:
@@ -230,7 +232,7 @@ def _check_shapes(graph: Any, name: str) -> None:
     """Raise BundleError unless every value's size is known and small, which limits the memory of a run."""
     shapes = [value.type.tensor_type.shape.dim for value in (*graph.value_info, *graph.input, *graph.output)]
     if len(shapes) < len({result for node in graph.node for result in node.output}):
-        raise BundleError(f"{name}: has values of unknown size")
+        raise BundleError(f"{name}: has values of unknown size; all sizes must be fixed")
     for dims in shapes:
         count = 1
         for dim in dims:
@@ -244,9 +246,9 @@ def _check_graph(model: Any, name: str) -> None:
 
     operators = {node.op_type for node in model.graph.node}
     if strange := sorted(operators - _OPERATORS):
-        raise BundleError(f"{name}: operator {strange[0]!r} is none that a bundle's network has")
+        raise BundleError(f"{name}: operator {strange[0]!r} is not allowed; these are: {', '.join(sorted(_OPERATORS))}")
     if model.functions or any(opset.domain for opset in model.opset_import):
-        raise BundleError(f"{name}: defines its own operators")
+        raise BundleError(f"{name}: defines its own operators; only ONNX's own are allowed")
     if any(tensor.data_location or tensor.external_data for tensor in model.graph.initializer):
         raise BundleError(f"{name}: stores numbers outside its file")
     _check_shapes(onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph, name)

@@ -38,7 +38,8 @@ def export_web(controllers: Sequence[Controller], out: Path) -> int:
     """Write the page's folder, replacing an earlier page there; return its size in bytes.
 
     Raises:
-        InputError: ``out`` holds something else, or cannot be written.
+        InputError: ``out`` holds other files than an earlier page's or cannot be written, or a controller cannot be
+            exported.
     """
     files = web_files(controllers)
     write_folder(out, files)

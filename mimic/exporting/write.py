@@ -15,7 +15,7 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format
 def write_folder(out: Path, files: Mapping[str, bytes]) -> None:
     """Publish ``files`` as folder ``out`` by a rename; an earlier bundle there is replaced as a whole.
 
-    Raises InputError if ``out`` holds anything else, or cannot be written.
+    Raises InputError if ``out`` holds files that its manifest does not name, or cannot be written.
     """
     try:
         restore_folder(out)
@@ -37,7 +37,7 @@ def write_zip(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def refuse_foreign_files(out: Path) -> None:
-    """Raise InputError unless ``out`` is absent, empty, or holds nothing that its manifest does not name."""
+    """Raise InputError unless ``out`` is absent, an empty folder, or a folder whose manifest names all its files."""
     if not out.exists():
         return
     if not out.is_dir():

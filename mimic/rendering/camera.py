@@ -80,7 +80,10 @@ def side_azimuth(root_quat: Tensor) -> float:
 
 
 def separation(points: Tensor, azimuth: float) -> float:
-    """Return the distance [m] at which two characters with points (T, B, 3) do not overlap in the picture."""
+    """Return the distance [m] at which two characters side by side do not overlap in the picture, 1.1 to 3.2.
+
+    ``points`` (T, B, 3) [m] are the body positions of one; ``azimuth`` [rad] is the view's.
+    """
     right = view_axes(azimuth)[1]
     across = (points.to(torch.float64) - points[:, :1]) @ right
     return min(max(float(across.max() - across.min()) + 2 * _FLESH, 1.1), 3.2)

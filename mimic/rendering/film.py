@@ -100,7 +100,10 @@ def draw_image(
     renderer: str = "auto",
     fps: float = FPS,
 ) -> np.ndarray:
-    """Draw one frame of the film as a picture (height, width, 3) uint8. Raises the same errors as :func:`draw`."""
+    """Draw frame ``index`` of the film; return the picture (height, width, 3) uint8.
+
+    Raises errors as :func:`draw` does.
+    """
     pictures, _ = _open(frames, character, view, size, renderer, fps, only=index)
     with closing(pictures):
         return next(pictures)
@@ -115,7 +118,7 @@ def _open(
     fps: float,
     only: int | None = None,
 ) -> tuple[Pictures, Backend]:
-    """Return a generator that draws one picture at a time, and the backend that draws them."""
+    """Return a generator of the frames' pictures, or of the one with index ``only``, and the backend that draws them."""
     if not frames:
         raise InputError("nothing to draw: there are no frames; give at least one")
     frames = _finite(frames)

@@ -90,7 +90,10 @@ def _resolution(radius: float) -> tuple[int, int]:
 
 
 def _ball(rings: int, sectors: int, double_equator: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Return the vertices (V, 3) of a unit sphere from the north pole down, and its triangles (F, 3)."""
+    """Return the vertices (V, 3) of a unit sphere from the north pole down, and its triangles (F, 3).
+
+    ``double_equator`` repeats the ring at the equator, so that a capsule's two halves can be moved apart.
+    """
     polar = np.linspace(0, np.pi, rings + 1)
     if double_equator:
         polar = np.insert(polar, rings // 2, np.pi / 2)

@@ -66,7 +66,10 @@ def _half_width(label: Label, unit: float) -> float:
 
 
 def _kept_apart(labels: Sequence[Label], unit: float, width: int) -> list[Label]:
-    """Return the labels from left to right, moved so that they are inside the picture and do not overlap."""
+    """Return the labels from left to right, moved so that they are inside the picture and do not overlap.
+
+    ``unit`` scales text and margins, and is 1 for a picture of 640 x 360; ``width`` [px] is the picture's.
+    """
     placed: list[Label] = []
     free_from = 6 * unit
     for label in sorted(labels, key=lambda label: label.x):

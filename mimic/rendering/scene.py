@@ -91,7 +91,9 @@ class VisualGeom:
 
 
 def visual_geoms(model: mujoco.MjModel, body_names: Sequence[str]) -> tuple[VisualGeom, ...]:
-    """Return a model's visual geoms or, if there are none, its collision geoms; bodies count as in ``body_names``.
+    """Return a model's visual geoms or, if there are none, its collision geoms.
+
+    ``VisualGeom.body`` is the body's index in ``body_names``; geoms of other bodies are left out.
 
     Raises:
         InputError: none of these bodies has a geom that can be drawn.
@@ -107,7 +109,7 @@ def visual_geoms(model: mujoco.MjModel, body_names: Sequence[str]) -> tuple[Visu
         ]
         if geoms:
             return tuple(geoms)
-    raise InputError(f"the model has nothing to draw: no {', '.join(_SHAPES.values())} on its bodies")
+    raise InputError(f"the model has nothing to draw: its bodies need a geom of type {', '.join(_SHAPES.values())}")
 
 
 def _visual_geom(model: mujoco.MjModel, geom: int, body: int) -> VisualGeom:

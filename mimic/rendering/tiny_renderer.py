@@ -233,7 +233,10 @@ def _lay_shadow(image: np.ndarray, actor: _Actor, background: Background, camera
 
 
 def _blend(image: np.ndarray, nearest: np.ndarray, sprite: Sprite, opacity: float) -> None:
-    """Draw the sprite into the picture (in place), except behind nearer sprites."""
+    """Draw the sprite into ``image`` in place, except behind nearer sprites.
+
+    ``nearest`` is the least depth drawn so far, at twice the picture's resolution; it is updated.
+    """
     fine = np.s_[
         sprite.top * _OVERSAMPLING : sprite.bottom * _OVERSAMPLING,
         sprite.left * _OVERSAMPLING : sprite.right * _OVERSAMPLING,

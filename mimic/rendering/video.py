@@ -79,7 +79,9 @@ class VideoWriter:
     def append(self, image: np.ndarray) -> None:
         """Append one frame (height, width, 3) uint8. Raises RenderError if ffmpeg has ended, as on a full disk."""
         if image.shape != (self.size[1], self.size[0], 3) or image.dtype != np.uint8:
-            raise ValueError(f"frame {image.shape} {image.dtype}, not {(self.size[1], self.size[0], 3)} uint8")
+            raise ValueError(
+                f"the frame is {image.shape} {image.dtype}, but must be {(self.size[1], self.size[0], 3)} uint8"
+            )
         stdin = cast(IO[bytes], self._ffmpeg.stdin)
         try:
             stdin.write(np.ascontiguousarray(image).data)

@@ -99,7 +99,7 @@ def test_the_command_refuses_in_one_line_with_exit_code_2_and_says_so_in_json(bu
     assert json.loads((tmp_path / "v.json").read_text())["error"] in error
     set_version(bundle, 2)
     assert run_mimic.main(["verify", str(bundle)]) == 2
-    assert "schema version 2, this program reads 1" in capsys.readouterr().err
+    assert "schema version 2, but this program reads 1" in capsys.readouterr().err
     assert run_mimic.main(["verify", str(tmp_path / "none")]) == 2
     assert "no such file" in capsys.readouterr().err
     (tmp_path / "text").write_text("text")
@@ -119,7 +119,7 @@ def test_the_player_follows_the_recording_and_refuses_the_same_bundles(bundle):
     for spoil, part in (
         (lambda: change_byte(bundle, "weights.bin"), "weights.bin: damaged"),
         (lambda: (bundle / "weights.bin").unlink(), "weights.bin: missing"),
-        (lambda: set_version(bundle, 7), "schema version 7, this player reads 1"),
+        (lambda: set_version(bundle, 7), "schema version 7, but this player reads 1"),
         (lambda: (bundle / "manifest.json").write_text("{"), "manifest.json: missing or damaged"),
     ):
         spoil()
@@ -158,8 +158,12 @@ def test_the_player_imports_nothing_of_ours_and_keeps_to_its_size(bundle):
         ("weights.json", lambda p: p["tensors"]["bias.0"].update(offset=2**29), "lies outside the binary file"),
         ("weights.json", lambda p: p["tensors"]["bias.0"].update(shape=[100000, 100000]), "outside the binary file"),
         ("weights.json", lambda p: p["tensors"].pop("weight.1"), "weight.1"),
-        ("weights.json", lambda p: p.update(layers=2), "does not fit observation and action"),
-        ("reference.json", lambda p: p["table"].update(rows=7), "reference table does not fit"),
+        (
+            "weights.json",
+            lambda p: p.update(layers=2),
+            r"the network must take 194 numbers \(observation\) and give \d+ ",
+        ),
+        ("reference.json", lambda p: p["table"].update(rows=7), "reference table must have 7 rows"),
         ("testvectors.json", lambda p: p["states"][0]["qpos"].pop(), "a row does not fit the skeleton"),
         ("testvectors.json", lambda p: p["states"][0]["action"].__setitem__(0, 9.0), "from the recorded vectors"),
         ("conventions.json", lambda p: p["engines"].pop("unity"), "'unity' is a required property"),
@@ -181,7 +185,7 @@ def network(*nodes, **options):
 def test_a_network_of_other_operators_never_reaches_a_runtime(bundle):
     odd = network(helper.make_node("Erf", ["obs"], ["action"]))
     for data, complaint in (
-        (odd.SerializeToString(), "operator 'Erf' is none that a bundle's network has"),
+        (odd.SerializeToString(), "operator 'Erf' is not allowed"),
         (b"not a network", "policy.onnx: not a network that can be loaded"),
         (b"", "policy.onnx: not a network"),
     ):
@@ -204,7 +208,7 @@ def test_nan_in_the_weights_is_refused(bundle):
     data = bytearray((bundle / "weights.bin").read_bytes())
     data[4000:4004] = b"\xff\xff\xff\x7f"
     reseal(bundle, "weights.bin", bytes(data))
-    with pytest.raises(BundleError, match=r"weights\.bin: holds a value that is not a number"):
+    with pytest.raises(BundleError, match=r"weights\.bin: holds a value that is NaN or infinite"):
         verify(bundle)
 
 
@@ -308,7 +312,7 @@ def test_sizes_beyond_all_measure_are_refused_unread(bundle):
     for size in (10**12, -1, 1.5, True, "9", None):
         manifest["files"]["policy.onnx"]["size"] = size
         (bundle / "manifest.json").write_text(json.dumps(manifest))
-        with pytest.raises(BundleError, match=r"has no valid size and sha256 of policy\.onnx"):
+        with pytest.raises(BundleError, match=r"must give sha256 and size \(0 to 128000000 bytes\) of policy\.onnx"):
             read_bundle(bundle)
 
 

@@ -45,15 +45,15 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"manifest.json: missing or damaged ({error})") from None
     if version != SCHEMA_VERSION:
-        raise ValueError(f"manifest.json: schema version {version}, this player reads {SCHEMA_VERSION}")
+        raise ValueError(f"manifest.json: schema version {version}, but this player reads {SCHEMA_VERSION}")
     for name, (size, digest) in expected.items():
         path = folder / name
         if not re.fullmatch(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", name) or path.resolve() != folder.resolve() / name:
             raise ValueError(f"{name!r}: not a file inside the bundle")
         if not path.is_file():
-            raise ValueError(f"{name}: missing")
+            raise ValueError(f"{name}: missing, though the manifest lists it")
         if path.stat().st_size != size or size > MAX_BYTES:
-            raise ValueError(f"{name}: not of the size that the manifest says")
+            raise ValueError(f"{name}: not {size} bytes long, as the manifest says")
         files[name] = path.read_bytes()
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise ValueError(f"{name}: damaged (its sha256 is not the manifest's)")
@@ -97,7 +97,7 @@ class Player:
         return target
 
     def motors(self, target: Array) -> Array:
-        """Return motor torques (A,) [N m]: kp e - kd v within each joint's limit, plus kd v.
+        """Return motor torques (A,) [N m]: kp e - kd v within each joint's limit, plus kd v (e error, v velocity).
 
         The last term cancels the damping kd that the model's joints have themselves.
         """
