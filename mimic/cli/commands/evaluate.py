@@ -20,9 +20,9 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_task(args)
     controller = load_controller(args.controller)
     if args.clip:
-        if controller.has_library and args.clip not in controller.clips:
-            say(f"{controller.path}: was not trained on '{args.clip}'")
-        controller = controller.of_clip(args.clip)
+        library, controller = controller, controller.of_clip(args.clip)
+        if args.clip not in library.clips:
+            say(f"{library.path}: was not trained on '{args.clip}'")
     engine, device = simulator(args)
     seed = EVALUATION_SEED if args.seed is None else args.seed
     setup = EvaluationSetup(args.episodes, args.seconds, args.threads, engine, device, seed)

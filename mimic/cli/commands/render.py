@@ -11,9 +11,9 @@ def run(args: argparse.Namespace) -> int:
     """Film a controller beside its clip."""
     controller = load_controller(args.controller)
     if args.clip:
-        if controller.has_library and args.clip not in controller.clips:
-            say(f"{controller.path}: was not trained on '{args.clip}'")
-        controller = controller.of_clip(args.clip)
+        library, controller = controller, controller.of_clip(args.clip)
+        if args.clip not in library.clips:
+            say(f"{library.path}: was not trained on '{args.clip}'")
     film = render_controller(controller, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer)
     say(f"{film.path}: {film.frames} frames in {film.seconds:.0f} s with renderer '{film.renderer}' ({film.reason})")
     return 0
