@@ -31,9 +31,12 @@ class CheckpointWriteError(CheckpointError):
 
 
 def write_checked_folder(target: Path, files: Mapping[str, bytes], notes: Mapping[str, Any] | None = None) -> None:
-    """Publish ``files`` (plain name -> bytes) as folder ``target``, replacing an earlier one.
+    """Publish ``files`` (file name without a folder -> bytes) as folder ``target``, replacing an earlier one.
 
-    ``notes`` go into the manifest. Raises CheckpointWriteError; ``target`` is then unchanged and no temporary file is left.
+    ``notes`` are JSON values that the manifest stores beside the list of files, such as a checkpoint's score.
+
+    Raises CheckpointWriteError if the folder cannot be written; ``target`` is then unchanged and no temporary file is left.
+    Raises CheckpointError for a name that is not a plain file name.
     """
     try:
         whole = {_plain(name): data for name, data in files.items()}
@@ -44,7 +47,10 @@ def write_checked_folder(target: Path, files: Mapping[str, bytes], notes: Mappin
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the verified manifest of ``folder``, with keys ``format``, ``files`` and ``notes``. Raises CheckpointError."""
+    """Return the verified manifest of ``folder``, with keys ``format``, ``files`` and ``notes``.
+
+    Raises CheckpointError if the manifest is missing, damaged or of another format.
+    """
     data = _read_plain_file(folder / MANIFEST, _MAX_MANIFEST)
     try:
         manifest = json.loads(data)
@@ -58,7 +64,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder / MANIFEST}: damaged; copy the folder again, or use another checkpoint")
     if version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{folder}: format {version}, this program reads format {FORMAT_VERSION}; another version of mimic wrote it"
+            f"{folder}: another version of mimic wrote it in format {version}; this version reads only format {FORMAT_VERSION}. "
+            "Use that version, or another checkpoint"
         )
     return {"format": version, "files": files, "notes": notes}
 
@@ -76,7 +83,10 @@ def read_checked_folder(folder: Path, names: Iterable[str] | None = None) -> dic
         size, digest = listed[name]["size"], listed[name]["sha256"]
         data = _read_plain_file(folder / _plain(name), size)
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
-            raise CheckpointError(f"{folder / name}: damaged (its sha256 is not the one in {MANIFEST})")
+            raise CheckpointError(
+                f"{folder / name}: damaged (its sha256 is not the one in {MANIFEST}); "
+                "copy the folder again, or use another checkpoint"
+            )
         result[name] = data
     return result
 
@@ -121,12 +131,17 @@ def _manifest_bytes(files: Mapping[str, Any], notes: Mapping[str, Any], version:
 
 def _plain(name: str) -> str:
     if not name or name == MANIFEST or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
-        raise CheckpointError(f"'{name}' is not a plain file name: no folder, no leading dot, and not {MANIFEST}")
+        raise CheckpointError(
+            f"'{name}' is not a plain file name; such a name contains no folder, begins with no dot and is not {MANIFEST}"
+        )
     return name
 
 
 def _read_plain_file(path: Path, most: int) -> bytes:
-    """Read at most ``most + 1`` bytes of a regular file. Raises CheckpointError for a link or an unreadable file."""
+    """Return the bytes of a regular file; of a file longer than ``most`` bytes, the first ``most + 1``.
+
+    The caller thus sees that a file is too long. Raises CheckpointError for a link or an unreadable file.
+    """
     with open_regular(path, CheckpointError, follow_links=False) as file:
         try:
             return file.read(min(most, os.fstat(file.fileno()).st_size) + 1)

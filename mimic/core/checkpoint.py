@@ -97,8 +97,8 @@ def save(
     """Save a checkpoint as ``root/<step>`` and return that folder.
 
     Afterwards only the newest ``keep`` checkpoints and the one with the highest ``score`` are left. ``tensors`` maps
-    group -> name -> tensor. With ``spec``, the controller's description, the folder is a controller too; its policy is
-    the group ``policy``. An undamaged checkpoint of the same step is kept, unless it has no score and the new one has.
+    group -> name -> tensor. ``meta`` holds the run's counters and configuration as JSON values. With ``spec``, the
+    controller's description, the folder is a controller too; its policy is the group ``policy``. An undamaged checkpoint of the same step is kept, unless it has no score and the new one has.
 
     Raises CheckpointWriteError; earlier checkpoints are then intact.
     """

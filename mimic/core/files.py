@@ -19,9 +19,9 @@ _REPLACED = f"{TEMPORARY}replaced-"
 
 
 def open_regular(path: Path, error: type[InputError] = InputError, *, follow_links: bool = True) -> IO[bytes]:
-    """Open a file for reading. A FIFO, a device or a folder is refused at once, and never waited for.
+    """Open a regular file for reading. A FIFO, a device or a folder is refused at once, without waiting for data.
 
-    Raises ``error`` if it is none, or cannot be opened.
+    Raises ``error`` if ``path`` is no regular file or cannot be opened. Without ``follow_links`` a symbolic link cannot.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -32,19 +32,22 @@ def open_regular(path: Path, error: type[InputError] = InputError, *, follow_lin
         raise error(f"{path}: cannot be read ({getattr(cause, 'strerror', None) or cause})") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise error(f"{path}: not a regular file")
+        raise error(f"{path}: not a regular file, but a folder, a device or a pipe")
     return open(descriptor, "rb")
 
 
 def read_file(path: Path, most: int, error: type[InputError] = InputError) -> bytes:
-    """Read the bytes of a regular file. Raises ``error`` as :func:`open_regular`, and for more than ``most`` bytes."""
+    """Return the bytes of a regular file.
+
+    Raises ``error`` if ``path`` is no regular file, cannot be read, or has more than ``most`` bytes.
+    """
     with open_regular(path, error) as file:
         try:
             data = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
         except OSError as cause:
             raise error(f"{path}: cannot be read ({cause.strerror})") from None
     if len(data) > most:
-        raise error(f"{path}: larger than {most} bytes, the most it may have")
+        raise error(f"{path}: larger than {most} bytes, the limit for this file")
     return data
 
 
@@ -146,5 +149,5 @@ def _write_synced(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write ``data`` to ``path`` as indented JSON; errors as of :func:`write_bytes`."""
+    """Write ``data`` to ``path`` as indented JSON. Raises InputError if the file cannot be written."""
     write_bytes(path, (json.dumps(data, indent=1) + "\n").encode())

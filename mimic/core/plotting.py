@@ -30,7 +30,9 @@ def save_figure(figure: "Figure", picture: Path) -> None:
     """
     kind = picture.suffix.lower().removeprefix(".") or "png"
     if kind not in FORMATS:
-        raise InputError(f"{picture}: a diagram is written as .{', .'.join(FORMATS)}")
+        raise InputError(
+            f"{picture}: unknown suffix '{picture.suffix}'; a diagram is written as .{', .'.join(FORMATS)}"
+        )
     drawn = io.BytesIO()
     figure.savefig(drawn, format=kind, dpi=110)
     write_bytes(picture, drawn.getvalue())

@@ -30,7 +30,7 @@ def shortened(text: str) -> str:
 
 
 def show(text: object = "", file: TextIO | None = None) -> None:
-    """Print a line at once, with its control characters escaped."""
+    """Print a line at once, to stdout or ``file``, with its control characters escaped."""
     print(printable(str(text)), file=file or sys.stdout, flush=True)
 
 

@@ -102,7 +102,8 @@ def import_plugins() -> None:
                 importlib.import_module(name)
             except ImportError as error:
                 raise InputError(
-                    f"plugin '{name}' cannot be imported ({error}); {VARIABLE} and the entry point {ENTRY_POINTS} name plugins"
+                    f"plugin '{name}' cannot be imported ({error}); correct its name in {VARIABLE}, or reinstall the package "
+                    f"whose entry point {ENTRY_POINTS} names the plugin"
                 ) from None
 
 

@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is not a word; put it in quotes")
+                raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is not text; put it in quotes")
             if key in seen:
                 raise ConfigError(f"line {key_node.start_mark.line + 1}: key '{key}' appears twice")
             seen.add(key)

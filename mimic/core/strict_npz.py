@@ -1,8 +1,10 @@
 """Read arrays from an untrusted NumPy .npz archive, within limits of size and without pickle.
 
 NumPy's own loader can unpickle, trusts the sizes in headers, and raises a dozen kinds of errors. This module skips
-arrays of Python objects, because MANN's recordings have one beside the data. Each function raises the class ``error``
-that the caller passes, a subclass of InputError.
+arrays of Python objects, because the recordings of MANN (Zhang et al. 2018) have one beside the data. Each function
+raises the class ``error`` that the caller passes, a subclass of InputError.
+
+``where`` is the name of the archive or of the array in messages.
 """
 
 import ast
@@ -31,9 +33,9 @@ Errors = type[InputError]
 def read_arrays(
     data: bytes, where: str, error: Errors = ClipError, max_bytes: int = MAX_BYTES
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Return all arrays of numbers and of text in the archive ``data``, by name. Raises ``error``.
+    """Return all arrays of numbers and of text in the archive ``data``, by name.
 
-    ``where`` names the archive in messages.
+    Raises ``error`` if the archive is damaged, or its arrays have more than ``max_bytes`` bytes when unpacked.
     """
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     total = 0
@@ -41,7 +43,7 @@ def read_arrays(
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             if len(members) > _MAX_MEMBERS:
-                raise error(f"{where}: has {len(members)} arrays; at most {_MAX_MEMBERS} are read")
+                raise error(f"{where}: has {len(members)} arrays, but at most {_MAX_MEMBERS} are read")
             for member in members:
                 if not member.filename.endswith(".npy"):
                     continue
@@ -50,7 +52,7 @@ def read_arrays(
                     content = file.read(max_bytes - total + 1)
                 total += len(content)
                 if total > max_bytes:
-                    raise error(f"{where}: the arrays unpack to more than {max_bytes} bytes")
+                    raise error(f"{where}: the arrays unpack to more than {max_bytes} bytes, the limit")
                 array = _array(content, f"{where}: array {name[:40]!a}", error)
                 if array is not None:
                     arrays[name] = array
@@ -68,8 +70,8 @@ def numbers(
     """
     fits = array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
     if array.dtype.kind not in "fiu" or not fits:
-        wanted = "x".join("any" if size is None else str(size) for size in shape)
-        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected {wanted} numbers")
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise error(f"{where} has shape {array.shape} and type {array.dtype}, expected numbers of shape ({wanted})")
     tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64).copy())
     odd = ~torch.isfinite(tensor)
     if odd.any():
@@ -80,21 +82,21 @@ def numbers(
 def words(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> tuple[str, ...]:
     """Convert a one-dimensional array of text to strings. Raises ``error`` for any other array."""
     if array.ndim != 1 or array.dtype.kind not in "US":
-        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected a list of names")
+        raise error(f"{where} has shape {array.shape} and type {array.dtype}, expected a list of names")
     return tuple(_word(value) for value in array.tolist())
 
 
 def word(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> str:
     """Return the string of an array that holds exactly one text. Raises ``error`` for any other array."""
     if array.ndim != 0 or array.dtype.kind not in "US":
-        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one text")
+        raise error(f"{where} has shape {array.shape} and type {array.dtype}, expected one text")
     return _word(array.item())
 
 
 def scalar(array: np.ndarray[Any, Any], where: str, error: Errors = ClipError) -> float:
     """Return the number of an array that holds exactly one finite number. Raises ``error`` for any other array."""
     if array.size != 1 or array.dtype.kind not in "fiub" or not math.isfinite(array.item()):
-        raise error(f"{where} is {'x'.join(map(str, array.shape))} {array.dtype}, expected one number")
+        raise error(f"{where} has shape {array.shape} and type {array.dtype}, expected one finite number")
     return float(array.item())
 
 
@@ -109,11 +111,14 @@ def _array(content: bytes, where: str, error: Errors) -> np.ndarray[Any, Any] | 
         raise error(f"{where} is not in NumPy's .npy format")
     width = 2 if version == b"\x01" else 4
     if len(content) < 8 + width:
-        raise error(f"{where} is cut short")
+        raise error(f"{where} is cut short: it has {len(content)} bytes, fewer than a header needs")
     length = struct.unpack("<H" if width == 2 else "<I", content[8 : 8 + width])[0]
     start = 8 + width + length
     if length > _MAX_HEADER or start > len(content):
-        raise error(f"{where} has a header of {length} bytes; at most {_MAX_HEADER}, within the file, are read")
+        raise error(
+            f"{where} states a header of {length} bytes, expected at most {_MAX_HEADER} and no more than the array's "
+            f"{len(content)} bytes"
+        )
     try:
         header = ast.literal_eval(content[8 + width : start].decode("latin-1").strip())
         descr, order, shape = header["descr"], header["fortran_order"], header["shape"]
@@ -124,9 +129,10 @@ def _array(content: bytes, where: str, error: Errors) -> np.ndarray[Any, Any] | 
         return None
     whole = isinstance(shape, tuple) and len(shape) <= 8 and all(type(n) is int and 0 <= n < 2**40 for n in shape)
     if kind is None or kind.kind not in _KINDS or not whole or not kind.itemsize:
-        raise error(f"{where} must hold numbers or text of a definite shape")
+        raise error(f"{where} has shape {shape!r:.80} and type {descr!r:.80}, expected numbers or text of known size")
     if math.prod(shape) * kind.itemsize != len(content) - start:
-        raise error(f"{where} has another size than its header states")
+        stated = math.prod(shape) * kind.itemsize
+        raise error(f"{where} has {len(content) - start} bytes of data, but its header states {stated}")
     if kind.kind == "U":  # NumPy hands code points on unseen, and Python breaks on those that are none
         points = np.frombuffer(content, np.dtype("u4").newbyteorder(kind.byteorder), offset=start)
         if bool(((points > sys.maxunicode) | ((points >= 0xD800) & (points <= 0xDFFF))).any()):

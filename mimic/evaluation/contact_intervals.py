@@ -90,7 +90,7 @@ def foot_contacts(times: Array, signal: Array) -> FootContacts:
 
 
 def _without_noise(intervals: list[ContactInterval]) -> tuple[ContactInterval, ...]:
-    """Close short gaps, then remove short contacts."""
+    """Join contacts separated by a gap shorter than 0.05 s, then remove contacts shorter than that."""
     joined: list[ContactInterval] = []
     for interval in intervals:
         before = joined[-1] if joined else None

@@ -6,7 +6,8 @@ and sink by centimetres, and a trotting dog lifts its hind paws by no more. The 
 reference. Contact times are interpolated between control steps, because 1/30 s is 6 % of a trot's cycle.
 
 The last moments before a paw lands, when the paw is already slow and low, count as contact. For an authored gait the rule
-therefore overestimates duty factors by 4 to 7 % of the cycle. Times between the landings of two paws are right to 1 %.
+therefore overestimates duty factors by 4 to 7 % of the cycle. Times between the landings of two paws are right to 1 % of
+the cycle.
 """
 
 from typing import Any

@@ -40,8 +40,8 @@ class FootComparison:
     """The footfalls of one foot.
 
     Attributes:
-        duty: duty factors.
-        stride_s: mean times between two landings [s]; None if the foot never lands twice.
+        duty: duty factor, the share of the time for which the foot is on the ground.
+        stride_s: mean time between two landings [s]; None if the foot never lands twice.
         landings: the landings in the reference's cycle.
         extra: landings per cycle of the simulated foot that the reference does not have.
     """

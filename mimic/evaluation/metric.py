@@ -48,7 +48,7 @@ def make_metrics(env: TrackingEnv) -> list[Metric]:
 
 
 class Mean:
-    """A running weighted mean of values (N,) or (N, K), over those rows whose weight is above zero."""
+    """A weighted mean of values (N,), or of each column of (N, K), over the rows of all calls of ``add``."""
 
     def __init__(self) -> None:
         self._sum: Tensor | float = 0.0
@@ -68,7 +68,7 @@ class Mean:
 
 
 class Means:
-    """Running weighted means by name."""
+    """Weighted means by name; each is a :class:`Mean`."""
 
     def __init__(self) -> None:
         self._means: dict[str, Mean] = {}

@@ -113,7 +113,7 @@ def make_plan(env: TrackingEnv, impulses: Sequence[float]) -> PushPlan:
 
 @torch.no_grad()
 def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushReport:
-    """Push the character of each environment of ``env`` once, and count the characters that survive.
+    """Push the character of each environment of ``env`` once; report how many survive each size of push.
 
     Args:
         env: the environment, made with ``training=False``.
@@ -123,7 +123,10 @@ def push_test(env: TrackingEnv, act: Act, impulses: Sequence[float]) -> PushRepo
     Raises ValueError if the number of environments is no multiple of the number of ``impulses``.
     """
     if env.num_envs % len(impulses):
-        raise ValueError(f"{env.num_envs} environments cannot be divided equally among {len(impulses)} impulses")
+        raise ValueError(
+            f"{env.num_envs} environments cannot be divided equally among {len(impulses)} impulses; "
+            f"use a multiple of {len(impulses)}"
+        )
     plan = make_plan(env, impulses)
     watch = round(WATCHED_S / env.control_dt)
     obs = env.reset(plan.start)

@@ -8,7 +8,11 @@ from mimic.core.strict_config import build, to_dict
 
 @dataclass(frozen=True)
 class NormalizedReturn:
-    """Mean and standard deviation over episodes of the normalised return, which is in [0, 1]."""
+    """Mean and standard deviation over episodes of the normalised return.
+
+    An episode's normalised return is its sum of rewards divided by the largest possible sum. That is the largest possible
+    number of steps times ``Reward.maximum``. With tracking terms alone the result is in [0, 1].
+    """
 
     mean: float
     std: float
@@ -18,8 +22,8 @@ class NormalizedReturn:
 class TimeWindow:
     """One part of the episodes, from ``from_s`` to ``to_s`` [s].
 
-    ``normalized_return`` is the return within this part, ``survival`` the share of episodes that have not failed at its
-    end.
+    ``normalized_return`` is the mean over episodes of the rewards in this part divided by their largest possible sum.
+    ``survival`` is the share of episodes that have not failed by the end of this part.
     """
 
     from_s: float
@@ -37,7 +41,7 @@ class EvaluationReport:
         character: name of the character.
         episodes: number of episodes.
         episode_s: length of the longest episode that was possible [s].
-        normalized_return: sum of rewards divided by the largest possible sum.
+        normalized_return: sum of an episode's rewards divided by the largest possible sum.
         survival: share of episodes that did not fall or diverge.
         mean_steps: mean length of an episode in control steps.
         mean_time_s: mean length of an episode [s].

@@ -8,7 +8,10 @@ Guarantees of every engine:
 * ``read`` returns fresh tensors on ``device``;
 * copies never influence each other;
 * ``failed`` reports a copy right after the ``step`` in which it became non-finite or faster than ``MAX_VELOCITY``;
-* a failed copy keeps its state, and changes no bit of the other copies' results (on a GPU: only rounding).
+* a failed copy is reset only by ``reset``, and changes no bit of the other copies' results (on a GPU: only rounding).
+
+In shapes, N is the number of copies. A is the number of actuated degrees of freedom: three for a ball joint, one for a
+hinge. K is the number of copies that a call selects.
 
 A new engine is one file: a class that derives from :class:`Engine` and is decorated with ``@ENGINES.register("NAME")``.
 The file is ``mimic/sim/engines/NAME.py``, or belongs to a plugin (``mimic.core.registry``).
@@ -61,7 +64,7 @@ class Engine(Protocol):
         """
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Set the copies ``ids`` to ``state`` and clear their warm start, controls and failure flags.
+        """Set the copies ``ids`` to ``state`` and clear their solver's warm start, controls and failure flags.
 
         ``ids`` are indices (K,) with K rows of state, or a mask (N,) bool with N rows, of which the masked rows are used.
         """
@@ -76,10 +79,10 @@ class Engine(Protocol):
         """Return the current pose and velocity of every copy."""
 
     def failed(self) -> Tensor:
-        """Return (N,) bool: copies that have become non-finite or too fast since their last reset."""
+        """Return (N,) bool: copies that have become non-finite, or faster than ``MAX_VELOCITY``, since their last reset."""
 
     def snapshot(self) -> dict[str, Tensor]:
-        """Return copies of all tensors that determine later steps, by name."""
+        """Return all tensors that determine later steps, by name, cloned."""
 
     def restore(self, snapshot: dict[str, Tensor]) -> None:
         """Continue from a snapshot. The engine's docstring says whether later steps are then the same to the bit."""

@@ -28,7 +28,7 @@ def load_pybullet() -> ModuleType:
         return importlib.import_module("pybullet")
     except ImportError as error:
         raise InputError(
-            f"pybullet cannot be imported ({error}); install it under CPython 3.11, the only version with wheels"
+            f"pybullet cannot be imported ({error}); use CPython 3.11, the only version with wheels, and run: pip install pybullet"
         ) from error
     finally:
         sys.stdout.flush()

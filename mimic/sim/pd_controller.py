@@ -14,7 +14,8 @@ controllers and MuJoCo evaluate the damping at the end of the step (implicitly),
 MuJoCo, however, solves contacts with M alone. Contact forces for an inertia M act on M + h * kd, and are far too weak to
 stop the foot. Feet then sank in by 16 mm and slid at 0.5 m/s, however hard the contact was.
 
-The character's joints therefore have an armature (a rotor's inertia) of kd * armature_s. Contact forces include the
+The character's joints therefore have an armature (a rotor's inertia) of kd * armature_s, where armature_s [s] is a
+setting of the character. Contact forces include the
 armature, so the damping can be explicit. The torque keeps its limit exactly, and finer physics steps simulate the same
 character.
 """
@@ -27,7 +28,7 @@ from mimic.core.rotations import quat_conj, quat_from_rotvec, quat_mul, quat_to_
 
 
 class Servo:
-    """Computes motor torques from targets and joint state, for N copies of one character."""
+    """Computes the torques of all joints from targets and joint state, for N copies of one character."""
 
     def __init__(self, character: Character, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32):
         joints = character.joints

@@ -12,7 +12,7 @@ class Coordinates:
     """Layout of a character's root and joints in qpos (N, nq) and qvel (N, nv), float32 or float64, on one device."""
 
     def __init__(self, character: Character, addresses: list[int], device: torch.device | str = "cpu"):
-        """``addresses``: the first column of each joint in qpos, without the free root."""
+        """``addresses``: the first column in qpos of each joint except the root's free joint."""
         joints = character.joints
         self._num_joints = len(joints)
         ball = [i for i, joint in enumerate(joints) if joint.kind == "ball"]

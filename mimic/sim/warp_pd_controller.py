@@ -60,7 +60,7 @@ class WarpServo:
     """Writes motor torques into ``ctrl`` (N, A) from ``target`` (N, A), qpos and qvel, all arrays on one device."""
 
     def __init__(self, character: Character, addresses: list[int], device: wp.Device):
-        """``addresses``: the first column of each joint in qpos, without the free root."""
+        """``addresses``: the first column in qpos of each joint except the root's free joint."""
         joints = character.joints
 
         def array(values: list[object], dtype: type) -> wp.array:
@@ -75,7 +75,7 @@ class WarpServo:
         self._device = device
 
     def launch(self, target: wp.array, qpos: wp.array, qvel: wp.array, ctrl: wp.array) -> None:
-        """Compute the motor torques [N·m] for ``target`` [rad] and the state in qpos and qvel; write them to ``ctrl``."""
+        """Compute the motor torques [N·m] for ``target`` [rad] and the state in qpos and qvel; write them into ``ctrl``."""
         constants = [self._shape, self._dof, self._address, self._kp, self._kd, self._limit]
         wp.launch(
             _torques,

@@ -30,7 +30,7 @@ class Action:
         return self.config.mode == "reference"
 
     def pd_target(self, action: Tensor, reference_target: Tensor | None) -> Tensor:
-        """Return the servo targets (N, A) [rad] for ``action`` (N, A) in policy units.
+        """Return the servo targets (N, A) [rad] for ``action`` (N, A), the policy's output before it is scaled.
 
         ``reference_target`` (N, A) [rad] is the reference pose ``lead_s`` ahead; None in the mode "absolute".
         """

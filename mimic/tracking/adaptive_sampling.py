@@ -17,8 +17,8 @@ class AdaptiveSampling:
     """Draws start phases: a ``share`` in [0, 1] of them by failure rate, the rest uniformly.
 
     Attributes:
-        tries: (K * BINS,) float64, decayed count of the ended episodes that had started in each bin of each of K clips;
-            updated in place.
+        tries: (K * BINS,) float64, decayed count of the ended episodes that had started in each of a clip's BINS equal
+            parts; updated in place. K is ``num_clips``, or 1 if all clips share their failure rates.
         fails: (K * BINS,) float64, the same count of the episodes that ended by failure.
     """
 
@@ -53,7 +53,7 @@ class AdaptiveSampling:
             phase: (N,) in [0, 1), phase of the clip at which each environment's episode started.
             ended: (N,) bool, episodes that ended in this step.
             failed: (N,) bool, episodes that ended by failure in this step.
-            clip: (N,) int64, clip of each environment; not read if all clips share their bins.
+            clip: (N,) int64, clip of each environment; None if all clips share their failure rates.
         """
         if not self.share:
             return

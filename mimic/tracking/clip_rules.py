@@ -1,6 +1,6 @@
 """The rules of a clip: allowed ground contacts, and re-synchronisation of the reference's root with the simulation.
 
-A table holds the rules of the clips in the catalogue. The rules of any other clip are inferred from its motion.
+The table ``clip_rules.yaml`` holds the rules of the clips in the catalogue. The rules of any other clip are inferred from its motion.
 """
 
 from collections.abc import Sequence
@@ -42,9 +42,9 @@ class ClipRules:
 
 @cache
 def rules_for(*clips: str) -> ClipRules:
-    """Return the rules of a clip in the table; a clip that is not in the table has the defaults.
+    """Return the rules of the clip of this name in the table; a clip that is not there has the defaults of ClipRules.
 
-    For several clips these are the rules of the first, with the root's position synchronised and its heading not.
+    For several names these are the rules of the first, with the root's position synchronised and its heading not.
     """
     table = read_yaml(_TABLE)
     rules = build(ClipRules, table.get(clips[0], {}), f"{_TABLE.name}: {clips[0]}")
@@ -81,7 +81,8 @@ def _on_the_ground(motion: Motion, character: Character) -> list[str]:
 def foot_bodies(character: Character, rules: ClipRules) -> tuple[str, ...]:
     """Return the names of the bodies that may touch the ground under ``rules``.
 
-    If the rules name no allowed bodies, because they list forbidden ones or none, these are the end effectors.
+    Rules that list forbidden bodies, or under which no contact fails, name no allowed bodies. The result is then the
+    character's end effectors.
     """
     if rules.contact_fails and rules.forbidden_contacts is None:
         return tuple(dict.fromkeys((*character.config.allowed_contacts, *rules.allowed_contacts)))

@@ -41,7 +41,7 @@ class ClipShares:
 
         Args:
             clip: (N,) int64, clip of each environment in this step.
-            counted: (N,) bool, environments to count: those that the policy controlled.
+            counted: (N,) bool, environments to count; the caller leaves out those that the policy did not control.
             fell: (N,) bool, environments whose character fell in this step.
         """
         size = len(self.falls)

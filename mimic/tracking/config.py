@@ -10,13 +10,15 @@ from mimic.tracking.reward import RewardConfig
 class ActionConfig:
     """How an action becomes servo targets: ``pd_target = base + scale * action``.
 
+    The action is the policy's output before it is scaled; its unit is called "policy units".
+
     With the mode ``reference``, base is the reference's joint pose ``lead_s`` [s] ahead, because the servo lags by kd/kp.
     The scale is ``ball_scale`` [rad] for all joints.
 
     With the mode ``absolute`` (DeepMimic), base is the zero pose and the scale is ``ball_scale`` [rad]. For a hinge with
     a range, base is the middle of the range, and the scale is ``hinge_range_scale`` times the range.
 
-    The learner penalises a policy mean beyond ``bound`` (in action units; ``hinge_bound`` for hinges, if given). Nothing
+    The learner penalises a policy mean beyond ``bound`` (in policy units; ``hinge_bound`` for hinges, if given). Nothing
     clips the action.
     """
 
@@ -30,15 +32,19 @@ class ActionConfig:
     def __post_init__(self) -> None:
         positive = (self.ball_scale, self.hinge_range_scale, self.bound, self.hinge_bound)
         if self.lead_s < 0.0 or any(value is not None and value <= 0.0 for value in positive):
-            raise ValueError("lead_s must be 0 or above; scales and bounds must be above 0")
+            raise ValueError(
+                "lead_s must be 0 or above; scales and bounds must be above 0; "
+                f"found lead_s {self.lead_s}, ball_scale {self.ball_scale}, hinge_range_scale {self.hinge_range_scale}, "
+                f"bound {self.bound}, hinge_bound {self.hinge_bound}"
+            )
 
 
 @dataclass(frozen=True)
 class ObservationConfig:
     """The named fields of the observation (mimic/tracking/observation.py), and the frame in which they are expressed.
 
-    Every frame is the world turned about z. The frame ``reference`` is turned as the reference clip was placed. The
-    frame ``heading`` is turned to the simulated root's heading (DeepMimic). The frame ``reference_heading`` is turned to
+    Every frame is the world turned about z. The frame ``reference`` is turned by the angle at which the current cycle of
+    the clip is placed in the world. The frame ``heading`` is turned to the simulated root's heading (DeepMimic). The frame ``reference_heading`` is turned to
     the reference's heading, smoothed over time, and so does not depend on a clip's axes.
 
     ``target_steps``: how many control steps ahead each future reference pose is. With ``clip_id`` and several clips, the
@@ -53,7 +59,9 @@ class ObservationConfig:
     def __post_init__(self) -> None:
         targets = [name for name in self.fields if name.startswith("target_")]
         if (targets and not self.target_steps) or min(self.target_steps, default=0) < 0:
-            raise ValueError("target_steps must list one or more numbers of control steps, each 0 or above")
+            raise ValueError(
+                f"target_steps must list one or more numbers of control steps, each 0 or above; found {[*self.target_steps]}"
+            )
 
 
 @dataclass(frozen=True)
@@ -72,12 +80,18 @@ class TerminationConfig:
 
     def __post_init__(self) -> None:
         if any(limit is not None and limit <= 0.0 for limit in (self.root_tilt, self.body_distance)):
-            raise ValueError("root_tilt and body_distance must be above 0, or null for no such limit")
+            raise ValueError(
+                "root_tilt and body_distance must be above 0, or null for no such limit; "
+                f"found {self.root_tilt} and {self.body_distance}"
+            )
 
 
 @dataclass(frozen=True)
 class TimeLimitConfig:
-    """Longest training episode: start_s + (end_s - start_s) * min(1, samples / ramp_samples) ** power [s]."""
+    """Longest training episode: start_s + (end_s - start_s) * min(1, samples / ramp_samples) ** power [s].
+
+    ``samples`` is the number of control steps, summed over all environments, that the learner has seen.
+    """
 
     start_s: float = 20.0
     end_s: float = 20.0
@@ -86,7 +100,10 @@ class TimeLimitConfig:
 
     def __post_init__(self) -> None:
         if min(self.start_s, self.end_s, self.ramp_samples) <= 0.0 or self.power < 0.0:
-            raise ValueError("start_s, end_s and ramp_samples must be above 0; power must be 0 or above")
+            raise ValueError(
+                "start_s, end_s and ramp_samples must be above 0; power must be 0 or above; "
+                f"found {self.start_s}, {self.end_s}, {self.ramp_samples} and {self.power}"
+            )
 
 
 @dataclass(frozen=True)
@@ -102,14 +119,14 @@ class PushConfig:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.speed <= 10.0:
-            raise ValueError("speed must be from 0 (no pushes) to 10 m/s")
+            raise ValueError(f"speed must be from 0 (no pushes) to 10 m/s, found {self.speed}")
         if self.every_s <= 0.0:
-            raise ValueError("every_s must be above 0")
+            raise ValueError(f"every_s must be above 0, found {self.every_s}")
 
 
 @dataclass(frozen=True)
 class EnvConfig:
-    """Settings of the tracking task. In evaluation an episode lasts ``evaluation_s`` [s] and fails by contact only.
+    """Settings of the tracking task. An evaluation's episode lasts ``evaluation_s`` [s] and fails by contact only.
 
     ``reward`` is the reward of evaluations, and of training unless ``training_reward`` is given.
 
@@ -137,6 +154,6 @@ class EnvConfig:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.adaptive_starts <= 1.0:
-            raise ValueError("adaptive_starts must be a share from 0 to 1")
+            raise ValueError(f"adaptive_starts must be a share from 0 to 1, found {self.adaptive_starts}")
         if self.evaluation_s <= 0.0:
-            raise ValueError("evaluation_s must be above 0")
+            raise ValueError(f"evaluation_s must be above 0, found {self.evaluation_s}")

@@ -8,7 +8,9 @@ plugin (``mimic.core.registry``)::
     def first_joint_vel(inputs: ObservationInputs) -> Tensor:
         return inputs.sim.joint_vel[:, :3]
 
-A bundle contains no Python, so ``export`` refuses a field that ``mimic/exporting/observation_schema.py`` does not list.
+``size`` returns the number of the field's values, given the character and the number of future reference poses.
+
+An exported bundle contains no Python, so ``export`` refuses a field that ``mimic/exporting/observation_schema.py`` does not list.
 """
 
 from collections.abc import Callable
@@ -62,7 +64,8 @@ class ObservationField:
 
     Attributes:
         compute: function that returns the field's values (N, ...).
-        size: function that returns the number of values an environment, given the character and the number of targets.
+        size: function that returns the number of values for each environment, given the character and the number of
+            targets.
         normalized: whether a running normaliser scales the values.
     """
 
@@ -103,7 +106,9 @@ class Observation:
 
     def __init__(self, config: ObservationConfig, character: Character, device: torch.device | str = "cpu"):
         if not config.fields or len(set(config.fields)) < len(config.fields):
-            raise ConfigError("observation: 'fields' must name at least one field, and no field twice")
+            raise ConfigError(
+                f"observation: 'fields' must name at least one field, and no field twice; found {[*config.fields]}"
+            )
         self.config = config
         self.fields = {name: _field(name) for name in config.fields}
         self.layout: dict[str, slice] = {}
@@ -132,7 +137,10 @@ class Observation:
             values = self.fields[name].compute(inputs).flatten(1)
             if values.shape[1] != columns.stop - columns.start:
                 size = columns.stop - columns.start
-                raise ConfigError(f"observation: field '{name}' declares {size} values and returns {values.shape[1]}")
+                raise ConfigError(
+                    f"observation: field '{name}' returns {values.shape[1]} values for each environment, but its size is {size}; "
+                    "make both equal"
+                )
             out[:, columns] = values
         return out
 

@@ -87,7 +87,10 @@ class Reference:
     def duration(self) -> float:
         """Length of a cycle [s]. Raises InputError unless all clips are equally long."""
         if float(self.durations.max() - self.durations.min()) > 1e-6:
-            raise InputError("the clips have different lengths; use one clip, or clips of equal length")
+            shortest, longest = float(self.durations.min()), float(self.durations.max())
+            raise InputError(
+                f"the clips have different lengths, from {shortest:g} to {longest:g} s; use one clip, or clips of equal length"
+            )
         return float(self.durations[0])
 
     @property

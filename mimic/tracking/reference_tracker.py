@@ -179,9 +179,9 @@ class ReferenceTracker:
         return later
 
     def within(self, limit: float) -> Tensor:
-        """Return (N,) bool: whether the time is within the clip, and origin [m] and yaw [rad] are at most ``limit``.
+        """Return (N,) bool: whether the clip time is within the clip, and the placement is within ``limit``.
 
-        NaN gives false.
+        No coordinate of the origin [m], nor the yaw [rad], may be larger than ``limit`` in magnitude. NaN gives false.
         """
         current = self.current
         within = (current.clip_time >= 0) & (current.clip_time <= self.durations)

@@ -72,7 +72,8 @@ class JointWeights:
 class RewardInputs:
     """The quantities that a term can read: simulated and reference state of N environments after a control step.
 
-    Some are functions, so that a quantity is computed only if a term needs it.
+    Some are functions, so that a quantity is computed only if a term needs it. In shapes, A is the number of actuated
+    degrees of freedom, E of end effectors and F of feet. "_h" marks positions in the root's heading frame.
     """
 
     sim: CharacterState
@@ -123,7 +124,10 @@ class TrackingTerm(RewardTerm):
 
     def __post_init__(self) -> None:
         if self.weight < 0.0 or self.scale <= 0.0:
-            raise ValueError("a weight must not be negative, a scale must be above 0")
+            raise ValueError(
+                "a weight must not be negative, a scale must be above 0; "
+                f"found weight {self.weight} and scale {self.scale}"
+            )
 
     def value(self, inputs: RewardInputs) -> Tensor:
         """Return exp(-scale * error), (N,) in [0, 1]."""
@@ -146,7 +150,7 @@ class RewardConfig:
 
     @classmethod
     def from_config(cls, value: Any, where: str) -> RewardConfig:
-        """Read the terms from a preset. Raises ConfigError for an unknown kind and for a parameter it does not have."""
+        """Read the terms from a preset. Raises ConfigError for an unknown kind or parameter of a term."""
         table = build(_Table, value, where).terms
         return cls({name: _read_term(name, entry, f"{where}.terms.{name}") for name, entry in table.items()})
 
@@ -162,7 +166,7 @@ class _Table:
 
 def _read_term(name: str, entry: Any, where: str) -> RewardTerm:
     if not isinstance(entry, Mapping):
-        raise ConfigError(f"{where}: expected 'key: value' lines (weight, ...), found {entry!r}")
+        raise ConfigError(f"{where}: expected 'key: value' lines such as 'weight: 0.5', found {entry!r}")
     kind = entry.get("kind", name)
     try:
         cls = TERMS.get(str(kind))
@@ -202,7 +206,10 @@ class Reward:
                 raise ConfigError(f"reward: the weights of the terms must sum to 1; they sum to {weights:g}")
             weights = 1.0
         elif weights <= 0.0:
-            raise ConfigError("reward: no term in [0, 1] has a positive weight, so there is no largest possible reward")
+            raise ConfigError(
+                "reward: no term in [0, 1] has a positive weight, so there is no largest possible reward; "
+                "add a tracking term such as pose, with a weight above 0"
+            )
         self.config, self.maximum = config, weights
 
     def terms(self, inputs: RewardInputs) -> dict[str, Tensor]:

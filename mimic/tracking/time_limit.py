@@ -9,7 +9,7 @@ from mimic.tracking.config import EnvConfig
 
 
 class TimeLimit:
-    """The time limit of new episodes: in training it grows with the samples seen, in evaluation it is constant.
+    """The time limit of new episodes: in training it follows :class:`TimeLimitConfig`, in evaluation it is constant.
 
     Attributes:
         steps: (K,) int64, control steps for each clip; updated in place.
@@ -29,7 +29,7 @@ class TimeLimit:
         self.set_progress(0)
 
     def set_progress(self, samples: int) -> None:
-        """Set the limit of episodes that start from now on, by the samples that the learner has seen."""
+        """Set the limit of episodes that start from now on; ``samples`` counts the control steps that the learner has seen."""
         limit = self._config.time_limit
         ramp = min(1.0, samples / limit.ramp_samples) ** limit.power
         seconds = limit.start_s + (limit.end_s - limit.start_s) * ramp if self._training else self._config.evaluation_s

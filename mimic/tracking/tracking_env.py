@@ -45,6 +45,9 @@ _START_STREAM = 0  # of random numbers; ClipSelection has 1 and 2, pushes 3 to 5
 class TrackingEnv:
     """The motion-tracking task for N environments; implements :class:`mimic.rl.vec_env.VecEnv`.
 
+    In shapes, D is the length of the observation and A that of the action, which is in policy units: the policy's output
+    before :class:`ActionConfig` scales it.
+
     With several clips, another clip may follow at the end of a cycle, chosen by ``tracker.clip_selector`` (at random by
     default). The observation then ends with the current clip, one-hot. If the configuration's ``change_clips`` is false,
     the clips are a library: every episode keeps its clip, under that clip's own rules.
@@ -91,7 +94,8 @@ class TrackingEnv:
         if config.change_clips and len(motions) > 1 and not reference.all_loop:
             once = next(motion.name for motion in self.motions if not motion.loop)
             raise InputError(
-                f"clips that follow one another must loop; '{once}' does not (env.change_clips=false keeps each episode's clip)"
+                f"clips that follow one another must loop; '{once}' does not. "
+                "Leave it out, or set env.change_clips=false, by which an episode keeps its clip"
             )
         shared = self.rules if config.change_clips else each
         self.tracker = ReferenceTracker(reference, shared, self.num_envs, device)
@@ -153,7 +157,7 @@ class TrackingEnv:
         return self.time_limit.seconds
 
     def set_progress(self, samples: int) -> None:
-        """Set the time limit of episodes that start from now on, by the samples that the learner has seen."""
+        """Set the limit of episodes that start from now on; ``samples`` counts the control steps that the learner has seen."""
         self.time_limit.set_progress(samples)
 
     def reseed(self, seed: int) -> None:
@@ -216,7 +220,7 @@ class TrackingEnv:
         return self._observe(slice(None), self.engine.read())
 
     def observe_as(self, observation: Observation) -> Tensor:
-        """Return another ``observation`` (N, D) of the current state, without the one-hot clip."""
+        """Return the vectors (N, D) that ``observation`` computes from the current state, without the one-hot clip."""
         sim = self.engine.read()
         return observation.observe(
             self._observation_inputs(observation, slice(None), sim, self.kinematics.forward(sim))

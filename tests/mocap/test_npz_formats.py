@@ -56,11 +56,14 @@ def ours(**changes: object) -> bytes:
         (ours(times=None), "lacks the arrays times"),
         (ours(times=np.zeros(2)), "times do not grow"),
         (ours(root_pos_w=np.full((2, 3), np.nan)), "root_pos_w is not finite"),
-        (ours(root_pos_w=np.zeros((2, 4))), "root_pos_w is 2x4 float64, expected anyx3 numbers"),
+        (
+            ours(root_pos_w=np.zeros((2, 4))),
+            r"root_pos_w has shape \(2, 4\) and type float64, expected numbers of shape \(any, 3\)",
+        ),
         (ours(joint_names=np.array([{"a": 1}], dtype=object)), "lacks the arrays joint_names"),
-        (ours(joint_names=np.array([1])), "joint_names is 1 int64, expected a list of names"),
+        (ours(joint_names=np.array([1])), r"joint_names has shape \(1,\) and type int64, expected a list of names"),
         (ours(name=np.array(["a", "b"])), "expected one text"),
-        (ours(loop="yes"), "expected one number"),
+        (ours(loop="yes"), "expected one finite number"),
         (ours()[:-30], "damaged, or not a .npz archive"),
         (b"PK\x03\x04", "damaged, or not a .npz archive"),
     ],
@@ -90,7 +93,7 @@ def test_text_that_is_no_text(point, order):
 
 def test_a_header_that_promises_more_than_there_is_costs_nothing():
     data = npz({"positions": np.zeros((4, 4))}).replace(b"(4, 4)", b"(9, 9)")
-    with pytest.raises(ClipError, match=r"has another size than its header states|damaged, or not"):
+    with pytest.raises(ClipError, match=r"but its header states|damaged, or not"):
         read_pose_npz(data, "clip")
 
 
@@ -155,7 +158,7 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
         ({"poses": np.zeros((2, 99))}, "99 numbers a frame, which fits no known model"),
         ({"poses": np.full((4, 156), np.inf)}, "poses is not finite"),
         ({"poses": np.full((4, 156), 1e6)}, "turn by more than 100 rad"),
-        ({"trans": np.zeros((3, 3))}, "trans is 3x3 float64, expected 4x3 numbers"),
+        ({"trans": np.zeros((3, 3))}, r"trans has shape \(3, 3\) and type float64, expected numbers of shape \(4, 3\)"),
         ({"mocap_framerate": 0.0}, "state the frame rate, as in --fps"),
         ({"mocap_framerate": None}, "state the frame rate, as in --fps"),
         ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "0 frames"),
@@ -209,7 +212,7 @@ def test_world_poses_are_kept_and_the_pickled_array_is_never_opened():
         ({"parent_indices": np.array([-1, 0])}, "parent_indices is 2"),
         ({"quaternions": np.zeros((4, 3, 4))}, "not of unit length"),
         ({"bone_names": np.array(["a", "b", "a"])}, "different names"),
-        ({"framerate": np.array([30.0, 60.0])}, "expected one number"),
+        ({"framerate": np.array([30.0, 60.0])}, "expected one finite number"),
         ({"framerate": -1.0}, "state the frame rate"),
     ],
 )

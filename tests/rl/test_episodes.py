@@ -167,7 +167,7 @@ def _changed(path, **changes):
         ({"version": np.int64(VERSION + 1)}, "episodes of version 2; this program reads version 1"),
         ({"version": None}, r"holds no episodes \(version missing\)"),
         ({"obs": None, "end": None}, r"holds no episodes \(obs, end missing\)"),
-        ({"obs": np.zeros(3)}, "obs is 3 float64, expected anyxany numbers"),
+        ({"obs": np.zeros(3)}, r"obs has shape \(3,\) and type float64, expected numbers of shape \(any, any\)"),
         ({"obs": np.full((7, 3), np.nan)}, r"obs is not finite at index \(0, 0\)"),
         ({"obs": np.zeros((7, 3))}, "obs has 7 rows; it needs 136"),
         ({"obs": np.array([[object()]], dtype=object)}, r"holds no episodes \(obs missing\)"),

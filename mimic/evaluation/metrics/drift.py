@@ -35,5 +35,5 @@ class Drift(Metric):
 
 @METRICS.register("drift")
 def drift(env: TrackingEnv) -> Metric | None:
-    """Make the metric if the task has one clip. With several clips the next clip is random, so drift is undefined."""
+    """Return the metric; None if the task has several clips, because then the next clip is random and drift undefined."""
     return Drift(env) if env.num_clips == 1 else None

@@ -29,5 +29,8 @@ class FootSliding(Metric):
         self._means.add("foot_depth_m", torch.relu(-simulated.height).flatten(), stands.flatten())
 
     def report(self) -> dict[str, Any]:
-        """Return the means "foot_skate_m_s", "reference_foot_skate_m_s" and "foot_depth_m"."""
+        """Return the means over standing feet: "foot_skate_m_s", "reference_foot_skate_m_s" and "foot_depth_m".
+
+        The first two are sliding speeds [m/s] of the simulation and of the clip, the third is a depth [m].
+        """
         return self._means.report()

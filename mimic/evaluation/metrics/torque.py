@@ -77,7 +77,8 @@ class Torque(Metric):
     def report(self) -> dict[str, Any]:
         """Return "torque_mean_share", "torque_peak_share", "torque_at_limit_share" and "torque_by_joint".
 
-        The last maps the name of each joint to a JointTorque.
+        The first and the third are means over joints, the second is the largest value of any joint. The last maps the
+        name of each joint to a JointTorque.
         """
         columns = (self._mean.value, self._peak.tolist(), self._at_limit.value)
         rows = [JointTorque(mean, peak, at_limit) for mean, peak, at_limit in zip(*columns, strict=True)]

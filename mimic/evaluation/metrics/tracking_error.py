@@ -36,5 +36,8 @@ class TrackingError(Metric):
         self._means.add("joint_velocity_error_rad_s", velocity, up)
 
     def report(self) -> dict[str, Any]:
-        """Return "mpjpe_m", "root_error_m", "joint_velocity_error_rad_s" and "success_rate"."""
+        """Return "mpjpe_m", "root_error_m", "joint_velocity_error_rad_s" and "success_rate".
+
+        "mpjpe_m" is the mean per-joint position error [m], with positions relative to the root.
+        """
         return self._means.report() | {"success_rate": 1.0 - float(self._lost.double().mean())}

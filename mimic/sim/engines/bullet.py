@@ -8,8 +8,9 @@ recomputed every 1/960 s. In MuJoCo 1/120 s is enough, because MuJoCo moves posi
 is held for h = 1/120 s through finer steps acts like a spring that lags by h / 2. Such a lag reduces the damping kd by
 h kp / 2.
 
-Bullet has no armature, so each joint has a rotor here, coupled by a viscous clutch. With rotor velocity w the joint
-receives -c (v - w), and A dw/dt = c (v - w). For motion slower than A / c = 1/240 s this equals an armature A.
+Bullet has no armature (rotor inertia) A, so each joint has a rotor here, coupled by a viscous clutch with coefficient c.
+With joint velocity v and rotor velocity w, the clutch gives the joint the torque -c (v - w), and A dw/dt = c (v - w). For
+motion slower than A / c = 1/240 s this equals an armature A.
 
 Bullet's damping is explicit and the feet are light, so stability needs many small steps for each torque: 1/75,000 s for
 the humanoid, 1/240,000 s for the dog. That is too slow for training.
@@ -103,7 +104,7 @@ class BulletEngine(Engine):
             self._push(i)
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Set the servo targets (N, A) [rad]."""
+        """Set the servo targets (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._servo.set_target(pd_target.double())
 
     def step(self) -> None:
@@ -124,7 +125,10 @@ class BulletEngine(Engine):
         return self._coordinates.read(self._qpos, self._qvel)
 
     def failed(self) -> Tensor:
-        """Return (N,) bool: copies that have become non-finite, too fast or too far away since their last reset."""
+        """Return (N,) bool: copies that became non-finite, too fast or too far away since their last reset.
+
+        The limits are ``MAX_VELOCITY`` and ``MAX_POSITION`` of ``mimic/sim/engine.py``.
+        """
         return self._failed.clone()
 
     def snapshot(self) -> dict[str, Tensor]:

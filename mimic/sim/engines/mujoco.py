@@ -48,13 +48,13 @@ class MujocoEngine(Engine):
         return cls(character, num_envs, threads)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Set the copies ``ids`` to ``state``, with warm start, controls and clock at zero."""
+        """Set the copies ``ids`` to ``state``, with the solver's warm start, controls and clock at zero."""
         assign_rows(self._state, ids, self._fresh_row)
         self._coordinates.write(self._qpos, self._qvel, ids, state)
         assign_rows(self._failed, ids, False)
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Set the servo targets (N, A) [rad]."""
+        """Set the servo targets (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._servo.set_target(pd_target)
 
     def step(self) -> None:
@@ -85,7 +85,7 @@ class MujocoEngine(Engine):
     def failed(self) -> Tensor:
         """Return (N,) bool: copies that MuJoCo warned about, or that became non-finite, too fast or too far away.
 
-        Only failures since a copy's last reset count.
+        The limits are ``MAX_VELOCITY`` and ``MAX_POSITION``. Only failures since a copy's last reset count.
         """
         return self._failed.clone()
 

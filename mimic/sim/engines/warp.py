@@ -118,14 +118,14 @@ class WarpEngine(Engine):
         return cls(character, num_envs, device)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
-        """Set the copies ``ids`` to ``state``, with warm start, controls and clock at zero."""
+        """Set the copies ``ids`` to ``state``, with the solver's warm start, controls and clock at zero."""
         for name in ("ctrl", "qacc", "qacc_warmstart", "time"):
             assign_rows(self._carried[name], ids, 0.0)
         self._coordinates.write(self._qpos, self._qvel, ids, state)
         assign_rows(self._failed, ids, False)
 
     def set_targets(self, pd_target: Tensor) -> None:
-        """Set the servo targets (N, A) [rad]."""
+        """Set the servo targets (N, A) [rad]: rotation vectors of ball joints, angles of hinges."""
         self._target.copy_(pd_target)
 
     def step(self) -> None:
@@ -144,7 +144,7 @@ class WarpEngine(Engine):
     def failed(self) -> Tensor:
         """Return (N,) bool: worlds that became non-finite, too fast or too far away, or lost contacts.
 
-        Only failures since a world's last reset count.
+        The limits are ``MAX_VELOCITY`` and ``MAX_POSITION``. Only failures since a world's last reset count.
         """
         return self._failed.clone()
 

@@ -2,6 +2,8 @@
 
 Positions and velocities are relative to the root and expressed in a frame that is turned about z. Turning the world and
 the reference together about z therefore changes no value. "6D" is the rotation as ``quat_to_rot6d`` describes it.
+
+N environments; J joints and B bodies of the character; A actuated degrees of freedom, three for a ball joint.
 """
 
 import torch
@@ -50,7 +52,7 @@ def root_angvel(inputs: ObservationInputs) -> Tensor:
 
 @field("joint_rot", size=lambda c, targets: 6 * len(c.joints))
 def joint_rot(inputs: ObservationInputs) -> Tensor:
-    """Return each joint's rotation of the child in the parent, (N, J, 6), 6D."""
+    """Return the orientation of each joint's child body in its parent body, (N, J, 6), 6D."""
     return quat_to_rot6d(inputs.sim.joint_quat)
 
 

@@ -103,7 +103,10 @@ class FootHeight(TrackingTerm):
 @TERMS.register("action_rate")
 @dataclass(frozen=True, kw_only=True)
 class ActionRate(TrackingTerm):
-    """Mean squared change of the action since the previous step [policy units²], over the degrees of freedom."""
+    """Mean squared change of the action since the previous step, over the degrees of freedom [policy units²].
+
+    The action is the policy's output before it is scaled to servo targets.
+    """
 
     label = "steadiness of the action"
 

@@ -52,7 +52,10 @@ class JointVelL2(RewardTerm):
 @TERMS.register("action_rate_l2")
 @dataclass(frozen=True, kw_only=True)
 class ActionRateL2(RewardTerm):
-    """Sum of squared changes of the action since the previous step [policy units²] (mjlab's ``action_rate_l2``)."""
+    """Sum of squared changes of the action since the previous step [policy units²] (mjlab's ``action_rate_l2``).
+
+    The action is the policy's output before it is scaled to servo targets.
+    """
 
     label = "change of the action"
 
