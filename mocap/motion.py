@@ -147,7 +147,7 @@ def check_character(motion: Motion, character: Character) -> None:
     if motion.character != character.name or motion.joint_names != joint_names:
         raise ClipError(
             f"{motion.name} is a motion of {motion.character} with {len(motion.joint_names)} joints; "
-            f"needed is {character.name} with its {len(joint_names)} joints in their order"
+            f"needed is one of {character.name}, with its {len(joint_names)} joints in their order"
         )
 
 

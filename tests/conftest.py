@@ -10,5 +10,5 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def program_name(monkeypatch):
-    """Restore the program's name, which ``main`` of the installed program changes."""
-    monkeypatch.setattr(program, "name", program.name)
+    """Name the program as the script does, whatever an earlier test's ``main`` has named it."""
+    monkeypatch.setattr(program, "name", "run_mimic.py")

@@ -7,7 +7,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StopOnSignal:
@@ -24,8 +24,7 @@ class StopOnSignal:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
-            self._previous = {number: signal.signal(number, self._handle) for number in heard}
+            self._previous = {number: signal.signal(number, self._handle) for number in _SIGNALS if _is_heard(number)}
         return self
 
     def __exit__(
@@ -42,3 +41,8 @@ class StopOnSignal:
         if self._said:
             with contextlib.suppress(OSError):  # the terminal may have gone
                 os.write(2, f"\n{self._said}\n".encode())  # print may be what was interrupted
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    """Whether to handle the signal: ``nohup`` has SIGHUP ignored. A script's background job handles SIGINT nevertheless."""
+    return number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN

@@ -77,7 +77,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("--clip walk.bvhh", "no reader for '.bvhh' files; did you mean '.bvh'"),
         ("--clip empty/", "is a folder; name a file in it"),
         ("inspect wlak", "wlak: no such clip, and no motion file without a suffix"),
-        ("retarget broken.txt --character humanoid --out broken.txt", "an .npz file: --out broken.npz"),
+        ("retarget broken.txt --character humanoid --out broken.txt", "is written as .npz; use --out broken.npz"),
         (
             "retarget broken.npz --character humanoid --out ./broken.npz",
             "is the input file, which would be overwritten",

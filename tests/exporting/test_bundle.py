@@ -58,7 +58,7 @@ def test_every_json_file_is_of_its_schema_and_the_schemas_are_strict(files):
     for name in DESCRIBED:
         part = bundles.part(files, f"{name}.json")
         check_schema(name, part)
-        with pytest.raises(InputError, match=rf"{name}\.json: the whole: .*'surprise' was unexpected"):
+        with pytest.raises(InputError, match=rf"{name}\.json: at the top: .*'surprise' was unexpected"):
             check_schema(name, {**part, "surprise": 1})
     assert {path.name.removesuffix(".schema.json") for path in SCHEMAS.iterdir()} == set(DESCRIBED)
     for path in SCHEMAS.iterdir():

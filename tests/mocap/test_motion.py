@@ -46,7 +46,7 @@ def test_a_motion_cannot_be_changed():
 
 
 def test_velocities_of_another_character_are_refused():
-    with pytest.raises(ClipError, match="a motion of humanoid, not of dog"):
+    with pytest.raises(ClipError, match="a motion of humanoid with 12 joints; needed is one of dog"):
         velocities(WALKER, load_character("dog"))
 
 

@@ -26,7 +26,7 @@ PAPER = {
         ("pg", 1, {}),
         ("pg-exp", 1, {"scale_returns": True}),
         ("cacla", 1, {}),
-        ("marwil", 3, {"target_kl": 0.05}),
+        ("marwil", 3, {"target_kl": 0.05, "shrink": False, "control_variate": False}),  # as in the paper
         ("sil", 3, {}),
         ("awr", 4, PAPER),
     ],
