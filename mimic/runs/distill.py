@@ -277,9 +277,9 @@ class _Distillation:
 def student_task(teachers: EnvConfig) -> EnvConfig:
     """Return the task of a student: its teachers' clips as a library, whose clip number the student does not observe.
 
-    Episodes are short and often start where starts fail. A start in the middle of a jump is the hardest state of a clip, and
-    long episodes have few of them. After such a start even a teacher lands a metre from the reference and gets back to it, so
-    an episode may go so far.
+    Three settings differ from the teachers'. Episodes are short, so that more of them begin in the middle of a jump, which is
+    the hardest state. Start times at which episodes fail are drawn more often. An episode ends at a larger distance from the
+    reference, because after a start in mid-air even a teacher lands a metre off before it returns.
     """
     return replace(
         teachers,
