@@ -66,7 +66,7 @@ def test_the_character_stays_up_for_the_skills_length(page):
     page.run("mimic.page.restart()")
     cycle = page.run("mimic.page.skill.controller.reference.duration")
     time, fallen = page.wait_for(
-        f"(s => (s.time > {cycle} || s.fallen) && [s.time, s.fallen])(mimic.page.skill)", seconds=90
+        f"(s => (s.time > {cycle} || s.fallen) && [s.time, s.fallen])(mimic.page.skill)", seconds=300
     )
     assert time > cycle and fallen is None
 
