@@ -204,7 +204,7 @@ def test_the_verb_lists_and_fetches(empty_machine, capsys):
     assert run_mimic.main(["fetch", "canter"]) == 2
     assert "add --accept-licence" in capsys.readouterr().err
     assert run_mimic.main(["fetch", "canter-authored"]) == 0
-    assert capsys.readouterr().out == "canter-authored: authored\n"
+    assert capsys.readouterr().out == "canter-authored: authored; it needs no file\n"
     assert run_mimic.main(["clips", "--json"]) == 0
     listed = {info["name"]: info for info in json.loads(capsys.readouterr().out)}
     assert listed["canter"]["where"].startswith("https://") and not listed["canter"]["may_ship"]
