@@ -60,5 +60,7 @@ def test_turn_is_dog_spin_to_the_other_side():
 
 
 def test_another_character_is_refused():
-    with pytest.raises(ClipError, match="is a motion of dog with 22 joints; needed is one of humanoid, with its 12 joints"):
+    with pytest.raises(
+        ClipError, match="is a motion of dog with 22 joints; needed is one of humanoid, with its 12 joints"
+    ):
         mirror(random_motion("dog"), load_character("humanoid"))
