@@ -210,6 +210,13 @@ def whole(text: str) -> int:
     return int(value)
 
 
+def index(text: str) -> int:
+    """Parse a place in a list, a whole number from 0."""
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"'{text}' must be a whole number, 0 or above")
+    return int(text)
+
+
 def words(text: str) -> tuple[str, ...]:
     """Parse words separated by commas."""
     return tuple(word for part in text.split(",") if (word := part.strip()))

@@ -8,6 +8,7 @@ from mimic.cli.arguments import (
     add_task_or_clip,
     add_threads,
     diagram,
+    index,
     number,
     positive,
     seed,
@@ -57,6 +58,11 @@ def _add_train(commands: Commands) -> None:
         "--resume", action="store_true", help="continue the run in --out, or the latest run of the clip or task"
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
+    train.add_argument(
+        "--each", action="store_true", help="train a controller for each clip of --clip A,B,...; --out is their folder"
+    )
+    train.add_argument("--jobs", type=whole, metavar="N", help="of --each: trainings at a time (default 1)")
+    train.add_argument("--job", type=index, metavar="K", help="of --each: only clip K, from 0, as a job of a cluster")
 
 
 def _add_distill(commands: Commands) -> None:

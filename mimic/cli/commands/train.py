@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from mimic.cli.commands.train_each import train_each
 from mimic.cli.common import new_run, overridden_options, resolve_available_clip, say
 from mimic.core import program
 from mimic.core.errors import InputError
@@ -15,7 +16,11 @@ _EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train until --samples or --minutes are reached, or a signal arrives."""
+    """Train until --samples or --minutes are reached, or a signal arrives; with --each a controller for each clip."""
+    if args.each:
+        return train_each(args, run)
+    if args.jobs is not None or args.job is not None:
+        raise InputError("--jobs and --job belong to --each, which trains a controller for each clip of a list")
     resolve_available_clip(args)
     asked = args.task or args.clip
     default = RUNS_FOLDER / f"{short_name(asked)}-{args.algorithm or 'awr'}"
