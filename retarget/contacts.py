@@ -86,6 +86,18 @@ def find_contact(
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
 
 
+def smoothed(values: Tensor, times: Tensor, over: float) -> Tensor:
+    """Return ``values`` (T,) or (T, W) after a Gaussian filter of ``over`` [s]; the ends are mirrored."""
+    dt = float(times.diff().median())
+    radius = min(max(1, round(2 * over / dt)), len(values) - 1)
+    steps = torch.arange(-radius, radius + 1, dtype=torch.float64) * dt / over
+    kernel = torch.exp(-0.5 * steps.square())
+    rows = values if values.ndim == 2 else values[:, None]
+    padded = torch.cat((rows[1 : radius + 1].flip(0), rows, rows[-radius - 1 : -1].flip(0)))
+    result = torch.nn.functional.conv1d(padded.T[:, None], (kernel / kernel.sum())[None, None])[:, 0].T
+    return result if values.ndim == 2 else result[:, 0]
+
+
 def intervals(flags: Tensor) -> list[tuple[int, int]]:
     """Return each run of True in ``flags`` (T,) as (first, last + 1)."""
     edges = torch.cat((flags.new_zeros(1), flags, flags.new_zeros(1))).int().diff().nonzero()[:, 0].tolist()

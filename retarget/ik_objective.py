@@ -107,7 +107,8 @@ def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -
         quat = _orientation(tree, targets, int(sole.surface.body[0]))
         origin = targets.pos[body_role]
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
-        flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + _FAR)
+        far = _FAR + (targets.longer_foot if part_of(sole.role) in ("ankle", "toe") else 0.0)
+        flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + far)
         fixed = torch.stack([anchors(flags, points[:, p], targets.noisy_contacts) for p in range(points.shape[1])], 1)
         fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
         locks.append((sole.surface, fixed, flags))

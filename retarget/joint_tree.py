@@ -63,10 +63,10 @@ class Tree:
             chain.append(joint)
         return chain
 
-    def common_ancestor(self, a: int, b: int) -> int:
-        """Return the lowest common ancestor of two joints."""
+    def common_ancestor(self, a: int, b: int) -> int | None:
+        """Return the lowest common ancestor of two joints; None if they are in different trees."""
         above = [a, *self.upwards(a)]
-        return next(j for j in (b, *self.upwards(b)) if j in above)
+        return next((j for j in (b, *self.upwards(b)) if j in above), None)
 
     def path(self, top: int, bottom: int) -> list[int]:
         """Return the joints from ``top`` down to ``bottom``, both included; empty if ``top`` is no ancestor of it."""

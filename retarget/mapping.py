@@ -18,9 +18,9 @@ from torch import Tensor
 from characters.roles import ARM, LEG, NEEDED, ROLES, SIDES, opposite, side_of
 from mimic.core.errors import ClipError, ConfigError, nearest
 from mimic.core.strict_config import read_yaml
-from retarget.joint_names import parse_joint_name
+from retarget.joint_names import parse_joint_name, stem
 from retarget.joint_tree import Tree
-from retarget.shape import limbs_by_shape
+from retarget.shape import limbs_by_shape, sides_of
 
 _MAX_LINES = 40
 
@@ -111,38 +111,80 @@ def _place_limb_ends(joints: dict[str, int], names: Sequence[str], tree: Tree, p
             found = [j for j, s in enumerate(senses) if (s.part, s.side) == (part, side) and not s.auxiliary]
             if found and f"{side}_{part}" not in joints:
                 joints[f"{side}_{part}"] = min(found, key=lambda j: tree.depth[j])
-    ends = [f"{side}_{part}" for side in SIDES for part in ("wrist", "ankle")]
-    if not any(end in joints for end in ends):
-        guessed = limbs_by_shape(tree, pos_w)
+    for part, above in (("wrist", "elbow"), ("ankle", "knee")):  # a shin whose end is no joint of its own
+        middles = [
+            [j for j, s in enumerate(senses) if (s.part, s.side, s.auxiliary) == (above, side, False)] for side in SIDES
+        ]
+        ends = [tree.longest_below(max(found, key=lambda j: tree.depth[j])) if found else [] for found in middles]
+        if all(ends) and not any(f"{side}_{part}" in joints for side in SIDES) and _says_ends(joints):
+            joints |= {f"{side}_{part}": chain[0] for side, chain in zip(SIDES, ends, strict=True)}
+    if not _says_ends(joints):
+        guessed = sides_of(limbs_by_shape(tree, pos_w), [sense.side for sense in senses])
         joints.update({role: j for role, j in guessed.items() if role not in joints})
         if guessed:
             notes.append("no joint's name tells a hand or a foot: placed by the skeleton's shape; check left and right")
 
 
+def _says_ends(joints: MappingOf[str, int]) -> bool:
+    """Whether any hand or foot is known."""
+    return any(f"{side}_{part}" in joints for side in SIDES for part in ("wrist", "ankle"))
+
+
 def _walk_up(joints: dict[str, int], side: str, limb: Sequence[str], tree: Tree, names: Sequence[str]) -> None:
-    """Add a limb's other joints to ``joints``, from its end up to the trunk; skip twist joints and very short bones."""
+    """Add a limb's other joints to ``joints``, from its end up to the trunk; skip twist joints and very short bones.
+
+    The pieces of a split bone count as one bone, which begins where the first piece does.
+    """
     base, middle, end = (f"{side}_{part}" for part in limb[:3])
     other = opposite(end)
     if end not in joints or other not in joints:
         return
     trunk = tree.common_ancestor(joints[end], joints[other])
-    chain = [joints[end]]
+    above = []
     for j in tree.upwards(joints[end]):
         if j == trunk:
             break
-        if not parse_joint_name(names[j]).auxiliary and tree.distance(chain[-1], j) > tree.smallest_bone:
-            chain.append(j)
+        above.append(j)
+    chain = _bones(joints[end], _whole_bones(above, tree, names), tree)
+    if len(chain) < 3:  # all pieces of a limb have one name
+        chain = _bones(joints[end], [j for j in above if not parse_joint_name(names[j]).auxiliary], tree)
     for role, j in zip((middle, base), chain[1:], strict=False):
         joints.setdefault(role, j)
     if limb is ARM and len(chain) > 3:
         joints.setdefault(f"{side}_clavicle", chain[3])
 
 
+def _bones(end: int, above: Sequence[int], tree: Tree) -> list[int]:
+    """Return ``end`` and the joints above it, without those at the place of the joint before."""
+    chain = [end]
+    for j in above:
+        if tree.distance(chain[-1], j) > tree.smallest_bone:
+            chain.append(j)
+    return chain
+
+
+def _whole_bones(above: Sequence[int], tree: Tree, names: Sequence[str]) -> list[int]:
+    """Return for each bone of ``above``, lowest first, the joint where it begins; pieces of a bone share a stem.
+
+    Of several joints at that place, as in a robot's hip of three hinges, it is the lowest: it has all of their turns.
+    """
+    groups: list[list[int]] = []
+    for j in above:
+        if groups and stem(names[j]) == stem(names[groups[-1][-1]]):
+            groups[-1].append(j)
+        else:
+            groups.append([j])
+    groups = [group for group in groups if len(group) > 1 or not parse_joint_name(names[group[0]]).auxiliary]
+    return [next(j for j in group if tree.distance(j, group[-1]) < tree.smallest_bone) for group in groups]
+
+
 def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:
     for role, part in (("pelvis", "hip"), ("chest", "shoulder")):
         pair = [joints.get(f"{side}_{part}") for side in SIDES]
         if role not in joints and pair[0] is not None and pair[1] is not None and pair[0] != pair[1]:
-            joints[role] = tree.common_ancestor(pair[0], pair[1])
+            between = tree.common_ancestor(pair[0], pair[1])
+            if between is not None:
+                joints[role] = between
     if "chest" not in joints or "pelvis" not in joints:
         return
     pelvis, chest = joints["pelvis"], joints["chest"]
@@ -153,8 +195,8 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
     necks = [c for c in tree.children[chest] if not limbs & {c, *tree.below(c)} and tree.reach[c] > 0]
     named = [c for c in necks if any(parse_joint_name(names[j]).part in ("neck", "head") for j in (c, *tree.below(c)))]
     if named or necks:
-        neck = max(named or necks, key=lambda c: tree.reach[c])
-        chain = [neck, *tree.longest_below(neck)]
+        chain = _neck_chain(max(named or necks, key=lambda c: tree.reach[c]), tree, names)
+        neck = next((j for j in chain if parse_joint_name(names[j]).part == "neck"), chain[0])
         heads = [
             j for j in chain if parse_joint_name(names[j]).part == "head" and not parse_joint_name(names[j]).auxiliary
         ] or chain[1:2]
@@ -163,6 +205,15 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
         beyond = chain[chain.index(head) + 1 :] if head in chain else []
         if beyond:
             joints.setdefault("head_end", beyond[-1] if parse_joint_name(names[beyond[-1]]).auxiliary else beyond[0])
+
+
+def _neck_chain(first: int, tree: Tree, names: Sequence[str]) -> list[int]:
+    """Return the longest chain of joints from ``first`` on that leaves ears and other joints with a side aside."""
+    chain = [first]
+    while below := [c for c in tree.children[chain[-1]] if not parse_joint_name(names[c]).side]:
+        heads = [c for c in below if parse_joint_name(names[c]).part in ("neck", "head")]
+        chain.append(max(heads or below, key=lambda c: tree.reach[c] + tree.length[c]))
+    return chain
 
 
 def _place_extremities(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> None:

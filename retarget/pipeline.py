@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -32,9 +32,12 @@ from mocap.motion import MAX_FRAMES, Motion
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
 from retarget.configuration import Configuration, KinematicTree
 from retarget.ground import lift_penetration
+from retarget.grounding import grounded_targets
 from retarget.ik_objective import first_configuration, make_ik_objective
 from retarget.mapping import Mapping, map_skeleton
+from retarget.reattach import one_tree
 from retarget.retarget_rig import RetargetRig
+from retarget.root_motion import RootMotion, with_root_motion
 from retarget.solver import Solver, SolverConfig
 from retarget.source import Source
 from retarget.targets import Targets, make_targets
@@ -55,6 +58,8 @@ class Options:
         speed: factor of the playing speed.
         repair: whether to solve a clip of the character's own skeleton too, which otherwise keeps its joint rotations.
         fps: frame rate of the result [1/s]; the recording's by default.
+        root_motion: the travel of the result: "auto" recovers it from the feet if the motion was made in place, "keep"
+            takes the file's, "from-feet" recovers it in any case, "none" takes it out.
     """
 
     start: float | None = None
@@ -64,15 +69,23 @@ class Options:
     speed: float = 1.0
     repair: bool = False
     fps: float | None = None
+    root_motion: RootMotion = "auto"
 
 
 @dataclass(frozen=True, eq=False)
 class Retargeted:
-    """A retargeted motion, its targets frame by frame (None if the clip was used unchanged), and notes in words."""
+    """A retargeted motion, its targets frame by frame (None if the clip was used unchanged), and notes in words.
+
+    Attributes:
+        mapping: the recording's joint of each role, by name; empty if the clip is on the character's own skeleton.
+        root_motion: where the travel comes from: "keep", "from-feet" or "none".
+    """
 
     motion: Motion
     targets: Targets | None
     notes: tuple[str, ...]
+    mapping: MappingOf[str, str] = field(default_factory=dict)
+    root_motion: str = "keep"
 
 
 def retarget(
@@ -97,15 +110,17 @@ def retarget(
         return _edited(same, character, options)
     rig = RetargetRig(character)
     own = clip if isinstance(clip, Motion) and clip.character == character.name else None
-    source = _own_source(own, rig) if own else Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip)
+    source = _own_source(own, rig) if own else one_tree(Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip))
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
     first, last = _span(source.times, options, source.name)
     mapping = _own_mapping(rig) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
-    targets = make_targets(rig, source, mapping, already_retargeted=own is not None)
+    travel = with_root_motion(rig, source, mapping, "keep" if own else options.root_motion)
+    source = travel.source
+    targets = grounded_targets(rig, source, mapping, already_retargeted=own is not None)
     configuration = solve(rig, targets, settings, slice(first, last + 1))
     motion = _as_motion(source, character, configuration, targets.times[first : last + 1])
-    result = Retargeted(motion, targets.cut(first, last), mapping.notes)
+    result = Retargeted(motion, targets.cut(first, last), (*mapping.notes, *travel.notes))
     if options.loop:
         result = _looped(result, rig, options, settings, own is not None)
     finished = _finished(result.motion, character, options, lift=True)
@@ -114,7 +129,8 @@ def retarget(
     else:
         targets_left = replace(result.targets, times=result.targets.times / options.speed)
     notes = _turn_note(finished) if options.loop else ()
-    return Retargeted(finished, targets_left, (*result.notes, *notes))
+    joints = {} if own else {role: source.names[j] for role, j in mapping.joints.items()}
+    return Retargeted(finished, targets_left, (*result.notes, *notes), joints, travel.root_motion)
 
 
 def _edited(motion: Motion, character: Character, options: Options) -> Retargeted:

@@ -81,6 +81,32 @@ class ScaledSource:
         roles = self.limb_roles(base)
         return sum(self.rig.length(a, b) for a, b in itertools.pairwise(roles))
 
+    def longer_foot(self) -> float:
+        """Return the length [m] by which the scaled recording's feet are longer than the character's, at least 0."""
+        sides = [side for side in SIDES if self.has(f"{side}_toe") and f"{side}_toe" in self.rig]
+        longer = [
+            float((self.pos(f"{side}_toe") - self.pos(f"{side}_ankle")).norm(dim=-1).median())
+            - self.rig.length(f"{side}_ankle", f"{side}_toe")
+            for side in sides
+        ]
+        return max((*longer, 0.0))
+
+    def foot_joints(self, side: str) -> list[int]:
+        """Return the indices of the ankle of a side and of all joints below it."""
+        found = [self.mapping.joints[f"{side}_ankle"]]
+        for joint, parent in enumerate(self._source.parents):
+            if parent in found:
+                found.append(joint)
+        return found
+
+    def rest_height(self, joint: int) -> float:
+        """Return the height [m] of a joint above the lowest of the figure, at the file's rest pose.
+
+        Without a rest pose, the height is 0 for the lowest joint of the clip, and for others that above it.
+        """
+        z = self.points[..., 2].amin(0) if self._source.rest_w is None else self._source.rest_w[:, 2] * self.scale
+        return float(z[joint] - z.min())
+
     def level(self, part: str) -> float:
         """Return the height [m] of a part's joint when it stands, the lower of left and right."""
         roles = [f"{side}_{part}" for side in SIDES if self.has(f"{side}_{part}")]

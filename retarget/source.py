@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from mimic.core.errors import ClipError
+from mimic.core.rotations import quat_rotate
 from mocap.editing import Interpolation
 from mocap.skeleton import KeypointMotion, SkeletonMotion
 
@@ -24,6 +26,8 @@ class Source:
         pos_w: (T, J, 3) [m].
         quat_w: (T, J, 4) wxyz, or None if only positions were recorded.
         license: the licence text of the clip.
+        rest_w: (J, 3) [m] positions at the file's rest pose; None if the file has none.
+        rest_quat_w: (J, 4) wxyz at the rest pose, or None.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Source:
     quat_w: Tensor | None
     source: str = ""
     license: str = ""
+    rest_w: Tensor | None = None
+    rest_quat_w: Tensor | None = None
 
     @staticmethod
     def of(clip: SkeletonMotion | KeypointMotion) -> Source:
@@ -58,7 +64,23 @@ class Source:
         names = (*skeleton.names, *(f"{skeleton.names[parent]}_End" for parent in tips))
         pos, quat = torch.cat((pos, clip.end_sites_w()), 1), torch.cat((quat, quat[:, tips]), 1)
         parents = (*skeleton.parents, *tips)
-        return Source(clip.name, names, parents, clip.times, pos, quat, clip.source, clip.license)
+        rest, turned = skeleton.rest_positions(), skeleton.rest_orientations()
+        ends = rest[tips] + quat_rotate(turned[tips], skeleton.end_site_offsets)
+        rest, turned = torch.cat((rest, ends)), torch.cat((turned, turned[tips]))
+        return Source(clip.name, names, parents, clip.times, pos, quat, clip.source, clip.license, rest, turned)
+
+    def picked(self, joints: Sequence[int], parents: Sequence[int]) -> Source:
+        """Return the recording of some joints, in this order, with these parents."""
+        at = list(joints)
+        return replace(
+            self,
+            names=tuple(self.names[j] for j in at),
+            parents=tuple(parents),
+            pos_w=self.pos_w[:, at],
+            quat_w=None if self.quat_w is None else self.quat_w[:, at],
+            rest_w=None if self.rest_w is None else self.rest_w[at],
+            rest_quat_w=None if self.rest_quat_w is None else self.rest_quat_w[at],
+        )
 
     def __len__(self) -> int:
         return len(self.times)

@@ -33,6 +33,7 @@ class Targets:
         turned: (T,) [rad] for each body: the angles by which its recorded bone and its parent's turned since the previous
             frame, added.
         scale: length of the character's legs divided by that of the recording's.
+        longer_foot: length [m] by which the recording's feet, at that scale, are longer than the character's; at least 0.
         noisy_contacts: whether standing paws jitter and drift, as in clips that were retargeted before.
     """
 
@@ -43,6 +44,7 @@ class Targets:
     turned: dict[int, Tensor]
     scale: float
     noisy_contacts: bool = False
+    longer_foot: float = 0.0
 
     def __len__(self) -> int:
         return len(self.times)
@@ -80,4 +82,5 @@ def make_targets(rig: RetargetRig, source: Source, mapping: Mapping, already_ret
         turned=scaled.turned(),
         scale=scaled.scale,
         noisy_contacts=scaled.noisy_contacts,
+        longer_foot=0.0 if rig.digitigrade else scaled.longer_foot(),
     )

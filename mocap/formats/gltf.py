@@ -5,6 +5,7 @@ bones, such as scaled and rotated armatures, are applied too. Scales are multipl
 result has no scales. The motion is sampled at the rate of the keys if they are even and dense, else at 30 Hz.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from mocap.skeleton import Assumption, Skeleton, SkeletonMotion
 _MAX_NODES, _MAX_FRAMES = 5_000, 200_000
 _MAX_SECONDS = 36_000.0
 _WIDTH = {"translation": 3, "rotation": 4, "scale": 3}
+_TIP = re.compile(r"(?:^|[^a-z])(?:end|tip|nub)(?:[^a-z]|$)", re.IGNORECASE)  # Blender's bones end in NAME_end
+_ALONG_Y, _BLENDER = 0.999, 0.6
 _SPARSE_FPS, _LEAST_FPS = 30.0, 20.0
 # metres are the standard's too, but files of centimetres are common
 _BY_THE_STANDARD = DeclaredConventions(up="y", usual_unit="m")
@@ -248,9 +251,41 @@ def _rate(take: _Take, options: ReadOptions, name: str) -> tuple[float, Assumpti
 
 def _skeleton(nodes: list[_Node], bones: list[int]) -> Skeleton:
     index = {bone: i for i, bone in enumerate(bones)}
+    tips = [i for i, node in enumerate(nodes) if i not in index and node.parent in index and _TIP.search(node.name)]
     parents = tuple(next((index[n] for n in _chain(nodes, bone)[1:] if n in index), -1) for bone in bones)
     rest, offsets = _local(nodes, bones, parents, _Take("rest"), torch.zeros(1, dtype=torch.float64))
-    return Skeleton(tuple(nodes[bone].name for bone in bones), parents, offsets[0], rest[0])
+    ends = [(index[nodes[tip].parent], _tip_offset(nodes, tip)) for tip in tips]
+    ends += _guessed_tips(parents, offsets[0], [bone for bone, _ in ends])
+    return Skeleton(
+        tuple(nodes[bone].name for bone in bones),
+        parents,
+        offsets[0],
+        rest[0],
+        tuple(bone for bone, _ in ends),
+        torch.stack([end for _, end in ends]) if ends else torch.zeros(0, 3, dtype=torch.float64),
+    )
+
+
+def _guessed_tips(parents: tuple[int, ...], offsets: Tensor, known: list[int]) -> list[tuple[int, Tensor]]:
+    """Return for each last bone without a tip (bone, tip (3,)), if all bones of the file lie along y as Blender's do.
+
+    A tip is half as far away as the bone's own joint from its parent.
+    """
+    inner = [b for b, parent in enumerate(parents) if parent >= 0 and parents[parent] >= 0 and offsets[b].norm() > 0]
+    along = [b for b in inner if float(offsets[b, 1] / offsets[b].norm()) > _ALONG_Y]
+    if not inner or len(along) < _BLENDER * len(inner):
+        return []
+    leaves = [b for b in along if b not in parents and b not in known]
+    y = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
+    return [(b, 0.5 * offsets[b].norm() * y) for b in leaves]
+
+
+def _tip_offset(nodes: list[_Node], tip: int) -> Tensor:
+    """Return the place (3,) of a bone's tip in the bone's frame, with the scales of the nodes above."""
+    scale = torch.ones(3, dtype=torch.float64)
+    for node in _chain(nodes, nodes[tip].parent):
+        scale = scale * nodes[node].scale
+    return nodes[tip].translation * scale
 
 
 def _local(
