@@ -81,7 +81,12 @@ def find_contact(
     dt = float(times.diff().median())
     over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if noisy_contacts else 1
     rule = ContactRule(low=level + rise, slow=MAX_SPEED + (_DRIFT_ROLL if noisy_contacts else _ROLL) * pace)
-    flags = rule.stands(pos[:, 2], speed(pos, times, over))
+    return without_short(rule.stands(pos[:, 2], speed(pos, times, over)), times)
+
+
+def without_short(flags: Tensor, times: Tensor) -> Tensor:
+    """Return contacts (T,) bool without gaps below 0.05 s, then without contacts below 0.09 s."""
+    dt = float(times.diff().median())
     flags = _remove_short(flags, False, round(_GAP_S / dt))
     return _remove_short(flags, True, max(2, round(_SHORTEST_S / dt)))
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from characters.roles import SIDES, part_of
 from retarget.configuration import KinematicTree
-from retarget.contacts import find_contact, smoothed, speed
+from retarget.contacts import smoothed, speed, without_short
 from retarget.ik_objective import first_configuration, soles
 from retarget.mapping import Mapping
 from retarget.retarget_rig import RetargetRig
@@ -21,9 +21,11 @@ from retarget.source import Source
 from retarget.targets import Targets, make_targets
 
 _SMOOTHING_S = 0.05
-_STAND = 0.03  # [m] above ground
+_STAND = 0.04  # [m] above ground
+_SPEED, _PACE = 0.25, 0.12  # [m/s] of a standing sole, and by the speed of the body
 _LONGER_FOOT, _WIDER_HIPS, _LONGER_TRUNK = 0.05, 1.5, 1.4  # from which a figure is stylised: [m], and by our own
 _FLESH = {"wrist": 0.03, "elbow": 0.04, "knee": 0.06, "pelvis": 0.1, "head": 0.1, "shoulder": 0.1}  # [m] above ground
+_TIPTOE = 0.08  # [m]
 _SUNK = 0.12  # [m] below ground, from which a recording does not stand on its feet
 
 
@@ -57,7 +59,8 @@ def grounded(scaled: ScaledSource, targets: Targets) -> Targets:
     bodies = tree.forward(first_configuration(rig, targets))
     surface = rig.surface
     lowest = (tree.points(bodies, surface.body, surface.at)[..., 2] - surface.radius).amin(1)
-    lift = smoothed(_height(scaled) - lowest, targets.times, _SMOOTHING_S)
+    height = _height(scaled)
+    lift = smoothed(height - lowest, targets.times, _SMOOTHING_S)
     pos = {role: value + lift[:, None] * value.new_tensor([0.0, 0.0, 1.0]) for role, value in targets.pos.items()}
     pace = speed(scaled.middle("hip") * torch.tensor([1.0, 1.0, 0.0]), targets.times)
     contact = dict(targets.contact)
@@ -65,15 +68,17 @@ def grounded(scaled: ScaledSource, targets: Targets) -> Targets:
         if part_of(sole.role) not in ("ankle", "toe", "wrist"):
             continue
         points = tree.points(bodies, sole.surface.body, sole.surface.at)
-        points[..., 2] += lift[:, None] - sole.surface.radius
-        middle = points.mean(1)
-        middle[:, 2] = points[..., 2].amin(1)
-        contact[sole.role] = find_contact(middle, targets.times, 0.0, _STAND, pace)
+        above = (points[..., 2] - sole.surface.radius).amin(1) - lowest
+        slow = speed(points.mean(1), targets.times) < _SPEED + _PACE * pace
+        contact[sole.role] = without_short((above + height < _STAND) & slow, targets.times)
     return replace(targets, pos=pos, contact=contact)
 
 
 def _height(scaled: ScaledSource) -> Tensor:
-    """Return the height (T,) [m] of the recording's lowest point above its floor, which it reaches in 2 % of the frames."""
+    """Return the height (T,) [m] of the recording's lowest point above its floor, which it reaches in 2 % of the frames.
+
+    Heights up to 8 cm count as none: a stylised figure on tiptoe raises all joints of its foot so far.
+    """
     heights = []
     for role, joint in scaled.mapping.joints.items():
         if part_of(role) in _FLESH:
@@ -81,4 +86,4 @@ def _height(scaled: ScaledSource) -> Tensor:
     for side in SIDES:
         heights += [scaled.points[:, joint, 2] - scaled.rest_height(joint) for joint in scaled.foot_joints(side)]
     lowest = torch.stack(heights).amin(0)
-    return (lowest - lowest.quantile(0.02)).clamp_min(0.0)
+    return (lowest - lowest.quantile(0.02) - _TIPTOE).clamp_min(0.0)

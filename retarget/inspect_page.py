@@ -7,7 +7,7 @@ from typing import Any
 from mocap.skeleton import KeypointMotion
 
 _FIGURES, _WIDTH, _HEIGHT, _MARGIN = 8, 150, 200, 12
-_STYLE = (
+STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse}td,th{text-align:left;padding:.2em 1.2em .2em 0;vertical-align:top}"
     "th{font-weight:600}svg{background:#f6f6f4;border-radius:6px;max-width:100%}.warning{color:#a33}"
@@ -27,13 +27,15 @@ def inspect_page(report: dict[str, Any], points: KeypointMotion) -> str:
         ("way of the root", f"{report['way_m']:g} m"),
     ]
     taken = [(key, entry["value"], entry["by"], entry["why"]) for key, entry in report["assumptions"].items()]
+    joints = [(role, name) for role, name in report.get("mapping", {}).items()]
+    mapped = f"<h2>Joints by role</h2><table>{_rows(joints)}</table>" if joints else ""
     warnings = "".join(f'<p class="warning">{escape(line)}</p>' for line in report["warnings"])
     name = escape(report["name"])
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>'
-        f"<h1>{name}</h1>{warnings}{_strip(points)}<table>{_rows(facts)}</table>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style>'
+        f"<h1>{name}</h1>{warnings}{stick_strip(points)}<table>{_rows(facts)}</table>"
         f"<h2>Taken for granted</h2><table><tr><th>what</th><th>value</th><th>says</th><th>why</th></tr>"
-        f"{_rows(taken)}</table>"
+        f"{_rows(taken)}</table>{mapped}"
         "<p>Correct a wrong guess with --unit, --up, --forward or --fps.</p></html>\n"
     )
 
@@ -42,7 +44,7 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> str:
     return "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
 
 
-def _strip(points: KeypointMotion) -> str:
+def stick_strip(points: KeypointMotion) -> str:
     """Return an SVG of eight evenly spaced frames from left to right, each seen from the figure's right side."""
     count = min(_FIGURES, points.num_frames)
     frames = [round(i * (points.num_frames - 1) / max(count - 1, 1)) for i in range(count)]

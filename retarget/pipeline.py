@@ -43,6 +43,7 @@ from retarget.source import Source
 from retarget.targets import Targets, make_targets
 
 _MARGIN = 20  # frames solved beyond each end of what is wanted: more than the solver's iterations reach
+_FEW_FRAMES = 5
 _SAME_M = 1e-4  # bones this alike are the same bone
 _SAME_RAD = 1e-3  # a hinge that turns about nothing else
 
@@ -110,7 +111,10 @@ def retarget(
         return _edited(same, character, options)
     rig = RetargetRig(character)
     own = clip if isinstance(clip, Motion) and clip.character == character.name else None
-    source = _own_source(own, rig) if own else one_tree(Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip))
+    source = (
+        _own_source(own, rig) if own else one_tree(Source.of(_as_skeleton(clip) if isinstance(clip, Motion) else clip))
+    )
+    _check_moves(source)
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
     first, last = _span(source.times, options, source.name)
@@ -131,6 +135,19 @@ def retarget(
     notes = _turn_note(finished) if options.loop else ()
     joints = {} if own else {role: source.names[j] for role, j in mapping.joints.items()}
     return Retargeted(finished, targets_left, (*result.notes, *notes), joints, travel.root_motion)
+
+
+def joints_by_role(clip: SkeletonMotion | KeypointMotion, names: MappingOf[str, str] | None = None) -> dict[str, str]:
+    """Return the name of the joint that plays each role. Raises ClipError if a needed role is not found."""
+    source = one_tree(Source.of(clip))
+    mapping = map_skeleton(source.names, source.parents, source.pos_w, names)
+    return {role: source.names[j] for role, j in mapping.joints.items()}
+
+
+def _check_moves(source: Source) -> None:
+    """Raise ClipError for a pose without motion."""
+    if len(source) < _FEW_FRAMES and float((source.pos_w - source.pos_w[:1]).norm(dim=-1).max()) < 1e-3:
+        raise ClipError(f"{source.name}: a pose of {len(source)} frames without motion; choose a take that moves")
 
 
 def _edited(motion: Motion, character: Character, options: Options) -> Retargeted:

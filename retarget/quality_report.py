@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -128,13 +128,26 @@ class Check:
 
 @dataclass(frozen=True, eq=False)
 class QualityReport:
-    """A motion's quality report: its checks, the measures behind them, and notes in words."""
+    """A motion's quality report: its checks, the measures behind them, and notes in words.
+
+    Attributes:
+        mapping: the recording's joint of each role, by name; empty if nothing was mapped.
+        root_motion: where the travel comes from: "keep" (the file), "from-feet" or "none".
+    """
 
     motion: Motion
     character: Character
     measures: Measures
     checks: tuple[Check, ...]
     notes: tuple[str, ...]
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    root_motion: str = "keep"
+
+    @property
+    def travel_m(self) -> float:
+        """Horizontal distance of the root from the first frame to the last [m]."""
+        root = self.motion.root_pos_w
+        return float((root[-1] - root[0])[:2].norm())
 
     @property
     def verdict(self) -> Verdict:
@@ -174,6 +187,9 @@ class QualityReport:
             "median_torque_load": round(float(effort.load.amax(1).median()), 3),
             "unsupported_fraction": value["unsupported"] / 100,
             "loop_seam": None if self.measures.seam is None else self.measures.seam.to_json(),
+            "mapping": dict(self.mapping),
+            "travel_m": round(self.travel_m, 4),
+            "root_motion": self.root_motion,
             "verdict": self.verdict,
             "checks": [asdict(check) for check in self.checks],
             "notes": list(self.notes),

@@ -86,6 +86,8 @@ def _largest_tree(source: Source, parents: list[int], without: list[int]) -> Sou
         at = j
         while parents[at] >= 0:
             at, depth[j] = parents[at], depth[j] + 1
-    kept = [j for j in sorted(range(len(parents)), key=lambda j: (depth[j], j)) if roots[j] == main and j not in without]
+    kept = [
+        j for j in sorted(range(len(parents)), key=lambda j: (depth[j], j)) if roots[j] == main and j not in without
+    ]
     index = {j: i for i, j in enumerate(kept)}
     return source.picked(kept, [index.get(parents[j], -1) for j in kept])

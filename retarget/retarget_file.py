@@ -13,7 +13,7 @@ from mocap.formats import read_clip
 from mocap.motion import Motion, check_length
 from mocap.skeleton import Clip
 from retarget.mapping import read_map
-from retarget.pipeline import Options, retarget
+from retarget.pipeline import Options, joints_by_role, retarget
 from retarget.quality_report import QualityReport, make_quality_report
 from retarget.repair import repair
 from retarget.user_character import files_of, user_character
@@ -35,6 +35,7 @@ def retarget_file(
     options: Options,
     reading: ReadOptions = NO_OPTIONS,
     map_file: Path | None = None,
+    name: str | None = None,
 ) -> RetargetResult:
     """Read a motion file and retarget it to a character; the result is returned, not written.
 
@@ -45,6 +46,7 @@ def retarget_file(
         options: the part of the recording to use, and the edits to make.
         reading: unit, axes and frame rate of the file, where they should not be guessed.
         map_file: a YAML of ``role: joint name`` lines.
+        name: of the motion; by default the file's.
 
     Raises:
         InputError: the file, the map or the character cannot be used, or ``out`` is no .npz file or the input.
@@ -52,9 +54,11 @@ def retarget_file(
     _check_out(file, out)
     names = read_map(map_file) if map_file else None
     clip = load_motion(file, reading)
+    clip = replace(clip, name=name) if name else clip
     figure, notes = _character(character, out)
     result = retarget(clip, figure, options, names)
     report = make_quality_report(result.motion, figure, result.targets, (*notes, *result.notes))
+    report = replace(report, mapping=result.mapping, root_motion=result.root_motion)
     return RetargetResult(result.motion, figure, report)
 
 
@@ -113,3 +117,13 @@ def _character(name: str, out: Path) -> tuple[Character, tuple[str, ...]]:
     first, *others = files_of(Path(name))
     parts = ", ".join(str(file.relative_to(first.parent)) for file in others)
     return figure, (f"{first.name} reads {parts}",) if parts else ()
+
+
+def mapping_of(clip: Clip) -> dict[str, str]:
+    """Return the joint of each role that retargeting would take, by name; empty if it cannot tell or needs none."""
+    if isinstance(clip, Motion):
+        return {}
+    try:
+        return joints_by_role(clip)
+    except InputError:
+        return {}

@@ -28,7 +28,7 @@ ROOT_MOTIONS: tuple[str, ...] = get_args(RootMotion)
 
 _LEG = 0.8  # [m] to which the figure's legs are scaled for the limits below
 _RISE = 0.05  # [m] a point of a standing foot may be above its lowest height
-_SLOW, _STEADY = 0.2, 0.6  # [m/s] of travel, and its mean by its mean amount, from which a motion counts as in place
+_SLOW, _STEADY = 0.3, 0.6  # [m/s] of travel, and the share of steady frames, from which a motion counts as in place
 _STAYS = 0.25  # of the recovered speed: a body that moves more travels by itself
 _TURNS = math.radians(45)
 _SMOOTHING_S = 0.06
@@ -66,8 +66,7 @@ def with_root_motion(rig: RetargetRig, source: Source, mapping: Mapping, wanted:
         return Travel(source, "keep")
     targets = grounded_targets(rig, source, mapping)
     own = _own_feet(rig, targets, roles)
-    low = _standing(own)[1]
-    velocity, turn = _travel(own[..., :2], low if low.any() else weights, dt)
+    velocity, turn = _travel(own[..., :2], weights, dt)
     moved = _moved(source, velocity / targets.scale, turn, dt)
     note = "root motion: the file is in place; its travel is recovered from the feet (--root-motion keep undoes it)"
     return Travel(moved, "from-feet", (note,))
@@ -174,7 +173,8 @@ def _in_place(source: Source, mapping: Mapping, scale: float, velocity: Tensor, 
     middle = hips.mean(1)[:, :2] * scale
     mean = velocity.mean(0)
     own = float((middle[-1] - middle[0]).norm() / dt.sum())
-    travels = float(mean.norm()) > max(_SLOW, _STEADY * float(velocity.norm(dim=-1).mean()))
+    steady = ((velocity - mean).norm(dim=-1) < 0.5 * mean.norm()).double().mean() > _STEADY
+    travels = bool(steady) and float(mean.norm()) > max(_SLOW, _STEADY * float(velocity.norm(dim=-1).mean()))
     across = (hips[:, 0] - hips[:, 1])[:, :2]
     heading = torch.atan2(across[:, 1], across[:, 0])
     turned = abs(float(torch.remainder(heading[-1] - heading[0] + math.pi, 2 * math.pi) - math.pi))

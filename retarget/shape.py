@@ -29,7 +29,9 @@ def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
         return {}
     floor = float(pos_w[..., 2].quantile(0.01))
     low = floor + _GROUND * (float(pos_w[..., 2].amax(1).median()) - floor)
-    grounded = sorted((p for p in pairs if max(float(height[j]) for j in p) < low), key=lambda p: _junction_depth(tree, p))
+    grounded = sorted(
+        (p for p in pairs if max(float(height[j]) for j in p) < low), key=lambda p: _junction_depth(tree, p)
+    )
     grounded = [p for i, p in enumerate(grounded) if not any(set(p) & set(q) for q in grounded[:i])]
     if len(grounded) == 2 and tree.common_ancestor(*grounded[0]) != tree.common_ancestor(*grounded[1]):
         return _four_legs(tree, pos_w, grounded[0], grounded[1], floor)
@@ -68,9 +70,7 @@ def _junction_depth(tree: Tree, pair: tuple[int, int]) -> int:
     return 0 if junction is None else tree.depth[junction]
 
 
-def _four_legs(
-    tree: Tree, pos_w: Tensor, hind: tuple[int, int], fore: tuple[int, int], floor: float
-) -> dict[str, int]:
+def _four_legs(tree: Tree, pos_w: Tensor, hind: tuple[int, int], fore: tuple[int, int], floor: float) -> dict[str, int]:
     """Return all joints of four legs, which end in the leaves ``hind`` and ``fore``; ``floor`` is the ground's height."""
     pelvis, chest = tree.common_ancestor(*hind), tree.common_ancestor(*fore)
     assert pelvis is not None and chest is not None

@@ -158,7 +158,11 @@ def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
     parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces in its first frame")
     parser.add_argument(fps, dest="source_fps", type=positive, help="frames a second of the file")
     parser.add_argument("--root", metavar="NAME", help="the figure to read, if the file has several")
-    parser.add_argument("--take", metavar="NAME", help="the animation to read, if the file has several")
+    parser.add_argument(
+        "--take",
+        metavar="NAME",
+        help="the animation to read, if the file has several; retarget also takes all, or a pattern as in Walk*",
+    )
     parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from mimic.cli.arguments import Commands, add_reading_options, positive
 from mimic.core import program
 
+ROOT_MOTIONS = ("auto", "keep", "from-feet", "none")
+
 
 def add(commands: Commands) -> None:
     """Add ``clips``, ``fetch``, ``inspect`` and ``retarget``."""
@@ -47,7 +49,11 @@ def _add_retarget(commands: Commands) -> None:
     fit.add_argument("--character", required=True, metavar="NAME|MJCF", help="humanoid, dog, or your own MJCF or YAML")
     fit.add_argument("--map", type=Path, metavar="YAML", help="lines `role: joint` that override the mapping")
     fit.add_argument(
-        "--out", type=Path, required=True, metavar="OUT.npz", help="the clip to write; use it with --clip OUT.npz"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT.npz",
+        help="the clip to write, used with --clip OUT.npz; a folder for --take all or --take PATTERN",
     )
     fit.add_argument("--json", type=Path, metavar="OUT", help="the quality report for scripts")
     fit.add_argument("--html", type=Path, metavar="OUT", help="the quality report as a page")
@@ -58,6 +64,12 @@ def _add_retarget(commands: Commands) -> None:
         "--loop",
         action="store_true",
         help="close the motion into a cycle: --start to --end, or else the best cycle found",
+    )
+    fit.add_argument(
+        "--root-motion",
+        choices=ROOT_MOTIONS,
+        default="auto",
+        help="travel: auto recovers it from the feet of a motion made in place, keep takes the file's (default auto)",
     )
     fit.add_argument("--mirror", action="store_true", help="swap left and right")
     fit.add_argument("--repair", action="store_true", help="repair a clip that is already on this character's skeleton")

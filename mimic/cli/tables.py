@@ -223,6 +223,10 @@ def print_description(report: Mapping[str, Any]) -> None:
     )
     rows = [(key, entry["value"], entry["by"], entry["why"]) for key, entry in report["assumptions"].items()]
     print_table("taken for granted", ("what", "value", "says", "why"), rows)
+    if report.get("mapping"):
+        show("joints by role: " + ", ".join(f"{role} {name}" for role, name in report["mapping"].items()))
+    if report.get("takes"):
+        show(f"{len(report['takes'])} takes: {', '.join(report['takes'])}")
     for line in report["warnings"]:
         show(f"note: {line}")
 

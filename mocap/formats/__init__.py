@@ -16,7 +16,7 @@ from mocap.formats.acclaim import find_asf, read_amc
 from mocap.formats.bvh import read_bvh
 from mocap.formats.c3d import read_c3d
 from mocap.formats.deepmimic import read_deepmimic
-from mocap.formats.gltf import read_gltf
+from mocap.formats.gltf import gltf_takes, read_gltf
 from mocap.formats.robot_csv import read_robot_csv
 from mocap.formats.strict_json import MAX_BYTES
 from mocap.motion import Motion
@@ -91,6 +91,12 @@ def read_clip(path: Path | str, options: ReadOptions = NO_OPTIONS) -> Clip:
     if suffix not in READERS:
         raise ClipError(f"{path}: no reader for '{path.suffix}' files; {nearest(suffix, READERS)}")
     return READERS[suffix](read_bytes(path), path, options)
+
+
+def take_names(path: Path | str) -> tuple[str, ...]:
+    """Return the names of the takes in a glTF or GLB file; empty for files of other formats. Raises ClipError."""
+    path = Path(path)
+    return gltf_takes(read_bytes(path), path.stem) if path.suffix.lower() in (".glb", ".gltf") else ()
 
 
 def read_motion(path: Path | str) -> Motion:

@@ -76,11 +76,11 @@ def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder:
     if not animations:
         found = f"a skeleton of {len(skins[0])} bones" if skins else f"{len(nodes)} nodes and no skeleton"
         raise ClipError(f"{name}: the file has {found}, but no animation; export it with one")
-    titles = [entry["name"] if isinstance(entry.get("name"), str) else f"{i}" for i, entry in enumerate(animations)]
+    full, titles = _titles(animations), _without_prefix(_titles(animations))
     warnings = []
-    if options.take is not None and options.take not in titles:
+    if options.take is not None and options.take not in (*full, *titles):
         raise ClipError(f"{name}: no animation '{options.take}'; {nearest(options.take, titles)}")
-    chosen = 0 if options.take is None else titles.index(options.take)
+    chosen = 0 if options.take is None else (full + titles).index(options.take) % len(titles)
     if options.take is None and len(titles) > 1:
         warnings.append(
             f"took '{titles[0]}' of {len(titles)} animations: {', '.join(titles)} (choose with --take NAME)"
@@ -101,6 +101,21 @@ def read_gltf(data: bytes, name: str, options: ReadOptions = NO_OPTIONS, folder:
     return skeleton_to_canonical(
         name, "glTF", skeleton, quat, pos, fps, options, _BY_THE_STANDARD, warnings=tuple(warnings)
     )
+
+
+def gltf_takes(data: bytes, name: str) -> tuple[str, ...]:
+    """Return the names of a file's animations, without the armature's name before them. Raises ClipError."""
+    return tuple(_without_prefix(_titles(GltfFile(data, name).list("animations"))))
+
+
+def _titles(animations: list[dict[str, Any]]) -> list[str]:
+    return [entry["name"] if isinstance(entry.get("name"), str) else f"{i}" for i, entry in enumerate(animations)]
+
+
+def _without_prefix(titles: list[str]) -> list[str]:
+    """Return names without Blender's ``Armature|``, as long as each name stays different."""
+    short = [title.rsplit("|", 1)[-1] or title for title in titles]
+    return short if len(set(short)) == len(set(titles)) else titles
 
 
 def _nodes(file: GltfFile) -> list[_Node]:

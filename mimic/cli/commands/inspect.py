@@ -6,15 +6,20 @@ from mimic.cli.common import reading_options, say
 from mimic.cli.tables import print_card, print_description
 from mimic.core.files import write_bytes, write_json
 from mocap.describe import describe, retarget_command, stick_figure
+from mocap.formats import take_names
+from mocap.skeleton import KeypointMotion, SkeletonMotion
 from retarget.inspect_page import inspect_page
 from retarget.quality_report_html import quality_report_html
-from retarget.retarget_file import load_motion, quality_report_of
+from retarget.retarget_file import load_motion, mapping_of, quality_report_of
 
 
 def run(args: argparse.Namespace) -> int:
     """Describe a motion file and the conventions assumed for it."""
     clip = load_motion(args.file, reading_options(args))
     report = describe(clip)
+    report["mapping"] = mapping_of(clip)
+    if isinstance(clip, SkeletonMotion | KeypointMotion) and len(takes := take_names(args.file)) > 1:
+        report["takes"] = list(takes)
     card = quality_report_of(clip)
     print_description(report)
     if card:

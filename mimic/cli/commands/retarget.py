@@ -6,17 +6,22 @@ from dataclasses import replace
 from mimic.cli.common import reading_options, say
 from mimic.cli.tables import print_card
 from mimic.core import program
+from mimic.core.errors import InputError
 from mimic.core.files import write_bytes, write_json
 from mimic.rendering import draw, motion_frames
 from mocap.formats.clip_npz import write_clip_npz
 from retarget.pipeline import Options
 from retarget.quality_report_html import quality_report_html
 from retarget.retarget_file import retarget_file
+from retarget.takes import Take, file_name, is_pattern, matching_takes, retarget_takes
+from retarget.takes_page import takes_page
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit a motion file onto a character."""
-    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps)
+    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps, args.root_motion)
+    if is_pattern(args.take):
+        return _all_takes(args, options)
     result = retarget_file(args.file, args.character, args.out, options, reading_options(args), args.map)
     motion = replace(result.motion, license=args.licence) if args.licence else result.motion
     write_bytes(args.out, write_clip_npz(motion))
@@ -34,4 +39,34 @@ def run(args: argparse.Namespace) -> int:
     if args.video:
         film = draw(motion_frames(motion, result.character, None), result.character, args.video)
         say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}'")
+    return 0
+
+
+def _all_takes(args: argparse.Namespace, options: Options) -> int:
+    """Fit all takes that match --take; write a folder of clips, and a page about them."""
+    if args.video or (args.out.suffix and not args.out.is_dir()):
+        wrong = "--video films one take" if args.video else f"--out {args.out} is one file"
+        raise InputError(f"{wrong}; with --take {args.take} give a folder as --out, and no --video")
+    names = matching_takes(args.file, args.take)
+    args.out.mkdir(parents=True, exist_ok=True)
+    count = iter(range(1, len(names) + 1))
+
+    def done(take: Take) -> None:
+        line = f"{next(count)} of {len(names)} {take.name}: {take.verdict}"
+        if take.result is None:
+            say(f"{line}, {take.refused}")
+            return
+        motion = replace(take.result.motion, license=args.licence) if args.licence else take.result.motion
+        write_bytes(args.out / f"{file_name(take.name)}.npz", write_clip_npz(motion))
+        worst = [check.label for check in take.result.report.checks if check.verdict == "fail"]
+        say(line + (f", {', '.join(worst)}" if worst else ""))
+
+    takes = retarget_takes(args.file, args.character, args.out, options, reading_options(args), args.map, done)
+    page = args.html or args.out / "report.html"
+    write_bytes(page, takes_page(args.file.stem, takes).encode())
+    if args.json:
+        write_json(args.json, {"takes": {take.name: take.to_json() for take in takes}})
+    verdicts = [take.verdict for take in takes]
+    say(f"{args.out}: " + ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "warn", "fail", "refused")))
+    say(f"{page}: all takes on one page, the worst first")
     return 0
