@@ -100,7 +100,7 @@ def frame_rate(frame_time: float, options: ReadOptions, name: str) -> Assumption
         return Assumption(f"{options.fps!r}", "user", f"the file has a frame time of {frame_time:g} s")
     if not 1 / _FPS[1] <= frame_time <= 1 / _FPS[0]:
         raise ClipError(
-            f"{name}: a frame time of {frame_time:g} s is not usable; state the frame rate, as in --fps 120"
+            f"{name}: a frame time of {frame_time:g} s is not usable; state the frame rate, as in --source-fps 120"
         )
     rate = 1 / frame_time
     near = min(_RATES, key=lambda known: abs(known - rate))

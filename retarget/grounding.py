@@ -23,7 +23,7 @@ from retarget.targets import Targets, make_targets
 _SMOOTHING_S = 0.05
 _STAND = 0.04  # [m] above ground
 _SPEED, _PACE = 0.25, 0.12  # [m/s] of a standing sole, and by the speed of the body
-_LONGER_FOOT, _WIDER_HIPS, _LONGER_TRUNK = 0.05, 1.5, 1.4  # from which a figure is stylised: [m], and by our own
+_WIDER_HIPS, _LONGER_TRUNK = 1.5, 1.4  # by our own: from which a figure is stylised
 _FLESH = {"wrist": 0.03, "elbow": 0.04, "knee": 0.06, "pelvis": 0.1, "head": 0.1, "shoulder": 0.1}  # [m] above ground
 _TIPTOE = 0.08  # [m]
 _SUNK = 0.12  # [m] below ground, from which a recording does not stand on its feet
@@ -46,7 +46,7 @@ def needs_grounding(scaled: ScaledSource) -> bool:
     own_trunk = float((rig.middle("shoulder") - rig.middle("hip")).norm())
     lowest = scaled.points[:, list(scaled.mapping.joints.values()), 2].amin(1)
     return (
-        scaled.longer_foot() > _LONGER_FOOT
+        scaled.longer_foot() > 0.0
         or hips > _WIDER_HIPS
         or trunk > _LONGER_TRUNK * own_trunk
         or bool((lowest < -_SUNK).double().mean() > 0.2)

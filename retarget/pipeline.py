@@ -118,7 +118,7 @@ def retarget(
     if options.fps is not None:
         source = source.resampled(options.fps / options.speed)
     first, last = _span(source.times, options, source.name)
-    mapping = _own_mapping(rig) if own else map_skeleton(source.names, source.parents, source.pos_w, names)
+    mapping = _own_mapping(rig) if own else _mapping(source, names)
     travel = with_root_motion(rig, source, mapping, "keep" if own else options.root_motion)
     source = travel.source
     targets = grounded_targets(rig, source, mapping, already_retargeted=own is not None)
@@ -140,8 +140,22 @@ def retarget(
 def joints_by_role(clip: SkeletonMotion | KeypointMotion, names: MappingOf[str, str] | None = None) -> dict[str, str]:
     """Return the name of the joint that plays each role. Raises ClipError if a needed role is not found."""
     source = one_tree(Source.of(clip))
-    mapping = map_skeleton(source.names, source.parents, source.pos_w, names)
+    mapping = _mapping(source, names)
     return {role: source.names[j] for role, j in mapping.joints.items()}
+
+
+def _mapping(source: Source, names: MappingOf[str, str] | None) -> Mapping:
+    """Map the recording by its motion or, if that fails (the figure lies), by its rest pose. Raises ClipError."""
+    try:
+        return map_skeleton(source.names, source.parents, source.pos_w, names)
+    except ClipError:
+        if source.rest_w is None:
+            raise
+        try:
+            return map_skeleton(source.names, source.parents, source.rest_w[None], names)
+        except ClipError:
+            pass
+        raise
 
 
 def _check_moves(source: Source) -> None:

@@ -30,6 +30,7 @@ _LEG = 0.8  # [m] to which the figure's legs are scaled for the limits below
 _RISE = 0.05  # [m] a point of a standing foot may be above its lowest height
 _SLOW, _STEADY = 0.3, 0.6  # [m/s] of travel, and the share of steady frames, from which a motion counts as in place
 _STAYS = 0.25  # of the recovered speed: a body that moves more travels by itself
+_CLOSED = 0.1  # [m] median distance of the joints at the end of a cycle from its start
 _TURNS = math.radians(45)
 _SMOOTHING_S = 0.06
 
@@ -179,7 +180,9 @@ def _in_place(source: Source, mapping: Mapping, scale: float, velocity: Tensor, 
     heading = torch.atan2(across[:, 1], across[:, 0])
     turned = abs(float(torch.remainder(heading[-1] - heading[0] + math.pi, 2 * math.pi) - math.pi))
     turns = abs(float((turn * dt).sum())) >= _TURNS and turned < _TURNS / 2
-    return (travels and own < _STAYS * float(mean.norm())) or turns
+    shape = (source.pos_w - hips.mean(1, keepdim=True)) * scale
+    cycle = float((shape[-1] - shape[0]).norm(dim=-1).median()) < _CLOSED
+    return (travels and cycle and own < _STAYS * float(mean.norm())) or turns
 
 
 def _moved(source: Source, velocity: Tensor, turn: Tensor, dt: Tensor) -> Source:

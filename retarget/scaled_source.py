@@ -11,12 +11,14 @@ from torch import Tensor
 
 from characters.roles import SIDES, part_of
 from mimic.core.errors import ClipError
-from mimic.core.rotations import quat_angle
+from mimic.core.rotations import quat_angle, quat_conj, quat_mul
 from retarget.contacts import MAX_RISE, find_contact, speed, standing_level, tilted_floor
 from retarget.frames import UP, unit
 from retarget.mapping import Mapping
 from retarget.retarget_rig import RetargetRig
 from retarget.source import Source
+
+_LONGER_FOOT = 0.1  # [m]
 
 
 class ScaledSource:
@@ -58,6 +60,13 @@ class ScaledSource:
         quat = self._source.quat_w
         return None if quat is None or not self.has(role) else quat[:, self.mapping.joints[role]]
 
+    def turn_at_rest(self, role: str, other: str) -> Tensor | None:
+        """Return the rotation (4,) from the frame of ``role`` to that of ``other`` at the file's rest pose, or None."""
+        rest = self._source.rest_quat_w
+        if rest is None or not (self.has(role) and self.has(other)):
+            return None
+        return quat_mul(quat_conj(rest[self.mapping.joints[role]]), rest[self.mapping.joints[other]])
+
     def middle(self, part: str) -> Tensor:
         """Return the midpoint (T, 3) [m] between the left and the right joint of a part such as "hip"."""
         return (self.pos(f"left_{part}") + self.pos(f"right_{part}")) / 2
@@ -82,14 +91,14 @@ class ScaledSource:
         return sum(self.rig.length(a, b) for a, b in itertools.pairwise(roles))
 
     def longer_foot(self) -> float:
-        """Return the length [m] by which the scaled recording's feet are longer than the character's, at least 0."""
+        """Return the length [m] by which the scaled recording's feet are longer than the character's; 0 below 0.1 m."""
         sides = [side for side in SIDES if self.has(f"{side}_toe") and f"{side}_toe" in self.rig]
         longer = [
             float((self.pos(f"{side}_toe") - self.pos(f"{side}_ankle")).norm(dim=-1).median())
             - self.rig.length(f"{side}_ankle", f"{side}_toe")
             for side in sides
         ]
-        return max((*longer, 0.0))
+        return max((*longer, 0.0)) if max((*longer, 0.0)) > _LONGER_FOOT else 0.0
 
     def foot_joints(self, side: str) -> list[int]:
         """Return the indices of the ankle of a side and of all joints below it."""

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from characters.roles import SIDES
-from mimic.core.rotations import quat_conj, quat_mul, quat_rotate, quat_slerp
+from mimic.core.rotations import quat_angle, quat_conj, quat_mul, quat_rotate, quat_slerp
 from retarget.frames import (
     UP,
+    average_quat,
     fit_constant_offset,
     frame,
     orthogonal,
@@ -24,6 +25,8 @@ from retarget.frames import (
 )
 from retarget.partial_targets import PartialTargets
 from retarget.scaled_source import ScaledSource
+
+_MOST_TURNED = 1.3  # [rad] of a head on average; a rest pose that says more is none
 
 
 class _Place(NamedTuple):
@@ -179,12 +182,27 @@ def _head(scaled: ScaledSource, neck: Tensor, chest: Tensor) -> PartialTargets:
     if "head" in rig and rig.body_of("head") != body:
         return PartialTargets({"neck": neck}) | _chain(scaled, ("neck", "head", "head_end"), neck, chest)
     rotation = scaled.rotation("head")
-    quat = chest if rotation is None else fit_constant_offset(rotation, chest)
+    quat = chest if rotation is None else _head_quat(scaled, rotation, chest)
     pos = {"neck": neck}
     if "head" in rig:
         arm = (rig.rest("head") - rig.rest("neck")).expand_as(neck)
         pos["head"] = neck + quat_rotate(quat, arm)
     return PartialTargets(pos, {body: quat})
+
+
+def _head_quat(scaled: ScaledSource, rotation: Tensor, chest: Tensor) -> Tensor:
+    """Return the head's orientation (T, 4): it looks where the chest does at the file's rest pose.
+
+    ``rotation`` (T, 4) is the recorded orientation, ``chest`` (T, 4) the target. Without a rest pose, or if that turns the
+    head by more than 75 degrees on average, the head looks where the chest does on average.
+    """
+    average = fit_constant_offset(rotation, chest)
+    at_rest, recorded = scaled.turn_at_rest("head", "chest"), scaled.rotation("chest")
+    if at_rest is None or recorded is None:
+        return average
+    to_chest = average_quat(quat_mul(quat_conj(recorded), chest), torch.ones(len(chest), dtype=torch.float64))
+    quat = quat_mul(rotation, quat_mul(at_rest, to_chest).expand_as(rotation))
+    return quat if float(quat_angle(quat, average).median()) < _MOST_TURNED else average
 
 
 def _chain(scaled: ScaledSource, roles: tuple[str, ...], start: Tensor, above: Tensor) -> PartialTargets:

@@ -151,12 +151,12 @@ def add_task_or_clip(parser: Parser, clip_help: str) -> None:
     what.add_argument("--task", metavar="ID", help="a Gymnasium task, as in Hopper-v5 or CartPole-v1")
 
 
-def add_reading_options(parser: Parser, fps: str = "--fps") -> None:
+def add_reading_options(parser: Parser, *fps: str) -> None:
     """Add the options that declare a motion file's conventions: the fields of ``mocap.conventions.ReadOptions``."""
     parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
     parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")
     parser.add_argument("--forward", metavar="AXIS", help="axis of the file that the figure faces in its first frame")
-    parser.add_argument(fps, dest="source_fps", type=positive, help="frames a second of the file")
+    parser.add_argument("--source-fps", *fps, dest="source_fps", type=positive, help="frames a second of the file")
     parser.add_argument("--root", metavar="NAME", help="the figure to read, if the file has several")
     parser.add_argument(
         "--take",

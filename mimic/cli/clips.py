@@ -36,7 +36,7 @@ def _add_inspect(commands: Commands) -> None:
     inspect.add_argument(
         "file", type=Path, metavar="FILE", help=f"a motion file, or a name from `{program.command('clips')}`"
     )
-    add_reading_options(inspect)
+    add_reading_options(inspect, "--fps")
     inspect.add_argument("--json", type=Path, metavar="OUT")
     inspect.add_argument("--html", type=Path, metavar="OUT")
 
@@ -78,4 +78,4 @@ def _add_retarget(commands: Commands) -> None:
     fit.add_argument(
         "--licence", help="licence of the recording, as in CC0; controllers trained on it carry it into exports"
     )
-    add_reading_options(fit, fps="--source-fps")
+    add_reading_options(fit)

@@ -40,7 +40,7 @@ def _read_npz(data: bytes, path: Path, options: ReadOptions) -> Clip:
     arrays = read_arrays(data, path.stem)
     if clip_npz.is_ours(arrays):
         return clip_npz.from_arrays(arrays, path.stem)
-    if "poses" in arrays:
+    if "poses" in arrays or {"global_orient", "body_pose"} <= arrays.keys():
         model = read_bytes(Path(options.skeleton), 400_000_000) if options.skeleton is not None else None
         return smpl.from_arrays(arrays, path.stem, options, model)
     if "positions" in arrays:

@@ -23,7 +23,6 @@ _MAGIC, _JSON, _BIN = b"glTF", b"JSON", b"BIN\x00"
 _TYPES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _COMPRESSED = {
-    "KHR_draco_mesh_compression": "Draco",
     "EXT_meshopt_compression": "meshopt",
     "KHR_meshopt_compression": "meshopt",
 }
@@ -45,12 +44,6 @@ class GltfFile:
         version = document["asset"].get("version")
         if not isinstance(version, str) or not version.startswith("2"):
             raise ClipError(f"{name}: glTF version {describe(version)}; only version 2 is read")
-        required = document.get("extensionsRequired", [])
-        for extension in required if isinstance(required, list) else []:
-            if isinstance(extension, str) and extension in _COMPRESSED:
-                method = _COMPRESSED[extension]
-                advice = "export it again without compression"
-                raise ClipError(f"{name}: compressed with {method} ({extension}), which is not read; {advice}")
         self._buffers: dict[int, bytes] = {}
         self._numbers = 0
 
@@ -154,6 +147,13 @@ class GltfFile:
     ) -> np.ndarray[Any, Any]:
         """Return elements (count, width) of a buffer view. Raises ClipError if they reach beyond the buffer."""
         view = self.item("bufferViews", index)
+        extensions = view.get("extensions")
+        for extension in extensions if isinstance(extensions, dict) else {}:
+            if extension in _COMPRESSED:
+                raise ClipError(
+                    f"{self.name}: its animation is compressed with {_COMPRESSED[extension]} ({extension}), which is not "
+                    "read; export it again without compression (a compressed mesh does no harm)"
+                )
         data = self._buffer(view.get("buffer"))
         begin, length = self.whole(view, "byteOffset", 0), self.whole(view, "byteLength")
         size = width * component.itemsize

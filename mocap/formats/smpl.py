@@ -86,6 +86,7 @@ def from_arrays(
     model: bytes | None = None,
 ) -> SkeletonMotion:
     """Return the motion in the arrays ``poses`` and ``trans`` of a SMPL archive. Raises ClipError."""
+    arrays = _joined(arrays, name)
     if missing := sorted({"poses", "trans"} - arrays.keys()):
         raise ClipError(f"{name}: the archive lacks {', '.join(missing)}; a SMPL motion has poses and trans")
     poses = numbers(arrays["poses"], (None, None), f"{name}: poses")
@@ -117,6 +118,21 @@ def from_arrays(
     quat = quat_normalize(quat_from_rotvec(rotvec))
     declared = DeclaredConventions(unit="m")
     return skeleton_to_canonical(name, _FAMILY[width], skeleton, quat, pos, fps, options, declared, warnings)
+
+
+def _joined(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays with ``poses`` and ``trans`` made of global_orient, body_pose and transl, as video programs write."""
+    if "poses" in arrays or not {"global_orient", "body_pose"} <= arrays.keys():
+        return arrays
+    frames = len(arrays["body_pose"])
+    turn, body = (arrays[key].reshape(frames, -1) for key in ("global_orient", "body_pose"))
+    if turn.shape[1] != 3 or body.shape[1] not in (63, 69):
+        raise ClipError(
+            f"{name}: global_orient has {turn.shape[1]} numbers a frame and body_pose {body.shape[1]}; expected 3, and 63 or 69"
+        )
+    joined = dict(arrays, poses=np.concatenate((turn, body), 1))
+    joined["trans"] = arrays.get("trans", arrays.get("transl", np.zeros((frames, 3))))
+    return joined
 
 
 def _offsets(model: bytes, arrays: dict[str, np.ndarray[Any, Any]], parents: tuple[int, ...], name: str) -> Tensor:

@@ -70,9 +70,15 @@ def number_row(line: str, where: str) -> list[float]:
     return [number(token, where) for token in tokens]  # the slow way finds the culprit
 
 
+_POINT = re.compile(r"(?<![A-Za-z0-9_.])[+-]?[0-9]*\.[0-9]|(?<![A-Za-z0-9_.])[0-9]+\.(?![A-Za-z0-9_])")
+
+
 def points_for_commas(text: str) -> str:
-    """Replace decimal commas by points; text that contains a point is returned unchanged."""
-    return text if "." in text else re.sub(r"(?<=[0-9]),|,(?=[0-9])", ".", text)
+    """Replace decimal commas by points; text with a number that has a point is returned unchanged.
+
+    A point in a name, as in ``thigh.L.001``, is no decimal point.
+    """
+    return text if _POINT.search(text) else re.sub(r"(?<=[0-9]),|,(?=[0-9])", ".", text)
 
 
 def short(token: str) -> str:

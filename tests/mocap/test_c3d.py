@@ -83,7 +83,7 @@ def test_frame_counts():
         (c3d(POINTS, ("*1", "*2", "*3", "")), "has no labelled markers"),
         (c3d(POINTS, LABELS)[:1024], "the data begin between bytes 512 and 1024"),
         (c3d(POINTS, LABELS, scale=0.0), "points of scale 0, data from byte 1024"),
-        (c3d(POINTS, LABELS, rate=0.0), "state the frame rate, as in --fps"),
+        (c3d(POINTS, LABELS, rate=0.0), "state the frame rate, as in --source-fps"),
     ],
 )
 def test_broken_files(data, complaint):

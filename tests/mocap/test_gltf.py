@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from mimic.core.errors import ClipError
 from mocap.conventions import ReadOptions
 from mocap.formats import read_clip
-from mocap.formats.gltf import read_gltf
+from mocap.formats.gltf import gltf_takes, read_gltf
 from tests.mocap.archives import Gltf, walking_gltf
 from tests.mocap.real_files import real_file
 
@@ -188,8 +188,7 @@ def changed(change) -> bytes:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda d: d.update(extensionsRequired=["KHR_draco_mesh_compression"]), "compressed with Draco"),
-        (lambda d: d.update(extensionsRequired=["EXT_meshopt_compression"]), "compressed with meshopt"),
+        (lambda d: d["bufferViews"][0].update(extensions={"EXT_meshopt_compression": {}}), "compressed with meshopt"),
         (lambda d: d.update(animations=[]), "a skeleton of 2 bones, but no animation"),
         (lambda d: d.update(animations=[], skins=[]), "3 nodes and no skeleton, but no animation"),
         (lambda d: d["animations"][0]["channels"][0]["target"].update(path="weights"), "took|moves"),
@@ -246,3 +245,16 @@ def test_the_fox_stands_on_the_ground_and_looks_ahead():
     assert abs(float(pos[..., 2].min())) < 0.05
     nose, tail = (fox.skeleton.index(name) for name in ("b_Head_05", "b_Tail03_014"))
     assert (pos[:, nose] - pos[:, tail])[:, 0].min() > 0.3
+
+
+@pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
+def test_a_compressed_mesh_does_no_harm(extension):
+    data = changed(lambda d: d.update(extensionsRequired=[extension]))
+    plain, compressed = read_gltf(changed(lambda d: None), "a"), read_gltf(data, "a")
+    assert torch.equal(plain.positions_w(), compressed.positions_w())
+
+
+def test_takes_are_named_without_their_armature():
+    data = changed(lambda d: d["animations"][0].update(name="Rig|Walk"))
+    assert gltf_takes(data, "a") == ("Walk",)
+    assert read_gltf(data, "a", ReadOptions(take="Walk")).num_frames == read_gltf(data, "a").num_frames

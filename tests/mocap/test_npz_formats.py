@@ -159,8 +159,8 @@ def test_a_body_model_gives_the_person_s_own_bones(tmp_path):
         ({"poses": np.full((4, 156), np.inf)}, "poses is not finite"),
         ({"poses": np.full((4, 156), 1e6)}, "turn by more than 100 rad"),
         ({"trans": np.zeros((3, 3))}, r"trans has shape \(3, 3\) and type float64, expected numbers of shape \(4, 3\)"),
-        ({"mocap_framerate": 0.0}, "state the frame rate, as in --fps"),
-        ({"mocap_framerate": None}, "state the frame rate, as in --fps"),
+        ({"mocap_framerate": 0.0}, "state the frame rate, as in --source-fps"),
+        ({"mocap_framerate": None}, "state the frame rate, as in --source-fps"),
         ({"poses": np.zeros((0, 156)), "trans": np.zeros((0, 3))}, "0 frames"),
     ],
 )
