@@ -22,6 +22,7 @@ from mimic.core import program
 from mimic.core.errors import ClipError, InputError, nearest
 from mimic.core.printing import show
 from mimic.core.strict_config import build, read_yaml
+from mocap.clip_part import clip_part
 from mocap.editing import mirror
 from mocap.fetch import Opener, fetch, open_https, show_licence
 from mocap.formats import read_bytes, read_motion
@@ -170,11 +171,13 @@ def resolve(name: str) -> ClipEntry:
 
 
 def load_clip(name: str, opener: Opener = open_https) -> Motion:
-    """Load the motion of a named clip, or of the clip file at a path.
+    """Load the motion of a named clip, or of the clip file at a path, or a part of one (mocap/clip_part.py).
 
     A clip that is not on this machine is replaced by its fallback, with a note on stderr, or downloaded through
     ``opener``. Raises InputError for an unknown name or a clip that cannot be downloaded, ClipError for a broken file.
     """
+    if (part := clip_part(name)).suffix and not os.path.exists(name):
+        return part.of(load_clip(part.clip, opener))
     if Path(name).suffix or os.sep in name:
         motion = read_motion(name)
         check_length(motion)
@@ -226,6 +229,8 @@ def available_name(name: str) -> str:
     """Return the name of the clip that ``load_clip(name)`` loads here: the fallback's, if the recording is missing."""
     if len(parts := names_in(name)) > 1:
         return "+".join(available_name(part) for part in parts)
+    if (part := clip_part(name)).suffix and not os.path.exists(name):
+        return available_name(part.clip) + part.suffix
     if Path(name).suffix or os.sep in name:
         return name
     entry = resolve(name)

@@ -127,9 +127,9 @@ def add_run_options(parser: Parser, tasks: bool = False) -> None:
     Most default to None, so that an option that was given can be recognised.
     """
     clip = f"a name from `{program.command('clips')}`, or a clip file"
-    presets, default = "fast, feet, gpu, paper, or a YAML file", "default fast; gpu on a GPU's engine"
+    presets, default = "fast, feet, gpu, library, paper, or a YAML file", "default fast; gpu on a GPU's engine"
     if tasks:
-        add_task_or_clip(parser, clip)
+        add_task_or_clip(parser, f"{clip}; several: A,B,C, a folder of clips, or a pack (docs/libraries.md)")
         presets, default = presets.replace("gpu", "gpu, gym"), f"{default}; gym with --task"
     else:
         parser.add_argument("--clip", required=True, help=clip)

@@ -4,18 +4,21 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
 from mimic.core.printing import show
+from mimic.runs.controller import Controller
 from mimic.runs.preset import Preset, check_settings, load_preset
-from mimic.runs.run_config import RunConfig, run_of, tracking_run
+from mimic.runs.run_config import RunConfig, library_run, run_of, tracking_run
 from mimic.runs.tasks.gymnasium import GymnasiumTask
 from mimic.runs.training import check_data, check_installed
 from mimic.runs.warm_start import initial_controller
 from mimic.sim import ENGINES, DeviceName, check_engine, simulation_device
 from mocap.catalogue import available_name
+from mocap.clip_library import LibraryClip, is_library, read_library
 from mocap.conventions import ReadOptions
 
 
@@ -57,7 +60,7 @@ def resolve_available_clip(args: argparse.Namespace) -> None:
 
     Output files are then named after the clip that is really used.
     """
-    if not args.clip:
+    if not args.clip or is_library(args.clip):
         return
     asked, args.clip = args.clip, available_name(args.clip)
     if args.clip != asked:
@@ -66,8 +69,20 @@ def resolve_available_clip(args: argparse.Namespace) -> None:
         )
 
 
-def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
+def select_clips(controller: Controller, text: str) -> Controller:
+    """Return the controller for the clips of ``--clip``; says on which it was not trained. Raises InputError."""
+    names = [one.name for one in read_library(text)]
+    for name in names:
+        chosen = controller.of_clip(name)
+        if name not in controller.clips:
+            say(f"{chosen.path}: was not trained on '{name}'")
+    return controller.of_clips(names)
+
+
+def new_run(args: argparse.Namespace, initial: str | None = None, clips: Sequence[LibraryClip] = ()) -> RunConfig:
     """Return the run that the arguments describe, which starts from the policy of the controller ``initial`` if given.
+
+    ``clips`` are those of a library; without them, the run is of ``args.clip``.
 
     Raises InputError for an unknown clip, task, preset or key.
     """
@@ -75,7 +90,7 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
     check_settings(args.set, algorithm)
     size = [f"num_envs={args.num_envs}"] if args.num_envs else []
     task: str | None = getattr(args, "task", None)
-    usual = "gym" if task else default_preset(args.engine, args.device)
+    usual = "gym" if task else "library" if clips else default_preset(args.engine, args.device)
     preset = load_preset(args.preset or usual, (*args.set, *size))
     _check_kind(preset, args.preset or usual, task)
     engine, device = simulator(args)
@@ -88,6 +103,8 @@ def new_run(args: argparse.Namespace, initial: str | None = None) -> RunConfig:
     options: dict[str, Any] = {"engine": engine, "device": device, "init_from": init_from, "data": data}
     if task:
         run = run_of(GymnasiumTask(task, preset.env), preset, algorithm, args.seed or 0, **options)
+    elif clips:
+        run = library_run(clips, preset, algorithm, args.seed or 0, **options)
     else:
         run = tracking_run(args.clip, preset, algorithm, args.seed or 0, **options)
     run.task.check()

@@ -33,7 +33,9 @@ def _add_evaluate(commands: Commands) -> None:
         "--task", metavar="ID", help="measure the return in this Gymnasium task; --controller is a run of train --task"
     )
     evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
-    evaluate.add_argument("--clip", help="one clip of a controller's library (default: each of them)")
+    evaluate.add_argument(
+        "--clip", help="one or several clips, as of `train`, if the controller has a library (default: each of its own)"
+    )
     evaluate.add_argument(
         "--episodes", type=whole, default=32, help="number of episodes, each with a random start (default 32)"
     )
@@ -56,7 +58,10 @@ def _add_evaluate(commands: Commands) -> None:
 def _add_render(commands: Commands) -> None:
     render = commands.add("render", "film a controller beside its clip")
     render.add_argument("--controller", required=True, metavar="PATH|NAME")
-    render.add_argument("--clip", help="one clip of a controller's library (default: one after another)")
+    render.add_argument(
+        "--clip",
+        help="one or several clips, as of `train`, if the controller has a library (default: its own, one after another)",
+    )
     render.add_argument("--seconds", type=positive, default=10.0, help="length of the film (default 10)")
     render.add_argument("--view", choices=("side", "ghost"), default="side")
     add_film_options(render)

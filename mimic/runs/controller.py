@@ -6,6 +6,7 @@ Controllers that ship are in ``mimic/controllers/NAME``, training runs in ``runs
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
 from mocap.catalogue import available_name, clip_names, load_clip, load_clips, names_in
+from mocap.clip_library import short_name as short_name
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "controllers"
 RUNS_FOLDER = Path("runs")
@@ -66,6 +68,12 @@ class Controller:
         if clip not in self.clips:
             self._check_new(clip)
         return replace(self, spec=replace(self.spec, clip=clip))
+
+    def of_clips(self, clips: Sequence[str]) -> "Controller":
+        """Return the controller for one or several clips, as ``of_clip`` does for one. Raises InputError."""
+        for clip in clips:
+            self.of_clip(clip)
+        return replace(self, spec=replace(self.spec, clip="+".join(clips)))
 
     def _check_new(self, clip: str) -> None:
         """Raise InputError unless the controller can do ``clip``, on which it was not trained."""
@@ -154,11 +162,6 @@ def find_controller(name: str) -> Path:
 def shipped_controllers() -> list[str]:
     """Return the names of the controllers that are part of the package, sorted."""
     return sorted(path.name for path in SHIPPED_FOLDER.glob("*") if (path / MANIFEST).is_file())
-
-
-def short_name(clip: str) -> str:
-    """Return the name for files made from a clip: the clip's name, or the name of its file without folder and suffix."""
-    return Path(clip).stem
 
 
 def latest_run_of_clip(clip: str, runs: Path = RUNS_FOLDER) -> Path | None:

@@ -29,31 +29,17 @@ from mimic.runs.controller import Controller
 from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.dagger_rollout import DaggerRollout
 from mimic.runs.distill_config import DistillConfig, DistillRun
+from mimic.runs.preset import load_preset
 from mimic.runs.teachers import Teachers
 from mimic.runs.training import check_folder, locked
 from mimic.runs.warm_start import as_ancestor
 from mimic.tracking import EnvConfig, make_env
-from mimic.tracking.config import ObservationConfig, TimeLimitConfig
 from mocap.catalogue import load_clips
 from mocap.licence import licence_of_clips
 
 Say = Callable[[str], None]
-_FIELDS = (
-    "root_height",
-    "root_rot",
-    "root_linvel",
-    "root_angvel",
-    "joint_rot",
-    "joint_vel",
-    "body_pos",
-    "target_root",
-    "target_pose",
-)
-OBSERVATION = ObservationConfig(_FIELDS, "reference_heading", (1, 2, 4, 8, 16), clip_id=False)
 DEMONSTRATIONS = "demonstrations"  # folder in that of the run
 _ACTION_STD = 0.05  # of the controller, should somebody train it further
-_EPISODE_S, _ADAPTIVE_STARTS = 5.0, 0.5
-_BODY_DISTANCE, _ROOT_TILT = 1.5, 1.2  # [m], [rad]
 _TRIAL_ROUNDS = 6  # after which the number of rounds is chosen
 _REPORT_ROUNDS = 25
 _KEPT_CHECKPOINTS = 2
@@ -279,15 +265,17 @@ def student_task(teachers: EnvConfig) -> EnvConfig:
 
     Three settings differ from the teachers'. Episodes are short, so that more of them begin in the middle of a jump, which is
     the hardest state. Start times at which episodes fail are drawn more often. An episode ends at a larger distance from the
-    reference, because after a start in mid-air even a teacher lands a metre off before it returns.
+    reference, because after a start in mid-air even a teacher lands a metre off before it returns. The values are those of the
+    preset ``library``.
     """
+    library = load_preset("library").env
     return replace(
         teachers,
-        observation=OBSERVATION,
-        termination=replace(teachers.termination, body_distance=_BODY_DISTANCE, root_tilt=_ROOT_TILT),
+        observation=library.observation,
+        termination=library.termination,
         change_clips=False,
         training_reward=None,
-        time_limit=TimeLimitConfig(_EPISODE_S, _EPISODE_S),
-        adaptive_starts=_ADAPTIVE_STARTS,
+        time_limit=library.time_limit,
+        adaptive_starts=library.adaptive_starts,
         pushes=type(teachers.pushes)(),
     )

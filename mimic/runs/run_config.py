@@ -5,6 +5,7 @@ An older ``config.json``, which held a clip's name and a whole preset, can be re
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from mimic.rl.algorithm import AlgorithmConfig, adopt, algorithm_from
 from mimic.rl.policy import PolicyConfig
 from mimic.rl.trainer import TrainerConfig
 from mimic.runs.controller import CONFIG_FILE, MAX_CONFIG
-from mimic.runs.preset import Preset
+from mimic.runs.preset import Preset, load_preset
 from mimic.runs.task import Task
 from mimic.runs.tasks import TASKS
 from mimic.runs.warm_start import InitialController
 from mimic.sim import DeviceName
+from mimic.tracking import EnvConfig
 from mocap.catalogue import names_in
+from mocap.clip_library import LibraryClip
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,22 @@ def tracking_run(clip: str, preset: Preset, algorithm: str = "awr", seed: int = 
     ``where`` holds other fields of `RunConfig`. Raises InputError if there is no such algorithm.
     """
     task = TASKS.get("tracking")(names_in(clip), preset.env)  # type: ignore[call-arg]
+    return run_of(task, preset, algorithm, seed, **where)
+
+
+def library_run(
+    clips: Sequence[LibraryClip], preset: Preset, algorithm: str = "awr", seed: int = 0, **where: Any
+) -> RunConfig:
+    """Return the run of a library of clips; arguments as of `tracking_run`.
+
+    A preset by which clips follow one another gets the observation of the preset ``library``, and an episode keeps its clip.
+    """
+    env: EnvConfig = preset.env
+    if env.change_clips and len(clips) > 1:
+        env = dataclasses.replace(env, observation=load_preset("library").env.observation, change_clips=False)
+    weights = tuple(one.weight for one in clips)
+    equal = len(set(weights)) == 1
+    task = TASKS.get("tracking")(tuple(one.name for one in clips), env, () if equal else weights)  # type: ignore[call-arg]
     return run_of(task, preset, algorithm, seed, **where)
 
 

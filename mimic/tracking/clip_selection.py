@@ -12,11 +12,12 @@ _CLIP_STREAM, _SWITCH_STREAM = 1, 2  # of random numbers; start times are stream
 
 
 class ClipSelection:
-    """Draws clips at random, each with the same probability.
+    """Draws clips at random, each with the same probability unless ``draw`` is replaced.
 
     Attributes:
         num_clips: number of clips.
         first_clip: index of the clip that episodes start with, one for all or (N,) int64; None: a random clip.
+        draw: function from uniform random numbers (K,) in [0, 1) to the clips (K,) int64 with which episodes start.
         sampler: function that returns the clips (K,) int64 with which the environments ``rows`` (K,) start; None:
             ``first_clip`` decides.
     """
@@ -25,6 +26,7 @@ class ClipSelection:
         self.num_clips = num_clips
         self.first_clip: int | Tensor | None = None
         self.sampler: Callable[[Tensor | slice], Tensor] | None = None
+        self.draw: Callable[[Tensor], Tensor] = self._evenly
         self._episodes = episodes
 
     def first(self, rows: Tensor | slice) -> Tensor:
@@ -33,7 +35,7 @@ class ClipSelection:
             return self.sampler(rows)
         if isinstance(self.first_clip, Tensor):
             return self.first_clip[rows]
-        clip = (self._episodes.uniform_of_episode(rows, _CLIP_STREAM) * self.num_clips).long()
+        clip = self.draw(self._episodes.uniform_of_episode(rows, _CLIP_STREAM))
         return clip if self.first_clip is None else torch.full_like(clip, self.first_clip)
 
     def next(self, current: Tensor) -> Tensor:
@@ -42,5 +44,8 @@ class ClipSelection:
         This is the clip ``current`` (N,), or with probability 0.3 a clip drawn anew.
         """
         switch = self._episodes.uniform_of_step(_SWITCH_STREAM) < _SWITCH
-        other = (self._episodes.uniform_of_step(_CLIP_STREAM) * self.num_clips).long()
+        other = self._evenly(self._episodes.uniform_of_step(_CLIP_STREAM))
         return torch.where(switch, other, current)
+
+    def _evenly(self, uniform: Tensor) -> Tensor:
+        return (uniform * self.num_clips).long()

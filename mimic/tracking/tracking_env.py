@@ -27,6 +27,7 @@ from mimic.tracking.clip_rules import ClipRules, foot_bodies, rules_of
 from mimic.tracking.clip_selection import ClipSelection
 from mimic.tracking.config import EnvConfig
 from mimic.tracking.episodes import Episodes
+from mimic.tracking.library_sampling import LibrarySampling
 from mimic.tracking.observation import Observation, ObservationInputs, Target
 from mimic.tracking.pushes import random_pushes
 from mimic.tracking.reference import Reference, end_effectors_h, of_clip
@@ -59,6 +60,7 @@ class TrackingEnv:
             Without them episodes last ``evaluation_s``, and only forbidden contact ends them early.
         seed: seed of start times. Those of environment ``i`` depend on (seed, i, episode) alone.
         first_env: number of this process's first environment, if several processes share the environments.
+        weights: in training, weight of each clip of a library among the episodes; empty means equal weights.
 
     Attributes:
         masked_reset: whether episodes restart by a mask over all environments, so that a GPU does not wait for the host.
@@ -73,6 +75,7 @@ class TrackingEnv:
         training: bool = True,
         seed: int = 0,
         first_env: int = 0,
+        weights: Sequence[float] = (),
     ):
         character, device = engine.character, engine.device
         motions = (motions,) if isinstance(motions, Motion) else motions
@@ -102,6 +105,7 @@ class TrackingEnv:
         self.clips = ClipSelection(self.num_clips, self.episodes)
         if self.num_clips > 1 and config.change_clips:
             self.tracker.clip_selector = self.clips.next
+        self._library = self._make_library(weights)
         self.time_limit = TimeLimit(config, training, [one.episode_s for one in each], self.control_dt, device)
         own_starts = 1 if config.change_clips else self.num_clips
         self.sampling = AdaptiveSampling(config.adaptive_starts if training else 0.0, device, own_starts)
@@ -121,6 +125,14 @@ class TrackingEnv:
             return each[0], each
         shared = rules or rules_of(self.motions, character)
         return shared, [shared] * self.num_clips
+
+    def _make_library(self, weights: Sequence[float]) -> LibrarySampling | None:
+        """Return what draws the clips of training episodes in a library, and use it; None for any other environment."""
+        if not self.training or self.config.change_clips or self.num_clips == 1:
+            return None
+        library = LibrarySampling(torch.tensor(weights or [1.0] * self.num_clips), self.control_dt, self.device)
+        self.clips.draw = library.draw
+        return library
 
     def _build_reward_inputs(self, rules: Sequence[ClipRules]) -> None:
         """Compute the reward's constants. In a library, feet are the bodies that may touch the ground in every clip."""
@@ -210,6 +222,8 @@ class TrackingEnv:
         failed = (end == Termination.FAIL) | (end == Termination.DIVERGED)
         reward = torch.where(failed, 0.0, self.reward.total(self.terms))
         self.sampling.count(self.episodes.start_phase, end != Termination.NONE, failed, self.tracker.current.clip)
+        if self._library:
+            self._library.count(self.tracker.current.clip, end != Termination.NONE, failed)
         obs = self._restart(end, final_obs)
         final_obs = torch.where(diverged[:, None], obs, final_obs)
         info = {name: torch.where(diverged, 0.0, value) for name, value in self.terms.items()}
@@ -251,6 +265,8 @@ class TrackingEnv:
         They are not copied, and every step updates them in place.
         """
         sampling = {f"starts.{name}": value for name, value in self.sampling.state().items()}
+        library = self._library.state() if self._library else {}
+        sampling |= {f"library.{name}": value for name, value in library.items()}
         return self.tracker.state() | self.episodes.state() | {"acted": self._action} | sampling
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -263,10 +279,11 @@ class TrackingEnv:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Continue from the state that ``state_dict`` returned."""
-        # runs from before the term action_rate have no "acted" and do not need it
+        # runs of earlier versions have no "acted" and no "library", and do not need them
         state = {"acted": torch.zeros_like(self._action)} | dict(state)
         for name, value in self.state().items():
-            value.copy_(state[name])
+            if name in state or not name.startswith("library."):
+                value.copy_(state[name])
         prefix = "engine."
         self.engine.restore({n[len(prefix) :]: value for n, value in state.items() if n.startswith(prefix)})
 
@@ -418,8 +435,11 @@ def make_env(
     first_env: int = 0,
     engine: str = "mujoco",
     device: DeviceName = "cpu",
+    weights: Sequence[float] = (),
 ) -> TrackingEnv:
     """Make the environment of one or several clips with the engine called ``engine``; ``threads`` 0 means all cores.
+
+    ``weights`` are those of `TrackingEnv`.
 
     Raises:
         InputError: the clips are of different characters, or the engine cannot run on the device.
@@ -431,4 +451,4 @@ def make_env(
                 f"'{motion.name}' of {motion.character}"
             )
     simulation = make_engine(load_character(motions[0].character), num_envs, threads, engine, device)
-    return TrackingEnv(motions, simulation, config, training=training, seed=seed, first_env=first_env)
+    return TrackingEnv(motions, simulation, config, training=training, seed=seed, first_env=first_env, weights=weights)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from mimic.cli.common import say
+from mimic.cli.common import say, select_clips
 from mimic.rendering.controller_film import render_controller
 from mimic.runs.controller import load_controller
 
@@ -11,9 +11,7 @@ def run(args: argparse.Namespace) -> int:
     """Film a controller beside its clip."""
     controller = load_controller(args.controller)
     if args.clip:
-        library, controller = controller, controller.of_clip(args.clip)
-        if args.clip not in library.clips:
-            say(f"{library.path}: was not trained on '{args.clip}'")
+        controller = select_clips(controller, args.clip)
     film = render_controller(controller, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer)
     say(f"{film.path}: {film.frames} frames in {film.seconds:.0f} s with renderer '{film.renderer}' ({film.reason})")
     return 0

@@ -8,9 +8,12 @@ from mimic.cli.common import new_run, overridden_options, resolve_available_clip
 from mimic.core import program
 from mimic.core.errors import InputError
 from mimic.runs.controller import RUNS_FOLDER, latest_run_of_clip, short_name
+from mimic.runs.library_clips import prepare_clips
 from mimic.runs.run_config import RunConfig, read_run
 from mimic.runs.training import StopCriteria, check_folder, train
 from mimic.sim import check_engine
+from mocap.catalogue import names_in
+from mocap.clip_library import LibraryClip, is_library, read_library
 
 _EXIT_CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -31,9 +34,10 @@ def run(args: argparse.Namespace) -> int:
         out = args.out or latest or default
         config = _resumed(args, out)
     else:
-        config, out = new_run(args, args.initial), args.out or default
+        out = args.out or default
         check_folder(out)
-    title, option = config.task.title, "task" if args.task else "clip"
+        config = new_run(args, args.initial, _library(args, out))
+    title, option = _title(config, args), "task" if args.task else "clip"
     say(f"training '{title}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
     result = train(config, out, StopCriteria(args.samples, args.minutes), args.threads, resume=args.resume)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
@@ -42,11 +46,31 @@ def run(args: argparse.Namespace) -> int:
     return _EXIT_CODES.get(result.stopped_by, 0)
 
 
+def _library(args: argparse.Namespace, out: Path) -> tuple[LibraryClip, ...]:
+    """Return the clips of ``--clip``, ready for training, if they are a library, else none."""
+    if args.task or not is_library(args.clip):
+        return ()
+    return prepare_clips(read_library(args.clip), out / "clips", say)
+
+
+def _title(config: RunConfig, args: argparse.Namespace) -> str:
+    """Return what the user calls the task of the run."""
+    return str(args.clip) if args.clip and is_library(args.clip) else config.task.title
+
+
+def _is_of(config: RunConfig, args: argparse.Namespace) -> bool:
+    """Whether the run is of the task or the clips that the arguments name."""
+    if args.task or not is_library(args.clip):
+        return config.task.title == (args.task or args.clip)
+    asked = [short_name(one.name) for one in read_library(args.clip)]
+    return asked == [short_name(name) for name in names_in(config.task.title)]
+
+
 def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
     """Read the run in the folder ``out``. Raises InputError if the options contradict its settings."""
     config = read_run(out)
     asked = args.task or args.clip
-    if config.task.title != asked:
+    if not _is_of(config, args):
         raise InputError(f"{out}: this run is of '{config.task.title}', not of '{asked}'; choose another --out")
     other = overridden_options(args, config)
     if args.initial not in (None, config.init_from.controller if config.init_from else None):

@@ -30,6 +30,7 @@ class TrackingTask:
 
     clips: tuple[str, ...]
     env: EnvConfig
+    weights: tuple[float, ...] = ()  # of the clips of a library in training; empty: equal
 
     name: ClassVar[str] = "tracking"
     settings: ClassVar[type[Any]] = EnvConfig
@@ -37,6 +38,8 @@ class TrackingTask:
     def __post_init__(self) -> None:
         if not self.clips:
             raise ValueError("a tracking task needs at least one clip, and its list of clips is empty")
+        if self.weights and len(self.weights) != len(self.clips):
+            raise ValueError(f"{len(self.clips)} clips need as many weights, found {len(self.weights)}")
 
     @property
     def title(self) -> str:
@@ -68,6 +71,7 @@ class TrackingTask:
             first_env=place.first_env,
             engine=place.engine,
             device=place.device,
+            weights=self.weights,
         )
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
@@ -93,14 +97,18 @@ class TrackingTask:
         ).to_json()
 
     def compared_with(self, controller: Controller) -> dict[str, tuple[Any, Any]]:
-        """Return character, observation, action and number of clips, each as (controller's value, task's value)."""
-        theirs = controller.env_config
-        return {
+        """Return character, observation and action, each as (controller's value, task's value).
+
+        If the policy observes the clip's number, the number of clips is compared too.
+        """
+        theirs, counted = controller.env_config, self.env.observation.clip_id
+        found: dict[str, tuple[Any, Any]] = {
             "the character": (controller.spec.character, self.character),
             "env.observation": (theirs.observation, self.env.observation),
             "env.action": (theirs.action, self.env.action),
-            "the number of clips": (len(names_in(controller.clip)), len(self.clips)),
         }
+        counts = {"the number of clips": (len(names_in(controller.clip)), len(self.clips))}
+        return found | (counts if counted else {})
 
 
 def summary(report: EvaluationReport) -> dict[str, float]:
