@@ -57,7 +57,7 @@ def is_library(text: str) -> bool:
     """Whether ``text`` means several clips: it has a comma, or is a folder or a YAML file."""
     if os.path.isdir(text):
         return True
-    return not os.path.exists(text) and "," in text or text.lower().endswith(_PACKS)
+    return (not os.path.exists(text) and "," in text) or text.lower().endswith(_PACKS)
 
 
 def read_library(text: str) -> tuple[LibraryClip, ...]:
