@@ -25,6 +25,10 @@ def add(commands: Commands) -> None:
     export.add_argument(
         "--seconds", type=positive, help="length from the start (default for animations: one closed cycle)"
     )
+    export.add_argument(
+        "--onto", type=Path, metavar="THEIRS.glb", help="with --animation glb: onto the skinned character of this file"
+    )
+    export.add_argument("--map", type=Path, metavar="YAML", help="with --onto: lines `role: bone` of the character")
     export.add_argument("--in-place", action="store_true", help="remove the horizontal travel from animations")
     export.add_argument("--replay", type=Path, metavar="OUT.html", help="write one HTML file that plays the motion")
     export.add_argument(

@@ -37,7 +37,7 @@ _BY_THE_STANDARD = DeclaredConventions(up="y", usual_unit="m")
 
 
 @dataclass
-class _Node:
+class Node:
     """A node's name, its parent's index (-1: none), and its pose at rest."""
 
     name: str
@@ -118,7 +118,7 @@ def _without_prefix(titles: list[str]) -> list[str]:
     return short if len(set(short)) == len(set(titles)) else titles
 
 
-def _nodes(file: GltfFile) -> list[_Node]:
+def _nodes(file: GltfFile) -> list[Node]:
     """Return all nodes at rest. Raises ClipError for a node with two parents, or one that is its own ancestor."""
     entries = file.list("nodes")
     if not 0 < len(entries) <= _MAX_NODES:
@@ -145,7 +145,7 @@ def _nodes(file: GltfFile) -> list[_Node]:
         taken.add(names[-1])
     if len(taken) < len(names):
         raise ClipError(f"{file.name}: two nodes have the same name; give every node a name of its own")
-    return [_Node(names[i], parents[i], *_rest(file, entry)) for i, entry in enumerate(entries)]
+    return [Node(names[i], parents[i], *_rest(file, entry)) for i, entry in enumerate(entries)]
 
 
 def _rest(file: GltfFile, entry: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
@@ -224,7 +224,7 @@ def _sampler(file: GltfFile, sampler: dict[str, Any], path: str) -> _Sampler:
     return _Sampler(times, values, str(method))
 
 
-def _bones(skins: list[list[int]], take: _Take, nodes: list[_Node], root: str | None, name: str) -> list[int]:
+def _bones(skins: list[list[int]], take: _Take, nodes: list[Node], root: str | None, name: str) -> list[int]:
     """Return the bones, parents first: the skin that the animation moves most, or else all nodes that it moves.
 
     With ``root`` only bones at and below that node are returned.
@@ -243,7 +243,7 @@ def _bones(skins: list[list[int]], take: _Take, nodes: list[_Node], root: str | 
     return sorted(bones, key=lambda bone: (len(_chain(nodes, bone)), bone))
 
 
-def _chain(nodes: list[_Node], node: int) -> list[int]:
+def _chain(nodes: list[Node], node: int) -> list[int]:
     """Return the node and all its ancestors, from the node to a root."""
     chain = [node]
     while nodes[chain[-1]].parent >= 0:
@@ -264,7 +264,7 @@ def _rate(take: _Take, options: ReadOptions, name: str) -> tuple[float, Assumpti
     return start, frame_rate(step, options, name)
 
 
-def _skeleton(nodes: list[_Node], bones: list[int]) -> Skeleton:
+def _skeleton(nodes: list[Node], bones: list[int]) -> Skeleton:
     index = {bone: i for i, bone in enumerate(bones)}
     tips = [i for i, node in enumerate(nodes) if i not in index and node.parent in index and _TIP.search(node.name)]
     parents = tuple(next((index[n] for n in _chain(nodes, bone)[1:] if n in index), -1) for bone in bones)
@@ -295,7 +295,7 @@ def _guessed_tips(parents: tuple[int, ...], offsets: Tensor, known: list[int]) -
     return [(b, 0.5 * offsets[b].norm() * y) for b in leaves]
 
 
-def _tip_offset(nodes: list[_Node], tip: int) -> Tensor:
+def _tip_offset(nodes: list[Node], tip: int) -> Tensor:
     """Return the place (3,) of a bone's tip in the bone's frame, with the scales of the nodes above."""
     scale = torch.ones(3, dtype=torch.float64)
     for node in _chain(nodes, nodes[tip].parent):
@@ -304,7 +304,7 @@ def _tip_offset(nodes: list[_Node], tip: int) -> Tensor:
 
 
 def _local(
-    nodes: list[_Node], bones: list[int], parents: tuple[int, ...], take: _Take, times: Tensor
+    nodes: list[Node], bones: list[int], parents: tuple[int, ...], take: _Take, times: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return rotations (T, J, 4) wxyz and positions (T, J, 3) of the bones in their parents' frames, without scale.
 
@@ -364,3 +364,10 @@ def _sample(sampler: _Sampler | None, rest: Tensor, at: Tensor) -> Tensor:
 
 def _tensor(values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
+
+
+def read_rest(data: bytes, name: str, folder: Path | None = None) -> tuple[list[Node], list[list[int]]]:
+    """Return all nodes of a glTF file at rest, and the nodes of each skin. Raises ClipError for a broken file."""
+    file = GltfFile(data, name, folder)
+    nodes = _nodes(file)
+    return nodes, _skins(file, len(nodes))

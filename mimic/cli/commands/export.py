@@ -2,11 +2,14 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 
 from mimic.cli.common import say
 from mimic.core import program
 from mimic.core.errors import InputError
+from mimic.core.files import make_folder, write_bytes
 from mimic.exporting.animation import (
+    Animation,
     Cut,
     clip_animation,
     controller_animation,
@@ -15,9 +18,11 @@ from mimic.exporting.animation import (
     write_animations,
 )
 from mimic.exporting.bundle import export_bundle
+from mimic.exporting.onto import onto
 from mimic.exporting.requirements import require_one_clip
 from mimic.exporting.web import export_web
 from mimic.runs.controller import Controller, load_controller
+from retarget.mapping import read_map
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--zip is for the controller bundle; leave out --animation, --replay and --web, or --zip")
     if args.in_place and not args.animation:
         raise InputError("--in-place is for --animation glb,bvh,usd")
+    if (args.onto or args.map) and not (args.animation and args.onto):
+        raise InputError("--onto is for --animation glb, and --map is for --onto")
     for make in chosen or [_export_bundle]:
         make(args)
     return 0
@@ -49,10 +56,28 @@ def _export_animation(args: argparse.Namespace) -> None:
         animations = [clip_animation(args.clip, cut)]
     else:
         animations = [controller_animation(_exportable(name), cut) for name in _several(args.controller)]
+    if args.onto:
+        _write_onto(args, animations)
+        return
     paths = write_animations(animations, args.animation.lower().split(","), args.out)
     for animation in animations:
         say(animation.note)
     say("written: " + ", ".join(map(str, paths)))
+
+
+def _write_onto(args: argparse.Namespace, animations: Sequence[Animation]) -> None:
+    if args.animation.lower() != "glb":
+        raise InputError("--onto writes GLB: use it with --animation glb")
+    bones = read_map(args.map) if args.map else None
+    path = args.out / args.onto.name
+    if path.exists() and path.samefile(args.onto):
+        raise InputError(f"{path} is the character's own file, which would be overwritten; choose another --out")
+    worn = onto(args.onto, animations[0].character, [animation.motion for animation in animations], bones)
+    make_folder(args.out)
+    write_bytes(path, worn.glb)
+    for animation in animations:
+        say(animation.note)
+    say(f"written: {path}; joints: " + ", ".join(f"{role} {bone}" for role, bone in worn.bones.items()))
 
 
 def _several(names: str) -> list[str]:
