@@ -221,6 +221,14 @@ def index(text: str) -> int:
     return int(text)
 
 
+def address(text: str) -> tuple[str, int]:
+    """Parse an address HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError(f"'{text}' must be HOST:PORT, as in 192.168.0.2:7000")
+    return host, int(port)
+
+
 def words(text: str) -> tuple[str, ...]:
     """Parse words separated by commas."""
     return tuple(word for part in text.split(",") if (word := part.strip()))

@@ -7,6 +7,7 @@ from mimic.cli.arguments import (
     add_run_options,
     add_task_or_clip,
     add_threads,
+    address,
     diagram,
     index,
     number,
@@ -19,9 +20,10 @@ from mimic.paper import NAMES
 
 
 def add(commands: Commands) -> None:
-    """Add ``run``, ``train``, ``collect``, ``distill``, ``diagnose``, ``curves``, ``pack`` and ``paper``."""
+    """Add ``run``, ``train``, ``actor``, ``collect``, ``distill``, ``diagnose``, ``curves``, ``pack`` and ``paper``."""
     _add_run(commands)
     _add_train(commands)
+    _add_actor(commands)
     _add_distill(commands)
     _add_collect(commands)
     _add_diagnose(commands)
@@ -59,10 +61,22 @@ def _add_train(commands: Commands) -> None:
     )
     train.add_argument("--out", type=Path, help="run folder (default runs/CLIP-ALGORITHM or runs/ID-ALGORITHM)")
     train.add_argument(
+        "--actors", type=whole, metavar="N", help="processes that simulate, beside this one that learns (default: none)"
+    )
+    train.add_argument(
+        "--listen", type=address, metavar="HOST:PORT", help="of --actors: wait here for actors of other machines"
+    )
+    train.add_argument(
         "--each", action="store_true", help="train a controller for each clip of --clip A,B,...; --out is their folder"
     )
     train.add_argument("--jobs", type=whole, metavar="N", help="of --each: trainings at a time (default 1)")
     train.add_argument("--job", type=index, metavar="K", help="of --each: only clip K, from 0, as a job of a cluster")
+
+
+def _add_actor(commands: Commands) -> None:
+    actor = commands.add("actor", "simulate for a training on another machine (train --actors --listen)")
+    actor.add_argument("learner", type=address, metavar="HOST:PORT", help="where the training listens")
+    add_threads(actor)
 
 
 def _add_distill(commands: Commands) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -109,6 +109,13 @@ class EpisodeTracker:
         self.reset_sums()
 
 
+class StepSink(Protocol):
+    """Receives each step of a rollout, such as an `EpisodeTracker`."""
+
+    def add(self, step: Step) -> None:
+        """Take a step; its tensors may be overwritten by the next one."""
+
+
 @torch.no_grad()
 def collect(
     env: VecEnv,
@@ -116,7 +123,7 @@ def collect(
     replay: Replay,
     steps: int,
     generator: torch.Generator,
-    tracker: EpisodeTracker,
+    tracker: "StepSink",
     distributed: DistributedContext = SINGLE_PROCESS,
 ) -> None:
     """Act for ``steps`` control steps with the sampling policy, from ``replay.next_obs`` on, into ``replay``.
@@ -129,6 +136,12 @@ def collect(
         step = env.step(action)
         replay.add(obs, action, params, policy.std, policy.log_prob(action, params), step)
         tracker.add(step)
+
+
+def collect_of(env: VecEnv) -> Callable[..., None]:
+    """The function that collects in ``env``: its method ``collect`` if actors simulate it, else :func:`collect`."""
+    found: Callable[..., None] = getattr(env, "collect", collect)
+    return found
 
 
 class Collector:
@@ -149,6 +162,7 @@ class Collector:
         learn_threads: int = 1,
     ) -> None:
         self._env, self._steps, self._ranks = env, steps, distributed
+        self._collect = collect_of(env)
         self.acting = copy.deepcopy(policy).to(env.device)
         width = policy.head.width
         self._fresh = Replay(1, steps, env.num_envs, env.obs_dim, env.act_dim, env.device, width)
@@ -174,13 +188,13 @@ class Collector:
         self.acting.load_state_dict(policy.state_dict())
         self._fresh.next_obs.copy_(replay.next_obs)
         if self._pool is None:
-            collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
+            self._collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
             replay.extend(self._fresh)
             with torch_threads(self._learn_threads):
                 return learn()
         learning = self._pool.submit(learn)
         try:
-            collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
+            self._collect(self._env, self.acting, self._fresh, self._steps, generator, tracker, self._ranks)
         finally:
             begin = time.monotonic()
             result = learning.result()

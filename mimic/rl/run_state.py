@@ -87,23 +87,29 @@ class RunState:
                 self.replay.load_state_dict(groups["replay"])
             self.tracker.load_state_dict(groups["tracker"])
             self.explore.set_state(groups["explore"]["rng"])
-            self.env.load_state_dict(groups["env"])
-            begun_anew = self._begin_anew()
+            saved = groups["env"]
+            if saved:  # a run with actors has no states of simulations
+                self.env.load_state_dict(saved)
+            begun_anew = self._begin_anew(bool(saved))
             self.counters = Counters(**found.meta["counters"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             line = " ".join(str(error).split())
             raise CheckpointError(f"{found.path}: does not fit these settings or this version ({line})") from None
         return [*begun_anew, *_differences(found.meta.get("settings"), self._settings())]
 
-    def _begin_anew(self) -> list[str]:
-        """If the environment cannot resume its episodes, cut them and return a line that says so; else an empty list."""
-        if self.offline or is_resumable(self.env):
+    def _begin_anew(self, saved: bool) -> list[str]:
+        """If the episodes cannot be resumed, cut them and return a line that says so; else an empty list.
+
+        ``saved``: the checkpoint holds the state of the environments.
+        """
+        if self.offline or (saved and is_resumable(self.env)):
             return []
         env: Any = self.env
-        self.replay.cut(env.observation().to(self.replay.obs.device))
+        obs = env.reset() if is_resumable(self.env) else env.observation()
+        self.replay.cut(obs.to(self.replay.obs.device))
         self.tracker.running.zero_()
         return [
-            "the state of this task cannot be saved: unfinished episodes begin anew, and the run will differ from an unbroken one"
+            "the simulations' states are not saved: unfinished episodes begin anew, and the run will differ from an unbroken one"
         ]
 
     def _settings(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mimic.rl.policy import Policy
 from mimic.rl.policy_ema import PolicyEMA
 from mimic.rl.progress import Progress, make_progress
 from mimic.rl.replay import Replay
-from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect
+from mimic.rl.rollout import Collector, EpisodeTracker, RolloutConfig, collect_of
 from mimic.rl.run_state import RunState
 from mimic.rl.seeds import generator
 from mimic.rl.signals import StopOnSignal
@@ -241,6 +241,7 @@ class Trainer:
             metrics = self._collector.collect(self._learn, policy, state.replay, state.explore, state.tracker)
             return metrics | state.tracker.metrics()
         if not self._offline:
+            collect = collect_of(self.env)
             collect(self.env, policy, state.replay, self.rollout.steps, state.explore, state.tracker, self.distributed)
         with torch_threads(self._learn_threads):
             metrics = self._learn()

@@ -75,7 +75,9 @@ def train_side_by_side(
         while waiting or running:
             for place in sorted(set(range(at_once)) - set(running))[: len(waiting)]:
                 index, training = waiting.pop(0)
-                running[place] = index, _start(training, environment(place))
+                make_folder(training.folder)
+                log = training.folder / LOG_FILE
+                running[place] = index, start_command(training.words, log, environment(place))
                 say(f"[{index + 1} of {len(trainings)}] {training.name} begins, in {training.folder}")
             time.sleep(_POLL_S)
             for place, (index, process) in list(running.items()):
@@ -92,13 +94,13 @@ def train_side_by_side(
     return [_outcome(training, codes.get(index)) for index, training in enumerate(trainings)]
 
 
-def _start(training: Training, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    make_folder(training.folder)
-    with open(training.folder / LOG_FILE, "ab") as log:
+def start_command(words: Sequence[str], log: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start this program with the command line ``words``; its output is appended to the file ``log``."""
+    with open(log, "ab") as file:
         return subprocess.Popen(
-            [sys.executable, "-c", _START, program.name, *training.words],
+            [sys.executable, "-c", _START, program.name, *words],
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
             start_new_session=True,  # Ctrl-C reaches this process alone, which then asks the others to end
@@ -109,9 +111,10 @@ def _outcome(training: Training, code: int | None) -> Outcome:
     rows = read_rows(training.folder / METRICS_FILE)
     scores = [score for row in rows if (score := row.get("eval/normalized_return")) is not None]
     samples, seconds = (int(rows[-1]["samples"]), float(rows[-1]["time_s"])) if rows else (0, 0.0)
-    return Outcome(code, samples, seconds / 60.0, max(scores, default=None), _last_line(training.folder / LOG_FILE))
+    return Outcome(code, samples, seconds / 60.0, max(scores, default=None), last_line(training.folder / LOG_FILE))
 
 
-def _last_line(path: Path) -> str:
+def last_line(path: Path) -> str:
+    """Return the last line with text in the file ``path``; "" if there is none."""
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -28,12 +28,13 @@ from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext, join
 from mimic.rl.episode_file import check_sizes, read_episodes
 from mimic.rl.episodes import Episodes, concatenate
 from mimic.rl.learner import DataUse, LearnerConfig
-from mimic.rl.progress import Progress, Silent
+from mimic.rl.progress import Progress, Silent, make_progress
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
 from mimic.rl.threads import learner_threads
 from mimic.rl.trainer import CHECKPOINTS, Trainer, TrainResult
 from mimic.rl.vec_env import VecEnv
+from mimic.runs.actors import ActorPlan, actor_group
 from mimic.runs.controller import CONFIG_FILE
 from mimic.runs.run_config import RunConfig, run_to_dict
 from mimic.runs.task import Place
@@ -56,6 +57,7 @@ def train(
     threads: int = 0,
     progress: Progress | None = None,
     resume: bool = False,
+    actors: ActorPlan | None = None,
 ) -> TrainResult:
     """Train until the stop criteria are met or a signal arrives; return how the run ended.
 
@@ -66,6 +68,7 @@ def train(
         threads: simulation threads; 0 means all cores.
         progress: object to which progress is reported; None means the terminal.
         resume: continue from the newest checkpoint in ``out``.
+        actors: processes that simulate for this one; None: this process simulates.
 
     Raises:
         InputError: the clip, the folder or the initial controller cannot be used.
@@ -80,7 +83,13 @@ def train(
             run = _with_learn_threads(run, distributed, resume)
             if not distributed.is_main:
                 out, progress = out / f"rank{distributed.rank}", progress or Silent()
-            trainer = _make_trainer(run, out, until, threads, progress, distributed)
+            simulated: VecEnv
+            if actors:
+                said = (progress or make_progress()).say
+                simulated = held.enter_context(actor_group(run, actors, out, threads, said))
+            else:
+                simulated = make_run_env(run, threads, distributed)
+            trainer = _make_trainer(run, simulated, out, until, threads, progress, distributed)
             if run.init_from and not resume:
                 trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
             held.enter_context(locked(out))
@@ -191,13 +200,13 @@ def locked(out: Path) -> Iterator[None]:
 
 def _make_trainer(
     run: RunConfig,
+    simulated: VecEnv,
     out: Path,
     until: StopCriteria,
     threads: int,
     progress: Progress | None,
     distributed: DistributedContext,
 ) -> Trainer:
-    simulated = make_run_env(run, threads, distributed)
     episodes = read_data(run, simulated)
     env: VecEnv = with_graphs(simulated) if isinstance(simulated, StagedEnv) else simulated
     kind: Any = BaselineTrainer if isinstance(run.algorithm.update, BaselineConfig) else Trainer

@@ -180,7 +180,9 @@ def test_rounded_frame_times_mean_the_nearest_common_rate(frame_time, fps):
 
 def test_a_file_without_a_frame_time_needs_a_rate_from_the_user():
     for text in (edited(("0.01", "0")), edited(("Frame Time: 0.01\n", ""))):
-        with pytest.raises(ClipError, match="frame time of 0 s is not usable; state the frame rate, as in --source-fps"):
+        with pytest.raises(
+            ClipError, match="frame time of 0 s is not usable; state the frame rate, as in --source-fps"
+        ):
             read(text)
         assert read(text, replace(METRES, fps=50.0)).fps == pytest.approx(50)
 

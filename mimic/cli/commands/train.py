@@ -7,6 +7,7 @@ from mimic.cli.commands.train_each import train_each
 from mimic.cli.common import new_run, overridden_options, resolve_available_clip, say
 from mimic.core import program
 from mimic.core.errors import InputError
+from mimic.runs.actors import ActorPlan
 from mimic.runs.controller import RUNS_FOLDER, latest_run_of_clip, short_name
 from mimic.runs.library_clips import prepare_clips
 from mimic.runs.run_config import RunConfig, read_run
@@ -39,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         config = new_run(args, args.initial, _library(args, out))
     title, option = _title(config, args), "task" if args.task else "clip"
     say(f"training '{title}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
-    result = train(config, out, StopCriteria(args.samples, args.minutes), args.threads, resume=args.resume)
+    until, plan = StopCriteria(args.samples, args.minutes), _actors(args)
+    result = train(config, out, until, args.threads, resume=args.resume, actors=plan)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
     longer = f" --minutes {args.minutes:g}" if args.minutes else ""
     say(f"continue: {program.command(f'train --{option} {title} --resume --out {out}{longer}')}")
@@ -64,6 +66,13 @@ def _is_of(config: RunConfig, args: argparse.Namespace) -> bool:
         return config.task.title == (args.task or args.clip)
     asked = [short_name(one.name) for one in read_library(args.clip)]
     return asked == [short_name(name) for name in names_in(config.task.title)]
+
+
+def _actors(args: argparse.Namespace) -> ActorPlan | None:
+    """The actors asked for; None for none."""
+    if args.listen and not args.actors:
+        raise InputError("--listen belongs to --actors N, which says for how many actors to wait")
+    return ActorPlan(args.actors, args.listen) if args.actors else None
 
 
 def _resumed(args: argparse.Namespace, out: Path) -> RunConfig:
