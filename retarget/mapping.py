@@ -189,9 +189,9 @@ def _place_trunk(joints: dict[str, int], tree: Tree, names: Sequence[str]) -> No
         return
     pelvis, chest = joints["pelvis"], joints["chest"]
     limbs = {j for role, j in joints.items() if side_of(role)}
-    between = tree.path(pelvis, chest)
-    if len(between) > 1:
-        joints.setdefault("spine", between[1])
+    trunk = tree.path(pelvis, chest)
+    if len(trunk) > 1:
+        joints.setdefault("spine", trunk[1])
     necks = [c for c in tree.children[chest] if not limbs & {c, *tree.below(c)} and tree.reach[c] > 0]
     named = [c for c in necks if any(parse_joint_name(names[j]).part in ("neck", "head") for j in (c, *tree.below(c)))]
     if named or necks:

@@ -47,7 +47,7 @@ def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
     up = pos_w[:, chest] - pos_w[:, pelvis]
     toes = sum((pos_w[:, leaf] - pos_w[:, ankle] for leaf, ankle in zip(legs, ankles, strict=True)), torch.zeros(3))
     left = torch.linalg.cross(up, toes)
-    found = {}
+    found: dict[str, int] = {}
     for part, pair in (("ankle", ankles), ("wrist", wrists)):
         found |= _with_sides(part, pair, pos_w, left)
     return found
@@ -76,7 +76,7 @@ def _four_legs(tree: Tree, pos_w: Tensor, hind: tuple[int, int], fore: tuple[int
     assert pelvis is not None and chest is not None
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     left = torch.linalg.cross(up.expand(len(pos_w), 3), pos_w[:, chest] - pos_w[:, pelvis])
-    found = {}
+    found: dict[str, int] = {}
     for limb, trunk, leaves in ((LEG, pelvis, hind), (ARM, chest, fore)):
         chains = [_leg(tree, pos_w, tree.path(trunk, leaf)[1:], floor) for leaf in leaves]
         for part, *pair in zip(limb, *chains, strict=False):

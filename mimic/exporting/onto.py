@@ -44,7 +44,7 @@ def onto(path: Path, character: Character, motions: Sequence[Motion], bone_map: 
         done = transfer(motion, rig, nodes, roles, spine, sole)
         tracks = {(n, "rotation"): q[:, [1, 2, 3, 0]].numpy() for n, q in done.rotations.items()}
         tracks |= {(n, "translation"): p.numpy() for n, p in done.translations.items()}
-        extras = {"fps": motion.fps, "frames": motion.num_frames, "loop": motion.loop}
+        extras: dict[str, object] = {"fps": motion.fps, "frames": motion.num_frames, "loop": motion.loop}
         if motion.license:
             extras["licence"] = motion.license
         file.add_animation(motion.name, motion.times.numpy(), tracks, extras)
