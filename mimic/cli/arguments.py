@@ -171,7 +171,7 @@ def add_film_options(parser: Parser) -> None:
     parser.add_argument(
         "--size", type=picture_size, default=(1280, 480), metavar="WxH", help="size of the picture (default 1280x480)"
     )
-    parser.add_argument("--renderer", choices=("auto", "egl", "tiny"), default="auto")
+    parser.add_argument("--renderer", choices=("auto", "egl", "ray", "tiny"), default="auto")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4")
 
 

@@ -161,7 +161,11 @@ def _renderer() -> Check:
         choice = choose_renderer()
     except InputError as error:
         return _check("renderer", "note", "no videos; everything else works", str(error))
-    words = {"egl": "MuJoCo's own, with OpenGL (egl)", "tiny": "pybullet's TinyRenderer (tiny)"}[choice.name]
+    words = {
+        "egl": "MuJoCo's own, with OpenGL (egl)",
+        "ray": "ray casting on the CPU (ray)",
+        "tiny": "pybullet's TinyRenderer (tiny)",
+    }[choice.name]
     return _check("renderer", "ok", f"{words}: {choice.reason}", choice.advice)
 
 

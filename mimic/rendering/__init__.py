@@ -1,7 +1,7 @@
 """Draws a character in motion, as MP4 or as single pictures.
 
 :func:`draw` takes a list of :class:`Frame` (body poses of the simulation and, if wanted, of the reference). It draws them
-with OpenGL if that works, else with pybullet's TinyRenderer. :func:`motion_frames` makes frames of a clip without
+with OpenGL on a GPU if that works, else by ray casting on the CPU. :func:`motion_frames` makes frames of a clip without
 physics; :class:`LivePicture` draws one frame at a time.
 """
 

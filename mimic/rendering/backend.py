@@ -1,4 +1,4 @@
-"""Chooses the renderer for this machine: OpenGL if it works and has a GPU, else pybullet's TinyRenderer."""
+"""Chooses the renderer for this machine: OpenGL if it works and has a GPU, else ray casting, else pybullet's TinyRenderer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mimic.core.errors import InputError, nearest
 
-RENDERERS = ("auto", "egl", "tiny")
+RENDERERS = ("auto", "egl", "ray", "tiny")
 APT_LINE = "sudo apt-get install -y libegl1 libgl1 libgl1-mesa-dri"
 _PROBE = Path(__file__).with_name("egl_probe.py")
 _PROBE_TIMEOUT_S = 40.0
@@ -31,7 +31,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Backend:
-    """The renderer ``name`` ('egl' or 'tiny'), the ``reason`` for it, and ``advice`` on getting a better one, or ''."""
+    """The renderer ``name`` ('egl', 'ray' or 'tiny'), the ``reason`` for it, and ``advice`` on getting a better one, or ''."""
 
     name: str
     reason: str
@@ -63,29 +63,41 @@ def probe_egl() -> Probe:
 
 
 def choose_renderer(wanted: str = "auto") -> Backend:
-    """Choose the renderer: ``wanted``, or for "auto" the faster of those that work here.
+    """Choose the renderer: ``wanted``, or for "auto" a GPU's OpenGL or else the best of those that work here.
 
     Raises:
         InputError: an unknown name, or neither the wanted renderer nor, for "auto", any renderer works here.
     """
     if wanted not in RENDERERS:
         raise InputError(f"unknown renderer '{wanted}': {nearest(wanted, RENDERERS)}")
+    if wanted == "ray":
+        if not _has_embree():
+            raise InputError("renderer 'ray' needs embreex, which is not installed: pip install embreex")
+        return Backend("ray", "asked for")
     if wanted == "tiny":
         if not _has_pybullet():
-            raise InputError("renderer 'tiny' needs pybullet, which is not installed; try --renderer egl")
+            raise InputError("renderer 'tiny' needs pybullet, which is not installed; try --renderer ray")
         return Backend("tiny", "asked for")
     egl = probe_egl()
+    on_cpu = "ray" if _has_embree() else "tiny" if _has_pybullet() else ""
     if egl.works:
-        if wanted == "auto" and _has_pybullet() and any(word in egl.detail for word in _SOFTWARE_GL):
-            return Backend("tiny", f"OpenGL here has no GPU ({egl.detail}) and would draw several times slower")
+        if wanted == "auto" and on_cpu and any(word in egl.detail for word in _SOFTWARE_GL):
+            return Backend(on_cpu, f"OpenGL here has no GPU ({egl.detail})")
         return Backend("egl", f"OpenGL works off screen ({egl.detail})")
     if wanted == "egl":
-        raise InputError(f"renderer 'egl' does not work here ({egl.detail}): {APT_LINE}, or use --renderer tiny")
-    if _has_pybullet():
+        raise InputError(f"renderer 'egl' does not work here ({egl.detail}): {APT_LINE}, or use --renderer ray")
+    if on_cpu:
         return Backend(
-            "tiny", f"OpenGL does not work here ({egl.detail})", f"MuJoCo's own pictures would need: {APT_LINE}"
+            on_cpu, f"OpenGL does not work here ({egl.detail})", f"MuJoCo's own pictures would need: {APT_LINE}"
         )
-    raise InputError(f"nothing to draw with: no pybullet for this Python, and OpenGL fails ({egl.detail}): {APT_LINE}")
+    raise InputError(
+        f"nothing to draw with: embreex and pybullet are not installed, and OpenGL fails ({egl.detail}): "
+        f"pip install embreex, or {APT_LINE}"
+    )
+
+
+def _has_embree() -> bool:
+    return importlib.util.find_spec("embreex") is not None
 
 
 def _has_pybullet() -> bool:

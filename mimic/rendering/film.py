@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,17 +24,19 @@ from mimic.rendering.camera import Camera, find_cuts, plan, separation, side_azi
 from mimic.rendering.mujoco_renderer import MujocoRenderer
 from mimic.rendering.overlay import Label, draw_caption
 from mimic.rendering.scene import DrawnCharacter, Frame, Pose, drawn_characters, last_finite, visual_geoms
-from mimic.rendering.tiny_renderer import TinyRenderer
 from mimic.rendering.video import FPS, RenderError, VideoWriter
 
 SIZE = (960, 540)
+_WORKERS = min(4, os.cpu_count() or 1)
 Progress = Callable[[int, int], None]
 Pictures = Generator[np.ndarray, None, None]
-_DOTS = ((214, 69, 40), (120, 150, 190))  # simulation, reference
+_DOTS = ((214, 69, 40), (150, 110, 205))  # simulation: its right limbs; reference: its tint
 
 
 class Renderer(Protocol):
     """A renderer draws one pose for each of its characters, until it is closed."""
+
+    name: str
 
     def draw(self, poses: Sequence[Pose], camera: Camera) -> np.ndarray:
         """Draw one frame; return the picture (height, width, 3) uint8."""
@@ -42,7 +47,7 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True)
 class RenderReport:
-    """A film: its file, renderer ('egl' or 'tiny') and the reason for it, number of frames, and drawing time [s]."""
+    """A film: its file, renderer ('egl', 'ray' or 'tiny') and the reason for it, number of frames, and drawing time [s]."""
 
     path: Path
     renderer: str
@@ -73,7 +78,7 @@ def draw(
     Args:
         view: 'side' draws the reference beside the simulation, 'ghost' draws it translucent in the same place.
         size: (width, height) [px], both even.
-        renderer: 'auto', 'egl' or 'tiny'.
+        renderer: 'auto', 'egl', 'ray' or 'tiny'.
         progress: called with (frames done, frames in all).
 
     Raises:
@@ -140,28 +145,49 @@ def open_renderer(
     try:
         return _make(backend.name, model, figures, size), backend
     except Exception as error:  # whatever an OpenGL library raises
-        if wanted != "auto" or backend.name == "tiny":
+        if wanted != "auto" or backend.name != "egl":
             raise RenderError(f"renderer '{backend.name}' failed: {error}") from error
-        backend = Backend("tiny", f"OpenGL failed after all ({error})")
-        return _make("tiny", model, figures, size), backend
+        backend = Backend("ray", f"OpenGL failed after all ({error})")
+        return _make("ray", model, figures, size), backend
 
 
 def _make(name: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]) -> Renderer:
-    return (MujocoRenderer if name == "egl" else TinyRenderer)(model, figures, size)
+    if name == "egl":
+        return MujocoRenderer(model, figures, size)
+    if name == "tiny":
+        from mimic.rendering.tiny_renderer import TinyRenderer  # imports pybullet's loader: only where it is wanted
+
+        return TinyRenderer(model, figures, size)
+    from mimic.rendering.ray_renderer import RayRenderer
+
+    return RayRenderer(model, figures, size)
 
 
 def _pictures(
     frames: Sequence[Frame], chosen: Sequence[int], stage: _Stage, machine: Renderer, size: tuple[int, int]
 ) -> Pictures:
+    def one(index: int) -> np.ndarray:
+        frame = frames[index]
+        poses = [frame.sim] if frame.reference is None else [frame.sim, frame.reference]
+        try:
+            picture = machine.draw(poses, stage.cameras[index])
+        except Exception as error:
+            raise RenderError(f"drawing frame {index} failed: {error}") from error
+        return draw_caption(picture, frame.clip, frame.time, frame.reward, _labels(stage, index, size))
+
+    workers = _WORKERS if machine.name == "ray" and len(chosen) > 1 else 1  # the others draw on one thread
     try:
-        for index in chosen:
-            frame, camera = frames[index], stage.cameras[index]
-            poses = [frame.sim] if frame.reference is None else [frame.sim, frame.reference]
-            try:
-                picture = machine.draw(poses, camera)
-            except Exception as error:
-                raise RenderError(f"drawing frame {index} failed: {error}") from error
-            yield draw_caption(picture, frame.clip, frame.time, frame.reward, _labels(stage, index, size))
+        if workers == 1:
+            yield from map(one, chosen)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            waiting: deque[Future[np.ndarray]] = deque()
+            for index in chosen:
+                waiting.append(pool.submit(one, index))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
     finally:
         machine.close()
 
@@ -189,7 +215,7 @@ def _labels(stage: _Stage, index: int, size: tuple[int, int]) -> list[Label]:
         if figure.label:
             pixels, _ = stage.cameras[index].project(root[index : index + 1], *size)
             labels.append(Label(figure.label, float(pixels[0, 0]), dot))
-    return labels
+    return labels[::-1]  # the reference stands at the left, so its label stays there
 
 
 def _finite(frames: Sequence[Frame]) -> list[Frame]:

@@ -24,7 +24,7 @@ class LivePicture:
 
     Args:
         size: (width, height) [px].
-        renderer: 'auto', 'egl' or 'tiny'.
+        renderer: 'auto', 'egl', 'ray' or 'tiny'.
 
     Raises:
         InputError, RenderError: as :func:`mimic.rendering.draw`.

@@ -66,13 +66,13 @@ def _half_width(label: Label, unit: float) -> float:
 
 
 def _kept_apart(labels: Sequence[Label], unit: float, width: int) -> list[Label]:
-    """Return the labels from left to right, moved so that they are inside the picture and do not overlap.
+    """Return the labels in their order from left to right, moved so that they are inside the picture and do not overlap.
 
     ``unit`` scales text and margins, and is 1 for a picture of 640 x 360; ``width`` [px] is the picture's.
     """
     placed: list[Label] = []
     free_from = 6 * unit
-    for label in sorted(labels, key=lambda label: label.x):
+    for label in labels:
         half = _half_width(label, unit)
         x = min(max(label.x, free_from + half), width - 6 * unit - half)
         placed.append(Label(label.text, x, label.dot))

@@ -21,8 +21,12 @@ Shape = Literal["sphere", "capsule", "ellipsoid", "cylinder", "box"]
 VIEWS = ("side", "ghost")
 
 VISUAL_GROUP, COLLISION_GROUP = 1, 3
-REFERENCE_TINT = (0.62, 0.72, 0.86)  # the reference's colours are blended towards this rgb
-GHOST_TINT = (0.30, 0.62, 1.00)
+REFERENCE_TINT = (
+    0.72,
+    0.62,
+    0.88,
+)  # the reference's colours are blended towards this rgb: violet, because left limbs are blue
+GHOST_TINT = (0.56, 0.36, 0.86)
 GHOST_OPACITY = 0.45
 
 _SHAPES: dict[int, Shape] = {

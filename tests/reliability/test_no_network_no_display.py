@@ -59,7 +59,7 @@ def test_training_evaluation_and_film_need_neither_network_nor_display(bare, tmp
     doctor = bare(SCRIPT, "doctor", "--json")
     assert doctor.returncode == 0, doctor.stderr
     found = {finding["topic"]: finding["found"] for finding in json.loads(doctor.stdout)["findings"]}
-    assert "tiny" in found["renderer"] and "libEGL" in found["renderer"]
+    assert "ray" in found["renderer"] and "libEGL" in found["renderer"]
 
 
 def test_an_attempt_to_use_the_network_is_detected(bare, tmp_path):

@@ -10,6 +10,7 @@ import torch
 from mimic.rendering.backend import probe_egl
 from mimic.rendering.camera import Camera
 from mimic.rendering.mujoco_renderer import MujocoRenderer
+from mimic.rendering.ray_renderer import RayRenderer
 from mimic.rendering.scene import DrawnCharacter, Pose, VisualGeom
 from mimic.rendering.tiny_renderer import TinyRenderer
 
@@ -49,12 +50,14 @@ def at(x: float, y: float, z: float) -> Pose:
     return Pose(torch.tensor([[x, y, z]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
 
 
-def make_renderer(kind: str, *figures: DrawnCharacter) -> MujocoRenderer | TinyRenderer:
-    """'egl' or 'tiny'; the test is skipped where OpenGL does not work."""
+def make_renderer(kind: str, *figures: DrawnCharacter) -> MujocoRenderer | RayRenderer | TinyRenderer:
+    """'egl', 'ray' or 'tiny'; the test is skipped where OpenGL does not work."""
     if kind == "egl":
         if not probe_egl().works:
             pytest.skip(f"OpenGL does not work here: {probe_egl().detail}")
         return MujocoRenderer(world(), figures, SIZE)
+    if kind == "ray":
+        return RayRenderer(world(), figures, SIZE)
     pytest.importorskip("pybullet")
     return TinyRenderer(world(), figures, SIZE)
 

@@ -31,31 +31,35 @@ def test_opengl_draws_if_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_renderer().advice == ""
 
 
-def test_tiny_draws_if_opengl_has_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("embree", "pybullet", "name"), [(1, 1, "ray"), (1, 0, "ray"), (0, 1, "tiny"), (0, 0, "egl")])
+def test_the_cpu_draws_if_opengl_has_no_gpu(
+    embree: int, pybullet: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(True, "llvmpipe (LLVM 15)"))
-    monkeypatch.setattr(backend, "_has_pybullet", lambda: True)
-    assert choose_renderer().name == "tiny" and "llvmpipe" in choose_renderer().reason
+    monkeypatch.setattr(backend, "_has_embree", lambda: bool(embree))
+    monkeypatch.setattr(backend, "_has_pybullet", lambda: bool(pybullet))
+    assert choose_renderer().name == name and "llvmpipe" in choose_renderer().reason
     assert choose_renderer("egl").name == "egl"
-    monkeypatch.setattr(backend, "_has_pybullet", lambda: False)
-    assert choose_renderer().name == "egl"
 
 
-def test_tiny_draws_if_opengl_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pybullet")
+def test_rays_draw_if_opengl_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(False, "no such library"))
     chosen = choose_renderer()
-    assert chosen.name == "tiny" and APT_LINE in chosen.advice and "no such library" in chosen.reason
+    assert chosen.name == "ray" and APT_LINE in chosen.advice and "no such library" in chosen.reason
     with pytest.raises(InputError, match=r"no such library.*apt-get"):
         choose_renderer("egl")
 
 
 def test_a_machine_without_any_renderer_gets_an_error_that_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "probe_egl", lambda: Probe(False, "no such library"))
+    monkeypatch.setattr(backend, "_has_embree", lambda: False)
     monkeypatch.setattr(backend, "_has_pybullet", lambda: False)
-    with pytest.raises(InputError, match="apt-get install"):
+    with pytest.raises(InputError, match=r"embreex.*apt-get install"):
         choose_renderer()
     with pytest.raises(InputError, match="pybullet"):
         choose_renderer("tiny")
+    with pytest.raises(InputError, match="pip install embreex"):
+        choose_renderer("ray")
 
 
 def test_an_unknown_renderer_is_refused() -> None:

@@ -13,6 +13,7 @@ from mimic.core.errors import InputError
 from mimic.core.rotations import quat_from_rotvec
 from mimic.rendering import Frame, Pose, RenderError, draw, draw_image, film
 from mimic.rendering.backend import Backend
+from mimic.rendering.ray_renderer import RayRenderer
 
 pytest.importorskip("pybullet")
 SIZE = (192, 108)
@@ -36,9 +37,9 @@ def test_a_film_has_its_frames(view: str, tmp_path: Path) -> None:
     dog = load_character("dog")
     seen: list[tuple[int, int]] = []
     report = draw(
-        _frames(dog), dog, tmp_path / "a.mp4", view, SIZE, "tiny", progress=lambda done, of: seen.append((done, of))
+        _frames(dog), dog, tmp_path / "a.mp4", view, SIZE, "ray", progress=lambda done, of: seen.append((done, of))
     )
-    assert (report.frames, report.renderer, report.path) == (4, "tiny", tmp_path / "a.mp4")
+    assert (report.frames, report.renderer, report.path) == (4, "ray", tmp_path / "a.mp4")
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     movie = iio.imread(report.path)
     assert movie.shape == (4, 108, 192, 3)
@@ -47,8 +48,8 @@ def test_a_film_has_its_frames(view: str, tmp_path: Path) -> None:
 
 def test_the_simulation_stands_to_the_right_of_the_reference() -> None:
     humanoid = load_character("humanoid")
-    alone = draw_image(_frames(humanoid, with_reference=False), humanoid, 0, size=SIZE, renderer="tiny").astype(int)
-    beside = draw_image(_frames(humanoid), humanoid, 0, size=SIZE, renderer="tiny").astype(int)
+    alone = draw_image(_frames(humanoid, with_reference=False), humanoid, 0, size=SIZE, renderer="ray").astype(int)
+    beside = draw_image(_frames(humanoid), humanoid, 0, size=SIZE, renderer="ray").astype(int)
 
     def red_columns(image: np.ndarray) -> np.ndarray:  # its right arm and leg; the reference is paler
         return np.nonzero((image[30:90, :, 0] - image[30:90, :, 2] > 110).any(0))[0]
@@ -61,9 +62,9 @@ def test_a_pose_that_blew_up_is_drawn_as_the_one_before(tmp_path: Path) -> None:
     dog = load_character("dog")
     frames = _frames(dog)
     frames[2] = replace(frames[2], sim=Pose(frames[2].sim.pos * float("nan"), frames[2].sim.quat))
-    assert draw(frames, dog, tmp_path / "a.mp4", size=SIZE, renderer="tiny").frames == 4
+    assert draw(frames, dog, tmp_path / "a.mp4", size=SIZE, renderer="ray").frames == 4
     with pytest.raises(InputError, match="first frame"):
-        draw(frames[2:], dog, tmp_path / "b.mp4", size=SIZE, renderer="tiny")
+        draw(frames[2:], dog, tmp_path / "b.mp4", size=SIZE, renderer="ray")
 
 
 def test_a_renderer_that_fails_to_start_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +75,7 @@ def test_a_renderer_that_fails_to_start_is_replaced(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(film, "MujocoRenderer", broken)
     dog = load_character("dog")
     report = draw(_frames(dog), dog, tmp_path / "a.mp4", size=SIZE)
-    assert report.renderer == "tiny" and "no context" in report.reason
+    assert report.renderer == "ray" and "no context" in report.reason
     with pytest.raises(RenderError, match="no context"):
         draw(_frames(dog), dog, tmp_path / "b.mp4", size=SIZE, renderer="egl")
 
@@ -83,10 +84,10 @@ def test_a_renderer_that_breaks_down_leaves_no_file(tmp_path: Path, monkeypatch:
     def broken(*_: object) -> None:
         raise RuntimeError("lost context")
 
-    monkeypatch.setattr(film.TinyRenderer, "draw", broken)
+    monkeypatch.setattr(RayRenderer, "draw", broken)
     dog = load_character("dog")
     with pytest.raises(RenderError, match=r"frame 0.*lost context"):
-        draw(_frames(dog), dog, tmp_path / "a.mp4", size=SIZE, renderer="tiny")
+        draw(_frames(dog), dog, tmp_path / "a.mp4", size=SIZE, renderer="ray")
     assert not list(tmp_path.iterdir())
 
 
@@ -97,5 +98,5 @@ def test_a_film_of_no_frames_or_of_unlike_frames_is_refused(tmp_path: Path) -> N
     mixed = _frames(dog)
     mixed[1] = replace(mixed[1], reference=None)
     with pytest.raises(InputError, match="every frame"):
-        draw(mixed, dog, tmp_path / "a.mp4", renderer="tiny")
+        draw(mixed, dog, tmp_path / "a.mp4", renderer="ray")
     assert not list(tmp_path.iterdir())

@@ -37,7 +37,7 @@ def body_column(picture: np.ndarray) -> float:
 
 def test_the_camera_follows_the_character(dog):
     character, frame = dog
-    with LivePicture(character, SIZE, "tiny") as live:
+    with LivePicture(character, SIZE, "ray") as live:
         first = live.draw(frame(0.0))
         for step in range(1, 8):
             later = live.draw(frame(0.3 * step))
@@ -47,7 +47,7 @@ def test_the_camera_follows_the_character(dog):
 
 def test_the_camera_jumps_after_a_cut(dog):
     character, frame = dog
-    with LivePicture(character, SIZE, "tiny") as live:
+    with LivePicture(character, SIZE, "ray") as live:
         near = live.draw(frame(0.0))
         live.cut()
         far = live.draw(replace(frame(50.0), time=0.0))
@@ -57,7 +57,7 @@ def test_the_camera_jumps_after_a_cut(dog):
 def test_a_pose_that_blew_up_is_drawn_as_the_one_before(dog):
     character, frame = dog
     broken = replace(frame(0.0), sim=Pose(frame(0.0).sim.pos * float("nan"), frame(0.0).sim.quat))
-    with LivePicture(character, SIZE, "tiny") as live:
+    with LivePicture(character, SIZE, "ray") as live:
         with pytest.raises(InputError, match="not finite"):
             live.draw(broken)
         last_finite = live.draw(frame(0.0))

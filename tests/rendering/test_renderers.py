@@ -1,4 +1,4 @@
-"""Both renderers draw the same laws: things are where the camera's arithmetic says, in front or behind, here or gone."""
+"""All renderers draw the same laws: things are where the camera's arithmetic says, in front or behind, here or gone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from tests.rendering.stage import CAMERA, GREEN, SIZE, at, ball, centre_of, make_renderer
 
-pytestmark = pytest.mark.parametrize("kind", ["tiny", "egl"])
+pytestmark = pytest.mark.parametrize("kind", ["ray", "tiny", "egl"])
 
 
 @pytest.mark.parametrize("place", [(1.0, 2.0, 0.6), (1.5, 2.1, 0.2), (0.3, 1.6, 1.2), (0.8, 3.5, 0.1)])
