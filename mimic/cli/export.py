@@ -1,6 +1,8 @@
 """Commands that export controllers and clips to game engines, the web and animation tools."""
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 from mimic.cli.arguments import Commands, positive
 from mimic.core import program
@@ -10,7 +12,12 @@ def add(commands: Commands) -> None:
     """Add ``export`` and ``verify``."""
     export = commands.add("export", "export a controller or a clip to a game engine, the web or an animation tool")
     what = export.add_mutually_exclusive_group(required=True)
-    what.add_argument("--controller", metavar="PATH|NAME", help="a controller; --animation and --web take several: A,B")
+    what.add_argument(
+        "--controller",
+        metavar="PATH|NAME",
+        action=_Once,
+        help="a controller; --animation and --web take several: A,B",
+    )
     what.add_argument("--clip", help=f"a name from `{program.command('clips')}`, or a clip file")
     export.add_argument("--out", type=Path, metavar="DIR", help="folder for the bundle or the animation files")
     export.add_argument(
@@ -38,3 +45,16 @@ def add(commands: Commands) -> None:
     verify = commands.add("verify", "check that a controller bundle is undamaged and computes the recorded numbers")
     verify.add_argument("bundle", type=Path, metavar="BUNDLE", help="the folder or zip file that export made")
     verify.add_argument("--json", type=Path, metavar="OUT")
+
+
+class _Once(argparse.Action):
+    """Stores a value, and refuses a second one, which would silently replace the first."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        earlier = getattr(namespace, self.dest)
+        if earlier is not None:
+            parser.error(
+                f"{option_string} appears twice; name one controller, or for --animation and --web several as "
+                f"{earlier},{values}"
+            )
+        setattr(namespace, self.dest, values)

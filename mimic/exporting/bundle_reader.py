@@ -22,6 +22,7 @@ MAX_FILE = 128_000_000  # bytes
 MAX_TOTAL = 512_000_000
 MAX_MANIFEST = 1_000_000
 MAX_FILES = 1_000
+_EDITOR_FILE = re.compile(r"(?:.*/)?(?:\.import|\.godot)/.*|.*\.(?:meta|import|uid)")  # Godot and Unity write these
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/){0,4}[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
@@ -42,6 +43,9 @@ class BundleReader(Protocol):
 def read_bundle(path: Path) -> dict[str, bytes]:
     """Read every file of a bundle (a folder or zip file), manifest included, and check sizes and hashes.
 
+    Files that the editors of Godot and Unity write beside others (``.import/``, ``.godot/``, ``*.import``, ``*.uid``,
+    ``*.meta``) are not read.
+
     Raises BundleError, which names the file and the fault.
     """
     source: BundleReader = _FolderReader(path) if path.is_dir() else _ZipReader(path)
@@ -57,7 +61,8 @@ def read_bundle(path: Path) -> dict[str, bytes]:
         raise BundleError(
             f"{path}: {len(listed)} files of {total} bytes; a bundle has up to {MAX_FILES} files of {MAX_TOTAL} bytes"
         )
-    for name in sorted(source.names() - {MANIFEST} - set(listed)):
+    foreign = source.names() - {MANIFEST} - set(listed)
+    for name in sorted(name for name in foreign if not _EDITOR_FILE.fullmatch(name)):
         raise BundleError(f"{path}: {name!r} is not in the manifest; remove it")
     for name, (size, digest) in listed.items():
         if name not in source.names():

@@ -116,6 +116,7 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("bench sim --num-envs many --thraeds 2", "unknown option '--thraeds'; did you mean '--threads'"),
         ("bench", "the following arguments are required: WHAT"),
         ("export --out x", "one of the arguments --controller --clip is required"),
+        ("export --controller walk --controller run --web x", "for --animation and --web several as walk,run"),
         ("bench sin", "choose from 'sim', 'train'"),
         ("bench sim --character cat", "choose from 'dog', 'humanoid'"),
     ],

@@ -243,6 +243,20 @@ def test_names_that_leave_the_bundle_are_refused(bundle, tmp_path):
         assert play(bundle).returncode == 2
 
 
+def test_files_that_godot_and_unity_write_beside_others_are_no_fault(bundle):
+    for name in (".import/character.glb-1.md5", ".godot/cache.bin", "character.glb.import", "players/check.gd.uid"):
+        (bundle / name).parent.mkdir(exist_ok=True)
+        (bundle / name).write_text("x")
+    (bundle / "players.meta").write_text("guid: 1")
+    files = read_bundle(bundle)
+    assert not any(name.endswith((".meta", ".import", ".uid", ".md5", ".bin.meta")) for name in files)
+    assert ".godot/cache.bin" not in files
+    (bundle / "import").mkdir()
+    (bundle / "import" / "meta").write_text("x")
+    with pytest.raises(BundleError, match="'import/meta' is not in the manifest"):
+        read_bundle(bundle)
+
+
 def test_links_pipes_and_strangers_are_refused(bundle, tmp_path):
     (bundle / "stranger").write_text("?")
     with pytest.raises(BundleError, match="'stranger' is not in the manifest"):
