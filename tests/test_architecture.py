@@ -18,6 +18,7 @@ ROOMS = (
     "mimic.gym_tasks",
     "mimic.sim",
     "mimic.tracking",
+    "mimic.motion_graph",
     "mimic.evaluation",
     "mimic.runs",
     "mimic.rendering",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from characters import character_names
-from mimic.cli.arguments import CommandGroup, Commands, Parser, add_engine, add_threads, whole
+from mimic.cli.arguments import CommandGroup, Commands, Parser, add_engine, add_threads, diagram, seed, whole
 from mimic.rl.algorithms import ALGORITHMS
 
 
@@ -31,6 +31,17 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="the clip to retarget (default: an installed clip on a larger skeleton)",
     )
+
+    switch = family.add("switch", "measure how often a controller survives a switch from one clip to another")
+    switch.add_argument("--controller", required=True, metavar="PATH|NAME")
+    switch.add_argument(
+        "--clips", nargs="+", default=[], metavar="CLIP", help="default: twelve of the humanoid, else all"
+    )
+    switch.add_argument("--runs", type=whole, default=32, help="runs of each pair, at random phases (default 32)")
+    switch.add_argument("--seed", type=seed, default=0, help="seed of the phases (default 0)")
+    switch.add_argument("--picture", type=diagram, metavar="OUT.png", help="draw the table of all pairs")
+    switch.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
+    add_threads(switch)
 
     doctor = commands.add("doctor", "check what this machine has and what it lacks")
     doctor.add_argument("--json", action="store_true")

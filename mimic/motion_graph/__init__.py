@@ -1,0 +1,1 @@
+"""A motion graph: commands become a reference without a jump, which any controller of a library can follow."""
