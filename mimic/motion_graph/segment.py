@@ -113,7 +113,7 @@ def evaluate(library: MotionLibrary, s: Segment, ahead: Tensor) -> Pose:
     """Return the reference ``ahead`` (N, Q) [s] of now."""
     moving = (ahead - s.hold[:, None]).clamp_min(0.0)
     total = s.phase[:, None] + moving / period(library, s)[:, None]
-    clip, other = (one[:, None].expand_as(total) for one in (s.clip, s.other))
+    clip = s.clip[:, None].expand_as(total)
     loops = library.loops[clip]
     cycles = torch.where(loops, total.floor(), 0.0).clamp_max(_CYCLES)
     phase = torch.where(loops, total - total.floor(), total.clamp_max(1.0))

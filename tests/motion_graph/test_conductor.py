@@ -7,6 +7,8 @@ from characters import load_character
 from mimic.core.errors import InputError
 from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.motion_graph.entries import LONGEST_WAIT_S, STEP_S
+from mimic.motion_graph.library import STAND, states_of
+from mimic.motion_graph.segment import evaluate, switch_times
 from mimic.play.switching import bench_switch, conducted_env
 from mimic.runs.controller import load_controller
 
@@ -30,7 +32,7 @@ def now(env: ConductedEnv) -> torch.Tensor:
 def test_without_a_command_the_reference_is_that_of_the_tracking_task(env: ConductedEnv) -> None:
     controller = load_controller("dog-authored").of_clip("walk-authored")
     tracking = controller.make_env(NUM, threads=1)
-    expected = tracking.reset(torch.arange(NUM) / NUM * tracking.motion.duration)
+    expected = tracking.reset(torch.arange(NUM).double() / NUM * tracking.motion.duration)
     found = begin(env)
     for name in ("target_pose", "joint_rot", "body_pos"):
         columns = env.observation.layout[name]
@@ -40,14 +42,23 @@ def test_without_a_command_the_reference_is_that_of_the_tracking_task(env: Condu
 def test_a_switch_continues_pose_and_velocity_and_then_reaches_the_clip(env: ConductedEnv) -> None:
     begin(env)
     conductor, everyone = env.conductor, torch.arange(NUM)
+    left = conductor.now[everyone]
     conductor.request(everyone, torch.ones(NUM, dtype=torch.int64))
-    wait = conductor.wait.clamp_max(round(LONGEST_WAIT_S / STEP_S) + 1)
     assert bool((conductor.target == 1).all())
-    fine = conductor.poses(torch.arange(0.0, 0.6, 1 / 240)).row
-    speed = fine.diff(dim=1) * 240
-    assert float(speed.diff(dim=1).abs().amax()) < 5.0  # [m/s, rad/s] in 4 ms: a jump of the pose would be hundreds
-    assert float(fine.diff(dim=1).abs().amax()) < 0.1
-    for _ in range(int(wait[wait < 100].amax()) + 45):
+    at_once = conductor.now.clip == 1
+    wait = torch.where(at_once, 0, conductor.wait)
+    assert int(wait.amax()) <= round(LONGEST_WAIT_S / STEP_S)
+    before = evaluate(env.library, left, switch_times(wait * STEP_S)).row
+    rows = evaluate(env.library, conductor.now, switch_times(torch.zeros(NUM))).row
+    after = torch.where(
+        at_once[:, None, None], rows, evaluate(env.library, conductor.next, switch_times(torch.zeros(NUM))).row
+    )
+    assert torch.allclose(before[:, 0], after[:, 0], atol=1e-4)
+    clean = env.library.look_up(torch.ones(NUM, dtype=torch.int64), conductor.now.phase)
+    assert float((clean[:, 7:-1] - before[:, 0, 7:]).abs().amax()) > 0.05  # without an offset there would be a jump
+    speed, entered = before.diff(dim=1), after.diff(dim=1)
+    assert torch.allclose(speed, entered, atol=0.01)  # 1 rad/s, in 1/120 s in which the spring already acts
+    for _ in range(int(wait.amax()) + 45):
         conductor.advance()
     clip, phase = conductor.now.clip, conductor.now.phase
     assert bool((clip == 1).all())
@@ -92,7 +103,7 @@ def test_the_bench_counts_every_pair() -> None:
 
 
 def test_an_unknown_clip_and_a_controller_of_one_clip_are_refused() -> None:
-    with pytest.raises(InputError, match="does not have the clip 'trott-authored'.*trot-authored"):
+    with pytest.raises(InputError, match=r"does not have the clip 'trott-authored'.*trot-authored"):
         bench_switch(load_controller("dog-authored"), ("walk-authored", "trott-authored"))
     with pytest.raises(InputError, match="two different clips"):
         bench_switch(load_controller("dog-authored"), ("walk-authored", "walk-authored"))
@@ -101,8 +112,6 @@ def test_an_unknown_clip_and_a_controller_of_one_clip_are_refused() -> None:
 
 
 def test_the_stance_stands_on_the_ground() -> None:
-    from mimic.motion_graph.library import STAND, states_of
-
     controller = load_controller("dog-authored")
     env = conducted_env(controller, CLIPS, 1, threads=1)
     last = states_of(env.library, load_character("dog"))[-1:]
