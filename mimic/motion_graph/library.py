@@ -1,7 +1,6 @@
 """The clips of a motion graph as one table of poses, and the gaits among them that blend in phase.
 
-A row of the table holds, at one moment of a clip: the root's position relative to the first frame (x, y) and its height,
-the root's orientation (wxyz), the joint pose as servo targets, and the smoothed heading. Rows are ``RATE`` a second, so a
+A row of the table holds the root's position and orientation, the joint pose as servo targets, and the smoothed heading. Rows are ``RATE`` a second, so a
 look-up is a linear interpolation between two rows.
 """
 
@@ -130,7 +129,10 @@ def states_of(library: MotionLibrary, character: Character) -> CharacterState:
 
 
 def state_between(now: Tensor, later: Tensor, step: float | Tensor, character: Character) -> CharacterState:
-    """Return the state (N,) of rows ``now`` (N, 7 + A or more), with velocities as the difference to ``later`` over ``step`` [s]."""
+    """Return the state (N,) of rows ``now`` (N, 7 + A or more).
+
+    Velocities are the difference to the rows ``later``, divided by ``step`` [s].
+    """
     a, b = quat_normalize(now[:, 3:7]), quat_normalize(later[:, 3:7])
     joints, after = joint_quats(now[:, _ROOT:], character), joint_quats(later[:, _ROOT:], character)
     local = quat_to_rotvec(quat_mul(quat_conj(joints), after)) / step

@@ -1,7 +1,7 @@
 """One clip, or two gaits blended in phase, led along a bent path; at its start it joins the pose before it.
 
-The pose at its start differs from the one before the switch by an offset, which a critically damped spring lets decay
-(inertialisation, Bollo 2018; the closed form is that of Holden's damped springs). Place and heading are carried over, and
+The pose at its start differs from the one before the switch by an offset. A critically damped spring lets the offset
+decay (inertialisation, Bollo 2018; closed form: Holden's damped springs). Place and heading are carried over, and
 the difference of planar velocity decays without a return.
 """
 
