@@ -178,3 +178,31 @@ def test_the_controls_fit_a_phone(page):
     page.resize(*SMALL)
     assert len(boxes) == 8
     assert all(left >= 0 and right <= 375 and top > 350 and bottom <= 700 for left, right, top, bottom in boxes)
+
+
+def test_the_skill_that_was_asked_for_last_is_shown(page):
+    shown = page.run(
+        "(async () => { const p = mimic.page; delete p.skills.dog_stands; const slow = p.choose('dog_stands');"
+        " const said = document.getElementById('status').textContent; await p.choose('cartwheel'); await slow;"
+        " return [said, p.shown, p.skill.entry.name, document.getElementById('skill').value]; })()"
+    )
+    assert shown == ["loading dog stands …", "cartwheel", "cartwheel", "cartwheel"]
+
+
+def test_a_skill_that_cannot_be_fetched_says_so_and_the_present_one_stays(page):
+    found = page.run(
+        "(async () => { const p = mimic.page, real = window.fetch; delete p.skills.dog_stands;"
+        " window.fetch = async () => new Response('', { status: 503, statusText: 'away' });"
+        " await p.choose('dog_stands'); window.fetch = real;"
+        " const said = document.getElementById('status').textContent; await p.choose('dog_stands');"
+        " return [said, p.shown, document.getElementById('status').textContent]; })()"
+    )
+    assert "dog stands could not be loaded: skills/dog_stands/" in found[0] and "503 away" in found[0]
+    assert found[1:] == ["dog_stands", ""]
+
+
+def test_the_licence_is_in_the_footer(page):
+    assert page.run("document.querySelector('footer #licence').textContent") == page.run(
+        "mimic.page.entries.find(e => e.name === 'cartwheel').warning"
+    )
+    assert page.run("document.querySelector('header #licence')") is None

@@ -46,16 +46,34 @@ class Page {
     requestAnimationFrame((now) => this.#frame(now, now));
   }
 
+  /** Show another skill. A choice made while an earlier one loads replaces it; a failure keeps the present skill. */
   async choose(name) {
     const entry = this.entries.find((each) => each.name === name);
-    this.skills[name] ??= await Skill.load(this.mujoco, entry);
-    this.figures[entry.character] ??= await Page.#figures(entry.character);
+    this.chosen = name;
+    $("status").textContent = this.skills[name] ? "" : `loading ${name.replaceAll("_", " ")} …`;
+    try {
+      this.skills[name] ??= await Skill.load(this.mujoco, entry);
+      this.figures[entry.character] ??= await Page.#figures(entry.character);
+    } catch (error) {
+      if (!this.skill) throw error; // the page has nothing to show
+      if (this.chosen !== name) return;
+      this.chosen = $("skill").value = this.shown;
+      $("status").textContent = `${name.replaceAll("_", " ")} could not be loaded: ${error.message}`;
+      return;
+    }
+    if (this.chosen === name) this.#show(entry);
+  }
+
+  #show(entry) {
+    const { name } = entry;
     if (this.figure) this.stage.scene.remove(this.figure.group, this.ghost.group);
+    this.shown = name;
     this.skill = this.skills[name];
     ({ figure: this.figure, ghost: this.ghost } = this.figures[entry.character]);
     this.stage.scene.add(this.figure.group, this.ghost.group);
     $("title").textContent = name.replaceAll("_", " ");
     $("skill").value = name;
+    $("status").textContent = "";
     $("licence").textContent = entry.warning ?? "";
     this.#frameShot();
     this.restart();
