@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from mimic.core import program
 from mimic.core.errors import InputError, nearest
+from mimic.core.files import check_writable
 from mimic.core.plotting import FORMATS as DIAGRAMS
 from mimic.rl.algorithms import ALGORITHMS
 from mimic.sim import ENGINES
@@ -118,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
         if (error.name or "").partition(".")[0] != "bench":
             raise
         raise InputError("benchmarks are in the source checkout, not in the installed package") from None
+    if isinstance(report := getattr(args, "json", None), Path):
+        check_writable(report)
     return int(module.run(args))
 
 
@@ -149,6 +152,13 @@ def add_task_or_clip(parser: Parser, clip_help: str) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--clip", help=clip_help)
     what.add_argument("--task", metavar="ID", help="a Gymnasium task, as in Hopper-v5 or CartPole-v1")
+
+
+def add_controller(parser: Parser) -> None:
+    """Add the controller, which is given as a word or with ``--controller``, exactly once."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("controller", nargs="?", default=argparse.SUPPRESS, metavar="PATH|NAME", help="the controller")
+    which.add_argument("--controller", metavar="PATH|NAME", help="the same, as an option")
 
 
 def add_reading_options(parser: Parser, *fps: str) -> None:

@@ -104,7 +104,7 @@ def _existing_controller(run: RunConfig, out: Path, say: Say) -> Path | None:
     previous = latest_run_of_clip(run.task.title, out) or latest_run_of_clip(run.task.title, RUNS_FOLDER)
     if previous is None:
         return None
-    controller = find_controller(str(previous))
+    controller = find_controller(previous)
     if load_controller(controller).clip != run.task.title:
         return None
     say(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mimic.cli.arguments import (
     Commands,
+    add_controller,
     add_engine,
     add_film_options,
     add_threads,
@@ -32,7 +33,7 @@ def _add_evaluate(commands: Commands) -> None:
     evaluate.add_argument(
         "--task", metavar="ID", help="measure the return in this Gymnasium task; --controller is a run of train --task"
     )
-    evaluate.add_argument("--controller", required=True, metavar="PATH|NAME")
+    add_controller(evaluate)
     evaluate.add_argument(
         "--clip", help="one or several clips, as of `train`, if the controller has a library (default: each of its own)"
     )
@@ -57,7 +58,7 @@ def _add_evaluate(commands: Commands) -> None:
 
 def _add_render(commands: Commands) -> None:
     render = commands.add("render", "film a controller beside its clip")
-    render.add_argument("--controller", required=True, metavar="PATH|NAME")
+    add_controller(render)
     render.add_argument(
         "--clip",
         help="one or several clips, as of `train`, if the controller has a library (default: its own, one after another)",
@@ -69,7 +70,7 @@ def _add_render(commands: Commands) -> None:
 
 def _add_steer(commands: Commands) -> None:
     lead = commands.add("steer", "lead a controller of several clips (train --clip A+B+C) along a path, and film it")
-    lead.add_argument("--controller", required=True, metavar="PATH|NAME")
+    add_controller(lead)
     lead.add_argument("--path", choices=PATHS, default="eight")
     lead.add_argument(
         "--radius", type=positive, default=3.0, metavar="M", help="radius of the path's circles (default 3)"

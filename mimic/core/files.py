@@ -59,6 +59,17 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: this folder cannot be made ({error.strerror})") from None
 
 
+def check_writable(path: Path) -> None:
+    """Raise InputError if a file ``path`` cannot be written, before the work that it will hold is done. Makes nothing."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise InputError(f"{path}: cannot be written ({folder} is not a folder)")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: cannot be written (no permission in {folder})")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, then rename it to ``path``. Missing folders are made.
 

@@ -16,6 +16,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mimic.core.errors import nearest
+from mimic.rl.threads import torch_threads
 from mimic.rl.vec_env import Step, Termination
 from mimic.runs.preset import load_preset
 from mimic.tracking.config import EnvConfig
@@ -72,7 +73,8 @@ class GymVectorTracking(VectorEnv[Array, Array, Array]):
         """
         self._samples += self.num_envs
         self.env.set_progress(self._samples)
-        step = self.env.step(_action(actions, self.action_space, self.env.device))
+        with torch_threads(1):  # its tensors are too small to share; the user's setting is back afterwards
+            step = self.env.step(_action(actions, self.action_space, self.env.device))
         terminated, truncated = _ends(step)
         ended = terminated | truncated
         infos: dict[str, Any] = {f"reward_{name}": _array(value) for name, value in step.info.items()}
@@ -123,7 +125,8 @@ class GymTracking(gymnasium.Env[Array, Array]):
         """
         self._samples += 1
         self.env.set_progress(self._samples)
-        step = self.env.step(_action(action, self.action_space, self.env.device)[None])
+        with torch_threads(1):
+            step = self.env.step(_action(action, self.action_space, self.env.device)[None])
         terminated, truncated = _ends(step)
         info: dict[str, Any] = {f"reward_{name}": float(value[0]) for name, value in step.info.items()}
         if terminated[0] or truncated[0]:

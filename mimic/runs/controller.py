@@ -6,6 +6,7 @@ Controllers that ship are in ``mimic/controllers/NAME``, training runs in ``runs
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from mimic.core import checkpoint, program
 from mimic.core.checked_folder import MANIFEST, read_checked_folder
 from mimic.core.errors import CheckpointError, InputError, nearest
 from mimic.core.files import read_file
+from mimic.core.printing import show
 from mimic.rl.policy import Policy, load_policy
 from mimic.runs.controller_spec import ControllerSpec, TrainingCost
 from mimic.sim import DeviceName
@@ -136,25 +138,35 @@ def load_controller(where: str | Path) -> Controller:
     return Controller(folder, load_policy(files.policy, spec.policy), spec)
 
 
-def find_controller(name: str) -> Path:
+def find_controller(name: str | Path) -> Path:
     """Find a controller by a path (of a controller, checkpoint or run), by the name of a run, or by that of a clip.
 
-    A run gives its best checkpoint. A clip's name gives the controller that ships, else the latest run in ``runs/``.
+    A run gives its best checkpoint. A name without a folder in it is, in this order: a controller that ships; a controller in
+    the working folder; a run in ``runs/``; the latest run of the clip of that name. A line on stderr says when a controller
+    that ships is used although a folder of that name holds one as well. A ``Path`` is always a path.
 
     Raises:
         InputError: there is none; the message lists the nearest names and how to train one.
     """
     path = Path(name)
-    for folder in (path, RUNS_FOLDER / name):
-        if os.path.isdir(folder):  # unlike pathlib's, false if the name is too long for a path
-            return _best_checkpoint(folder) if (folder / "ckpt").is_dir() else _checked(folder)
-    if name in shipped_controllers():
+    is_name = isinstance(name, str) and path.name == name
+    folders = [
+        folder for folder in (path, RUNS_FOLDER / name) if os.path.isdir(folder)
+    ]  # pathlib's fails for a long name
+    held = [folder for folder in folders if (folder / "ckpt").is_dir() or (folder / MANIFEST).exists()]
+    if is_name and name in shipped_controllers():
+        if held:
+            other = os.path.join(".", held[0])
+            show(f"'{name}' is the controller that ships; for the one in {held[0]}, write {other}", sys.stderr)
         return SHIPPED_FOLDER / name
-    run = latest_run_of_clip(name) if path.name == name else None
+    run = latest_run_of_clip(str(name)) if is_name else None
+    if held or (folders and run is None):
+        folder = (held or folders)[0]
+        return _best_checkpoint(folder) if (folder / "ckpt").is_dir() else _checked(folder)
     if run is not None:
         return _best_checkpoint(run)
     known = [*shipped_controllers(), *(p.name for p in RUNS_FOLDER.glob("*") if (p / "ckpt").is_dir())]
-    hint = nearest(name, known) if known else "none has been trained yet"
+    hint = nearest(str(name), known) if known else "none has been trained yet"
     train = f". Train one: {program.command(f'train --clip {name}')}" if name in clip_names() else ""
     raise InputError(f"no controller '{name}'; {hint}{train}")
 

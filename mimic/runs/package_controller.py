@@ -35,7 +35,7 @@ def package_controller(
     if out.exists():
         raise InputError(f"{out}: exists already; choose another --out, or move it away")
     settings = settings_of(run)
-    controller = load_controller(find_controller(str(run)))
+    controller = load_controller(find_controller(run))
     setup = EvaluationSetup(episodes, threads=threads)
     judge = evaluate_library if controller.has_library else evaluate_controller
     evaluation: ControllerEvaluation | LibraryEvaluation = judge(controller, setup)

@@ -31,7 +31,7 @@ from mimic.rl.learner import DataUse, LearnerConfig
 from mimic.rl.progress import Progress, Silent, make_progress
 from mimic.rl.rollout import RolloutConfig
 from mimic.rl.signals import StopOnSignal
-from mimic.rl.threads import learner_threads
+from mimic.rl.threads import learner_threads, torch_threads
 from mimic.rl.trainer import CHECKPOINTS, Trainer, TrainResult
 from mimic.rl.vec_env import VecEnv
 from mimic.runs.actors import ActorPlan, actor_group
@@ -101,7 +101,8 @@ def train(
             raise KeyboardInterrupt  # not the signal again: a shell that starts a job in the background has it ignored
         if stop.received is not None:
             signal.raise_signal(stop.received)
-        return trainer.train()
+        with torch_threads(1):  # besides updates: the tensors of a step are too small to share
+            return trainer.train()
 
 
 def check_folder(out: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -315,3 +316,27 @@ def test_a_process_of_its_own_ends_with_the_code_and_without_a_traceback():
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("run_mimic.py: no clip 'cartwel'") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["broken.txt/report.json", "empty"])
+def test_a_report_that_cannot_be_written_is_known_before_the_work(capsys, monkeypatch, place):
+    monkeypatch.setattr("mimic.cli.commands.evaluate.load_controller", lambda name: pytest.fail("the work began"))
+    code, _, err = call(capsys, "evaluate", "--controller", "walk", "--json", place)
+    assert code == 2 and f"{place}: " in err and "folder" in err
+
+
+def test_the_controller_is_a_word_or_an_option_but_not_both(capsys):
+    parser = all_commands().parser
+    for command, rest in (("evaluate", []), ("render", ["--out", "x.mp4"])):
+        assert parser.parse([command, "walk", *rest]).controller == "walk"
+        assert parser.parse([command, "--controller", "walk", *rest]).controller == "walk"
+    code, _, err = call(capsys, "evaluate", "walk", "--controller", "run")
+    assert code == 2 and "not allowed with" in err
+    assert call(capsys, "evaluate")[0] == 2
+
+
+def test_the_package_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["mimic", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("mimic", run_name="__main__")
+    assert ended.value.code == 0 and capsys.readouterr().out.startswith("mimic ")

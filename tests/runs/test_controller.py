@@ -174,3 +174,30 @@ def test_the_clips_of_a_run_are_found_in_the_configuration_of_today_and_of_befor
         tmp_path.joinpath("runs/new").relative_to(tmp_path),
         tmp_path.joinpath("runs/old").relative_to(tmp_path),
     )
+
+
+def test_a_folder_named_like_a_controller_that_ships_does_not_hide_it(tmp_path, capsys):
+    shipped = controller(tmp_path / "shipped" / "walk")
+    (tmp_path / "walk").mkdir()
+    (tmp_path / "walk" / "manifest.json").write_text("{}")  # a bundle, from `export --out walk`
+    assert find_controller("walk") == shipped
+    assert capsys.readouterr().err == ""
+    mine = run(tmp_path / "runs", "walk", [1])
+    assert find_controller("walk") == shipped
+    assert "'walk' is the controller that ships; for the one in runs/walk, write ./runs/walk" in capsys.readouterr().err
+    assert find_controller("./runs/walk").samefile(mine / "ckpt" / "000000001"), "chosen when named as a path"
+
+
+def test_a_folder_that_is_no_controller_is_passed_over_for_a_run(tmp_path):
+    (tmp_path / "mine").mkdir()
+    found = run(tmp_path / "runs", "mine", [1])
+    assert find_controller("mine").samefile(found / "ckpt" / "000000001")
+    (tmp_path / "other").mkdir()
+    called = run(tmp_path / "runs", "called", [1], clip="other")
+    assert find_controller("other").samefile(called / "ckpt" / "000000001")
+
+
+def test_a_path_object_is_never_a_name(tmp_path):
+    controller(tmp_path / "shipped" / "walk")
+    mine = run(tmp_path, "walk", [1])
+    assert find_controller(mine.relative_to(tmp_path)).samefile(mine / "ckpt" / "000000001")

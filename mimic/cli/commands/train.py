@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         config = new_run(args, args.initial, _library(args, out))
     title, option = _title(config, args), "task" if args.task else "clip"
     say(f"training '{title}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
+    if not (args.samples or args.minutes):
+        say("no --samples or --minutes: trains until Ctrl-C, which keeps the checkpoint; --resume goes on")
     until, plan = StopCriteria(args.samples, args.minutes), _actors(args)
     result = train(config, out, until, args.threads, resume=args.resume, actors=plan)
     say(f"stopped by {result.stopped_by} after {result.samples / 1e6:.2f} M samples; checkpoint {result.checkpoint}")
