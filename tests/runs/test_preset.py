@@ -9,7 +9,7 @@ from mimic.runs.preset import _PRESETS, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
-    assert preset_names() == ["fast", "feet", "gpu", "gym", "gym-fast", "library", "paper"]
+    assert preset_names() == ["fast", "feet", "gpu", "gym", "library", "paper"]
     for name in ("fast", "feet", "gpu", "paper"):
         preset = load_preset(name)
         assert set(preset.algorithms) == {"awr", "ppo"}
@@ -96,12 +96,12 @@ def test_settings_change_one_value_each():
         (
             "fats",
             (),
-            r"no preset 'fats'; did you mean 'fast' or 'gym-fast'\? valid: fast, feet, gpu, gym, gym-fast, library, paper",
+            r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, gym, library, paper",
         ),
         (
             "mine.yaml",
             (),
-            "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, gym-fast, library, paper",
+            "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, library, paper",
         ),
         ("fast", ("env.pushes.speed=",), "write key=value"),
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
