@@ -1,9 +1,9 @@
 """Makes one tree of a recording's joints, as mapping needs it.
 
-In a control rig a foot or a hand hangs under the root, and the limb follows it: the limb's last bone ends where the foot is,
-but the foot is not below it. Such a joint is recognised by what moves with what: the tip of another branch stays with it,
-although the way from one to the other along the bones is long. It is attached to that branch's last bone. Other trees, such
-as pole targets, are left out.
+In a control rig a foot or a hand hangs under the root, and the limb follows it. The limb's last bone ends where the foot is,
+but the foot is not below it. Such a joint is recognised by its motion: the tip of another branch stays with it. The way from
+one to the other along the bones is long. The joint is attached to that branch's last bone. Other trees, such as pole targets,
+are left out.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Recovers the travel of a motion that was made in place: a walk whose feet slide backwards under a body that stays.
 
 A game engine moves the character itself, so that the cycles of most packs have no travel. A foot that is low should stand.
-In each frame the travel is the velocity, and if need be the turn about the vertical, that holds the low points of the feet
-still (weighted least squares, Cauchy weights). Where no foot is low, it is interpolated.
+In each frame the travel is the velocity that holds the low points of the feet still (weighted least squares, Cauchy weights).
+If need be it includes a turn about the vertical. Where no foot is low, it is interpolated.
 """
 
 import math

@@ -39,10 +39,9 @@ def limbs_by_shape(tree: Tree, pos_w: Tensor) -> dict[str, int]:
     used = {j for leaf in legs for j in (leaf, *tree.upwards(leaf))}
     above = [p for p in pairs if not set(p) & used and tree.common_ancestor(*p) not in (pelvis, 0)]
     arms = max(above, key=lambda p: _limb_length(tree, p[0]), default=None)
-    if arms is None or pelvis is None:
+    chest = None if arms is None else tree.common_ancestor(*arms)
+    if arms is None or pelvis is None or chest is None:
         return {}
-    chest = tree.common_ancestor(*arms)
-    assert chest is not None
     ankles, wrists = [_limb_end(tree, leaf, pelvis) for leaf in legs], [_limb_end(tree, leaf, chest) for leaf in arms]
     up = pos_w[:, chest] - pos_w[:, pelvis]
     toes = sum((pos_w[:, leaf] - pos_w[:, ankle] for leaf, ankle in zip(legs, ankles, strict=True)), torch.zeros(3))
@@ -73,7 +72,8 @@ def _junction_depth(tree: Tree, pair: tuple[int, int]) -> int:
 def _four_legs(tree: Tree, pos_w: Tensor, hind: tuple[int, int], fore: tuple[int, int], floor: float) -> dict[str, int]:
     """Return all joints of four legs, which end in the leaves ``hind`` and ``fore``; ``floor`` is the ground's height."""
     pelvis, chest = tree.common_ancestor(*hind), tree.common_ancestor(*fore)
-    assert pelvis is not None and chest is not None
+    if pelvis is None or chest is None:
+        return {}
     up = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
     left = torch.linalg.cross(up.expand(len(pos_w), 3), pos_w[:, chest] - pos_w[:, pelvis])
     found: dict[str, int] = {}

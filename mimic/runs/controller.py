@@ -141,18 +141,17 @@ def load_controller(where: str | Path) -> Controller:
 def find_controller(name: str | Path) -> Path:
     """Find a controller by a path (of a controller, checkpoint or run), by the name of a run, or by that of a clip.
 
-    A run gives its best checkpoint. A name without a folder in it is, in this order: a controller that ships; a controller in
-    the working folder; a run in ``runs/``; the latest run of the clip of that name. A line on stderr says when a controller
-    that ships is used although a folder of that name holds one as well. A ``Path`` is always a path.
+    A run gives its best checkpoint. A name without a folder in it is looked up in this order: controllers that ship, the
+    working folder, ``runs/``, and the latest run of the clip of that name. If a controller that ships is used although a
+    folder of that name holds one as well, a line on stderr says so. A ``Path`` is always a path.
 
     Raises:
         InputError: there is none; the message lists the nearest names and how to train one.
     """
     path = Path(name)
     is_name = isinstance(name, str) and path.name == name
-    folders = [
-        folder for folder in (path, RUNS_FOLDER / name) if os.path.isdir(folder)
-    ]  # pathlib's fails for a long name
+    # unlike pathlib's, os.path.isdir is false if the name is too long for a path
+    folders = [folder for folder in (path, RUNS_FOLDER / name) if os.path.isdir(folder)]
     held = [folder for folder in folders if (folder / "ckpt").is_dir() or (folder / MANIFEST).exists()]
     if is_name and name in shipped_controllers():
         if held:
