@@ -15,6 +15,7 @@ from mimic.rl.algorithms import ALGORITHMS
 from mimic.sim import ENGINES
 
 DEVICES = ("cpu", "cuda")
+_SIZES = {"540p": (960, 540), "720p": (1280, 720), "1080p": (1920, 1080)}
 
 
 class Parser(argparse.ArgumentParser):
@@ -179,10 +180,17 @@ def add_reading_options(parser: Parser, *fps: str) -> None:
 def add_film_options(parser: Parser) -> None:
     """Add the options of a film: file, size and renderer."""
     parser.add_argument(
-        "--size", type=picture_size, default=(1280, 480), metavar="WxH", help="size of the picture (default 1280x480)"
+        "--size",
+        type=picture_size,
+        default=(1280, 480),
+        metavar="WxH",
+        help="size of the picture, or 540p, 720p, 1080p (default 1280x480)",
     )
     parser.add_argument("--renderer", choices=("auto", "egl", "ray", "tiny"), default="auto")
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT.mp4")
+    parser.add_argument(
+        "--quality", choices=("draft", "good", "best"), default="draft", help="of --renderer ray (default draft)"
+    )
+    parser.add_argument("--out", type=film_file, required=True, metavar="OUT.mp4")
 
 
 def add_engine(parser: Parser) -> None:
@@ -283,9 +291,26 @@ def diagram(text: str) -> Path:
     return Path(text)
 
 
+def film_file(text: str) -> Path:
+    """Parse the path of a film. Another suffix than .mp4 is refused before the film is made."""
+    if Path(text).suffix.lower() != ".mp4":
+        raise argparse.ArgumentTypeError(f"'{text}' must end in .mp4")
+    return Path(text)
+
+
 def picture_size(text: str) -> tuple[int, int]:
-    """Parse a picture's size WxH, as in 1280x480."""
+    """Parse the size of a film's picture: WxH, both even, as in 1280x480; or a name, as in 1080p."""
+    if text in _SIZES:
+        return _SIZES[text]
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' must be WIDTHxHEIGHT, as in 1280x480")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' must be WIDTHxHEIGHT, as in 1280x480, or one of {', '.join(_SIZES)}"
+        )
+    if (
+        int(width) % 2
+        or int(height) % 2
+        or not 16 <= min(int(width), int(height)) <= max(int(width), int(height)) <= 8192
+    ):
+        raise argparse.ArgumentTypeError(f"'{text}': both sides must be even, from 16 to 8192, as in 960x540")
     return int(width), int(height)

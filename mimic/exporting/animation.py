@@ -105,6 +105,13 @@ def replay_of_controller(controller: Controller, seconds: float | None, fps: flo
     return "; ".join([f"{motions[0].duration:.2f} s, {size / 1e6:.1f} MB", *_shortened(recording)])
 
 
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise InputError if one of ``formats`` is unknown."""
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(f"no animation format '{name}'; {nearest(name, FORMATS)}")
+
+
 def write_animations(animations: Sequence[Animation], formats: Sequence[str], out: Path) -> list[Path]:
     """Write animations below ``out``: a GLB for each character with all its motions, a BVH and a USD for each motion.
 
@@ -113,9 +120,7 @@ def write_animations(animations: Sequence[Animation], formats: Sequence[str], ou
     Raises:
         InputError: an unknown format, USD without usd-core, a folder that cannot be written.
     """
-    for name in formats:
-        if name not in FORMATS:
-            raise InputError(f"no animation format '{name}'; {nearest(name, FORMATS)}")
+    check_formats(formats)
     names = distinct([animation.motion.name for animation in animations])
     animations = [replace(a, motion=replace(a.motion, name=n)) for a, n in zip(animations, names, strict=True)]
     make_folder(out)

@@ -30,6 +30,7 @@ SIZE = (960, 540)
 _WORKERS = min(4, os.cpu_count() or 1)
 Progress = Callable[[int, int], None]
 Pictures = Generator[np.ndarray, None, None]
+QUALITIES = ("draft", "good", "best")
 _DOTS = ((214, 69, 40), (150, 110, 205))  # simulation: its right limbs; reference: its tint
 
 
@@ -72,6 +73,7 @@ def draw(
     renderer: str = "auto",
     fps: float = FPS,
     progress: Progress | None = None,
+    quality: str = "draft",
 ) -> RenderReport:
     """Draw frames, ``fps`` [1/s] apart, into the MP4 ``out``.
 
@@ -80,6 +82,7 @@ def draw(
         size: (width, height) [px], both even.
         renderer: 'auto', 'egl', 'ray' or 'tiny'.
         progress: called with (frames done, frames in all).
+        quality: 'draft', 'good' or 'best': the number of rays of the renderer 'ray'. The others draw in one quality.
 
     Raises:
         InputError: no frames, an unknown view or renderer, an odd size, or a path that cannot be written.
@@ -87,7 +90,7 @@ def draw(
     """
     start = time.monotonic()
     with VideoWriter(out, size, fps) as video:
-        pictures, backend = _open(frames, character, view, size, renderer, fps)
+        pictures, backend = _open(frames, character, view, size, renderer, fps, quality)
         with closing(pictures):
             for done, picture in enumerate(pictures, 1):
                 video.append(picture)
@@ -104,12 +107,13 @@ def draw_image(
     size: tuple[int, int] = SIZE,
     renderer: str = "auto",
     fps: float = FPS,
+    quality: str = "good",
 ) -> np.ndarray:
     """Draw frame ``index`` of the film; return the picture (height, width, 3) uint8.
 
     Raises errors as :func:`draw` does.
     """
-    pictures, _ = _open(frames, character, view, size, renderer, fps, only=index)
+    pictures, _ = _open(frames, character, view, size, renderer, fps, quality, only=index)
     with closing(pictures):
         return next(pictures)
 
@@ -121,6 +125,7 @@ def _open(
     size: tuple[int, int],
     renderer: str,
     fps: float,
+    quality: str,
     only: int | None = None,
 ) -> tuple[Pictures, Backend]:
     """Return a generator of the frames' pictures, or of the one with index ``only``, and the backend that draws them."""
@@ -129,29 +134,33 @@ def _open(
     frames = _finite(frames)
     model = character.mj_model()
     stage = _set_stage(frames, character, model, view, size, fps)
-    machine, backend = open_renderer(renderer, model, stage.figures, size)
+    machine, backend = open_renderer(renderer, model, stage.figures, size, quality)
     chosen = range(len(frames)) if only is None else [range(len(frames))[only]]
     return _pictures(frames, chosen, stage, machine, size), backend
 
 
 def open_renderer(
-    wanted: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]
+    wanted: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int], quality: str = "draft"
 ) -> tuple[Renderer, Backend]:
     """Return a renderer for ``figures`` and its backend.
 
-    Raises InputError as ``choose_renderer`` does, RenderError if the renderer fails.
+    Raises InputError as ``choose_renderer`` does, and for an unknown quality; RenderError if the renderer fails.
     """
+    if quality not in QUALITIES:
+        raise InputError(f"quality '{quality}' is none of {', '.join(QUALITIES)}")
     backend = choose_renderer(wanted)
     try:
-        return _make(backend.name, model, figures, size), backend
+        return _make(backend.name, model, figures, size, quality), backend
     except Exception as error:  # whatever an OpenGL library raises
         if wanted != "auto" or backend.name != "egl":
             raise RenderError(f"renderer '{backend.name}' failed: {error}") from error
         backend = Backend("ray", f"OpenGL failed after all ({error})")
-        return _make("ray", model, figures, size), backend
+        return _make("ray", model, figures, size, quality), backend
 
 
-def _make(name: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int]) -> Renderer:
+def _make(
+    name: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], size: tuple[int, int], quality: str
+) -> Renderer:
     if name == "egl":
         return MujocoRenderer(model, figures, size)
     if name == "tiny":
@@ -160,7 +169,7 @@ def _make(name: str, model: mujoco.MjModel, figures: Sequence[DrawnCharacter], s
         return TinyRenderer(model, figures, size)
     from mimic.rendering.ray_renderer import RayRenderer
 
-    return RayRenderer(model, figures, size)
+    return RayRenderer(model, figures, size, quality)
 
 
 def _pictures(

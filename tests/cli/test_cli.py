@@ -95,6 +95,9 @@ def call(capsys, *words: object) -> tuple[int, str, str]:
         ("evaluate --controller nope", "no controller 'nope'"),
         ("evaluate --controller /nope/nope", "no controller '/nope/nope'"),
         ("render --controller nope --out x.mp4 --size 12", "'12' must be WIDTHxHEIGHT"),
+        ("render --controller nope --out x.mp4 --size 961x540", "both sides must be even"),
+        ("render --controller nope --out x", "'x' must end in .mp4"),
+        ("export --clip walk --animation fbx --out x", "no animation format 'fbx'"),
         ("evaluate --controller walk --push 10,soon", "--push: '10,soon' must be up to 100 numbers"),
         ("evaluate --controller walk --push -5", "numbers from 0 to 10000"),
         ("evaluate --controller walk --push 1e9", "numbers from 0 to 10000"),
@@ -163,7 +166,7 @@ def test_options_that_differ_from_the_defaults_are_found(words, otherwise):
 def test_help_names_every_command(capsys):
     code, out, _ = call(capsys)
     verbs = all_commands().names
-    assert code == 0 and len(verbs) == len(set(verbs)) == 20
+    assert code == 0 and len(verbs) == len(set(verbs)) == 21
     assert all(re.search(f"^    {verb}\\s", out, re.M) for verb in verbs)
     for verb in verbs:
         with pytest.raises(SystemExit) as ended:

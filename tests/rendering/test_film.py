@@ -15,7 +15,6 @@ from mimic.rendering import Frame, Pose, RenderError, draw, draw_image, film
 from mimic.rendering.backend import Backend
 from mimic.rendering.ray_renderer import RayRenderer
 
-pytest.importorskip("pybullet")
 SIZE = (192, 108)
 
 
@@ -100,3 +99,11 @@ def test_a_film_of_no_frames_or_of_unlike_frames_is_refused(tmp_path: Path) -> N
     with pytest.raises(InputError, match="every frame"):
         draw(mixed, dog, tmp_path / "a.mp4", renderer="ray")
     assert not list(tmp_path.iterdir())
+
+
+def test_quality_changes_the_picture_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
+    dog = load_character("dog")
+    draft, good = (draw_image(_frames(dog), dog, 0, size=SIZE, renderer="ray", quality=q) for q in ("draft", "good"))
+    assert 0 < np.abs(draft.astype(int) - good).mean() < 5.0
+    with pytest.raises(InputError, match="quality 'superb' is none of draft, good, best"):
+        draw(_frames(dog), dog, tmp_path / "a.mp4", size=SIZE, renderer="ray", quality="superb")

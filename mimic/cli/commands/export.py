@@ -11,6 +11,7 @@ from mimic.core.files import make_folder, write_bytes
 from mimic.exporting.animation import (
     Animation,
     Cut,
+    check_formats,
     clip_animation,
     controller_animation,
     replay_of_clip,
@@ -51,6 +52,8 @@ def _export_animation(args: argparse.Namespace) -> None:
 
     if not args.out:
         raise InputError("--animation needs --out, the folder for its files")
+    formats = args.animation.lower().split(",")
+    check_formats(formats)  # before the simulation
     cut = Cut(args.fps, args.seconds, args.in_place)
     if args.clip:
         animations = [clip_animation(args.clip, cut)]
@@ -59,7 +62,7 @@ def _export_animation(args: argparse.Namespace) -> None:
     if args.onto:
         _write_onto(args, animations)
         return
-    paths = write_animations(animations, args.animation.lower().split(","), args.out)
+    paths = write_animations(animations, formats, args.out)
     for animation in animations:
         say(animation.note)
     say("written: " + ", ".join(map(str, paths)))

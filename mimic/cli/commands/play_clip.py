@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     motions = load_clips("+".join(one.name for one in read_library(args.clip)))
     character = load_character(motions[0].character)
     frames = [frame for motion in motions for frame in _frames(motion, character, args)]
-    film = draw(frames, character, args.out, size=args.size, renderer=args.renderer)
+    film = draw(frames, character, args.out, size=args.size, renderer=args.renderer, quality=args.quality)
     say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}' ({film.reason})")
     return 0
 

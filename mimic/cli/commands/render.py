@@ -12,6 +12,8 @@ def run(args: argparse.Namespace) -> int:
     controller = load_controller(args.controller)
     if args.clip:
         controller = select_clips(controller, args.clip)
-    film = render_controller(controller, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer)
+    film = render_controller(
+        controller, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer, quality=args.quality
+    )
     say(f"{film.path}: {film.frames} frames in {film.seconds:.0f} s with renderer '{film.renderer}' ({film.reason})")
     return 0

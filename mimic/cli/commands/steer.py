@@ -23,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
         draw_path_result(result, names_in(controller.clip), args.picture)
         say(f"{args.picture}: picture of the path and the character's track, from above")
     character = load_character(controller.spec.character)
-    film = draw(result.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer)
+    film = draw(
+        result.frames, character, args.out, view="ghost", size=args.size, renderer=args.renderer, quality=args.quality
+    )
     say(f"{film.path}: {film.frames} frames with renderer '{film.renderer}' ({film.reason})")
     return 0
