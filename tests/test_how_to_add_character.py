@@ -61,7 +61,7 @@ def test_a_registered_character_is_trained_and_evaluated_from_the_command_line(i
     monkeypatch.chdir(tmp_path)
     Path("inching.npz").write_bytes(write_clip_npz(inching()))
     assert run_mimic.main(["train", "--clip", "inching.npz", "--out", "run", *TINY]) == 0, capsys.readouterr().err
-    words = ["--controller", "run", "--episodes", "2", "--threads", "1", "--json", "report.json"]
+    words = ["--controller", "./run", "--episodes", "2", "--threads", "1", "--json", "report.json"]
     assert run_mimic.main(["evaluate", *words]) == 0, capsys.readouterr().err
     report = json.loads(Path("report.json").read_text())
     assert report["character"] == "inchworm" and report["episodes"] == 2
