@@ -83,6 +83,8 @@ def train(
             run = _with_learn_threads(run, distributed, resume)
             if not distributed.is_main:
                 out, progress = out / f"rank{distributed.rank}", progress or Silent()
+            if actors and distributed.world_size > 1:
+                raise InputError("--actors is for one process that learns; start it without torchrun")
             simulated: VecEnv
             if actors:
                 said = (progress or make_progress()).say
