@@ -13,8 +13,12 @@ from mimic.rl.distributed import SINGLE_PROCESS, DistributedContext
 class RunningNormalizer(nn.Module):
     """``clamp((x - mean) / max(std, std_floor), +-clip)`` per entry; passthrough entries come out unchanged.
 
-    Before the first update it is the identity. ``clip`` 0: no clamp. ``max_samples`` 0: never frozen; otherwise updates
-    are ignored once that many samples have been seen.
+    Before the first update it is the identity. ``clip`` 0: no clamp. ``max_samples`` 0: no limit; otherwise updates are
+    ignored once that many samples have been seen.
+
+    Attributes:
+        frozen: whether updates are ignored. A policy that was trained with these moments would see another observation
+            if they moved.
     """
 
     count: Tensor
@@ -40,6 +44,7 @@ class RunningNormalizer(nn.Module):
         self.std_floor = std_floor
         self.max_samples = max_samples
         self.clip = clip
+        self.frozen = False
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("mean", torch.zeros(dim, dtype=torch.float64))
         self.register_buffer("m2", torch.zeros(dim, dtype=torch.float64))
@@ -65,6 +70,8 @@ class RunningNormalizer(nn.Module):
 
         Raises ValueError if a sample is not finite, because it would stay in the mean for ever.
         """
+        if self.frozen:
+            return
         count = int(distributed.all_reduce_sum(torch.tensor(obs.shape[0], device=obs.device)))
         if count == 0 or (self.max_samples and float(self.count) >= self.max_samples):
             return

@@ -94,6 +94,9 @@ def train(
             trainer = _make_trainer(run, simulated, out, until, threads, progress, distributed)
             if run.init_from and not resume:
                 trainer.init_policy(initial_policy(run.init_from, run.task.compared_with, run.policy))
+            if run.init_from:
+                # `humanoid` was measured on 30,720 observations: a few iterations would move its inputs under it
+                trainer.learner.policy.normalizer.frozen = True
             held.enter_context(locked(out))
             if resume:
                 _resume(trainer, run, out)

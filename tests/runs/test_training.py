@@ -72,7 +72,7 @@ def test_a_run_may_begin_with_a_controller_which_changes_only_when_its_critic_kn
     assert (begun.controller, begun.samples) == (str(walk), 10 * ITERATION)
     assert begun.policy_sha256 == read_run(tmp_path).init_from.policy_sha256
     assert total_training_cost(skill).samples == 35 * ITERATION and training_cost(skill).samples == 25 * ITERATION
-    assert float(skill.policy.normalizer.count) > float(first.normalizer.count) > 0
+    assert float(skill.policy.normalizer.count) == float(first.normalizer.count) > 0  # else its inputs would move
 
 
 @pytest.mark.parametrize(
