@@ -11,11 +11,18 @@ from typing import Any
 from mimic.core.packages import require_package
 from mimic.exporting.axes import conventions
 from mimic.exporting.glb import character_glb
+from mimic.exporting.library_bundle import PLAYERS, library_bundle
 from mimic.exporting.licence import Provenance, provenance
 from mimic.exporting.observation_schema import observation
 from mimic.exporting.readme import bundle_readme
 from mimic.exporting.requirements import require_one_clip
-from mimic.exporting.runtime_free import SCHEMA_VERSION, policy_tensors, runtime_free_files, versioned
+from mimic.exporting.runtime_free import (
+    LIBRARY_VERSION,
+    SCHEMA_VERSION,
+    policy_tensors,
+    runtime_free_files,
+    versioned,
+)
 from mimic.exporting.schema_parts import control, skeleton
 from mimic.exporting.tensors import json_bytes
 from mimic.exporting.test_vectors import test_vectors
@@ -28,6 +35,7 @@ TOOLKIT_VERSION = "0.1.0"
 MANIFEST = "manifest.json"
 _ROOM = Path(__file__).parent
 _COPIED = ("players", "samples")
+_OF_LIBRARIES = {f"players/{name}" for name in PLAYERS if name != "mimic.mjs"}
 
 
 def export_bundle(controller: Controller, out: Path, as_zip: bool = False) -> tuple[Path, dict[str, Any]]:
@@ -50,6 +58,9 @@ def bundle_files(controller: Controller) -> dict[str, bytes]:
     Raises InputError if onnx is not installed, or the controller cannot be exported.
     """
     require_package("onnx", "export")
+    if controller.has_library:
+        conducted, licence, files = library_bundle(controller, _copies())
+        return {MANIFEST: _manifest(controller, conducted, licence, files, LIBRARY_VERSION), **files}
     require_one_clip(controller)
     env = controller.make_env(1, threads=1)
     described = {"skeleton": skeleton(env.character), "control": control(env), "observation": observation(env)}
@@ -62,9 +73,9 @@ def bundle_files(controller: Controller) -> dict[str, bytes]:
         "character.glb": character_glb(env.character, [env.motion]),
         "testvectors.json": versioned(test_vectors(controller), compact=True),
         "README.md": bundle_readme(controller, env, licence),
-        **_copies(),
+        **{name: data for name, data in _copies().items() if name not in _OF_LIBRARIES},
     }
-    return {MANIFEST: _manifest(controller, env, licence, files), **files}
+    return {MANIFEST: _manifest(controller, env, licence, files, SCHEMA_VERSION), **files}
 
 
 def _onnx_files(controller: Controller, env: TrackingEnv, described: Mapping[str, Any]) -> dict[str, bytes]:
@@ -91,13 +102,15 @@ def _copies() -> dict[str, bytes]:
     }
 
 
-def _manifest(controller: Controller, env: TrackingEnv, licence: Provenance, files: Mapping[str, bytes]) -> bytes:
+def _manifest(
+    controller: Controller, env: TrackingEnv, licence: Provenance, files: Mapping[str, bytes], version: int
+) -> bytes:
     return json_bytes(
         {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": version,
             "format": "mimic controller bundle",
             "toolkit": f"mimic {TOOLKIT_VERSION}",
-            "name": env.motion.name,
+            "name": env.motion.name if version == SCHEMA_VERSION else controller.path.name,
             "character": env.character.name,
             "warning": licence.warning,
             "licence": licence.to_json(),

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 from mimic.core.errors import InputError
 from mimic.core.files import open_regular
 from mimic.exporting.bundle import MANIFEST
-from mimic.exporting.runtime_free import SCHEMA_VERSION
+from mimic.exporting.runtime_free import LIBRARY_VERSION, SCHEMA_VERSION
 
 MAX_FILE = 128_000_000  # bytes
 MAX_TOTAL = 512_000_000
@@ -109,9 +109,10 @@ def _listed(manifest: Any, path: Path) -> dict[str, tuple[int, str]]:
     Raises BundleError for another schema version, or for a list that is not valid.
     """
     version = manifest.get("schema_version") if isinstance(manifest, Mapping) else None
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if version not in (SCHEMA_VERSION, LIBRARY_VERSION) or isinstance(version, bool):
         raise BundleError(
-            f"{path}: the manifest has schema version {version!r}, but this program reads {SCHEMA_VERSION}"
+            f"{path}: the manifest has schema version {version!r}, but this program reads {SCHEMA_VERSION} and "
+            f"{LIBRARY_VERSION}"
         )
     files = manifest.get("files")
     if not isinstance(files, Mapping):

@@ -47,39 +47,52 @@ class ControllerProvenance:
 
 @dataclass(frozen=True)
 class Provenance:
-    """The ``licence`` part of a manifest; ``warning`` is None if clip and controller may be used commercially."""
+    """The ``licence`` part of a manifest; ``warning`` is None if clips and controller may be used commercially."""
 
-    clip: ClipProvenance
+    clips: tuple[ClipProvenance, ...]
     controller: ControllerProvenance
     character_and_code: str
     warning: str | None
 
+    @property
+    def clip(self) -> ClipProvenance:
+        """The clip, or the first of several."""
+        return self.clips[0]
+
     def to_json(self) -> dict[str, Any]:
-        """Return the ``licence`` part of the manifest."""
-        return asdict(self)
+        """Return the ``licence`` part of the manifest: one ``clip``, or the ``clips`` of a library."""
+        part = asdict(self)
+        clips = part.pop("clips")
+        return {"clip": clips[0], **part} if len(clips) == 1 else {"clips": list(clips), **part}
 
 
-def provenance(controller: Controller, motion: Motion) -> Provenance:
-    """Return origin and licence of a controller and of its clip; ``motion`` is the clip's motion."""
-    spec, clip_licence = controller.spec, motion.license or "not stated"
-    controller_licence = spec.clip_license or clip_licence
-    clip_use, controller_use = commercial_use(clip_licence), commercial_use(controller_licence)
-    clip = ClipProvenance(
-        name=short_name(controller.clip),
-        source=motion.source if "(synthetic)" in motion.source else _source(controller.clip),
-        sha256=_sha256(motion.source),
-        licence=clip_licence,
-        commercial_use=clip_use,
-    )
+def provenance(controller: Controller, *motions: Motion) -> Provenance:
+    """Return origin and licence of a controller and of its clips; ``motions`` are those of ``controller.clips``."""
+    spec = controller.spec
+    clips = tuple(_clip(name, motion) for name, motion in zip(controller.clips, motions, strict=True))
+    controller_licence = spec.clip_license or clips[0].licence
+    controller_use = commercial_use(controller_licence)
     trained = ControllerProvenance(
         algorithm=spec.algorithm,
         seed=spec.seed,
         training=spec.training.to_json() if spec.training else None,
-        derived_from=clip.name,
+        derived_from="+".join(clip.name for clip in clips),
         licence=f"a controller trained on a clip carries the clip's terms: {controller_licence}",
         commercial_use=controller_use,
     )
-    return Provenance(clip, trained, "Apache-2.0 (mimic)", _warning(clip_use, controller_use))
+    warning = _warning(controller_use, *(clip.commercial_use for clip in clips))
+    return Provenance(clips, trained, "Apache-2.0 (mimic)", warning)
+
+
+def _clip(name: str, motion: Motion) -> ClipProvenance:
+    licence = motion.license or "not stated"
+    return ClipProvenance(
+        name=short_name(name),
+        source=motion.source if "(synthetic)" in motion.source else _source(name),
+        sha256=_sha256(motion.source),
+        licence=licence,
+        commercial_use=commercial_use(licence),
+    )
 
 
 def _sha256(source: str) -> str | None:

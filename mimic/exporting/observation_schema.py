@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from characters import Character
@@ -13,6 +13,7 @@ from mimic.core.errors import InputError
 from mimic.tracking import TrackingEnv
 
 _REFERENCE = "world turned with the clip (clock yaw)"
+_REFERENCE_HEADING = "world turned with the reference's heading"
 _HEADING = "world turned with the root's heading"
 _ROT6 = ("xx", "xy", "xz", "zx", "zy", "zz")  # images of the x and of the z axis
 XYZ = ("x", "y", "z")
@@ -49,8 +50,10 @@ class ExportedField:
     elements: Callable[[str, _Layout], list[Element]]
 
 
-def observation(env: TrackingEnv) -> dict[str, Any]:
+def observation(env: TrackingEnv, library: bool = False) -> dict[str, Any]:
     """Return the content of observation.json without its schema version.
+
+    The frame "reference_heading" needs the headings of a bundle with a ``library`` of clips.
 
     Raises InputError if the environment has a field or a frame that cannot be exported.
     """
@@ -61,14 +64,14 @@ def observation(env: TrackingEnv) -> dict[str, Any]:
                 f"observation field '{name}' cannot be exported, because no player computes it; these can be: "
                 f"{', '.join(EXPORTED_FIELDS)}. --animation and --replay export the motion with any fields"
             )
-    if config.frame == "reference_heading":
+    if config.frame == "reference_heading" and not library:
         raise InputError(
             "the observation frame 'reference_heading' cannot be exported; --animation and --replay work with it"
         )
     layout = env.observation.layout
     return {
         "dim": env.obs_dim,
-        "frame": config.frame,
+        "frame": "reference_heading" if library and config.frame == "reference" else config.frame,
         "target_steps": list(config.target_steps),
         "fields": [
             {
@@ -79,7 +82,7 @@ def observation(env: TrackingEnv) -> dict[str, Any]:
             }
             for name, columns in layout.items()
         ],
-        "elements": _all_elements(env),
+        "elements": _all_elements(env, _REFERENCE_HEADING if library else _REFERENCE),
     }
 
 
@@ -92,8 +95,8 @@ def dof_names(character: Character) -> list[str]:
     ]
 
 
-def _all_elements(env: TrackingEnv) -> list[dict[str, Any]]:
-    """Return the elements of all fields in order.
+def _all_elements(env: TrackingEnv, reference: str) -> list[dict[str, Any]]:
+    """Return the elements of all fields in order; ``reference`` describes the reference's frame.
 
     Raises ValueError if a field has not as many elements as numbers in the environment.
     """
@@ -112,6 +115,7 @@ def _all_elements(env: TrackingEnv) -> list[dict[str, Any]]:
             raise ValueError(
                 f"observation field {field} has {columns.stop - columns.start} numbers, but the schema names {len(elements)}"
             )
+        elements = [replace(part, frame=reference) if part.frame == _REFERENCE else part for part in elements]
         found += [{"index": len(found) + i, "field": field, **asdict(part)} for i, part in enumerate(elements)]
     return found
 

@@ -17,7 +17,8 @@ from mimic.rl.policy import Policy
 from mimic.runs.controller import Controller
 from mimic.tracking import TrackingEnv
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 1  # of a bundle with one clip
+LIBRARY_VERSION = 2  # of a bundle with a library of clips
 
 
 def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, bytes]:
@@ -26,23 +27,30 @@ def runtime_free_files(controller: Controller, env: TrackingEnv) -> dict[str, by
     The same controller gives the same bytes.
     """
     reference_json, reference_bin = reference(env)
-    weights_json, weights_bin = _weights(controller)
     licence = provenance(controller, env.motion).clip.licence
     return {
-        "skeleton.json": versioned(skeleton(env.character)),
-        "control.json": versioned(control(env)),
-        "observation.json": versioned(observation(env)),
-        "weights.json": versioned(weights_json),
-        "weights.bin": weights_bin,
+        **policy_files(controller, env),
         "reference.json": versioned({"licence": licence, **reference_json}),
         "reference.bin": reference_bin,
+    }
+
+
+def policy_files(controller: Controller, env: TrackingEnv, version: int = SCHEMA_VERSION) -> dict[str, bytes]:
+    """Return the files of the character, the policy and the meaning of its numbers, which both versions have."""
+    weights_json, weights_bin = _weights(controller)
+    return {
+        "skeleton.json": versioned(skeleton(env.character), version=version),
+        "control.json": versioned(control(env), version=version),
+        "observation.json": versioned(observation(env, library=version == LIBRARY_VERSION), version=version),
+        "weights.json": versioned(weights_json, version=version),
+        "weights.bin": weights_bin,
         "character.xml": character_mjcf(env.character),
     }
 
 
-def versioned(part: Mapping[str, Any], compact: bool = False) -> bytes:
+def versioned(part: Mapping[str, Any], compact: bool = False, version: int = SCHEMA_VERSION) -> bytes:
     """Return the bytes of a JSON file with the content ``part`` and the schema version."""
-    return json_bytes({"schema_version": SCHEMA_VERSION, **part}, compact)
+    return json_bytes({"schema_version": version, **part}, compact)
 
 
 def policy_tensors(policy: Policy) -> dict[str, np.ndarray]:

@@ -112,7 +112,7 @@ def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:
     obs = env.observe()
     action = policy.mean(obs)
     target = env.pd_target(action)
-    motor = _motor(env, target)
+    motor = motor_torques(env, target)
     now = env.tracker.current
     return [
         {
@@ -130,7 +130,7 @@ def _look(env: TrackingEnv, policy: Policy, ids: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _motor(env: TrackingEnv, target: Tensor) -> Tensor:
+def motor_torques(env: TrackingEnv, target: Tensor) -> Tensor:
     """Return the motor torques (N, A) [N·m] of the servo in the present state."""
     servo = Servo(env.character)
     servo.set_target(target)

@@ -13,13 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 
 from mimic.core.packages import require_package
+from mimic.exporting.bundle import MANIFEST
 from mimic.exporting.bundle_reader import BundleError, parse, read_bundle
-from mimic.exporting.runtime_free import SCHEMA_VERSION
+from mimic.exporting.library_check import check_library, reference_error
+from mimic.exporting.runtime_free import LIBRARY_VERSION, SCHEMA_VERSION
 from mimic.exporting.tensors import split_tensors
 
 SCHEMAS = Path(__file__).with_name("schemas")
 DESCRIBED = ("manifest", "skeleton", "control", "observation", "conventions", "weights", "reference", "testvectors")
 OTHERS = ("policy.onnx", "controller.onnx", "weights.bin", "reference.bin")
+OF_LIBRARIES = ("manifest", "skeleton", "control", "observation", "conventions", "weights", "library", "performance")
+_OTHERS_OF_LIBRARIES = ("policy.onnx", "weights.bin", "library.bin")
 CHARACTER = ("character.xml", "character.urdf", "character.glb")
 _OPERATORS = {
     *("Add", "Cast", "Concat", "Cos", "Div", "Floor", "Gather", "Gemm", "GreaterOrEqual", "Identity", "MatMul", "Max"),
@@ -57,32 +61,36 @@ def verify(path: Path) -> Verdict:
     """Check a bundle, folder or zip file. Raises BundleError, which names the fault."""
     require_package("jsonschema", "export")
     files = read_bundle(path)
-    for name in (*(f"{part}.json" for part in DESCRIBED), *OTHERS, *CHARACTER):
+    version = parse(files[MANIFEST], MANIFEST)["schema_version"]
+    library = version == LIBRARY_VERSION
+    described, others = (OF_LIBRARIES, _OTHERS_OF_LIBRARIES) if library else (DESCRIBED, OTHERS)
+    for name in (*(f"{part}.json" for part in described), *others, *CHARACTER):
         if name not in files:
             raise BundleError(f"{path}: {name} is missing in the manifest, but every bundle needs it")
-    parts = {name: parse(files[f"{name}.json"], f"{name}.json") for name in DESCRIBED}
+    parts = {name: parse(files[f"{name}.json"], f"{name}.json") for name in described}
     for name, part in parts.items():
-        check_schema(name, part)
+        check_schema(name, part, version)
     _check_sizes(parts, files)
     with np.errstate(all="ignore"):  # what overflows becomes an infinite or undefined error, and is refused for that
         runtime, errors = _parity(parts, files)
-    tolerance = float(parts["testvectors"]["tolerance"]["vectors"])
+        if library:
+            errors["library reference"] = reference_error(parts["library"], parts["performance"], files["library.bin"])
+    vectors = parts["performance"] if library else parts["testvectors"]["tolerance"]
+    tolerance = float(vectors["tolerance" if library else "vectors"])
     for what, error in errors.items():
         if not error <= tolerance:
             raise BundleError(f"{path}: {what} is {error:.3g} from the recorded vectors, more than {tolerance:g}")
     manifest = parts["manifest"]
-    return Verdict(
-        str(path), manifest["name"], SCHEMA_VERSION, len(files), runtime, tolerance, errors, manifest["warning"]
-    )
+    return Verdict(str(path), manifest["name"], version, len(files), runtime, tolerance, errors, manifest["warning"])
 
 
-def check_schema(name: str, part: Any) -> None:
-    """Raise BundleError unless a JSON file of a bundle fits its schema."""
+def check_schema(name: str, part: Any, wanted: int = SCHEMA_VERSION) -> None:
+    """Raise BundleError unless a JSON file of a bundle fits its schema and is of the manifest's version ``wanted``."""
     import jsonschema
 
     version = part.get("schema_version") if isinstance(part, Mapping) else None
-    if version != SCHEMA_VERSION:
-        raise BundleError(f"{name}.json: schema version {version!r}, but this program reads {SCHEMA_VERSION}")
+    if version != wanted:
+        raise BundleError(f"{name}.json: schema version {version!r}, but the manifest says {wanted}")
     schema = parse((SCHEMAS / f"{name}.schema.json").read_bytes(), name)
     found = next(jsonschema.Draft202012Validator(schema).iter_errors(part), None)
     if found is not None:
@@ -118,21 +126,29 @@ def _check_sizes(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
         == {"observation": dim, "action": actions},
         "skeleton.json: no bodies": bodies > 0,
     }
-    for row in (*parts["testvectors"]["states"], *parts["testvectors"]["rollout"]["rows"]):
+    vectors = "performance" if "performance" in parts else "testvectors"
+    for row in _recorded(parts):
         sizes = [len(row[key]) for key in ("qpos", "qvel", "observation", "action", "pd_target", "motor")]
-        claims["testvectors.json: a row does not fit the skeleton"] = claims.get(
-            "testvectors.json: a row does not fit the skeleton", True
-        ) and sizes == [nq, nv, dim, actions, actions, actions]
+        complaint = f"{vectors}.json: a row does not fit the skeleton"
+        claims[complaint] = claims.get(complaint, True) and sizes == [nq, nv, dim, actions, actions, actions]
     for complaint, holds in claims.items():
         if not holds:
             raise BundleError(complaint)
     _check_tensors(parts, files, dim, actions)
 
 
+def _recorded(parts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return all rows of the test vectors."""
+    if "performance" in parts:
+        return list(parts["performance"]["rows"])
+    return [*parts["testvectors"]["states"], *parts["testvectors"]["rollout"]["rows"]]
+
+
 def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: int, actions: int) -> None:
+    motion = "library" if "library" in parts else "reference"
     try:
         weights = split_tensors(parts["weights"]["tensors"], files["weights.bin"])
-        table = split_tensors(parts["reference"]["tensors"], files["reference.bin"])
+        table = split_tensors(parts[motion]["tensors"], files[f"{motion}.bin"])
         inputs = dim
         for layer in range(parts["weights"]["layers"]):
             outputs, found = weights[f"weight.{layer}"].shape
@@ -143,20 +159,24 @@ def _check_tensors(parts: Mapping[str, Any], files: Mapping[str, bytes], dim: in
             inputs = outputs
         if inputs != actions or any(weights[name].shape != (dim,) for name in ("shift", "scale", "bound")):
             raise ValueError(f"the network must take {dim} numbers (observation) and give {actions} (action)")
-        rows = parts["reference"]["table"]["rows"]
-        widths = {"root_pos": 3, "root_quat": 4, "pd_target": actions}
-        if any(table[f"table.{name}"].shape != (rows, width) for name, width in widths.items()):
-            raise ValueError(f"the reference table must have {rows} rows: 3 root_pos, 4 root_quat, {actions} pd_target")
+        (check_library if motion == "library" else _check_reference)(parts[motion], table, actions)
     except (KeyError, ValueError) as error:
-        raise BundleError(f"weights.json or reference.json: {error}") from None
-    for name, arrays in (("weights.bin", weights), ("reference.bin", table)):
+        raise BundleError(f"weights.json or {motion}.json: {error}") from None
+    for name, arrays in (("weights.bin", weights), (f"{motion}.bin", table)):
         if not all(bool(np.isfinite(array).all()) for array in arrays.values()):
             raise BundleError(f"{name}: holds a value that is NaN or infinite")
 
 
+def _check_reference(reference: Mapping[str, Any], table: Mapping[str, np.ndarray], actions: int) -> None:
+    rows = reference["table"]["rows"]
+    widths = {"root_pos": 3, "root_quat": 4, "pd_target": actions}
+    if any(table[f"table.{name}"].shape != (rows, width) for name, width in widths.items()):
+        raise ValueError(f"the reference table must have {rows} rows: 3 root_pos, 4 root_quat, {actions} pd_target")
+
+
 def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, dict[str, float]]:
     """Return the runtime's name, and the largest difference from the test vectors for each kind of output."""
-    rows = [*parts["testvectors"]["states"], *parts["testvectors"]["rollout"]["rows"]]
+    rows = _recorded(parts)
     weights = split_tensors(parts["weights"]["tensors"], files["weights.bin"])
     errors = {"weights.bin action": 0.0}
     for row in rows:
@@ -165,10 +185,13 @@ def _parity(parts: Mapping[str, Any], files: Mapping[str, bytes]) -> tuple[str, 
     if importlib.util.find_spec("onnx") is None:
         return "numpy, plain weights only (install onnx to check the networks)", errors
     policy, runtime = _load(files["policy.onnx"], "policy.onnx")
-    controller, _ = _load(files["controller.onnx"], "controller.onnx")
     for row in rows:
         found = policy({"obs": _row(row["observation"])})["action"]
         _note(errors, "policy.onnx action", found[0], row["action"])
+    if "controller.onnx" not in files:
+        return runtime, errors
+    controller, _ = _load(files["controller.onnx"], "controller.onnx")
+    for row in rows:
         outputs = controller({name: _row(row[name]) for name in _FEED})
         for output, key in (("obs", "observation"), ("action", "action"), ("pd_target", "pd_target")):
             _note(errors, f"controller.onnx {output}", outputs[output][0], row[key])

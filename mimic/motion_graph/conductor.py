@@ -18,7 +18,7 @@ FOLLOW_S = 1.0  # time constant with which the reference follows the simulated r
 ACCELERATION = 1.5  # [m/s^2] of the steered speed
 TURNING = 4.0  # [rad/s^2] of the steered yaw rate
 FASTEST = 1.15  # of the fastest gait's own rate
-_STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
+STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
 _NEVER = 1 << 20
 
 
@@ -138,7 +138,7 @@ class Conductor:
         gaits = torch.tensor(lib.gaits)
         stride, time = lib.travel[gaits].norm(dim=1), lib.seconds[gaits]
         own = stride / time
-        stepping = torch.maximum(speed, _STEPS_OF_TURNING * yaw_rate.abs())
+        stepping = torch.maximum(speed, STEPS_OF_TURNING * yaw_rate.abs())
         within = stepping.minimum(own[-1])
         i = (torch.searchsorted(own, within) - 1).clamp(0, len(gaits) - 2)
         # (1-w) s + w s' = v ((1-w) T + w T')

@@ -22,8 +22,8 @@ from mimic.core.rotations import (
 from mimic.motion_graph.library import MotionLibrary
 
 HALF_LIFE_S = 0.12
-_CYCLES = 3  # that a look ahead may close
-_DIFFERENCE_S = 1 / 120  # of the finite differences at a switch
+CYCLES = 3  # that a look ahead may close
+DIFFERENCE_S = 1 / 120  # of the finite differences at a switch
 
 
 @dataclass
@@ -99,7 +99,7 @@ def _path(library: MotionLibrary, clip: Tensor, phase: Tensor, row: Tensor, cycl
     """Return the planar displacement (N, Q, 2) [m] since the cycle's start, ``cycles`` closed cycles included."""
     travel, turn = library.travel[clip], library.turn[clip]
     end = torch.zeros_like(row[..., :2])
-    for n in range(_CYCLES):
+    for n in range(CYCLES):
         end = end + torch.where((cycles > n)[..., None], _turned(travel, n * turn), 0.0)
     return end + _turned(row[..., :2], cycles * turn)
 
@@ -115,7 +115,7 @@ def evaluate(library: MotionLibrary, s: Segment, ahead: Tensor) -> Pose:
     total = s.phase[:, None] + moving / period(library, s)[:, None]
     clip = s.clip[:, None].expand_as(total)
     loops = library.loops[clip]
-    cycles = torch.where(loops, total.floor(), 0.0).clamp_max(_CYCLES)
+    cycles = torch.where(loops, total.floor(), 0.0).clamp_max(CYCLES)
     phase = torch.where(loops, total - total.floor(), total.clamp_max(1.0))
     here = library.look_up(clip, phase)
     way = _path(library, clip, phase, here, cycles) - library.look_up(s.clip, s.phase)[:, None, :2]
@@ -146,7 +146,7 @@ def _blended(
     clip = s.other[:, None].expand_as(total)
     row = library.look_up(clip, theirs - cycles)
     start = library.look_up(s.other, started - started.floor())[:, None, :2]
-    other_way = _path(library, clip, theirs - cycles, row, cycles.clamp_max(_CYCLES)) - start
+    other_way = _path(library, clip, theirs - cycles, row, cycles.clamp_max(CYCLES)) - start
     sign = torch.where((here[..., 3:7] * row[..., 3:7]).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     row = torch.cat([row[..., :3], row[..., 3:7] * sign, row[..., 7:]], -1)
     return torch.lerp(here, row, weight), torch.lerp(way, other_way, weight)
@@ -177,14 +177,14 @@ def advance(library: MotionLibrary, s: Segment, dt: float) -> None:
 def join(library: MotionLibrary, before: Pose, after: Segment) -> None:
     """Place the segments ``after`` where ``before`` ends, and let them begin in its pose and velocity.
 
-    ``before`` (N, 2) holds two moments: that of the switch, and ``_DIFFERENCE_S`` later.
+    ``before`` (N, 2) holds two moments: that of the switch, and ``DIFFERENCE_S`` later.
     """
-    times = torch.tensor([0.0, _DIFFERENCE_S]).expand(len(after.phase), 2)
+    times = torch.tensor([0.0, DIFFERENCE_S]).expand(len(after.phase), 2)
     clean = evaluate(library, after, times)
     after.yaw = after.yaw + before.heading[:, 0] - clean.heading[:, 0]
     after.place = before.row[:, 0, :2].clone()
     clean = evaluate(library, after, times)
-    step = _DIFFERENCE_S
+    step = DIFFERENCE_S
     yaw = torch.stack((after.yaw, after.yaw + after.yaw_rate * step), 1)
     # in the frame of the clip: exp(r) clip = before
     frame = quat_conj(quat_from_yaw(yaw))
@@ -201,4 +201,4 @@ def join(library: MotionLibrary, before: Pose, after: Segment) -> None:
 
 def switch_times(first: Tensor) -> Tensor:
     """Return the two moments (N, 2) [s] that `join` needs, of a switch ``first`` (N,) [s] ahead."""
-    return torch.stack((first, first + _DIFFERENCE_S), 1)
+    return torch.stack((first, first + DIFFERENCE_S), 1)

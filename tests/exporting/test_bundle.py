@@ -15,7 +15,7 @@ from mimic.exporting.bundle import TOOLKIT_VERSION, bundle_files, export_bundle
 from mimic.exporting.licence import commercial_use
 from mimic.exporting.observation_schema import EXPORTED_FIELDS
 from mimic.exporting.tensors import concat_tensors, split_tensors
-from mimic.exporting.verify import DESCRIBED, SCHEMAS, check_schema
+from mimic.exporting.verify import DESCRIBED, OF_LIBRARIES, SCHEMAS, check_schema
 from mimic.exporting.web import web_files
 from mimic.exporting.write import write_folder
 from mimic.runs.controller import load_controller
@@ -60,7 +60,7 @@ def test_every_json_file_is_of_its_schema_and_the_schemas_are_strict(files):
         check_schema(name, part)
         with pytest.raises(InputError, match=rf"{name}\.json: at the top: .*'surprise' was unexpected"):
             check_schema(name, {**part, "surprise": 1})
-    assert {path.name.removesuffix(".schema.json") for path in SCHEMAS.iterdir()} == set(DESCRIBED)
+    assert {path.name.removesuffix(".schema.json") for path in SCHEMAS.iterdir()} == {*DESCRIBED, *OF_LIBRARIES}
     for path in SCHEMAS.iterdir():
         jsonschema.Draft202012Validator.check_schema(bundles.part({"s": path.read_bytes()}, "s"))
 

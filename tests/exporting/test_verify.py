@@ -97,9 +97,9 @@ def test_the_command_refuses_in_one_line_with_exit_code_2_and_says_so_in_json(bu
     error = capsys.readouterr().err
     assert "policy.onnx is damaged" in error and error.count("\n") == 1
     assert json.loads((tmp_path / "v.json").read_text())["error"] in error
-    set_version(bundle, 2)
+    set_version(bundle, 3)
     assert run_mimic.main(["verify", str(bundle)]) == 2
-    assert "schema version 2, but this program reads 1" in capsys.readouterr().err
+    assert "schema version 3, but this program reads 1 and 2" in capsys.readouterr().err
     assert run_mimic.main(["verify", str(tmp_path / "none")]) == 2
     assert "no such file" in capsys.readouterr().err
     (tmp_path / "text").write_text("text")

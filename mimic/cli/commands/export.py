@@ -109,7 +109,7 @@ def _export_bundle(args: argparse.Namespace) -> None:
 
     if not args.controller or not args.out:
         raise InputError("a controller bundle needs --controller and --out")
-    path, manifest = export_bundle(_exportable(args.controller), args.out, args.zip)
+    path, manifest = export_bundle(load_controller(args.controller), args.out, args.zip)
     say(f"{path}: controller bundle '{manifest['name']}', {len(manifest['files'])} files")
     if manifest["warning"]:
         say(f"licence: {manifest['warning']}")

@@ -31,19 +31,25 @@
 
 export const SCHEMA_VERSION = 1;
 
-const JSON_FILES = ["skeleton", "control", "observation", "weights", "reference"];
+const JSON_FILES = ["skeleton", "control", "observation", "weights"];
 
 export async function loadController(read) {
+  const { parts, weights, tables } = await readParts(read, SCHEMA_VERSION, "reference");
+  return new Controller(parts, weights, tables);
+}
+
+/** The JSON files of a bundle, and the tensors of the policy and of `motion` (reference or library). */
+export async function readParts(read, version, motion) {
   const parts = {};
-  for (const name of JSON_FILES) {
+  for (const name of [...JSON_FILES, motion]) {
     const part = JSON.parse(new TextDecoder().decode(await read(`${name}.json`)));
-    if (part.schema_version !== SCHEMA_VERSION)
-      throw new Error(`${name}.json: schema version ${part.schema_version}, this module reads ${SCHEMA_VERSION}`);
+    if (part.schema_version !== version)
+      throw new Error(`${name}.json: schema version ${part.schema_version}, this module reads ${version}`);
     parts[name] = part;
   }
   const weights = unpack(parts.weights.tensors, await read("weights.bin"), "weights.bin");
-  const table = unpack(parts.reference.tensors, await read("reference.bin"), "reference.bin");
-  return new Controller(parts, weights, table);
+  const tables = unpack(parts[motion].tensors, await read(`${motion}.bin`), `${motion}.bin`);
+  return { parts, weights, tables };
 }
 
 /** name -> {data: Float32Array, shape}; copies, so that any offset will do. */
@@ -93,7 +99,7 @@ export class Controller {
   }
 
   observe(qpos, qvel, clock) {
-    const seen = new Seen(this, qpos, qvel, clock);
+    const seen = new Seen(this, qpos, qvel, this.look(clock));
     const out = new Float64Array(this.obsDim);
     for (const { name, start, length } of this.observationConfig.fields) {
       const values = FIELDS[name](seen);
@@ -101,6 +107,15 @@ export class Controller {
       out.set(values, start);
     }
     return out;
+  }
+
+  /** What the policy sees of the clip: its yaw [rad], the phase, and the poses ahead. */
+  look(clock) {
+    const targets = this.observationConfig.target_steps.map((steps) => {
+      const { clipTime, origin, yaw } = this.ahead(clock, steps * this.controlDt);
+      return { ...this.root(clipTime, origin, yaw), pose: this.lookUp("pd_target", clipTime) };
+    });
+    return { yaw: clock.yaw, phase: clock.clipTime / this.reference.duration, targets };
   }
 
   act(observation) {
@@ -126,9 +141,14 @@ export class Controller {
   }
 
   target(action, clock) {
-    const { mode, lead_s, scale, offset } = this.controlConfig.action;
-    const base = mode === "reference" ? this.lookUp("pd_target", this.ahead(clock, lead_s).clipTime) : offset;
+    const { mode, scale, offset } = this.controlConfig.action;
+    const base = mode === "reference" ? this.base(clock) : offset;
     return Float64Array.from(action, (a, i) => base[i] + scale[i] * a);
+  }
+
+  /** The reference's pose as servo targets, as far ahead as the servo lags. */
+  base(clock) {
+    return this.lookUp("pd_target", this.ahead(clock, this.controlConfig.action.lead_s).clipTime);
   }
 
   motors(target, qpos, qvel) {
@@ -164,11 +184,14 @@ export class Controller {
   }
 
   referencePose(clock) {
+    return this.qposOf({ ...this.root(clock.clipTime, clock.origin, clock.yaw), pose: this.lookUp("pd_target", clock.clipTime) });
+  }
+
+  /** A pose {pos, quat, pose as servo targets} in the layout of qpos. */
+  qposOf({ pos, quat, pose }) {
     const qpos = new Float64Array(this.skeleton.nq);
-    const { pos, quat } = this.root(clock.clipTime, clock.origin, clock.yaw);
     qpos.set(pos, 0);
     qpos.set(quat, 3);
-    const pose = this.lookUp("pd_target", clock.clipTime);
     for (const joint of this.skeleton.joints) {
       if (joint.kind === "ball") qpos.set(fromRotvec(pose.slice(joint.dof, joint.dof + 3)), joint.qpos);
       else qpos[joint.qpos] = pose[joint.dof];
@@ -177,7 +200,12 @@ export class Controller {
   }
 
   fallen(qpos) {
-    const { fallen_if_below_ground: names, contact_height: height } = this.controlConfig.task;
+    return this.touching(qpos, this.controlConfig.task.fallen_if_below_ground);
+  }
+
+  /** The first of the bodies `names` that touches the ground, or null. */
+  touching(qpos, names) {
+    const { contact_height: height } = this.controlConfig.task;
     if (!names.length) return null;
     const { pos, quat } = this.kinematics(qpos);
     for (let b = 0; b < this.skeleton.bodies.length; b++) {
@@ -248,19 +276,13 @@ export class Controller {
 
 /** What the fields of an observation look at. */
 class Seen {
-  constructor(controller, qpos, qvel, clock) {
-    Object.assign(this, { controller, qpos, qvel, clock });
+  constructor(controller, qpos, qvel, { yaw, phase, targets }) {
+    Object.assign(this, { controller, qpos, qvel, phase, targets });
     this.rootQuat = quatAt(qpos, 3);
-    this.turn = yawQuat(clock.yaw);
+    this.turn = yawQuat(yaw);
     this.linkTurn = controller.observationConfig.frame === "heading" ? yawQuat(heading(this.rootQuat)) : this.turn;
-    this.phase = clock.clipTime / controller.reference.duration;
     this.bodies = controller.kinematics(qpos, qvel);
     this.arms = controller.skeleton.bodies.map((body, b) => rotate(this.bodies.quat[b], body.com));
-  }
-
-  targets() {
-    const { controller, clock } = this;
-    return controller.observationConfig.target_steps.map((steps) => controller.ahead(clock, steps * controller.controlDt));
   }
 
   comVelocity(b) {
@@ -283,11 +305,8 @@ const FIELDS = {
   link_linvel: (s) => s.bodies.pos.flatMap((_, b) => rotateBack(b ? s.linkTurn : s.turn, s.comVelocity(b))),
   link_angvel: (s) => s.bodies.angvel.flatMap((spin, b) => rotateBack(b ? s.linkTurn : s.turn, spin)),
   target_root: (s) =>
-    s.targets().flatMap((later) => {
-      const { pos, quat } = s.controller.root(later.clipTime, later.origin, later.yaw);
-      return [...rotateBack(s.turn, sub(pos, s.qpos)), ...rot6(mul(conj(s.turn), quat))];
-    }),
-  target_pose: (s) => s.targets().flatMap((later) => s.controller.lookUp("pd_target", later.clipTime)),
+    s.targets.flatMap(({ pos, quat }) => [...rotateBack(s.turn, sub(pos, s.qpos)), ...rot6(mul(conj(s.turn), quat))]),
+  target_pose: (s) => s.targets.flatMap(({ pose }) => pose),
 };
 
 /** Height of the lowest point of a primitive. */

@@ -1,0 +1,268 @@
+/**
+ * The motion graph in JavaScript: commands become a continuous reference. SPDX: Apache-2.0
+ *
+ * `Library` holds the tables of library.json and library.bin, `Conductor` is one character's reference. The same
+ * algorithm as mimic/motion_graph; positions in metres, angles in radians, quaternions wxyz.
+ */
+import { conj, fromRotvec, mul, normalize, toRotvec, yawQuat } from "./mimic.mjs";
+
+const NEVER = Infinity;
+const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
+const lerp = (a, b, share) => a.map((x, i) => x + share * (b[i] - x));
+const wrapped = (phase) => phase - Math.floor(phase);
+const turned = ([x, y], angle) => {
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  return [cos * x - sin * y, sin * x + cos * y];
+};
+
+/** The clips of a library, ready for look-ups. */
+export class Library {
+  constructor(described, tensors) {
+    Object.assign(this, { clips: described.clips, gaits: described.gaits, numbers: described.conductor, tensors });
+    [, this.width] = tensors.table.shape;
+  }
+
+  index(name) {
+    const found = this.clips.findIndex((clip) => clip.name === name);
+    if (found < 0) throw new Error(`no clip '${name}'; there are ${this.clips.map((clip) => clip.name).join(", ")}`);
+    return found;
+  }
+
+  /** Position (3), quaternion (4), servo targets (A) and heading at a phase in [0, 1] of a clip. */
+  lookUp(clip, phase) {
+    const { first, rows } = this.clips[clip];
+    const x = phase * (rows - 1);
+    const row = clamp(Math.floor(x), 0, rows - 2);
+    const at = (first + row) * this.width;
+    const { data } = this.tensors.table;
+    return Array.from({ length: this.width }, (_, k) => {
+      const here = data[at + k];
+      return here + (x - row) * (data[at + this.width + k] - here);
+    });
+  }
+
+  /** Control steps to wait, and phase of entry, on the way from a moment of a clip to another clip. */
+  entry(clip, phase, target) {
+    const { seconds, poses } = this.clips[clip];
+    const pose = Math.min(roundHalfEven((phase * seconds) / this.numbers.step_s), poses.rows - 1);
+    const at = (poses.first + pose) * this.clips.length + target;
+    return { wait: this.tensors["entries.wait"].data[at], phase: this.tensors["entries.phase"].data[at] };
+  }
+
+  speed(clip) {
+    const { travel, seconds } = this.clips[clip];
+    return Math.hypot(...travel) / seconds;
+  }
+}
+
+/** One clip, or two gaits blended in phase, led along a bent path; an offset at its start decays (mimic/motion_graph/segment.py). */
+class Segment {
+  constructor(library, clip, phase) {
+    const still = new Array(library.width - 4).fill(0); // height, root rotation vector, servo targets
+    Object.assign(this, {
+      library, clip, other: clip, weight: 0, phase, scale: 1, rate: 1, place: [0, 0], yaw: 0, yawRate: 0, age: 0,
+      offset: still, offsetRate: still, slip: [0, 0], halfLife: library.numbers.half_life_s,
+    });
+  }
+
+  get period() {
+    const { clips } = this.library;
+    const [a, b] = [clips[this.clip].seconds, clips[this.other].seconds];
+    return (a + this.weight * (b - a)) / this.rate;
+  }
+
+  /** The reference {pos, quat, pose, heading} so many seconds from now. */
+  at(ahead) {
+    const { library, clip } = this;
+    const total = this.phase + ahead / this.period;
+    const { loop, turn } = library.clips[clip];
+    const cycles = loop ? Math.min(Math.floor(total), library.numbers.cycles) : 0;
+    const phase = loop ? wrapped(total) : Math.min(total, 1);
+    let row = library.lookUp(clip, phase);
+    const start = library.lookUp(clip, this.phase);
+    let way = this.#path(clip, row, cycles).map((x, k) => x - start[k]);
+    if (this.weight > 0) [row, way] = this.#blended(total, row, way);
+    const bend = this.yawRate * ahead;
+    const fade = Math.log(2) / this.halfLife;
+    const slid = (Math.exp(-fade * this.age) - Math.exp(-fade * (this.age + ahead))) / fade;
+    const chord = turned(way.map((x) => x * this.scale), this.yaw + 0.5 * bend);
+    const yaw = this.yaw + bend + cycles * turn;
+    const left = this.#decayed(this.age + ahead);
+    const own = mul(fromRotvec(left.slice(1, 4)), normalize(row.slice(3, 7)));
+    return {
+      pos: [...[0, 1].map((k) => this.place[k] + chord[k] + this.slip[k] * slid), row[2] + left[0]],
+      quat: mul(yawQuat(yaw), own),
+      pose: row.slice(7, -1).map((x, k) => x + left[4 + k]),
+      heading: row.at(-1) + yaw,
+    };
+  }
+
+  /** Planar displacement since the cycle's start, closed cycles included. */
+  #path(clip, row, cycles) {
+    const { travel, turn } = this.library.clips[clip];
+    let end = turned([row[0], row[1]], cycles * turn);
+    for (let n = 0; n < Math.min(cycles, this.library.numbers.cycles); n++) end = end.map((x, k) => x + turned(travel, n * turn)[k]);
+    return end;
+  }
+
+  /** The gait `other` blended in, at the same point of its stride. */
+  #blended(total, row, way) {
+    const { library, other } = this;
+    const started = this.phase + library.clips[other].shift - library.clips[this.clip].shift;
+    const theirs = total + (started - this.phase) - Math.floor(started);
+    const cycles = Math.floor(theirs);
+    const their = library.lookUp(other, theirs - cycles);
+    const start = library.lookUp(other, wrapped(started));
+    const theirWay = this.#path(other, their, cycles).map((x, k) => x - start[k]);
+    const dot = [3, 4, 5, 6].reduce((sum, k) => sum + row[k] * their[k], 0);
+    if (dot < 0) for (const k of [3, 4, 5, 6]) their[k] = -their[k];
+    return [lerp(row, their, this.weight), lerp(way, theirWay, this.weight)];
+  }
+
+  /** What is left of the offset: e^(-yt) (x + (v + yx) t). */
+  #decayed(t) {
+    const y = (2 * Math.log(2)) / this.halfLife;
+    const fade = Math.exp(-y * t);
+    return this.offset.map((x, k) => fade * (x + (this.offsetRate[k] + y * x) * t));
+  }
+
+  advance(dt) {
+    const later = this.at(dt);
+    const total = this.phase + dt / this.period;
+    const { loop, turn } = this.library.clips[this.clip];
+    const cycles = loop ? Math.floor(total) : 0;
+    this.place = later.pos.slice(0, 2);
+    this.yaw += this.yawRate * dt + cycles * turn;
+    this.phase = loop ? total - cycles : Math.min(total, 1);
+    this.age += dt;
+  }
+
+  /** Begin in the pose and velocity of `before`: two references, at the switch and a moment later. */
+  join(before) {
+    const step = this.library.numbers.difference_s;
+    this.yaw += before[0].heading - this.at(0).heading;
+    this.place = before[0].pos.slice(0, 2);
+    const clean = [this.at(0), this.at(step)];
+    const offsets = before.map(({ pos, quat, pose }, i) => {
+      const frame = conj(yawQuat(this.yaw + i * this.yawRate * step));
+      const turn = toRotvec(mul(mul(frame, quat), conj(mul(frame, clean[i].quat))));
+      return [pos[2] - clean[i].pos[2], ...turn, ...pose.map((x, k) => x - clean[i].pose[k])];
+    });
+    this.offset = offsets[0];
+    this.offsetRate = offsets[1].map((x, k) => (x - offsets[0][k]) / step);
+    const moved = (poses) => [0, 1].map((k) => poses[1].pos[k] - poses[0].pos[k]);
+    const [theirs, ours] = [moved(before), moved(clean)];
+    this.slip = [0, 1].map((k) => (theirs[k] - ours[k]) / step);
+  }
+}
+
+/** The reference of one character, which follows commands (mimic/motion_graph/conductor.py). */
+export class Conductor {
+  constructor(library) {
+    this.library = library;
+    this.start(0, 0);
+  }
+
+  /** Begin a clip at a phase, at a place [x, y in m] and turned by `yaw` [rad]. */
+  start(clip, phase, place = [0, 0], yaw = 0) {
+    this.now = Object.assign(new Segment(this.library, clip, phase), { place: [...place], yaw });
+    Object.assign(this, { next: null, wait: NEVER, steering: false, speed: 0, yawRate: 0, wanted: [0, 0] });
+  }
+
+  /** The clip that was asked for last. */
+  get target() {
+    return this.next ? this.next.clip : this.now.clip;
+  }
+
+  /** Ask for a clip. */
+  play(clip) {
+    this.steering = false;
+    this.#schedule(clip);
+  }
+
+  /** Ask for a speed [m/s] and a yaw rate [rad/s] of the gaits. */
+  steer(speed, yawRate) {
+    if (!Number.isFinite(speed) || !Number.isFinite(yawRate)) throw new Error(`steer needs two finite numbers, not ${speed}, ${yawRate}`);
+    if (!this.library.gaits.length) throw new Error("this library has no two gaits, so it cannot be steered");
+    this.wanted = [speed, yawRate];
+    if (this.steering) return;
+    this.steering = true;
+    const [here, later] = [this.now.at(0), this.now.at(0.5)];
+    const fastest = this.library.speed(this.library.gaits.at(-1));
+    this.speed = Math.min(2 * Math.hypot(later.pos[0] - here.pos[0], later.pos[1] - here.pos[1]), fastest);
+    this.yawRate = 0;
+    const { lower, upper, weight } = this.#gait();
+    this.#schedule(weight < 0.5 ? lower : upper);
+  }
+
+  /** The reference {pos, quat, pose, heading} so many seconds from now, a coming switch included. */
+  at(ahead) {
+    const switchS = this.wait * this.library.numbers.step_s;
+    return ahead + 1e-9 >= switchS ? this.next.at(Math.max(ahead - switchS, 0)) : this.now.at(ahead);
+  }
+
+  /** One control step on; the reference follows the simulated root at [x, y] slowly. */
+  advance(root) {
+    const { step_s: dt, follow_s: follow } = this.library.numbers;
+    this.now.advance(dt);
+    this.wait -= 1;
+    if (this.wait <= 0) this.#enter();
+    const share = 1 - Math.exp(-dt / follow);
+    const shift = [0, 1].map((k) => share * (root[k] - this.now.place[k]));
+    for (const each of [this.now, this.next]) if (each) each.place = each.place.map((x, k) => x + shift[k]);
+    if (this.steering && !this.next) this.#followStick();
+  }
+
+  #schedule(clip) {
+    const { now, library } = this;
+    const { step_s: dt, difference_s: step } = library.numbers;
+    const shift = (k) => library.clips[k].shift;
+    const leaving = now.weight < 0.5 ? now.clip : now.other;
+    const phase = now.weight < 0.5 ? now.phase : wrapped(now.phase + shift(now.other) - shift(now.clip));
+    const entry = library.entry(leaving, phase, clip);
+    this.next = new Segment(library, clip, entry.phase);
+    this.next.join([now.at(entry.wait * dt), now.at(entry.wait * dt + step)]);
+    this.wait = entry.wait;
+    if (this.wait === 0) this.#enter();
+  }
+
+  #enter() {
+    Object.assign(this, { now: this.next, next: null, wait: NEVER });
+  }
+
+  #followStick() {
+    const { step_s: dt, acceleration, turning } = this.library.numbers;
+    this.speed += clamp(this.wanted[0] - this.speed, -acceleration * dt, acceleration * dt);
+    this.yawRate += clamp(this.wanted[1] - this.yawRate, -turning * dt, turning * dt);
+    const { lower, upper, weight, scale, rate } = this.#gait();
+    const { now } = this;
+    const { clips } = this.library;
+    const phase = wrapped(now.phase + clips[lower].shift - clips[now.clip].shift);
+    Object.assign(now, { phase, clip: lower, other: upper, weight, scale, rate, yawRate: this.yawRate });
+  }
+
+  /** The two gaits to blend, the share of the second, the factor on displacement and that on time. */
+  #gait() {
+    const { library, speed, yawRate } = this;
+    const { gaits, clips, numbers } = library;
+    const own = gaits.map((k) => library.speed(k));
+    const stepping = Math.max(speed, numbers.steps_of_turning * Math.abs(yawRate));
+    const within = Math.min(stepping, own.at(-1));
+    const above = own.findIndex((v) => v >= within);
+    const i = clamp(above - 1, 0, gaits.length - 2);
+    const [stride, nextStride] = [i, i + 1].map((n) => Math.hypot(...clips[gaits[n]].travel));
+    const [time, nextTime] = [i, i + 1].map((n) => clips[gaits[n]].seconds);
+    const weight = (within * time - stride) / (nextStride - stride - within * (nextTime - time));
+    return {
+      lower: gaits[i], upper: gaits[i + 1], weight: clamp(weight, 0, 1),
+      scale: stepping > 1e-6 ? Math.min(speed, stepping) / stepping : 1,
+      rate: clamp(stepping / own.at(-1), 1, numbers.fastest),
+    };
+  }
+}
+
+function roundHalfEven(x) {
+  const low = Math.floor(x);
+  if (x - low !== 0.5) return Math.round(x);
+  return low % 2 ? low + 1 : low;
+}

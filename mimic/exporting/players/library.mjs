@@ -1,0 +1,77 @@
+/**
+ * A mimic bundle with a library of clips (schema version 2) in JavaScript, for browsers and Node. SPDX: Apache-2.0
+ *
+ *     import { loadLibrary } from "./library.mjs";
+ *     const c = await loadLibrary(async (name) => (await fetch(`bundle/${name}`)).arrayBuffer());
+ *     let { qpos, qvel, clock } = c.startState("walk");  // put qpos and qvel into your MuJoCo
+ *     clock.steer(1.2, 0.4);                             // speed [m/s] and yaw rate [rad/s], or:
+ *     clock.play(c.library.index("cartwheel"));
+ *     // every c.controlDt seconds, as in mimic.mjs:
+ *     const target = c.control(qpos, qvel, clock);
+ *     // c.substeps physics steps with c.motors(target, qpos, qvel), then:
+ *     c.advance(clock, data.qpos);
+ *
+ * The clock is a `Conductor` here. Everything else is as mimic.mjs says.
+ */
+import { Conductor, Library } from "./conductor.mjs";
+import { Controller, fromRotvec, mul, conj, readParts, toRotvec, rotateBack } from "./mimic.mjs";
+
+export const LIBRARY_VERSION = 2;
+
+export async function loadLibrary(read) {
+  const { parts, weights, tables } = await readParts(read, LIBRARY_VERSION, "library");
+  return new LibraryController(parts, weights, new Library(parts.library, tables));
+}
+
+export class LibraryController extends Controller {
+  constructor(parts, weights, library) {
+    super(parts, weights, null);
+    this.library = library;
+  }
+
+  /** State and clock at a phase of a clip, at a place [x, y in m] and turned by `yaw` [rad]. */
+  startState(name, phase = 0, place = [0, 0], yaw = 0) {
+    const clock = new Conductor(this.library);
+    clock.start(this.library.index(name), phase, place, yaw);
+    return { qpos: this.referencePose(clock), qvel: this.referenceVelocity(clock), clock };
+  }
+
+  look(clock) {
+    const { target_steps: steps } = this.observationConfig;
+    return { yaw: clock.at(0).heading, phase: clock.now.phase, targets: steps.map((k) => clock.at(k * this.controlDt)) };
+  }
+
+  base(clock) {
+    return clock.at(this.controlConfig.action.lead_s).pose;
+  }
+
+  advance(clock, qpos) {
+    clock.advance([qpos[0], qpos[1]]);
+    return false;
+  }
+
+  referencePose(clock, ahead = 0) {
+    return this.qposOf(clock.at(ahead));
+  }
+
+  /** qvel of the reference, by a difference over `step` [s]. */
+  referenceVelocity(clock, step = 1 / 120) {
+    const [a, b] = [clock.at(0), clock.at(step)];
+    const qvel = new Float64Array(this.skeleton.nv);
+    const rate = (v) => v.map((x) => x / step);
+    qvel.set(rate(b.pos.map((x, k) => x - a.pos[k])), 0);
+    qvel.set(rotateBack(a.quat, rate(toRotvec(mul(b.quat, conj(a.quat))))), 3);
+    for (const { kind, dof, dofs, qvel: at } of this.skeleton.joints) {
+      const [from, to] = [a, b].map(({ pose }) => pose.slice(dof, dof + dofs));
+      if (kind === "ball") qvel.set(rate(toRotvec(mul(conj(fromRotvec(from)), fromRotvec(to)))), at);
+      else qvel[at] = (to[0] - from[0]) / step;
+    }
+    return qvel;
+  }
+
+  /** Name of a body that touches the ground and must not, in the clip that runs and in the one before; or null. */
+  fallen(qpos, clips) {
+    const [first, ...others] = clips.map((k) => this.library.clips[k].fallen_if_below_ground);
+    return this.touching(qpos, first.filter((name) => others.every((names) => names.includes(name))));
+  }
+}
