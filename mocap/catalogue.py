@@ -2,9 +2,9 @@
 
 A clip is looked for in ``$MIMIC_MOCAP`` (or its subfolder ``deepmimic``), inside an installed pybullet_data, and in the
 cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). A clip that is in none of them is replaced by its fallback, an
-authored gait, with a note on stderr. A clip without a fallback is downloaded into the cache. Only :func:`fetch_clips`
-downloads clips under the non-commercial licence, once the user accepts it. A file counts as the named clip only if it
-has the catalogue's sha256. Any other file is named by its path.
+authored gait, with a note on stderr. A clip without a fallback is downloaded into the cache: from DeepMimic's repository,
+or else out of pybullet's wheel. Only :func:`fetch_clips` downloads clips under the non-commercial licence, once the user
+accepts it. A file counts as the named clip only if it has the catalogue's sha256. Any other file is named by its path.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ from mocap.formats import read_bytes, read_motion
 from mocap.formats.deepmimic import read_deepmimic, read_table
 from mocap.gaits import author_gait
 from mocap.motion import Motion, check_length
+from mocap.pybullet_wheel import extract_clips
 
 MAX_CLIPS = 500  # of one task
 MAX_TOTAL_SECONDS = 1000.0  # of its clips: a second is 1.4 MB of the reference
@@ -40,7 +41,8 @@ class ClipConfig:
     """One clip of the YAML: a file, or a gait with an optional ``speed`` [m/s] and ``yaw_rate`` [degrees/s].
 
     ``download_sha256`` is the hash of the file to download, if that differs from ``sha256``. ``seconds`` is the duration that
-    lists show while the file is missing. The clip is the mirror image of the file if it is ``mirrored``.
+    lists show while the file is missing. The clip is the mirror image of the file if it is ``mirrored``. ``in_pybullet``
+    says that pybullet's wheel has the file, with ``sha256``.
     """
 
     character: str
@@ -54,6 +56,7 @@ class ClipConfig:
     fallback: str | None = None
     download_sha256: str | None = None
     mirrored: bool = False
+    in_pybullet: bool = False
 
     def __post_init__(self) -> None:
         if (self.gait is None) == (self.file is None) or (self.file is None) != (self.sha256 is None):
@@ -100,6 +103,7 @@ class ClipEntry:
     requires_acceptance: bool
     url: str
     mirrored: bool
+    in_pybullet: bool
     seconds: float | None = None
     gait: str | None = None
     speed: float | None = None
@@ -162,6 +166,7 @@ def resolve(name: str) -> ClipEntry:
         requires_acceptance=licence.requires_acceptance,
         url=catalogue.base_url + clip.file if clip.file else "",
         mirrored=clip.mirrored,
+        in_pybullet=clip.in_pybullet,
         seconds=clip.seconds,
         gait=clip.gait,
         speed=clip.speed,
@@ -319,12 +324,27 @@ def _find(entry: ClipEntry) -> _Found | None:
 def _download(entry: ClipEntry, opener: Opener) -> _Found:
     path = _cache_folder() / entry.file
     try:
-        fetch(entry.url, entry.sha256[-1], path, opener)
+        try:
+            fetch(entry.url, entry.sha256[-1], path, opener)
+        except InputError as error:
+            if not entry.in_pybullet:
+                raise
+            _extract_from_pybullet(error)
     except InputError as error:
         advice = f"set MIMIC_MOCAP to a folder that has {entry.file}"
         raise InputError(f"clip '{entry.name}' is not on this machine, and {error}; {advice}") from None
     show_licence(entry.licence)
     return _Found(path, read_bytes(path))
+
+
+def _extract_from_pybullet(reason: InputError) -> None:
+    """Put all clips of pybullet's wheel into the cache. Raises InputError with both reasons if that fails too."""
+    clips = _catalogue().clips.values()
+    files = {clip.file: clip.sha256 for clip in clips if clip.in_pybullet and clip.file and clip.sha256}
+    try:
+        extract_clips(files, _cache_folder())
+    except InputError as error:
+        raise InputError(f"{reason}; {error}") from None
 
 
 def _user_folders() -> tuple[Path, ...]:

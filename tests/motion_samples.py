@@ -54,6 +54,6 @@ def _available() -> dict[str, bool]:
 def clip_or_skip(name: str) -> tuple[Motion, Character]:
     """A named clip that lies on this machine, and its character; nothing is downloaded for a test."""
     if not _available()[name]:
-        pytest.skip(f"clip '{name}' is not on this machine: set MIMIC_MOCAP, or install pybullet for the humanoid's")
+        pytest.skip(f"clip '{name}' is not on this machine: set MIMIC_MOCAP, or: run_mimic.py fetch {name}")
     motion = load_clip(name)
     return motion, load_character(motion.character)

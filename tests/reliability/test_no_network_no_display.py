@@ -43,7 +43,6 @@ def bare(tmp_path):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux finds libraries by LD_LIBRARY_PATH")
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="pybullet, the renderer without OpenGL, has no wheels here")
 def test_training_evaluation_and_film_need_neither_network_nor_display(bare, tmp_path):
     clip_or_skip("walk")
     settings = [word for setting in FAST for word in ("--set", setting)]
