@@ -3,6 +3,7 @@
 #   make test   the tests; MIMIC_MOCAP=DIR names a folder of real clips, without it some are skipped
 #   make check  lint, format and types          make bench  speed of the simulation
 #   make fuzz   a hundred thousand garbled files for each reader     (FORMATS="bvh glb" COUNT=100000; about 2 minutes each)
+#   make kill   a thousand kills of processes that save, pack and export     (COUNT=250 of each of four; about 4 minutes)
 #   make vendor  rebuild what the exported pages are made of from npm (node and a network)
 #   make clean  remove .venv and caches, keep what has been trained
 CLIP ?= cartwheel
@@ -17,9 +18,9 @@ LOCK := requirements.lock
 CANDIDATES := python3.11 python3 python3.12 python3.13 python3.14 python
 
 FORMATS ?=
-COUNT ?= 100000
+COUNT ?=
 
-.PHONY: help demo test check fuzz bench setup install clean vendor web-tools
+.PHONY: help demo test check fuzz kill bench setup install clean vendor web-tools
 .DEFAULT_GOAL := help
 
 help:
@@ -37,7 +38,10 @@ check: setup
 	$(BIN)/mypy
 
 fuzz: setup
-	$(BIN)/python -m tests.mocap.fuzz $(FORMATS) --count $(COUNT)
+	$(BIN)/python -m tests.mocap.fuzz $(FORMATS) $(COUNT:%=--count %)
+
+kill: setup
+	$(BIN)/python -m tests.reliability.kill_writes $(COUNT:%=--count %)
 
 bench: setup
 	$(BIN)/python run_mimic.py bench sim --character humanoid

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from mimic.core import program
+from mimic.core import program, unfinished
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _PATIENCE_S = 3.0  # further signals are ignored for so long: the program is ending
@@ -66,11 +66,13 @@ def signals_end_the_program() -> Iterator[None]:
     finally:
         for number in mine:
             signal.signal(number, _end)
+        unfinished.undo_all()
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     with contextlib.suppress(OSError):
         os.write(2, f"{program.name}: stopped\n".encode())  # print may be what was interrupted
+    unfinished.undo_all()
     os._exit(128 + number)
 
 

@@ -13,6 +13,7 @@ from typing import IO, cast
 import imageio_ffmpeg
 import numpy as np
 
+from mimic.core import unfinished
 from mimic.core.errors import InputError
 
 FPS = 30
@@ -44,13 +45,16 @@ class VideoWriter:
             raise InputError(f"video size {size[0]}x{size[1]}: both sides must be even and at least 16, e.g. 960x540")
         self.path, self.size, self.frames = path, size, 0
         self._partial = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
+        unfinished.begin(self._delete)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._partial.touch()
         except OSError as error:
+            unfinished.finish(self._delete)
             raise InputError(f"cannot write '{path}': {error.strerror}") from error
         self._log = tempfile.TemporaryFile()  # not a pipe: no thread reads it while ffmpeg writes
         self._ffmpeg = self._start(fps)
+        unfinished.begin(self._ffmpeg.kill)
 
     def _start(self, fps: float) -> subprocess.Popen[bytes]:
         width, height = self.size
@@ -73,7 +77,8 @@ class VideoWriter:
                 start_new_session=True,  # Ctrl-C is for us; ffmpeg ends when its input does
             )
         except (OSError, RuntimeError) as error:
-            self._partial.unlink(missing_ok=True)
+            self._delete()
+            unfinished.finish(self._delete)
             raise RenderError(f"ffmpeg does not start: {error}") from error
 
     def append(self, image: np.ndarray) -> None:
@@ -101,7 +106,9 @@ class VideoWriter:
             self._finish(complete=kind is None)
         finally:
             self._log.close()
-            self._partial.unlink(missing_ok=True)
+            self._delete()
+            for undo in (self._delete, self._ffmpeg.kill):
+                unfinished.finish(undo)
 
     def _finish(self, complete: bool) -> None:
         with contextlib.suppress(OSError):  # ffmpeg may have ended early; its exit code says whether that matters
@@ -111,6 +118,9 @@ class VideoWriter:
         if self._ffmpeg.returncode != 0 or not self.frames:
             raise RenderError(f"cannot write '{self.path}': {self._complaint() or 'no frames'}")
         os.replace(self._partial, self.path)
+
+    def _delete(self) -> None:
+        self._partial.unlink(missing_ok=True)
 
     def _complaint(self) -> str:
         """Return the last line that ffmpeg printed, or an empty text."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,42 @@ def test_a_film_stopped_by_a_signal_leaves_neither_ffmpeg_nor_a_part(handlers, t
     assert stopped.value.exit_code == 128 + number and film._ffmpeg.returncode is not None
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
     assert (tmp_path / "film.mp4").read_bytes() == b"an earlier film"
+
+
+@pytest.mark.parametrize("moment", ["import swallows", "os.kill(os.getpid(), 15)"])
+def test_a_film_that_a_signal_meets_outside_its_block_leaves_nothing_either(tmp_path, moment):
+    """In an import the process ends at once; after the constructor the ``with`` block has not begun."""
+    (tmp_path / "swallows.py").write_text("import os\nos.kill(os.getpid(), 15)\n")
+    (tmp_path / "film").mkdir()
+    script = f"""
+        import os, signal, sys
+        sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]
+        from pathlib import Path
+        from mimic.cli.entry import Stopped, signals_end_the_program
+        from mimic.rendering.video import VideoWriter
+        for number in (1, 2, 15):
+            signal.signal(number, signal.SIG_DFL)
+        try:
+            with signals_end_the_program():
+                film = VideoWriter(Path({str(tmp_path / "film/walk.mp4")!r}), (64, 64))
+                print(film._ffmpeg.pid, flush=True)
+                {moment}
+        except Stopped as stopped:
+            os._exit(stopped.exit_code)
+        """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
+    assert ended.returncode == 143, ended.stderr
+    assert not list((tmp_path / "film").iterdir())
+    assert _ended(int(ended.stdout))
+
+
+def _ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie that nobody has asked for yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
 
 
 def test_a_signal_that_the_process_was_told_to_ignore_is_ignored(handlers):
