@@ -28,7 +28,7 @@ from mocap.editing import (
     repeat_cycles,
     resample_at,
 )
-from mocap.motion import MAX_FRAMES, Motion
+from mocap.motion import MAX_FRAMES, Motion, check_length
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
 from retarget.configuration import Configuration, KinematicTree
 from retarget.ground import lift_penetration
@@ -102,7 +102,7 @@ def retarget(
 
     Raises:
         ClipError: a needed joint is not found, a point is missing in some frames, the legs have no length, or
-            the wanted part has fewer than two frames or too many.
+            the wanted part has fewer than two frames, or more frames or seconds than a clip may have.
         InputError: the character lacks needed key bodies.
     """
     options = options or Options()
@@ -289,7 +289,10 @@ def _as_motion(source: Source, character: Character, configuration: Configuratio
 
 
 def _finished(motion: Motion, character: Character, options: Options, lift: bool) -> Motion:
-    """Apply the last steps: mirror, change the speed, lift out of the ground, and move the start above the origin."""
+    """Apply the last steps: mirror, change the speed, lift out of the ground, and move the start above the origin.
+
+    Raises ClipError if the result is longer or shorter than a clip may be.
+    """
     if options.mirror:
         motion = mirror(motion, character)
     if options.speed != 1.0:
@@ -297,7 +300,9 @@ def _finished(motion: Motion, character: Character, options: Options, lift: bool
     if lift:
         motion = lift_penetration(motion, character)
     origin = motion.root_pos_w[0] * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
-    return replace(motion, root_pos_w=motion.root_pos_w - origin)
+    finished = replace(motion, root_pos_w=motion.root_pos_w - origin)
+    check_length(finished)
+    return finished
 
 
 def _taken_over(clip: Motion | SkeletonMotion | KeypointMotion, character: Character) -> Motion | None:

@@ -56,10 +56,11 @@ def with_root_motion(rig: RetargetRig, source: Source, mapping: Mapping, wanted:
         return Travel(_without_travel(source, mapping), "none", ("root motion: taken out (--root-motion none)",))
     scale = _LEG / max(_leg_length(source, mapping), 1e-9)
     roles = _foot_roles(rig, mapping)
-    feet, weights = _standing(source.pos_w[:, [mapping.joints[role] for role in roles]] * scale)
+    points = source.pos_w[:, [mapping.joints[role] for role in roles]] * scale
+    feet, weights = _standing(points) if roles else (points[..., :2], points.new_zeros(0))
     if not weights.any():
         if wanted == "from-feet":
-            return Travel(source, "keep", ("root motion: no foot is ever low, so none can be recovered",))
+            return Travel(source, "keep", ("root motion: no foot is seen to stand, so none can be recovered",))
         return Travel(source, "keep")
     dt = source.times.diff()
     velocity, turn = _travel(feet, weights, dt)

@@ -132,6 +132,20 @@ def test_spans_that_are_not_there_are_refused():
         retarget(foreign(stepping()), HUMANOID, Options(start=7.0, end=9.0))
 
 
+@pytest.mark.parametrize("options", [Options(speed=1e5), Options(speed=1e-3)])
+def test_a_result_that_no_clip_may_be_is_refused(options):
+    with pytest.raises(ClipError, match="lasts 0.01 to 120 s"):
+        retarget(stepping(), HUMANOID, options)
+
+
+@pytest.mark.parametrize("root_motion", ["auto", "from-feet"])
+def test_a_person_goes_onto_the_dog_whose_toes_and_fingers_he_lacks(root_motion):
+    result = retarget(stepping(), load_character("dog"), Options(root_motion=root_motion))
+    assert result.root_motion == "keep" and result.motion.num_frames == stepping().num_frames
+    seen = any("no foot is seen to stand" in note for note in result.notes)
+    assert seen == (root_motion == "from-feet")
+
+
 def test_a_dog_clip_goes_onto_the_dog_at_another_size():
     dog = load_character("dog")
     motion = random_motion("dog", frames=30)
