@@ -134,7 +134,7 @@ def test_spans_that_are_not_there_are_refused():
 
 @pytest.mark.parametrize("options", [Options(speed=1e5), Options(speed=1e-3)])
 def test_a_result_that_no_clip_may_be_is_refused(options):
-    with pytest.raises(ClipError, match="lasts 0.01 to 120 s"):
+    with pytest.raises(ClipError, match=r"lasts 0\.01 to 120 s"):
         retarget(stepping(), HUMANOID, options)
 
 
