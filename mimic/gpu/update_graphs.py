@@ -69,6 +69,11 @@ class UpdateGraphs:
             if parameter.grad is not None:
                 parameter.grad = static.copy_(parameter.grad)
 
+    def disable(self) -> None:
+        """Delete all graphs and capture no more; the learning rate stays on the device."""
+        self.reset()
+        self.active, self._backend, self._static_gradients = False, None, []
+
     def reset(self) -> None:
         """Delete all graphs; the next calls capture them anew."""
         self._gradients.clear()

@@ -75,6 +75,10 @@ class GuardedOptimizer:
         """Whether minibatches are captured as CUDA graphs, one for each size."""
         return self._graphs.active
 
+    def launch_directly(self) -> None:
+        """Launch the operations of later minibatches one by one; what is learned is the same."""
+        self._graphs.disable()
+
     @property
     def lr(self) -> float:
         """Step size."""

@@ -42,3 +42,23 @@ def test_an_update_that_is_recorded_learns_the_same_to_the_bit(make_trainer, mon
     for group, tensors in learned[0].items():
         for name, value in tensors.items():
             assert torch.equal(value, learned[1][group][name]), (group, name)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adam", "sgd"])
+def test_launched_directly_nothing_is_recorded_and_the_same_is_learned(make_trainer, monkeypatch, optimizer):
+    learned, tapes = [], []
+    rollout = RolloutConfig(steps=8, replay_iterations=3, std_start=0.4, std_end=0.2, std_samples=2000)
+    for directly in (False, True):
+        tapes.append(FakeGraphBackend())
+        monkeypatch.setattr(update_graphs, "graph_backend", lambda device, tapes=tapes[-1]: tapes)
+        sizes = {"actor_batch": 128, "critic_batch": 128, "optimizer": optimizer, "target_kl": 1e-4}
+        trainer = make_trainer("awr", f"directly-{directly}", learner=sizes, rollout=rollout, samples=8 * 32 * 12)
+        for half in (trainer.learner.actor_optimizer, trainer.learner.critic_optimizer):
+            if directly:
+                half.launch_directly()
+        trainer.train()
+        learned.append(trainer.state.tensors())
+    assert tapes[0].replays > 0 and not tapes[1].tapes
+    assert float(trainer.learner.actor_optimizer.lr) != 1e-4  # steered, and read by the direct step
+    for name, value in learned[0]["policy"].items():
+        assert torch.allclose(value, learned[1]["policy"][name], atol=1e-6), name
