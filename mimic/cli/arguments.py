@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
     def _check_options(self, argv: Sequence[str]) -> None:
         """Raise InputError for the first unknown option: a misspelt option may be the reason why a required one is missing."""
         parser, words = self, list(argv)
-        while words and (command := _commands_of(parser).get(words[0])):
+        while words and (command := commands_of(parser).get(words[0])):
             parser = command
             words.pop(0)
         known = parser._option_string_actions
@@ -49,7 +49,8 @@ class Parser(argparse.ArgumentParser):
                 raise _unknown_option(word, parser)
 
 
-def _commands_of(parser: Parser) -> dict[str, Parser]:
+def commands_of(parser: Parser) -> dict[str, Parser]:
+    """Return the commands of a parser by name; none if it has no commands."""
     return next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
 
 

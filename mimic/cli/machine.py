@@ -8,7 +8,7 @@ from mimic.rl.algorithms import ALGORITHMS
 
 
 def add(commands: Commands) -> None:
-    """Add ``bench`` and ``doctor``."""
+    """Add ``bench``, ``doctor`` and ``completion``."""
     family = commands.add_group("bench", "WHAT", "measure speed")
     sim = _bench(family, "sim", "measure the environment and the simulator alone")
     sim.add_argument("--num-envs", type=whole, default=4096, help="environments side by side (default 4096)")
@@ -45,6 +45,9 @@ def add(commands: Commands) -> None:
 
     doctor = commands.add("doctor", "check what this machine has and what it lacks")
     doctor.add_argument("--json", action="store_true")
+
+    completion = commands.add("completion", "print a script by which the shell completes commands and options")
+    completion.add_argument("shell", choices=("bash", "zsh"))
 
 
 def _bench(family: CommandGroup, name: str, help_text: str) -> Parser:

@@ -1,12 +1,12 @@
 """The program's name as the user typed it, so that a printed command can be copied."""
 
-name = "run_mimic.py"  # the installed program sets "mimic"
+name = "mimic"  # run_mimic.py sets its own
 
 
 def command(words: str) -> str:
     """Return the command line that runs this program with the arguments ``words``.
 
     >>> command("train --clip walk")
-    'run_mimic.py train --clip walk'
+    'mimic train --clip walk'
     """
     return f"{name} {words}"
