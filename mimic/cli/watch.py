@@ -19,10 +19,11 @@ from mimic.play import PATHS
 
 
 def add(commands: Commands) -> None:
-    """Add ``evaluate``, ``render``, ``steer`` and ``play-clip``."""
+    """Add ``evaluate``, ``render``, ``steer``, ``play`` and ``play-clip``."""
     _add_evaluate(commands)
     _add_render(commands)
     _add_steer(commands)
+    _add_play(commands)
     _add_play_clip(commands)
 
 
@@ -78,6 +79,18 @@ def _add_steer(commands: Commands) -> None:
     lead.add_argument("--seconds", type=positive, default=25.0, help="length of the film (default 25)")
     lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="draw path and track from above")
     add_film_options(lead)
+
+
+def _add_play(commands: Commands) -> None:
+    play = commands.add("play", "drive a character in a web page, by keys, gamepad or touch")
+    play.add_argument(
+        "--controller",
+        metavar="PATH|NAME",
+        default="humanoid",
+        help="a controller of a library, or several: A,B (default humanoid); one of a single clip plays that clip",
+    )
+    play.add_argument("--port", type=whole, help="port on 127.0.0.1 (default: the first free one from 8000 on)")
+    play.add_argument("--no-open", action="store_true", help="open no browser, only print the address")
 
 
 def _add_play_clip(commands: Commands) -> None:

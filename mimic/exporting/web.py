@@ -8,8 +8,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from mimic.core.errors import InputError
 from mimic.exporting.glb import character_glb
 from mimic.exporting.joint_naming import distinct, in_address
+from mimic.exporting.library_files import library_env, library_files
 from mimic.exporting.licence import provenance
 from mimic.exporting.requirements import require_one_clip
 from mimic.exporting.runtime_free import runtime_free_files
@@ -23,6 +25,7 @@ _PARTS = {
     "style.css": "page/style.css",
     "live.js": "page/live.js",
     "skill.js": "page/skill.js",
+    "hand.js": "page/hand.js",
     "stage.js": "page/stage.js",
     "evaluator.js": "players/mimic.mjs",
     "three.min.js": "vendor/three.min.js",
@@ -31,6 +34,14 @@ _PARTS = {
     "three.LICENSE.txt": "vendor/three.LICENSE.txt",
     "mujoco.LICENSE.txt": "vendor/mujoco.LICENSE.txt",
     "vendor.json": "vendor/vendor.json",
+}
+_DRIVE = {
+    "index.html": "page/drive.html",
+    "drive.js": "page/drive.js",
+    "performer.js": "page/performer.js",
+    "input.js": "page/input.js",
+    "library.js": "players/library.mjs",
+    "conductor.js": "players/conductor.mjs",
 }
 
 
@@ -47,7 +58,47 @@ def export_web(controllers: Sequence[Controller], out: Path) -> int:
 
 
 def web_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
-    """Return the bytes of every file by path, first ``manifest.json``, which lists the files of the folder."""
+    """Return the bytes of every file by path, first ``manifest.json``, which lists the files of the folder.
+
+    Controllers of a library make a page in which one drives them, others one that shows each skill.
+
+    Raises InputError if a controller cannot be exported, or some but not all have a library.
+    """
+    libraries = [controller.has_library for controller in controllers]
+    if any(libraries) and not all(libraries):
+        one, several = controllers[libraries.index(False)], controllers[libraries.index(True)]
+        raise InputError(
+            f"a page is for controllers of one clip, or for those of a library; '{one.path.name}' is of one clip, "
+            f"'{several.path.name}' of a library. Make a page for each"
+        )
+    files = _drive_files(controllers) if all(libraries) else _skill_files(controllers)
+    listing = {"format": "mimic web page", "files": sorted(files)}
+    return {"manifest.json": (json.dumps(listing, indent=1) + "\n").encode(), **files}
+
+
+def _drive_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
+    """Return the files of the page in which one drives characters."""
+    parts = {**_PARTS, **_DRIVE}
+    del parts["live.js"]
+    files = {name: (_ROOM / part).read_bytes() for name, part in parts.items()}
+    for name in ("library.js", "conductor.js"):
+        files[name] = (
+            files[name].replace(b"./mimic.mjs", b"./evaluator.js").replace(b"./conductor.mjs", b"./conductor.js")
+        )
+    names = distinct([in_address(controller.path.name) for controller in controllers])
+    entries = []
+    for name, controller in zip(names, controllers, strict=True):
+        env = library_env(controller)
+        folder = f"characters/{name}"
+        files |= {f"{folder}/{part}": data for part, data in library_files(controller, env).items()}
+        files[f"{env.character.name}.glb"] = character_glb(env.character)
+        warning = provenance(controller, *env.motions[: len(controller.clips)]).warning
+        entries.append({"name": name, "folder": folder, "character": env.character.name, "warning": warning})
+    return {**files, "characters.json": json_bytes({"characters": entries})}
+
+
+def _skill_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
+    """Return the files of the page that shows skills."""
     files = {name: (_ROOM / part).read_bytes() for name, part in _PARTS.items()}
     for controller in controllers:
         require_one_clip(controller)
@@ -59,6 +110,4 @@ def web_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
         files[f"{env.character.name}.glb"] = character_glb(env.character)
         warning = provenance(controller, env.motion).warning
         entries.append({"name": name, "folder": f"skills/{name}", "character": env.character.name, "warning": warning})
-    files["skills.json"] = json_bytes({"skills": entries})
-    listing = {"format": "mimic web page", "files": sorted(files)}
-    return {"manifest.json": (json.dumps(listing, indent=1) + "\n").encode(), **files}
+    return {**files, "skills.json": json_bytes({"skills": entries})}

@@ -116,7 +116,7 @@ def test_a_drag_pulls_the_character_to_the_hand_and_lets_go(page):
     page.run("mimic.page.playing = true")
     page.wait_for("mimic.page.skill.force && mimic.page.skill.force.body === 1")
     assert page.run("Math.hypot(...mimic.page.skill.force.force)") > 20
-    assert page.run("mimic.page.handle.visible && !mimic.page.stage.controls.enabled")
+    assert page.run("mimic.page.hand.handle.visible && !mimic.page.stage.controls.enabled")
     page.mouse("Released", x + 60, y)
     assert page.run("mimic.page.skill.force === null && mimic.page.stage.controls.enabled")
 

@@ -77,7 +77,7 @@ def test_vendored_files_are_those_that_were_built():
 def test_the_page_names_no_other_place(tmp_path):
     controller = bundles.untrained(tmp_path, "humanoid")
     files = web_files([controller])
-    for name in ("index.html", "live.js", "skill.js", "stage.js", "style.css"):
+    for name in ("index.html", "live.js", "skill.js", "hand.js", "stage.js", "style.css"):
         text = files[name].decode()
         assert not re.search(r"(https?:)?//[\w-]+\.[a-z]", text), name
         for part in re.findall(r'(?:src|href)="([^"]+)"|: "\./([^"]+)"', text):

@@ -101,7 +101,7 @@ def _export_web(args: argparse.Namespace) -> None:
 
     if not args.controller:
         raise InputError("--web needs --controller, whose policy runs in the page")
-    size = export_web([_exportable(name) for name in _several(args.controller)], args.web)
+    size = export_web([load_controller(name) for name in _several(args.controller)], args.web)
     say(f"{args.web}: {size / 1e6:.1f} MB. Show it: python3 -m http.server --directory {args.web}")
 
 

@@ -1,25 +1,13 @@
 // A skill performed live: MuJoCo in the browser, the policy in JavaScript, the clip beside it as a ghost.
-import {
-  BufferGeometry, Line, LineBasicMaterial, Mesh, MeshBasicMaterial, Plane, Raycaster, SphereGeometry, Vector2, Vector3,
-} from "three";
+import { Vector3 } from "three";
+import { Hand } from "hand";
 import loadMujoco from "mujoco";
-import { Skill, bytesOf } from "skill";
+import { Skill, bytesOf, unpacked } from "skill";
 import { Figure, Stage } from "stage";
 
-const PUSH_S = 0.15; // a tap pushes for so long [s] ...
-const PUSH = 3.3; // ... with so much [N for every kg], which is half a metre a second
-const PULL = 18; // a drag pulls with [N for every kg and metre]
 const MOST_BEHIND_S = 0.1; // a slow machine plays slowly rather than in jumps
 
 const $ = (id) => document.getElementById(id);
-
-/** The bytes of a .gz file, whether or not the server unpacked it on the way. */
-async function unpacked(path) {
-  const bytes = await bytesOf(path);
-  const [a, b] = new Uint8Array(bytes, 0, 2);
-  if (a !== 0x1f || b !== 0x8b) return bytes;
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-}
 
 class Page {
   constructor() {
@@ -117,7 +105,7 @@ class Page {
     this.behind = Math.min(this.behind + dt * this.speed, MOST_BEHIND_S);
     for (; this.behind >= simDt; this.behind -= simDt) {
       if (this.skill.done) return this.restart();
-      this.#pull();
+      this.hand.pull();
       this.skill.step();
     }
   }
@@ -130,11 +118,7 @@ class Page {
     this.ghost.group.position.copy(mode === "beside" ? this.beside : new Vector3());
     this.ghost.pose(controller.referencePose(clock), controller.skeleton);
     this.figure.group.updateMatrixWorld(true);
-    if (!this.grab) return;
-    const { body, local, goal } = this.grab;
-    this.handle.visible = this.string.visible = true;
-    this.handle.position.copy(goal);
-    this.string.geometry.setFromPoints([this.figure.bones[body].localToWorld(local.clone()), goal]);
+    this.hand.draw();
   }
 
   #tell() {
@@ -161,87 +145,9 @@ class Page {
       if (event.key === " ") this.playing = !this.playing;
       if (event.key === "r") this.restart();
     });
-    this.#wirePush();
-  }
-
-  /** Tap the character to push it, drag it to pull it; beside it the same gestures turn the camera. */
-  #wirePush() {
-    const canvas = $("view");
-    const ray = new Raycaster();
-    const bright = { color: 0xffb020, depthTest: false };
-    this.handle = new Mesh(new SphereGeometry(0.035, 16, 12), new MeshBasicMaterial(bright));
-    this.handle.visible = false;
-    this.handle.renderOrder = 9;
-    this.string = new Line(new BufferGeometry(), new LineBasicMaterial(bright));
-    Object.assign(this.string, { visible: false, frustumCulled: false, renderOrder: 8 });
-    this.stage.scene.add(this.handle, this.string);
-    const aim = (event) => {
-      const box = canvas.getBoundingClientRect();
-      const across = (event.clientX - box.left) / box.width;
-      const down = (event.clientY - box.top) / box.height;
-      ray.setFromCamera(new Vector2(2 * across - 1, 1 - 2 * down), this.stage.camera);
-    };
-    canvas.addEventListener("pointerdown", (event) => {
-      aim(event);
-      const hit = this.#hit(ray.ray);
-      if (!hit) return;
-      this.stage.controls.enabled = false;
-      canvas.setPointerCapture(event.pointerId);
-      const view = this.stage.camera.getWorldDirection(new Vector3());
-      const plane = new Plane().setFromNormalAndCoplanarPoint(view, hit.point);
-      this.grab = { ...hit, plane, goal: hit.point.clone(), since: performance.now() };
-    }, { capture: true });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!this.grab) return;
-      aim(event);
-      ray.ray.intersectPlane(this.grab.plane, this.grab.goal);
-    });
-    const release = () => {
-      if (!this.grab) return;
-      const { body, point, goal, since } = this.grab;
-      this.grab = null;
-      this.handle.visible = this.string.visible = false;
-      this.stage.controls.enabled = true;
-      this.skill.force = null;
-      if (performance.now() - since < 300 && goal.distanceTo(point) < 0.06) this.shove(body, point);
-    };
-    canvas.addEventListener("pointerup", release);
-    canvas.addEventListener("pointercancel", release);
-  }
-
-  /** A short push away from the viewer, level with the ground. */
-  shove(body, point, strength = PUSH) {
-    const way = this.stage.camera.getWorldDirection(new Vector3()).setY(0).setLength(strength * this.skill.mass);
-    this.skill.push(body, toPhysics(point), toPhysics(way), PUSH_S);
-    this.playing = true;
-  }
-
-  #pull() {
-    if (!this.grab) return;
-    const { body, local, goal } = this.grab;
-    const at = this.figure.bones[body].localToWorld(local.clone());
-    const force = goal.clone().sub(at).multiplyScalar(PULL * this.skill.mass).clampLength(0, 8 * this.skill.mass);
-    if (force.length() > 1) this.skill.push(body, toPhysics(at), toPhysics(force));
-  }
-
-  /** The body whose bone or flesh the ray passes first, within a hand's breadth. */
-  #hit(ray) {
-    let best = null;
-    const { bodies } = this.skill.controller.skeleton;
-    bodies.forEach(({ geom }, body) => {
-      const bone = this.figure.bones[body];
-      const centre = bone.localToWorld(new Vector3(geom.pos[1], geom.pos[2], geom.pos[0]));
-      const reach = Math.max(0.07, Math.max(...geom.size) * (geom.shape === "capsule" ? 0.95 : 1.1));
-      const point = ray.intersectSphere({ center: centre, radius: reach }, new Vector3());
-      if (!point) return;
-      const distance = point.distanceTo(ray.origin);
-      if (!best || distance < best.distance) best = { body, distance, point, local: bone.worldToLocal(point.clone()) };
-    });
-    return best;
+    this.hand = new Hand(this);
   }
 }
-
-const toPhysics = (v) => [v.z, v.x, v.y];
 
 /** For tests and the curious: the page, and what it does without pictures. */
 const page = new Page();

@@ -11,6 +11,14 @@ export const bytesOf = async (path) => {
   return answer.arrayBuffer();
 };
 
+/** The bytes of a .gz file, whether or not the server unpacked it on the way. */
+export async function unpacked(path) {
+  const bytes = await bytesOf(path);
+  const [a, b] = new Uint8Array(bytes, 0, 2);
+  if (a !== 0x1f || b !== 0x8b) return bytes;
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
 /** One skill: its controller, its physics, and where it is. */
 export class Skill {
   static async load(mujoco, entry) {
@@ -47,8 +55,13 @@ export class Skill {
     this.substep = (this.substep + 1) % controller.substeps;
     if (this.substep) return;
     if (controller.advance(this.clock, data.qpos) && !this.over) [this.over, this.overAt] = [true, this.time];
-    const body = this.fallen ? null : controller.fallen(data.qpos);
+    const body = this.fallen ? null : this.touching();
     if (body) [this.fallen, this.fallenAt] = [body, this.time];
+  }
+
+  /** A body that touches the ground and must not, or null. */
+  touching() {
+    return this.controller.fallen(this.data.qpos);
   }
 
   get done() {
@@ -64,12 +77,16 @@ export class Skill {
   #applyForce() {
     const { data, force } = this;
     data.xfrc_applied.fill(0);
+    this.support();
     if (!force) return;
     if (this.time >= force.until) return void (this.force = null);
     const id = force.body + 1; // MuJoCo's first body is the world
     const arm = force.at.map((x, k) => x - data.xipos[3 * id + k]);
     const [fx, fy, fz] = force.force;
     const torque = [arm[1] * fz - arm[2] * fy, arm[2] * fx - arm[0] * fz, arm[0] * fy - arm[1] * fx];
-    data.xfrc_applied.set([fx, fy, fz, ...torque], 6 * id);
+    [fx, fy, fz, ...torque].forEach((x, k) => (data.xfrc_applied[6 * id + k] += x));
   }
+
+  /** Forces beside those of the visitor: none. */
+  support() {}
 }
