@@ -1,17 +1,23 @@
-"""Prints the tables of docs/retargeting.md: ``python -m bench.retarget_table CHARACTER FILE...``, or ``named``."""
+"""Prints the tables of docs/retargeting.md: ``python -m bench.retarget_table CHARACTER FILE...``.
+
+``named`` instead prints the named clips, ``takes CHARACTER FILE...`` every take of files with several.
+"""
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
 from characters.character import load_character
 from mimic.core.errors import InputError
 from mocap.catalogue import clip_names, load_clip
-from mocap.formats import read_clip
-from retarget.pipeline import own_keypoints, retarget
+from mocap.conventions import ReadOptions
+from mocap.formats import read_clip, take_names
+from retarget.pipeline import Options, own_keypoints, retarget
 from retarget.quality_report import QualityReport, make_quality_report
 from retarget.repair import repair
+from retarget.retarget_file import retarget_file
 from retarget.retarget_rig import RetargetRig
 
 _HEADER = (
@@ -44,11 +50,34 @@ def _head(columns: str) -> None:
     print("|--" * (columns.count("|") - 1) + "|")
 
 
+def takes(character: str, files: Sequence[str]) -> int:
+    """Print one row per take of the files: report, travel, speed and error; or the reason why it is refused."""
+    _head("| file | take | card | travel [m] | error mean [cm] | doubts, notes |")
+    for file in map(Path, files):
+        for name in take_names(file):
+            reading = ReadOptions(take=name)
+            try:
+                result = retarget_file(file, character, Path("unused.npz"), Options(), reading, name=name)
+            except InputError as error:
+                print(f"| {file.stem} | {name} | refused | | | {str(error).splitlines()[0]} |", flush=True)
+                continue
+            card = result.report
+            error_cm = card.to_json()["keypoint_error_cm"]["mean"]
+            words = "; ".join((_doubts(card), *(note for note in card.notes if note.startswith("played"))))
+            print(
+                f"| {file.stem} | {name} | {card.verdict} | {card.travel_m:.2f} | {error_cm:.1f} | {words} |",
+                flush=True,
+            )
+    return 0
+
+
 def main(argv: Sequence[str]) -> int:
     """Print one row per file; for a file that cannot be used, the reason."""
     torch.set_num_threads(1)
     if list(argv) == ["named"]:
         return named()
+    if argv[0] == "takes":
+        return takes(argv[1], argv[2:])
     character = load_character(argv[0])
     _head(_HEADER)
     for file in argv[1:]:

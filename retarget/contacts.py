@@ -16,6 +16,8 @@ _ROLL = 0.12  # of the body's speed
 # in published clips of a dog paws jitter, drift and rise by centimetres while they stand: their speed is taken over a
 # thirtieth of a second, and they may roll faster and wander further
 _DRIFT_ROLL, _DRIFT_LEASH, _DRIFT_S = 0.25, 0.07, 1 / 30
+# an animator's standing feet slide: they are held all the same
+_SLIDING_ROLL, _SLIDING_LEASH = 0.35, 0.12
 _GAP_S = 0.05  # shorter interruptions are none
 _SHORTEST_S = 0.09  # shorter contacts are none
 _LEASH = 0.03  # [m] a foot may wander about the place where it stands
@@ -66,7 +68,13 @@ def tilted_floor(feet: Sequence[Tensor], times: Tensor, points: Tensor) -> Tenso
 
 
 def find_contact(
-    pos: Tensor, times: Tensor, level: float, rise: float, pace: Tensor, noisy_contacts: bool = False
+    pos: Tensor,
+    times: Tensor,
+    level: float,
+    rise: float,
+    pace: Tensor,
+    noisy_contacts: bool = False,
+    hand_keyed: bool = False,
 ) -> Tensor:
     """Return (T,) bool: whether a point stands, that is, is low and slow; short gaps are filled, short contacts removed.
 
@@ -77,10 +85,12 @@ def find_contact(
         rise: greatest height above the level at which it stands [m].
         pace: (T,) speed of the body [m/s]; the standing foot of a fast body may move faster.
         noisy_contacts: whether standing feet jitter and drift; higher speeds are then allowed.
+        hand_keyed: whether standing feet slide, as an animator's do; still higher speeds are allowed.
     """
     dt = float(times.diff().median())
     over = max(1, min(round(_DRIFT_S / dt), len(pos) - 1)) if noisy_contacts else 1
-    rule = ContactRule(low=level + rise, slow=MAX_SPEED + (_DRIFT_ROLL if noisy_contacts else _ROLL) * pace)
+    roll = _SLIDING_ROLL if hand_keyed else _DRIFT_ROLL if noisy_contacts else _ROLL
+    rule = ContactRule(low=level + rise, slow=MAX_SPEED + roll * pace)
     return without_short(rule.stands(pos[:, 2], speed(pos, times, over)), times)
 
 
@@ -109,13 +119,13 @@ def intervals(flags: Tensor) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def anchors(flags: Tensor, pos: Tensor, noisy_contacts: bool = False) -> Tensor:
+def anchors(flags: Tensor, pos: Tensor, noisy_contacts: bool = False, hand_keyed: bool = False) -> Tensor:
     """Return (T, 3) [m]: the point's mean position during each contact, and its own position in other frames.
 
-    If a point moves farther than 3 cm from that mean (7 cm for ``noisy_contacts``), the position follows it at that
+    If a point moves farther than 3 cm from that mean (7 cm for ``noisy_contacts``, 12 cm if ``hand_keyed``), the position follows it at that
     distance. ``flags`` (T,) bool tells when the point stands; ``pos`` (T, 3) [m] is its position.
     """
-    fixed, leash = pos.clone(), _DRIFT_LEASH if noisy_contacts else _LEASH
+    fixed, leash = pos.clone(), _SLIDING_LEASH if hand_keyed else _DRIFT_LEASH if noisy_contacts else _LEASH
     for first, last in intervals(flags):
         span = pos[first:last]
         mean = span.mean(0)

@@ -26,6 +26,7 @@ _FRICTION = 0.81
 _WINDOW_S = 0.1
 _TOUCHING = ContactRule(touch=0.02)  # of a point of the surface [m]
 _RATE_HZ = 30.0
+_FEWEST = 5  # frames
 _JOINTS_SHARE = 0.1  # of a joint at its limit against the root carrying the whole weight
 
 
@@ -53,7 +54,12 @@ def effort(motion: Motion, character: Character, span: slice = slice(None)) -> E
     bodies = tree.forward(Configuration.of(motion))
     needed = _generalised_forces(tree, bodies, motion)
     first, last, _ = span.indices(motion.num_frames)
-    frames = torch.arange(first, last, max(1, round(motion.fps / _RATE_HZ)))
+    # at the motion's ends accelerations are not known
+    edge = round(_WINDOW_S / 2 * motion.fps)
+    first_known, last_known = max(first, edge), min(last, motion.num_frames - edge)
+    if last_known - first_known < _FEWEST:
+        first_known, last_known = first, last
+    frames = torch.arange(first_known, last_known, max(1, round(motion.fps / _RATE_HZ)))
     surface = rig.surface
     points = tree.points(bodies, surface.body, surface.at)[frames]
     points[..., 2] -= surface.radius

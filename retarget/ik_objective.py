@@ -109,7 +109,8 @@ def make_ik_objective(rig: RetargetRig, tree: KinematicTree, targets: Targets) -
         points = origin[:, None] + quat_rotate(quat[:, None], sole.surface.at.expand(len(origin), -1, -1))
         far = _FAR + (targets.longer_foot if part_of(sole.role) in ("ankle", "toe") else 0.0)
         flags = sole.flags & (points[..., 2].mean(1) < sole.surface.radius.mean() + far)
-        fixed = torch.stack([anchors(flags, points[:, p], targets.noisy_contacts) for p in range(points.shape[1])], 1)
+        held = [anchors(flags, at, targets.noisy_contacts, targets.hand_keyed) for at in points.unbind(1)]
+        fixed = torch.stack(held, 1)
         fixed[..., 2] = torch.where(flags[:, None], sole.surface.radius.expand(len(fixed), -1), fixed[..., 2])
         locks.append((sole.surface, fixed, flags))
         offsets.setdefault(body_role, []).append(((fixed - points).mean(1), flags))

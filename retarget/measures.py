@@ -25,6 +25,7 @@ _JUMP_S = 1 / 30
 _STEP_S = 1 / 60
 _CHECK_HZ = 30.0
 _STAND = 0.03  # [m] above ground
+_CLOSED_RAD_S, _CLOSED_MM = 1.0, 10.0
 _CLOSED_DEG = 5.0  # a loop that comes back so near is measured as the endless motion that it is
 
 
@@ -90,7 +91,7 @@ def measure(motion: Motion, character: Character, targets: Targets | None = None
     some = torch.arange(0, motion.num_frames, max(1, round(motion.fps / _CHECK_HZ)))
     seam = seam_of(motion) if motion.loop else None
     # what depends on the frames around: of a loop, on those of the cycles before and after
-    endless = seam is not None and seam.to_json()["pose_deg"] <= _CLOSED_DEG
+    endless = ends_meet(motion) if seam is None else seam.to_json()["pose_deg"] <= _CLOSED_DEG
     whole = repeat_cycles(motion, 3) if endless else motion
     span = slice(motion.num_frames - 1, 2 * motion.num_frames - 1) if endless else slice(0, motion.num_frames)
     around = tree.forward(Configuration.of(whole)) if endless else bodies
@@ -109,6 +110,16 @@ def measure(motion: Motion, character: Character, targets: Targets | None = None
         jumps=_jumps(tree, configuration, motion.times, targets),
         seam=seam,
         effort=effort(whole, character, span),
+    )
+
+
+def ends_meet(motion: Motion) -> bool:
+    """Whether the last frame has the pose, height and velocity of the first, so that what precedes and follows is known."""
+    seam = seam_of(motion).to_json()
+    return (
+        seam["pose_deg"] <= _CLOSED_DEG
+        and seam["velocity_rad_s"] <= _CLOSED_RAD_S
+        and abs(seam["height_mm"]) <= _CLOSED_MM
     )
 
 
@@ -161,6 +172,11 @@ def _limit_hits(tree: KinematicTree, configuration: Configuration) -> Tensor:
             near = torch.remainder(angle - middle + torch.pi, 2 * torch.pi) - torch.pi + middle
             hits |= (near < low - _LIMIT_RAD) | (near > high + _LIMIT_RAD)
     return hits
+
+
+def worst_acceleration(motion: Motion, character: Character) -> Tensor:
+    """Return the greatest acceleration (T,) [m/s²] of any body in each frame."""
+    return _acceleration(KinematicTree(character).forward(Configuration.of(motion)).pos, motion.times)
 
 
 def _acceleration(pos: Tensor, times: Tensor) -> Tensor:

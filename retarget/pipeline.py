@@ -32,7 +32,7 @@ from mocap.motion import MAX_FRAMES, Motion, check_length
 from mocap.skeleton import KeypointMotion, SkeletonMotion, character_motion_as_skeleton, character_skeleton
 from retarget.configuration import Configuration, KinematicTree
 from retarget.ground import lift_penetration
-from retarget.grounding import grounded_targets
+from retarget.grounding import grounded_targets, resettled
 from retarget.ik_objective import first_configuration, make_ik_objective
 from retarget.mapping import Mapping, map_skeleton
 from retarget.reattach import one_tree
@@ -41,9 +41,12 @@ from retarget.root_motion import RootMotion, with_root_motion
 from retarget.solver import Solver, SolverConfig
 from retarget.source import Source
 from retarget.targets import Targets, make_targets
+from retarget.tempo import SLOWER, is_feasible
 
 _MARGIN = 20  # frames solved beyond each end of what is wanted: more than the solver's iterations reach
 _FEW_FRAMES = 5
+_DENSE_FPS = 60.0
+_LONGEST_TAKE = 2000  # frames: longer motions are recordings, which have their own speed
 _SAME_M = 1e-4  # bones this alike are the same bone
 _SAME_RAD = 1e-3  # a hinge that turns about nothing else
 
@@ -56,7 +59,7 @@ class Options:
         start, end: times of the wanted part [s]; by default the whole recording.
         loop: whether to close the part into a cycle; without ``start`` and ``end`` the best cycle is searched for.
         mirror: whether to swap left and right.
-        speed: factor of the playing speed.
+        speed: factor of the playing speed; None plays a hand-keyed motion as fast as the body can, and others as they are.
         repair: whether to solve a clip of the character's own skeleton too, which otherwise keeps its joint rotations.
         fps: frame rate of the result [1/s]; the recording's by default.
         root_motion: the travel of the result: "auto" recovers it from the feet if the motion was made in place, "keep"
@@ -67,7 +70,7 @@ class Options:
     end: float | None = None
     loop: bool = False
     mirror: bool = False
-    speed: float = 1.0
+    speed: float | None = None
     repair: bool = False
     fps: float | None = None
     root_motion: RootMotion = "auto"
@@ -116,22 +119,32 @@ def retarget(
     )
     _check_moves(source)
     if options.fps is not None:
-        source = source.resampled(options.fps / options.speed)
+        source = source.resampled(options.fps / (options.speed or 1.0))
     first, last = _span(source.times, options, source.name)
+    whole = (first, last) == (0, len(source) - 1)
     mapping = _own_mapping(rig) if own else _mapping(source, names)
+    cycle = not own and source.is_cycle
+    if cycle:  # what precedes its first frame and follows its last is known
+        first, last = first + len(source) - 1, last + len(source) - 1
+        source = source.repeated(3)
     travel = with_root_motion(rig, source, mapping, "keep" if own else options.root_motion)
     source = travel.source
-    targets = grounded_targets(rig, source, mapping, already_retargeted=own is not None)
-    configuration = solve(rig, targets, settings, slice(first, last + 1))
-    motion = _as_motion(source, character, configuration, targets.times[first : last + 1])
-    result = Retargeted(motion, targets.cut(first, last), (*mapping.notes, *travel.notes))
+    if (
+        cycle and source.hand_keyed and options.fps is None
+    ):  # between sparse frames a fast leg would sink into the ground
+        parts = max(1, round(_DENSE_FPS / source.fps))
+        source, first, last = source.denser(parts), first * parts, last * parts
+    motion, targets = _solved(rig, source, mapping, own is not None, settings, (first, last))
+    result = Retargeted(motion, targets, (*mapping.notes, *travel.notes))
+    if options.speed is None and targets.hand_keyed and len(motion.times) <= _LONGEST_TAKE:
+        result = _at_feasible_speed(result, rig, source, mapping, settings, (first, last))
     if options.loop:
-        result = _looped(result, rig, options, settings, own is not None)
+        result = _looped(result, rig, options, settings, own is not None, cycle and whole)
     finished = _finished(result.motion, character, options, lift=True)
     if options.mirror or result.targets is None:
         targets_left = None  # they are of the other side
     else:
-        targets_left = replace(result.targets, times=result.targets.times / options.speed)
+        targets_left = replace(result.targets, times=result.targets.times / (options.speed or 1.0))
     notes = _turn_note(finished) if options.loop else ()
     joints = {} if own else {role: source.names[j] for role, j in mapping.joints.items()}
     return Retargeted(finished, targets_left, (*result.notes, *notes), joints, travel.root_motion)
@@ -167,7 +180,7 @@ def _check_moves(source: Source) -> None:
 def _edited(motion: Motion, character: Character, options: Options) -> Retargeted:
     """Apply the options to a motion of the character's own skeleton, which keeps its joint rotations."""
     if options.fps is not None:
-        motion = _at_rate(motion, options.fps / options.speed)
+        motion = _at_rate(motion, options.fps / (options.speed or 1.0))
     first, last = _span(motion.times, options, motion.name)
     if (first, last) != (0, motion.num_frames - 1):
         motion = cut(motion, first, last)
@@ -178,17 +191,69 @@ def _edited(motion: Motion, character: Character, options: Options) -> Retargete
 
 
 def _looped(
-    result: Retargeted, rig: RetargetRig, options: Options, settings: SolverConfig | None, already_retargeted: bool
+    result: Retargeted,
+    rig: RetargetRig,
+    options: Options,
+    settings: SolverConfig | None,
+    already_retargeted: bool,
+    is_cycle: bool,
 ) -> Retargeted:
     """Make a cycle of a solved motion: find one if no part was asked for, close it, and solve it again."""
     motion, targets, notes = result.motion, result.targets, result.notes
-    if options.start is None and options.end is None:
+    if options.start is None and options.end is None and not is_cycle:
         first, last = find_cycle(motion, rig.character)
         found = f"cycle found from {float(motion.times[first]):.2f} s to {float(motion.times[last]):.2f} s"
         motion, notes = cut(motion, first, last), (*notes, found)
         targets = None if targets is None else targets.cut(first, last)
     motion, contact = _resolved(close_loop(motion), rig, settings, already_retargeted)
     return Retargeted(motion, None if targets is None else replace(targets, contact=contact), notes)
+
+
+def _solved(
+    rig: RetargetRig,
+    source: Source,
+    mapping: Mapping,
+    already_retargeted: bool,
+    settings: SolverConfig | None,
+    span: tuple[int, int],
+) -> tuple[Motion, Targets]:
+    """Return the frames ``span``, both included, of a recording on the character, and their targets."""
+    first, last = span
+    targets = grounded_targets(rig, source, mapping, already_retargeted)
+    if targets.flight is not None:
+        targets = resettled(rig, targets, targets.flight, solve(rig, targets, settings))
+    configuration = solve(rig, targets, settings, slice(first, last + 1))
+    times = targets.times[first : last + 1]
+    return _as_motion(source, rig.character, configuration, times), targets.cut(first, last)
+
+
+def _at_feasible_speed(
+    result: Retargeted,
+    rig: RetargetRig,
+    source: Source,
+    mapping: Mapping,
+    settings: SolverConfig | None,
+    span: tuple[int, int],
+) -> Retargeted:
+    """Return a hand-keyed motion at the greatest speed that the body has the force for, solved at that speed.
+
+    If there is none, the motion stays as it is.
+    """
+    if is_feasible(result.motion, rig.character):
+        return result
+    for speed in SLOWER:
+        motion, targets = _solved(
+            rig, replace(source, times=source.times / speed), mapping, False, settings, span
+        )  # flights last longer, so the jumps differ
+        if is_feasible(motion, rig.character):
+            why = "at the file's it needs more force than muscles and friction give (--speed 1 keeps it)"
+            return replace(
+                result,
+                motion=motion,
+                targets=targets,
+                notes=(*result.notes, f"played at {speed:g} of the file's speed: {why}"),
+            )
+    return result
 
 
 def _turn_note(cycle: Motion) -> tuple[str, ...]:
@@ -295,7 +360,7 @@ def _finished(motion: Motion, character: Character, options: Options, lift: bool
     """
     if options.mirror:
         motion = mirror(motion, character)
-    if options.speed != 1.0:
+    if options.speed is not None and options.speed != 1.0:
         motion = replace(motion, times=motion.times / options.speed)
     if lift:
         motion = lift_penetration(motion, character)

@@ -16,10 +16,10 @@ from retarget.targets import Targets
 
 Verdict = Literal["pass", "warn", "fail"]
 
-_SPIKE = 250.0  # [m/s²] beyond which a recording of a body is broken: a hard landing has half of it
+SPIKE = 250.0  # [m/s²] beyond which a recording of a body is broken: a hard landing has half of it
 _JUMP_DEG = 30.0
-_OVERLOAD = 1.0
-_UNSUPPORTED = 0.5  # body weights
+OVERLOAD = 1.0
+UNSUPPORTED = 0.5  # body weights
 
 
 @dataclass(frozen=True)
@@ -219,13 +219,13 @@ def _values(m: Measures) -> dict[str, float]:
     values["float"] = 1000 * _mean(heights.clamp_min(0.0))
     values["limits"] = _percent(m.limit_hits)
     values["self_collision"] = _percent(m.collisions)
-    values["spikes"] = _percent(m.acceleration > _SPIKE)
+    values["spikes"] = _percent(m.acceleration > SPIKE)
     values["jumps"] = float((m.jumps > _JUMP_DEG).sum())
     if m.seam is not None:
         seam = m.seam.to_json()
         values["seam_pose"], values["seam_velocity"] = seam["pose_deg"], seam["velocity_rad_s"]
-    values["torque"] = _percent(m.effort.load.amax(1) > _OVERLOAD)
-    values["unsupported"] = _percent(m.effort.unsupported > _UNSUPPORTED)
+    values["torque"] = _percent(m.effort.load.amax(1) > OVERLOAD)
+    values["unsupported"] = _percent(m.effort.unsupported > UNSUPPORTED)
     return values
 
 

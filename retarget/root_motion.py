@@ -29,10 +29,12 @@ ROOT_MOTIONS: tuple[str, ...] = get_args(RootMotion)
 _LEG = 0.8  # [m] to which the figure's legs are scaled for the limits below
 _RISE = 0.05  # [m] a point of a standing foot may be above its lowest height
 _SLOW, _STEADY = 0.3, 0.6  # [m/s] of travel, and the share of steady frames, from which a motion counts as in place
+_ONWARD = 0.9  # of the mean speed: a body that never turns back
 _STAYS = 0.25  # of the recovered speed: a body that moves more travels by itself
 _CLOSED = 0.1  # [m] median distance of the joints at the end of a cycle from its start
 _TURNS = math.radians(45)
-_SMOOTHING_S = 0.06
+_SMOOTHING_S, _TRAVEL_SMOOTHING_S = 0.06, 0.12  # a body that travels keeps its speed longer
+_FIXED = 0.005  # [m]: a pelvis without keys of its own moves less
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,14 @@ def with_root_motion(rig: RetargetRig, source: Source, mapping: Mapping, wanted:
         return Travel(source, "keep")
     dt = source.times.diff()
     velocity, turn = _travel(feet, weights, dt)
-    if wanted == "auto" and not _in_place(source, mapping, scale, velocity, turn, dt):
+    pelvis = source.pos_w[:, mapping.joints["pelvis"], :2] * scale
+    fixed = float((pelvis - pelvis[:1]).norm(dim=-1).max()) < _FIXED and not rig.digitigrade
+    travels = _in_place(source, mapping, scale, velocity, turn, dt)
+    if wanted == "auto" and not fixed and not travels:
         return Travel(source, "keep")
     targets = grounded_targets(rig, source, mapping)
     own = _own_feet(rig, targets, roles)
-    velocity, turn = _travel(own[..., :2], weights, dt)
+    velocity, turn = _travel(own[..., :2], weights, dt, _TRAVEL_SMOOTHING_S if travels else _SMOOTHING_S)
     moved = _moved(source, velocity / targets.scale, turn, dt)
     note = "root motion: the file is in place; its travel is recovered from the feet (--root-motion keep undoes it)"
     return Travel(moved, "from-feet", (note,))
@@ -113,7 +118,7 @@ def _own_feet(rig: RetargetRig, targets: Targets, roles: list[str]) -> Tensor:
     return torch.stack(points, 1)
 
 
-def _travel(feet: Tensor, weights: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+def _travel(feet: Tensor, weights: Tensor, dt: Tensor, smoothing: float = _SMOOTHING_S) -> tuple[Tensor, Tensor]:
     """Return velocity (T - 1, 2) [m/s] and turn (T - 1,) [rad/s] of the body that keep the feet's low points still.
 
     The velocity is in the axes of the body, which turns. The turn is 0 unless all turns add up to at least 45 degrees.
@@ -131,7 +136,7 @@ def _travel(feet: Tensor, weights: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
     if abs(float((turn * dt)[known].sum())) < _TURNS or turn.mean().abs() < _STEADY * turn.abs().mean():
         velocity, turn = -_mean(seen, robust), torch.zeros_like(turn)
     rows = torch.cat((velocity, turn[:, None]), 1)
-    return _filled(rows, known, float(dt.median()))
+    return _filled(rows, known, float(dt.median()), smoothing)
 
 
 def _rigid(seen: Tensor, at: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +160,7 @@ def _across(v: Tensor) -> Tensor:
     return torch.stack((-v[..., 1], v[..., 0]), -1)
 
 
-def _filled(rows: Tensor, known: Tensor, dt: float) -> tuple[Tensor, Tensor]:
+def _filled(rows: Tensor, known: Tensor, dt: float, smoothing: float) -> tuple[Tensor, Tensor]:
     """Interpolate ``rows`` (T, 3) where ``known`` (T,) is False, smooth them, and return velocity (T, 2) and turn (T,)."""
     frames = known.nonzero()[:, 0].double()
     at = torch.arange(len(rows), dtype=torch.float64)
@@ -165,7 +170,7 @@ def _filled(rows: Tensor, known: Tensor, dt: float) -> tuple[Tensor, Tensor]:
     share = ((at - frames[before]) / span).clamp(0.0, 1.0)[:, None]
     values = rows[known]
     rows = torch.lerp(values[before], values[after], share)
-    smooth = smoothed(rows, torch.arange(len(rows), dtype=torch.float64) * dt, _SMOOTHING_S)
+    smooth = smoothed(rows, torch.arange(len(rows), dtype=torch.float64) * dt, smoothing)
     return smooth[:, :2], smooth[:, 2]
 
 
@@ -176,7 +181,10 @@ def _in_place(source: Source, mapping: Mapping, scale: float, velocity: Tensor, 
     mean = velocity.mean(0)
     own = float((middle[-1] - middle[0]).norm() / dt.sum())
     steady = ((velocity - mean).norm(dim=-1) < 0.5 * mean.norm()).double().mean() > _STEADY
-    travels = bool(steady) and float(mean.norm()) > max(_SLOW, _STEADY * float(velocity.norm(dim=-1).mean()))
+    onward = float(mean.norm()) > _ONWARD * float(velocity.norm(dim=-1).mean())
+    travels = (bool(steady) or onward) and float(mean.norm()) > max(
+        _SLOW, _STEADY * float(velocity.norm(dim=-1).mean())
+    )
     across = (hips[:, 0] - hips[:, 1])[:, :2]
     heading = torch.atan2(across[:, 1], across[:, 0])
     turned = abs(float(torch.remainder(heading[-1] - heading[0] + math.pi, 2 * math.pi) - math.pi))
@@ -199,7 +207,7 @@ def _moved(source: Source, velocity: Tensor, turn: Tensor, dt: Tensor) -> Source
     pos = quat_rotate(quat[:, None].expand(-1, len(source.names), 4), source.pos_w)
     pos = pos + torch.cat((way, torch.zeros(len(way), 1, dtype=torch.float64)), 1)[:, None]
     turned = None if source.quat_w is None else quat_mul(quat[:, None].expand_as(source.quat_w), source.quat_w)
-    return replace(source, pos_w=pos, quat_w=turned)
+    return replace(source, pos_w=pos, quat_w=turned, hand_keyed=True)
 
 
 def _without_travel(source: Source, mapping: Mapping) -> Source:

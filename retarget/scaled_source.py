@@ -125,7 +125,9 @@ class ScaledSource:
         """Return (T,) bool: whether the joint is slow and less than ``rise`` [m] above ``level`` [m]."""
         pelvis = self.middle("hip") * torch.tensor([1.0, 1.0, 0.0])
         times = self._source.times
-        return find_contact(self.pos(role), times, level, rise, speed(pelvis, times), self.noisy_contacts)
+        return find_contact(
+            self.pos(role), times, level, rise, speed(pelvis, times), self.noisy_contacts, self._source.hand_keyed
+        )
 
     def turned(self) -> dict[int, Tensor]:
         """Return for each body, by index, (T,) [rad]: the angle by which its recorded bone turned since the previous frame.

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from mimic.core.errors import ClipError
-from mimic.core.rotations import quat_rotate
+from mimic.core.rotations import quat_hemisphere, quat_normalize, quat_rotate
 from mocap.editing import Interpolation
 from mocap.skeleton import KeypointMotion, SkeletonMotion
+
+_SHORTEST_CYCLE, _LONGEST_CYCLE = 8, 1000  # frames
+_APART = 0.01  # of the figure's size: between the ends of a cycle
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +33,7 @@ class Source:
         license: the licence text of the clip.
         rest_w: (J, 3) [m] positions at the file's rest pose; None if the file has none.
         rest_quat_w: (J, 4) wxyz at the rest pose, or None.
+        hand_keyed: whether its travel was recovered from its feet, which may slide although they stand.
     """
 
     name: str
@@ -40,6 +46,7 @@ class Source:
     license: str = ""
     rest_w: Tensor | None = None
     rest_quat_w: Tensor | None = None
+    hand_keyed: bool = False
 
     @staticmethod
     def of(clip: SkeletonMotion | KeypointMotion) -> Source:
@@ -95,6 +102,41 @@ class Source:
         span = slice(first, last + 1)
         quat = None if self.quat_w is None else self.quat_w[span]
         return replace(self, times=self.times[span] - self.times[first], pos_w=self.pos_w[span], quat_w=quat)
+
+    @property
+    def is_cycle(self) -> bool:
+        """Whether the last frame has the pose of the first, somewhere else on the ground perhaps, and its velocity."""
+        if not _SHORTEST_CYCLE <= len(self) <= _LONGEST_CYCLE:
+            return False
+        size = float((self.pos_w.amax(1) - self.pos_w.amin(1)).norm(dim=-1).median())
+        shape = self.pos_w - self._cycle_step() * (self.times / self.times[-1])[:, None, None]
+        steps = (shape[1:] - shape[:-1]).norm(dim=-1)
+        jump = ((shape[1] - shape[0]) - (shape[-1] - shape[-2])).norm(dim=-1)
+        apart = (shape[-1] - shape[0]).norm(dim=-1)
+        return bool(apart.max() < _APART * size) and bool(jump.max() < _APART * size + 0.5 * steps.amax())
+
+    def repeated(self, cycles: int) -> Source:
+        """Return so many copies of a cycle, each where the one before ended."""
+        last = len(self) - 1
+        rows = torch.arange(cycles * last + 1)
+        cycle, frame = (rows // last).double(), rows % last
+        pos = self.pos_w[frame] + cycle[:, None, None] * self._cycle_step()
+        quat = None if self.quat_w is None else self.quat_w[frame]
+        return replace(self, times=self.times[frame] + cycle * self.times[-1], pos_w=pos, quat_w=quat)
+
+    def _cycle_step(self) -> Tensor:
+        """Return the displacement (3,) [m] over the ground of the joints' middle, from the first frame to the last."""
+        return (self.pos_w[-1] - self.pos_w[0]).mean(0) * torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+
+    def denser(self, parts: int) -> Source:
+        """Return the recording with each frame divided into ``parts`` by cubic splines, which keep it smooth."""
+        at = torch.linspace(0, len(self) - 1, (len(self) - 1) * parts + 1, dtype=torch.float64)
+
+        def spline(rows: Tensor) -> Tensor:
+            return torch.from_numpy(CubicSpline(np.arange(len(rows)), rows.numpy())(at.numpy()))
+
+        quat = None if self.quat_w is None else quat_normalize(spline(quat_hemisphere(self.quat_w)))
+        return replace(self, times=spline(self.times), pos_w=spline(self.pos_w), quat_w=quat)
 
     def resampled(self, fps: float) -> Source:
         """Resample at ``fps`` [1/s], positions by lerp and rotations by slerp. The end may be up to a frame shorter."""

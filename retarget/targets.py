@@ -35,6 +35,8 @@ class Targets:
         scale: length of the character's legs divided by that of the recording's.
         longer_foot: length [m] by which the recording's feet, at that scale, are longer than the character's; at least 0.
         noisy_contacts: whether standing paws jitter and drift, as in clips that were retargeted before.
+        flight: (T,) bool of a recording whose height was found anew: whether it is in the air; None of others.
+        hand_keyed: whether an animator made the motion, so that feet may slide although they stand.
     """
 
     times: Tensor
@@ -45,6 +47,8 @@ class Targets:
     scale: float
     noisy_contacts: bool = False
     longer_foot: float = 0.0
+    flight: Tensor | None = None
+    hand_keyed: bool = False
 
     def __len__(self) -> int:
         return len(self.times)
@@ -59,6 +63,7 @@ class Targets:
             quat={body: values[span] for body, values in self.quat.items()},
             contact={role: values[span] for role, values in self.contact.items()},
             turned={body: values[span] for body, values in self.turned.items()},
+            flight=None if self.flight is None else self.flight[span],
         )
 
 
@@ -83,4 +88,5 @@ def make_targets(rig: RetargetRig, source: Source, mapping: Mapping, already_ret
         scale=scaled.scale,
         noisy_contacts=scaled.noisy_contacts,
         longer_foot=0.0 if rig.digitigrade else scaled.longer_foot(),
+        hand_keyed=source.hand_keyed,
     )

@@ -73,7 +73,11 @@ def _add_retarget(commands: Commands) -> None:
     )
     fit.add_argument("--mirror", action="store_true", help="swap left and right")
     fit.add_argument("--repair", action="store_true", help="repair a clip that is already on this character's skeleton")
-    fit.add_argument("--speed", type=positive, default=1.0, help="play it this many times as fast (default 1)")
+    fit.add_argument(
+        "--speed",
+        type=positive,
+        help="play it this many times as fast (default: 1; a hand-keyed motion as fast as the body has the force for)",
+    )
     fit.add_argument("--fps", type=positive, help="frame rate of the result (default: the file's)")
     fit.add_argument(
         "--licence", help="licence of the recording, as in CC0; controllers trained on it carry it into exports"

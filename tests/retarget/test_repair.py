@@ -93,7 +93,7 @@ def test_a_named_clip_fails_nothing_that_it_passed(name):
 
 def test_a_loop_is_measured_as_the_endless_motion_that_it_is(walk):
     begin, end = slice(0, 1), slice(-1, None)
-    endless, once = measure(walk, DOG), measure(replace(walk, loop=False), DOG)
+    endless, once = measure(walk, DOG), measure(cut(replace(walk, loop=False), 0, walk.num_frames - 6), DOG)
     assert endless.acceleration[begin] == pytest.approx(endless.acceleration[end], rel=1e-6)
     assert once.acceleration[begin] != pytest.approx(once.acceleration[end], rel=1e-2)
     for stance in endless.stances:
