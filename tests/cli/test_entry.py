@@ -102,4 +102,4 @@ def test_while_an_exception_would_be_lost_the_process_ends_at_once(tmp_path, whe
         atexit.register(os.kill, os.getpid(), 15)
         """
     ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (143, "run_mimic.py: stopped\n")
+    assert (ended.returncode, ended.stderr) == (143, "mimic: stopped\n")
