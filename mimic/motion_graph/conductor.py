@@ -1,24 +1,30 @@
 """The motion graph at work, for N characters: requests and steering become a continuous reference.
 
-A request waits for a good moment to leave the clip (at most ``LONGEST_WAIT_S``), and enters the other clip at the nearest
-pose. Until then the coming switch is part of what lies ahead. The reference follows the simulated root slowly, so that
-drift does not grow.
+A request is answered by the cheapest way through the graph (`entries`): wait for a good moment, enter the next clip at
+the nearest pose, and go on from there until the wanted clip is reached. A coming jump is part of what lies ahead. The
+reference follows the simulated root slowly, so that drift does not grow.
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 
+from mimic.core.rotations import quat_conj, quat_mul
 from mimic.motion_graph.entries import STEP_S, Entries
-from mimic.motion_graph.library import MotionLibrary
-from mimic.motion_graph.segment import Pose, Segment, advance, evaluate, join, switch_times
+from mimic.motion_graph.library import STAND, MotionLibrary
+from mimic.motion_graph.segment import Pose, Segment, advance, evaluate, join, period, switch_times
 
 FOLLOW_S = 1.0  # time constant with which the reference follows the simulated root
 ACCELERATION = 1.5  # [m/s^2] of the steered speed
 TURNING = 4.0  # [rad/s^2] of the steered yaw rate
 FASTEST = 1.15  # of the fastest gait's own rate
-STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
+_STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
+_LEAVE_S = 0.4  # before the end of a clip that plays once, the way to what follows is looked up
+_SETTLE_STEPS = 12  # control steps in a clip on the way before the next jump
+_PURE = 0.02  # share of the other gait, below which a blend is the clip itself
 _NEVER = 1 << 20
 
 
@@ -27,6 +33,9 @@ class Conductor:
 
     Attributes:
         now, next: the segment that runs, and the one that follows after ``wait`` (N,) control steps.
+        target: (N,) int64, the clip that is wanted; where it runs already, nothing else is planned.
+        once: (N,) bool, whether the wanted clip is left after one cycle.
+        rest: the clip that follows one that plays once.
         steering: (N,) bool, whether the reference (or the one that comes next) is steered.
         speed, yaw_rate: (N,) speed [m/s] and yaw rate [rad/s] of the steered reference.
     """
@@ -38,25 +47,40 @@ class Conductor:
         self.now = Segment.at(zeros, torch.zeros(num), self._actuated)
         self.next = Segment.at(zeros, torch.zeros(num), self._actuated)
         self.wait = torch.full((num,), _NEVER)
+        self.target = torch.zeros(num, dtype=torch.int64)
+        self.once = torch.zeros(num, dtype=torch.bool)
+        self.rest = library.index(STAND) if STAND in library.names else 0
         self.steering = torch.zeros(num, dtype=torch.bool)
         self.speed, self.yaw_rate = torch.zeros(num), torch.zeros(num)
         self._wanted = torch.zeros(num, 2)
 
-    @property
-    def target(self) -> Tensor:
-        """Clip (N,) that was asked for last."""
-        return torch.where(self.wait < _NEVER, self.next.clip, self.now.clip)
+    def state(self) -> dict[str, Tensor]:
+        """Return the tensors that later steps depend on, by name, not copied."""
+        own = ("wait", "target", "once", "steering", "speed", "yaw_rate", "_wanted")
+        found = {name.strip("_"): getattr(self, name) for name in own}
+        for segment in ("now", "next"):
+            found |= {f"{segment}.{one.name}": getattr(getattr(self, segment), one.name) for one in fields(Segment)}
+        return found
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Continue from the tensors of `state`."""
+        for name, value in self.state().items():
+            value.copy_(state[name])
 
     def start(self, rows: Tensor, clip: Tensor, phase: Tensor) -> None:
         """Begin the clips ``clip`` (R,) at ``phase`` (R,), at the world's origin, without an offset."""
         self.now.assign(rows, Segment.at(clip, phase, self._actuated))
+        self.target[rows] = clip
+        self.once[rows] = False
         self.wait[rows] = _NEVER
         self.steering[rows] = False
 
-    def request(self, rows: Tensor, clip: Tensor) -> None:
-        """Ask the characters ``rows`` (R,) for the clips ``clip`` (R,) int64."""
+    def request(self, rows: Tensor, clip: Tensor, once: bool | Tensor = False) -> None:
+        """Ask the characters ``rows`` (R,) for the clips ``clip`` (R,) int64; ``once`` (R,): for one cycle of them."""
         self.steering[rows] = False
-        self._schedule(rows, clip)
+        self.target[rows] = clip
+        self.once[rows] = once
+        self._travel(rows)
 
     def steer(self, rows: Tensor, speed: Tensor, yaw_rate: Tensor) -> None:
         """Ask the characters ``rows`` for a speed (R,) [m/s] and a yaw rate (R,) [rad/s]."""
@@ -64,57 +88,103 @@ class Conductor:
         fresh = rows[~self.steering[rows]]
         if not len(fresh):
             return
-        self.steering[fresh] = True
         s = self.now[fresh]
         pose = evaluate(self.library, s, torch.tensor([0.0, 0.5]).expand(len(fresh), 2)).row
         fastest = self.library.speed[self.library.gaits[-1]]
-        self.speed[fresh] = (2.0 * (pose[:, 1, :2] - pose[:, 0, :2]).norm(dim=1)).minimum(fastest)
+        speed_now = (2.0 * (pose[:, 1, :2] - pose[:, 0, :2]).norm(dim=1)).minimum(fastest)
+        lower, upper, weight, _, _ = self._gait(speed_now, torch.zeros_like(speed_now))
+        self.request(fresh, torch.where(weight < 0.5, lower, upper))
+        self.steering[fresh] = True
+        self.speed[fresh] = self.library.speed[self.target[fresh]].float()
         self.yaw_rate[fresh] = 0.0
-        lower, upper, weight, _, _ = self._gait(self.speed[fresh], self.yaw_rate[fresh])
-        self._schedule(fresh, torch.where(weight < 0.5, lower, upper))
 
-    def poses(self, ahead: Tensor) -> Pose:
-        """Return the reference (N, Q) at the times ``ahead`` (Q,) [s] from now, a coming switch included."""
-        times = ahead.expand(len(self.wait), -1)
-        pose = evaluate(self.library, self.now, times)
-        if bool((self.wait < _NEVER).any()):
-            switch = self.wait[:, None] * STEP_S
-            after = evaluate(self.library, self.next, (times - switch).clamp_min(0.0))
-            later = times >= switch
-            pose = Pose(
-                torch.where(later[..., None], after.row, pose.row), torch.where(later, after.heading, pose.heading)
-            )
+    def poses(self, ahead: Tensor, rows: Tensor | slice = slice(None)) -> Pose:
+        """Return the reference (R, Q) of ``rows`` at the times ``ahead`` (R, Q) [s] from now, a coming jump included."""
+        wait = self.wait[rows]
+        times = ahead.expand(len(wait), -1)
+        pose = evaluate(self.library, self.now[rows], times)
+        coming = (wait < 60).nonzero().squeeze(1)  # nothing is looked up two seconds ahead
+        if len(coming):
+            segment = self.next[rows][coming]
+            switch = wait[coming, None] * STEP_S
+            after = evaluate(self.library, segment, (times[coming] - switch).clamp_min(0.0))
+            later = times[coming] >= switch
+            pose.row[coming] = torch.where(later[..., None], after.row, pose.row[coming])
+            pose.heading[coming] = torch.where(later, after.heading, pose.heading[coming])
         return pose
 
-    def advance(self, root_xy: Tensor | None = None) -> None:
-        """Move on by one control step; ``root_xy`` (N, 2) [m] is where the simulated roots are."""
+    def advance(self, root_pos: Tensor | None = None, root_quat: Tensor | None = None) -> None:
+        """Move on by one control step; ``root_pos`` (N, 3) [m] and ``root_quat`` (N, 4) are of the simulated roots."""
         advance(self.library, self.now, STEP_S)
-        self.wait = torch.where(self.wait < _NEVER, self.wait - 1, self.wait)
-        due = (self.wait <= 0).nonzero().squeeze(1)
-        if len(due):
-            self.now.assign(due, self.next[due])
-            self.wait[due] = _NEVER
-        if root_xy is not None:
-            shift = (1.0 - math.exp(-STEP_S / FOLLOW_S)) * (root_xy - self.now.place)
-            self.now.place = self.now.place + shift
-            self.next.place = self.next.place + shift
+        self.wait -= (self.wait < _NEVER).long()
+        self._jump((self.wait <= 0).nonzero().squeeze(1))
+        if root_pos is not None and root_quat is not None:
+            self._follow(root_pos[:, :2], root_quat)
+        self._leave()
         self._follow_stick()
 
-    def _schedule(self, rows: Tensor, clip: Tensor) -> None:
-        """Plan the switch of the characters ``rows`` to ``clip``; a switch already planned is replaced."""
+    def left(self) -> Tensor:
+        """Return the time (N,) [s] until the wanted clip has been played; infinite where it is not left."""
+        clip, s = self.now.clip, self.now
+        ends = (clip == self.target) & (self.once | ~self.library.loops[clip])
+        cycle = period(self.library, s)
+        # a loop that is played once is left one cycle after its entry
+        remaining = torch.where(self.library.loops[clip], cycle - s.age, (1.0 - s.phase) * cycle)
+        return torch.where(ends, remaining, torch.inf)
+
+    def _follow(self, root_xy: Tensor, root_quat: Tensor) -> None:
+        """Move the reference a little towards the simulated root, and turn it a little to its heading."""
+        share = 1.0 - math.exp(-STEP_S / FOLLOW_S)
+        here = evaluate(self.library, self.now, torch.zeros(len(root_xy), 1)).row[:, 0]
+        error = quat_mul(root_quat, quat_conj(here[:, 3:7]))
+        angle = 2.0 * torch.atan2(error[:, 3], error[:, 0])
+        turn = share * torch.atan2(angle.sin(), angle.cos())
+        shift = share * (root_xy - self.now.place)
+        away = self.next.place - self.now.place
+        cos, sin = turn.cos(), turn.sin()
+        away = torch.stack((cos * away[:, 0] - sin * away[:, 1], sin * away[:, 0] + cos * away[:, 1]), 1)
+        self.now.place = self.now.place + shift
+        self.next.place = self.now.place + away
+        self.now.yaw, self.next.yaw = self.now.yaw + turn, self.next.yaw + turn
+
+    def _leave(self) -> None:
+        """Ask for the clip ``rest`` where a clip that plays once is nearly over."""
+        over = ((self.left() < _LEAVE_S) & (self.wait == _NEVER)).nonzero().squeeze(1)
+        if len(over):
+            self.target[over] = self.rest
+            self.once[over] = False
+            self._travel(over)
+
+    def _travel(self, rows: Tensor, soonest: int = 0) -> None:
+        """Plan the next jump of ``rows`` on the way to their targets; a jump already planned is replaced."""
         s = self.now[rows]
         leaving = torch.where(s.weight < 0.5, s.clip, s.other)
+        pure = ((s.weight < _PURE) | (s.weight > 1.0 - _PURE)) & (s.scale == 1.0) & (s.yaw_rate == 0.0)
+        there = (leaving == self.target[rows]) & pure
+        self.wait[rows[there]] = _NEVER
+        rows, s, leaving = rows[~there], s[~there], leaving[~there]
+        if not len(rows):
+            return
         phase = torch.where(
             s.weight < 0.5, s.phase, (s.phase + self.library.shift[s.other] - self.library.shift[s.clip]) % 1.0
         )
-        wait, entry = self.entries.look_up(leaving, phase * self.library.seconds[leaving], clip)
+        seconds = phase * self.library.seconds[leaving]
+        wait, clip, entry = self.entries.look_up(leaving, seconds, self.target[rows], self.library.loops, soonest)
         after = Segment.at(clip, entry, self._actuated)
         join(self.library, evaluate(self.library, s, switch_times(wait * STEP_S)), after)
         self.next.assign(rows, after)
         self.wait[rows] = wait
-        due = rows[wait == 0]
-        self.now.assign(due, self.next[due])
-        self.wait[due] = _NEVER
+        self._jump(rows[wait == 0])
+
+    def _jump(self, rows: Tensor) -> None:
+        """Enter the next segment in ``rows``; where that is only on the way, plan the jump after it."""
+        if not len(rows):
+            return
+        self.now.assign(rows, self.next[rows])
+        self.wait[rows] = _NEVER
+        on_the_way = rows[self.now.clip[rows] != self.target[rows]]
+        if len(on_the_way):
+            self._travel(on_the_way, _SETTLE_STEPS)
 
     def _follow_stick(self) -> None:
         """Move speed and yaw rate towards what is asked, and set the gait that has them."""
@@ -131,6 +201,7 @@ class Conductor:
         now.phase[rows] = (now.phase[rows] + shift[lower] - shift[now.clip[rows]]) % 1.0
         now.clip[rows], now.other[rows], now.weight[rows] = lower, upper, weight
         now.scale[rows], now.rate[rows], now.yaw_rate[rows] = scale, rate, self.yaw_rate[rows]
+        self.target[rows] = lower
 
     def _gait(self, speed: Tensor, yaw_rate: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the two gaits to blend, the share of the second, the factor on displacement and that on time."""
@@ -138,7 +209,7 @@ class Conductor:
         gaits = torch.tensor(lib.gaits)
         stride, time = lib.travel[gaits].norm(dim=1), lib.seconds[gaits]
         own = stride / time
-        stepping = torch.maximum(speed, STEPS_OF_TURNING * yaw_rate.abs())
+        stepping = torch.maximum(speed, _STEPS_OF_TURNING * yaw_rate.abs())
         within = stepping.minimum(own[-1])
         i = (torch.searchsorted(own, within) - 1).clamp(0, len(gaits) - 2)
         # (1-w) s + w s' = v ((1-w) T + w T')

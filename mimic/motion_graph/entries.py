@@ -1,7 +1,10 @@
-"""Where a clip may be left and another entered (motion graphs, Kovar et al. 2002; motion matching, Clavet 2016).
+"""The way from one clip to another (motion graphs, Kovar et al. 2002; motion matching, Clavet 2016).
 
-For every pose of a clip, ``STEP_S`` apart, and for every clip that may follow, the table holds how long to wait and
-where to enter. The distance of two poses compares bodies and their velocities in the heading frame, and contacts.
+The graph's nodes are the poses of all clips, ``STEP_S`` apart. From a pose, time passes to the next one, or the motion
+jumps to a pose of another clip. A jump costs more the further the two poses are apart, so the cheapest way may wait for a
+better moment, or pass through a gait. The table holds the first jump of the cheapest way (Bellman's equation).
+
+The distance of two poses compares bodies and their velocities in the heading frame, and contacts.
 """
 
 from dataclasses import dataclass
@@ -14,54 +17,87 @@ from mimic.core.rotations import Yaw
 from mimic.motion_graph.library import MotionLibrary, states_of
 
 STEP_S = 1 / 30  # between two poses that are compared, which is a control step
-LONGEST_WAIT_S = 0.4
+_EASY_M = 0.15  # a jump over this distance costs as much as waiting for a second; the cost grows with its square
+_DWELL_S = 0.4  # in a gait on the way, so that one offset has decayed before the next jump
+_JUMPS = 3  # at most, from any clip to any other
 _VELOCITY_S = 0.12  # a difference of velocity counts as the distance that it covers in this time
 _CONTACT_M = 0.15  # a foot that stands in one pose and not in the other counts as this distance
 _FLIGHT_M = 0.1  # cost of a pose in the air on either side of the switch
-_WAIT_M_S = 0.15  # cost of a second of waiting
 _TOUCH_M = 0.03
 _LAST_ENTRY = 0.35  # of a clip that plays once
 
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """The table of switches.
+    """The table of jumps, for R poses of K clips.
 
     Attributes:
         first: (K,) int64, first row of each clip.
         rows: (K,) int64, number of its poses, ``STEP_S`` apart.
-        wait: (rows of all clips, K) int64, control steps until the switch to each clip.
-        phase: (rows of all clips, K), phase at which that clip is entered.
-        cost: (rows of all clips, K) [m], distance of the two poses at the switch.
+        wait: (R, K) int64, control steps until the next jump on the way to each clip.
+        clip: (R, K) int64, the clip that this jump enters: the wanted one, or a gait on the way.
+        phase: (R, K), phase at which that clip is entered.
+        distance: (R, K) [m], distance of the two poses at the jump.
     """
 
     first: Tensor
     rows: Tensor
     wait: Tensor
+    clip: Tensor
     phase: Tensor
-    cost: Tensor
+    distance: Tensor
 
-    def look_up(self, clip: Tensor, seconds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return control steps to wait (N,) and phase of entry (N,), ``seconds`` (N,) into ``clip``, for ``target``."""
-        row = (seconds / STEP_S).round().long().minimum(self.rows[clip] - 1) + self.first[clip]
-        return self.wait[row, target], self.phase[row, target]
+    def look_up(
+        self, clip: Tensor, seconds: Tensor, target: Tensor, loops: Tensor, soonest: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the next jump of N characters on the way to the clips ``target`` (N,).
+
+        Args:
+            clip, seconds: (N,) clip of each character, and the time in it [s].
+            target: (N,) int64, the clips that are wanted.
+            loops: (K,) bool, which clips loop.
+            soonest: control steps before which there is no jump.
+
+        Returns:
+            Control steps to wait, the clip to enter, and the phase at which to enter it, (N,) each.
+        """
+        pose = (seconds / STEP_S).round().long() + soonest
+        last = self.rows[clip] - 1
+        pose = torch.where(loops[clip], pose % (last + 1), pose.minimum(last))
+        row = pose + self.first[clip]
+        return self.wait[row, target] + soonest, self.clip[row, target], self.phase[row, target]
 
 
 def build_entries(library: MotionLibrary, character: Character) -> Entries:
-    """Compare all poses of all clips, once."""
+    """Compare all poses of all clips, and find the cheapest way from each to every clip."""
     every = [_rows(library, k) for k in range(len(library.names))]
     rows = torch.tensor([len(one) for one in every])
     first = rows.cumsum(0) - rows
     features, flying = _features(library, character, torch.cat(every))
     distance = torch.cdist(features, features)
     distance += _FLIGHT_M * (flying[:, None] | flying[None, :])
-    best = [_best_entry(library, k, distance[:, f : f + n]) for k, (f, n) in enumerate(zip(first, rows, strict=True))]
-    cost, phase = (torch.stack(part, 1) for part in zip(*best, strict=True))
-    wait = torch.zeros_like(cost, dtype=torch.int64)
-    for k, (f, n) in enumerate(zip(first.tolist(), rows.tolist(), strict=True)):
-        wait[f : f + n] = _best_wait(cost[f : f + n], bool(library.loops[k]))
-    later = _later(first, rows, library.loops, wait)
-    return Entries(first, rows, wait, phase.gather(0, later), cost.gather(0, later))
+    owner = torch.arange(len(rows)).repeat_interleave(rows)
+    price = (distance / _EASY_M).square()
+
+    direct, pose = _direct(library, first, rows, price)
+    to_gait = torch.isin(owner, torch.tensor(library.gaits, dtype=torch.int64)).nonzero().squeeze(1)
+    after_dwell = _later(first, rows, library.loops, to_gait, owner, round(_DWELL_S / STEP_S))
+    away = owner[:, None] != owner[to_gait][None, :]
+    hop = torch.where(away, price[:, to_gait] + _DWELL_S, torch.inf)  # (R, poses of gaits)
+    cost, entered = direct.clone(), pose.clone()
+    waited, wait = _with_waiting(cost, first, rows, library.loops)
+    for _ in range(_JUMPS - 1):
+        via, index = _min_plus(hop, waited[after_dwell])
+        better = via < direct
+        cost, entered = torch.where(better, via, direct), torch.where(better, to_gait[index], pose)
+        waited, wait = _with_waiting(cost, first, rows, library.loops)
+    at = torch.stack(
+        [_later(first, rows, library.loops, torch.arange(len(owner)), owner, wait[:, k]) for k in range(len(rows))], 1
+    )
+    entered = entered.gather(0, at)
+    clip = owner[entered]
+    phase = ((entered - first[clip]) * STEP_S / library.seconds[clip]).float()
+    return Entries(first, rows, wait, clip, phase, distance[at, entered])
 
 
 def _rows(library: MotionLibrary, k: int) -> Tensor:
@@ -86,27 +122,39 @@ def _features(library: MotionLibrary, character: Character, rows: Tensor) -> tup
     return torch.cat([place.flatten(1) / count, velocity.flatten(1) / count, stands], 1), low.amin(1) >= _TOUCH_M
 
 
-def _best_entry(library: MotionLibrary, k: int, distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cost [m] and the phase of the best entry into clip ``k``, for each row of ``distance`` (R, poses of k)."""
-    poses = distance.shape[1]
-    usable = poses if bool(library.loops[k]) else max(1, int(_LAST_ENTRY * poses))
-    cost, index = distance[:, :usable].min(1)
-    return cost, (index * STEP_S / library.seconds[k]).float()
+def _direct(library: MotionLibrary, first: Tensor, rows: Tensor, price: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the price (R, K) of the best jump into each clip, and the row (R, K) that it enters."""
+    best, pose = [], []
+    for k, (f, n) in enumerate(zip(first.tolist(), rows.tolist(), strict=True)):
+        usable = n if bool(library.loops[k]) else max(1, int(_LAST_ENTRY * n))
+        cost, index = price[:, f : f + usable].min(1)
+        best.append(cost)
+        pose.append(f + index)
+    return torch.stack(best, 1), torch.stack(pose, 1)
 
 
-def _best_wait(cost: Tensor, loops: bool) -> Tensor:
-    """Return for each pose and target the wait in control steps that costs least; ``cost`` is (poses of a clip, K)."""
-    poses, longest = len(cost), round(LONGEST_WAIT_S / STEP_S)
-    index = torch.arange(poses)[:, None] + torch.arange(longest + 1)
-    index = index % poses if loops else index.clamp_max(poses - 1)
-    waiting = _WAIT_M_S * STEP_S * torch.arange(longest + 1)
-    return (cost[index] + waiting[:, None]).argmin(1)
+def _min_plus(hop: Tensor, onward: Tensor) -> tuple[Tensor, Tensor]:
+    """Return min over g of hop (R, G) + onward (G, K), and the g that has it, (R, K) each."""
+    found = [(hop + column).min(1) for column in onward.T]
+    return torch.stack([one.values for one in found], 1), torch.stack([one.indices for one in found], 1)
 
 
-def _later(first: Tensor, rows: Tensor, loops: Tensor, wait: Tensor) -> Tensor:
-    """Return the row (R, K) that is reached after the wait."""
-    result = torch.empty_like(wait)
+def _with_waiting(cost: Tensor, first: Tensor, rows: Tensor, loops: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cost (R, K) if one may wait in the clip first, and the control steps (R, K) that are best waited."""
+    result, wait = cost.clone(), torch.zeros_like(cost, dtype=torch.int64)
     for f, n, loop in zip(first.tolist(), rows.tolist(), loops.tolist(), strict=True):
-        index = torch.arange(n)[:, None] + wait[f : f + n]
-        result[f : f + n] = f + (index % n if loop else index.clamp_max(n - 1))
-    return result
+        turns = 2 if loop else 1  # the second round carries what lies after the start of a loop to its end
+        for i in range(turns * n - 1 - (not loop), -1, -1):
+            here, later = f + i % n, f + (i + 1) % n
+            waited = result[later] + STEP_S
+            better = waited < result[here]
+            result[here] = torch.where(better, waited, result[here])
+            wait[here] = torch.where(better, wait[later] + 1, wait[here])
+    return result, wait
+
+
+def _later(first: Tensor, rows: Tensor, loops: Tensor, row: Tensor, owner: Tensor, steps: Tensor | int) -> Tensor:
+    """Return the row that is reached ``steps`` after ``row`` in its clip."""
+    clip = owner[row]
+    pose = row - first[clip] + steps
+    return first[clip] + torch.where(loops[clip], pose % rows[clip], pose.minimum(rows[clip] - 1))

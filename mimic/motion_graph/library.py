@@ -33,6 +33,7 @@ GAITS = {
 }
 _CROUCH = {"humanoid": {"hip": -0.08, "knee": -0.16, "ankle": -0.08}}  # [rad], of the authored stance
 _ROOT = 7  # columns of the root's pose
+_LONGEST_FRAME_S = 1 / 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,7 @@ class MotionLibrary:
         turn: (K,) turn of a cycle [rad].
         gaits: clips that blend into one another, by growing speed; empty if there are fewer than two.
         shift: (K,) phase of a gait when the left foot is furthest ahead; 0 for other clips.
+        frame_s: (K,) time between two frames of the recording [s], over which velocities are differences.
     """
 
     names: tuple[str, ...]
@@ -62,6 +64,7 @@ class MotionLibrary:
     turn: Tensor
     gaits: tuple[int, ...]
     shift: Tensor
+    frame_s: Tensor
 
     @property
     def speed(self) -> Tensor:
@@ -83,36 +86,33 @@ class MotionLibrary:
 
 
 def build_library(motions: Sequence[Motion], character: Character) -> MotionLibrary:
-    """Sample ``motions`` as the environment prepared them; the authored stance follows as the last clip."""
+    """Sample ``motions`` as the environment prepared them."""
     reference = Reference(motions, character)
     reference.build_headings(motions)
     gaits = _gaits([motion.name for motion in motions], character)
     tables = [_table(reference, k, motion) for k, motion in enumerate(motions)]
-    for k in gaits:
-        tables[k] = _along_x(tables[k])
-    tables.append(_stance(character))
-    names = (*(motion.name for motion in motions), STAND)
     shift = torch.zeros(len(tables))
     for k in gaits:
-        shift[k] = _left_ahead(tables[k], character)
-    seconds = [motion.duration for motion in motions]
-    seconds.append(seconds[gaits[0]] if gaits else 1.0)
+        tables[k] = _along_x(tables[k])
+        if motions[k].name != STAND:
+            shift[k] = _left_ahead(tables[k], character)
     rows = torch.tensor([len(table) for table in tables])
     ends = torch.stack([table[-1] for table in tables])
     starts = torch.stack([table[0] for table in tables])
     turn = heading_angle(ends[:, 3:7]) - heading_angle(starts[:, 3:7])
-    loops = torch.tensor([*(motion.loop for motion in motions), True])
+    loops = torch.tensor([motion.loop for motion in motions])
     return MotionLibrary(
-        names,
+        tuple(motion.name for motion in motions),
         torch.cat(tables),
         rows.cumsum(0) - rows,
         rows,
-        torch.tensor(seconds),
+        torch.tensor([motion.duration for motion in motions]),
         loops,
         ends[:, :2].clone(),
         torch.where(loops, torch.atan2(turn.sin(), turn.cos()), 0.0),
-        (len(motions), *gaits) if gaits else (),
+        tuple(gaits) if len(gaits) > 1 else (),
         shift,
+        torch.tensor([min(float(motion.times.diff().median()), _LONGEST_FRAME_S) for motion in motions]),
     )
 
 
@@ -121,21 +121,22 @@ def states_of(library: MotionLibrary, character: Character) -> CharacterState:
     parts = []
     for k in range(len(library.names)):
         first, rows = int(library.first[k]), int(library.rows[k])
-        now = library.table[first : first + rows]
         step = float(library.seconds[k]) / (rows - 1)
-        parts.append(state_between(now[:-1], now[1:], step, character))
-        parts.append(parts[-1][-1:])
+        apart = min(max(1, round(float(library.frame_s[k]) / step)), rows - 1)
+        now = library.table[first : first + rows]
+        found = state_between(now[:-apart], now[apart:], apart * step, character)
+        parts += [found, CharacterState.cat([found[-1:]] * apart)]
     return CharacterState.cat(parts)
 
 
 def state_between(now: Tensor, later: Tensor, step: float | Tensor, character: Character) -> CharacterState:
     """Return the state (N,) of rows ``now`` (N, 7 + A or more).
 
-    Velocities are the difference to the rows ``later``, divided by ``step`` [s].
+    Velocities are the difference to the rows ``later``, divided by ``step`` [s], a number or (N, 1).
     """
     a, b = quat_normalize(now[:, 3:7]), quat_normalize(later[:, 3:7])
     joints, after = joint_quats(now[:, _ROOT:], character), joint_quats(later[:, _ROOT:], character)
-    local = quat_to_rotvec(quat_mul(quat_conj(joints), after)) / step
+    local = quat_to_rotvec(quat_mul(quat_conj(joints), after)) / (step[..., None] if isinstance(step, Tensor) else step)
     columns = []
     for j, joint in enumerate(character.joints):
         if joint.kind == "ball":
@@ -195,8 +196,8 @@ def _along_x(table: Tensor) -> Tensor:
     return turned
 
 
-def _stance(character: Character) -> Tensor:
-    """Return two rows of an authored stance: the zero pose with slightly bent legs, its feet on the ground."""
+def stance(character: Character) -> Motion:
+    """Author a stance of 1 s: the zero pose with slightly bent legs, its feet on the ground."""
     targets = torch.zeros(1, character.num_actuated)
     for joint in character.joints:
         for part, angle in _CROUCH.get(character.name, {}).items():
@@ -207,7 +208,19 @@ def _stance(character: Character) -> Tensor:
     state = state_between(torch.cat([root, targets], 1), torch.cat([root, targets], 1), 1.0, character)
     kinematics = Kinematics(character)
     root[:, 2] -= kinematics.lowest_points(kinematics.forward(state)).amin()
-    return torch.cat([root, targets, torch.zeros(1, 1)], 1).repeat(2, 1)
+    joints = quat_normalize(state.joint_quat.double())
+    return Motion(
+        name=STAND,
+        character=character.name,
+        joint_names=tuple(joint.name for joint in character.joints),
+        times=torch.tensor([0.0, 1.0], dtype=torch.float64),
+        root_pos_w=root[:, :3].double().repeat(2, 1),
+        root_quat_w=root[:, 3:].double().repeat(2, 1),
+        joint_quat=joints.repeat(2, 1, 1),
+        loop=True,
+        source="authored by mimic",
+        license="Apache-2.0",
+    )
 
 
 def _left_ahead(table: Tensor, character: Character) -> Tensor:

@@ -149,7 +149,6 @@ def _forbidden(env: ConductedEnv) -> Tensor:
     """Return the bodies (K, B) bool that must not touch the ground in each clip of the library."""
     bodies = [body.name for body in env.character.bodies]
     rules = [forbidden_bodies(env.character, rules_of((motion,), env.character)) for motion in env.motions]
-    rules.append([name for name in bodies if name not in env.character.config.allowed_contacts])  # the stance
     return torch.tensor([[name in one for name in bodies] for one in rules])
 
 

@@ -125,6 +125,29 @@ class PushConfig:
 
 
 @dataclass(frozen=True)
+class CommandConfig:
+    """Random commands in training, which the motion graph turns into a reference (mimic/motion_graph).
+
+    A character gets a command once in ``every_s`` [s] on average: to steer in a share ``steer`` of the cases, at a random
+    speed and a yaw rate up to ``turning`` [rad/s], else to play a random clip. A share ``once`` of these clips is played
+    once.
+    """
+
+    every_s: float = 2.5
+    steer: float = 0.25
+    once: float = 0.5
+    turning: float = 1.5
+
+    def __post_init__(self) -> None:
+        if self.every_s <= 0.0 or self.turning < 0.0:
+            raise ValueError(
+                f"every_s must be above 0, turning 0 or above; found {self.every_s:g} and {self.turning:g}"
+            )
+        if not (0.0 <= self.steer <= 1.0 and 0.0 <= self.once <= 1.0):
+            raise ValueError(f"steer and once must be shares from 0 to 1, found {self.steer:g} and {self.once:g}")
+
+
+@dataclass(frozen=True)
 class EnvConfig:
     """Settings of the tracking task. An evaluation's episode lasts ``evaluation_s`` [s] and fails by contact only.
 
@@ -134,6 +157,8 @@ class EnvConfig:
     clip, and each clip has its own rules.
 
     ``adaptive_starts``: share of training episodes whose start phase is drawn by failure rate (mimic/tracking/adaptive_sampling.py).
+
+    ``commands``: in training, the clips are those of a motion graph that follows random commands.
 
     ``lift_penetration`` lifts a clip in which bodies are below the ground. ``repair`` lifts the clip too, and also
     corrects sliding feet and loops that do not close (retarget/repair.py).
@@ -146,6 +171,7 @@ class EnvConfig:
     termination: TerminationConfig = field(default_factory=TerminationConfig)
     time_limit: TimeLimitConfig = field(default_factory=TimeLimitConfig)
     pushes: PushConfig = field(default_factory=PushConfig)
+    commands: CommandConfig | None = None
     change_clips: bool = True
     adaptive_starts: float = 0.0
     evaluation_s: float = 20.0

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from characters import load_character
+from mimic.core.errors import InputError
 from mimic.evaluation.evaluate import evaluate
 from mimic.evaluation.report import EvaluationReport
+from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.rl.policy import Policy, on_device
 from mimic.runs.controller import Controller
 from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.task import Evaluate, Place
 from mimic.runs.tasks import TASKS
 from mimic.runs.warm_start import InitialController, combined_licence
+from mimic.sim import make_engine
 from mimic.tracking import EnvConfig, TrackingEnv, make_env
 from mocap.catalogue import load_clips, names_in
 from mocap.licence import licence_of_clips
@@ -61,7 +65,12 @@ class TrackingTask:
         _ = self.motions
 
     def make_env(self, place: Place) -> TrackingEnv:
-        """Make the environment for training, with training aids."""
+        """Make the environment for training, with training aids.
+
+        Raises InputError if random commands are asked for on a GPU, where no motion graph runs.
+        """
+        if self.env.commands:
+            return self._conducted_env(place)
         return make_env(
             self.motions,
             self.env,
@@ -73,6 +82,12 @@ class TrackingTask:
             device=place.device,
             weights=self.weights,
         )
+
+    def _conducted_env(self, place: Place) -> ConductedEnv:
+        if place.device != "cpu":
+            raise InputError("env.commands: the motion graph runs on the CPU alone; set env.commands=null, or --engine mujoco")
+        engine = make_engine(load_character(self.character), place.num_envs, place.threads, place.engine)
+        return ConductedEnv(self.motions, engine, self.env, True, place.seed, place.first_env, self.weights)
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
         """Return a function that evaluates a policy in 32 episodes without training aids, on the CPU engine."""
