@@ -1,0 +1,108 @@
+"""Training on the motion graph: random commands, clips that play once, the cheapest way, and a resume to the bit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from characters import load_character
+from mimic.motion_graph.conducted_env import ConductedEnv
+from mimic.motion_graph.entries import STEP_S
+from mimic.motion_graph.library import STAND
+from mimic.play.switching import conducted_env
+from mimic.runs.controller import load_controller
+from mimic.runs.preset import load_preset
+from mimic.runs.run_config import tracking_run
+from mimic.runs.task import Place
+from mimic.sim import make_engine
+from mimic.tracking.config import CommandConfig
+from mocap.catalogue import load_clips
+
+CLIPS = ("walk-authored", "trot-authored")
+NUM = 8
+
+
+def training_env(every_s: float = 0.3, steer: float = 0.3) -> ConductedEnv:
+    controller = load_controller("dog-authored")
+    config = replace(controller.env_config, commands=CommandConfig(every_s=every_s, steer=steer))
+    engine = make_engine(load_character("dog"), NUM, threads=1)
+    return ConductedEnv(load_clips("+".join(CLIPS)), engine, config, training=True, seed=3)
+
+
+def run(env: ConductedEnv, steps: int) -> list[torch.Tensor]:
+    seen = []
+    for _ in range(steps):
+        step = env.step(torch.zeros(NUM, env.act_dim))
+        seen.append(torch.cat([step.obs, step.reward[:, None], step.end[:, None].float()], 1).clone())
+    return seen
+
+
+def test_random_commands_reach_every_clip_and_steer() -> None:
+    env = training_env(every_s=0.1, steer=0.5)
+    env.reset()
+    wanted, steered = set(), 0
+    for _ in range(60):
+        env.step(torch.zeros(NUM, env.act_dim))
+        wanted |= set(env.conductor.target.tolist())
+        steered += int(env.conductor.steering.sum())
+    assert wanted == set(range(len(CLIPS) + 1)) and 0 < steered < 60 * NUM
+
+
+def test_a_training_resumes_to_the_bit() -> None:
+    env, other = training_env(), training_env()
+    env.reset()
+    run(env, 25)
+    saved = env.state_dict()
+    expected = run(env, 25)
+    other.reset()
+    other.load_state_dict(saved)
+    found = run(other, 25)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_the_reference_followed_exactly_earns_the_whole_reward() -> None:
+    env = training_env(every_s=1e9)
+    env.reset(torch.zeros(NUM, dtype=torch.float64))
+    env.sim = env.tracker.state_now()
+    env.bodies = env.kinematics.forward(env.sim)
+    env.reference = env.tracker.sample()
+    reward = env.reward.total(env.reward.terms(env._reward_inputs())) / env.reward.maximum
+    assert torch.allclose(reward, torch.ones(NUM), atol=1e-5)
+
+
+def test_a_clip_that_is_asked_for_once_returns_to_the_stance() -> None:
+    env = conducted_env(load_controller("dog-authored"), CLIPS, NUM, threads=1)
+    stand, trot = env.library.index(STAND), env.library.index("trot-authored")
+    everyone = torch.arange(NUM)
+    env.begin(torch.full((NUM,), stand), torch.zeros(NUM))
+    env.conductor.request(everyone, torch.full((NUM,), trot), once=True)
+    seen = []
+    for _ in range(round(12.0 / STEP_S)):
+        env.conductor.advance()
+        seen.append(env.conductor.now.clip.clone())
+    played = torch.stack(seen) == trot
+    assert bool(played.any(0).all()) and bool((seen[-1] == stand).all())
+    cycle = float(env.library.seconds[trot])
+    assert bool((played.sum(0) * STEP_S < 2.5 * cycle).all())
+
+
+def test_the_way_through_a_gait_is_never_dearer_than_the_direct_jump() -> None:
+    """The table keeps the law of Bellman: from each pose, the next jump is no longer than the best direct one."""
+    env = conducted_env(load_controller("dog-authored"), ("walk-authored", "canter-authored"), 1, threads=1)
+    entries = env.conductor.entries
+    target = env.library.index("canter-authored")
+    rows = torch.arange(int(entries.rows[0]))  # of the walk
+    direct = entries.clip[rows, target] == target
+    assert bool((entries.wait[rows, target] >= 0).all())
+    assert bool((entries.distance[rows, target] < 1.0).all())
+    assert set(entries.clip[rows, target].tolist()) <= {0, 1, 2} and bool((direct | (entries.clip[rows, target] != 0)).all())
+
+
+def test_the_preset_graph_trains_on_commands_and_refuses_a_gpu() -> None:
+    preset = load_preset("graph", ("num_envs=4",))
+    task = tracking_run("walk-authored", preset, "awr").task
+    assert isinstance(task.make_env(Place(4, 0, 1, "mujoco", "cpu", 0)), ConductedEnv)
+    from mimic.core.errors import InputError
+
+    with pytest.raises(InputError, match="the motion graph runs on the CPU alone"):
+        task.make_env(Place(4, 0, 1, "warp", "cuda", 0))
