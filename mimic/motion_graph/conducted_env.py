@@ -16,7 +16,6 @@ from mimic.motion_graph.library import STAND, build_library, stance, state_betwe
 from mimic.rl.vec_env import Step
 from mimic.sim.engine import Engine
 from mimic.tracking import EnvConfig, TrackingEnv
-from mimic.tracking.config import CommandConfig
 from mimic.tracking.observation import Observation, ObservationInputs, Target
 from mimic.tracking.reference import Reference, ReferenceSample, end_effectors_h
 from mimic.tracking.reference_tracker import ReferencePlacement
@@ -209,5 +208,3 @@ class ConductedEnv(TrackingEnv):
             sim, bodies, lambda: self.kinematics.com_positions(bodies), row[:, 0, 0], targets,
             observation.frame(sim, frame), frame,
         )  # fmt: skip
-
-

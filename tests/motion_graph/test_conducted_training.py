@@ -95,7 +95,9 @@ def test_the_way_through_a_gait_is_never_dearer_than_the_direct_jump() -> None:
     direct = entries.clip[rows, target] == target
     assert bool((entries.wait[rows, target] >= 0).all())
     assert bool((entries.distance[rows, target] < 1.0).all())
-    assert set(entries.clip[rows, target].tolist()) <= {0, 1, 2} and bool((direct | (entries.clip[rows, target] != 0)).all())
+    assert set(entries.clip[rows, target].tolist()) <= {0, 1, 2} and bool(
+        (direct | (entries.clip[rows, target] != 0)).all()
+    )
 
 
 def test_the_preset_graph_trains_on_commands_and_refuses_a_gpu() -> None:

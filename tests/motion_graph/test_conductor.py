@@ -57,7 +57,9 @@ def test_a_switch_continues_pose_and_velocity_and_then_reaches_the_clip(env: Con
     phase = torch.where(at_once, conductor.now.phase, conductor.next.phase)
     clean = env.library.look_up(entered, phase)
     assert float((clean[:, 7:-1] - before[:, 0, 7:]).abs().amax()) > 0.05  # without an offset there would be a jump
-    assert torch.allclose(before.diff(dim=1), after.diff(dim=1), atol=0.01)  # 1 rad/s, in 1/120 s in which the spring already acts
+    assert torch.allclose(
+        before.diff(dim=1), after.diff(dim=1), atol=0.01
+    )  # 1 rad/s, in 1/120 s in which the spring already acts
     for _ in range(150):
         conductor.advance()
     clip, phase = conductor.now.clip, conductor.now.phase

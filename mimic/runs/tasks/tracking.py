@@ -85,7 +85,9 @@ class TrackingTask:
 
     def _conducted_env(self, place: Place) -> ConductedEnv:
         if place.device != "cpu":
-            raise InputError("env.commands: the motion graph runs on the CPU alone; set env.commands=null, or --engine mujoco")
+            raise InputError(
+                "env.commands: the motion graph runs on the CPU alone; set env.commands=null, or --engine mujoco"
+            )
         engine = make_engine(load_character(self.character), place.num_envs, place.threads, place.engine)
         return ConductedEnv(self.motions, engine, self.env, True, place.seed, place.first_env, self.weights)
 
