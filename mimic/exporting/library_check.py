@@ -22,11 +22,13 @@ def check_library(library: Mapping[str, Any], tensors: Mapping[str, np.ndarray],
         raise ValueError(
             f"a clip lies outside the table, which has {rows} rows, or a row has not {8 + actions} numbers"
         )
-    if any(tensors[f"entries.{name}"].shape != (poses, len(clips)) for name in ("wait", "phase")):
+    if any(tensors[f"entries.{name}"].shape != (poses, len(clips)) for name in ("wait", "clip", "phase")):
         raise ValueError(f"the entries must have a column for each of {len(clips)} clips")
     if any(clip["poses"]["first"] + clip["poses"]["rows"] > poses for clip in clips):
         raise ValueError(f"the poses of a clip lie outside the entries, which have {poses} rows")
-    wait, phase = tensors["entries.wait"], tensors["entries.phase"]
+    wait, phase, entered = (tensors[f"entries.{name}"] for name in ("wait", "phase", "clip"))
+    if not np.isin(entered, np.arange(len(clips))).all() or library["conductor"]["rest"] >= len(clips):
+        raise ValueError("the clip that a jump enters, or the clip of rest, is not one of the clips")
     if not (wait >= 0).all() or not (wait <= 10_000).all() or not ((phase >= 0) & (phase <= 1)).all():
         raise ValueError("a wait is no number of control steps, or a phase is not from 0 to 1")
     if any(k >= len(clips) for k in library["gaits"]):
@@ -40,13 +42,14 @@ def reference_error(library: Mapping[str, Any], performance: Mapping[str, Any], 
     if performance["first"] >= len(clips):
         raise BundleError("performance.json: its first clip is not in library.json")
     conductor = Conductor(_library(library, tensors["table"]), _entries(clips, tensors), 1)
+    conductor.rest = library["conductor"]["rest"]
     here = torch.tensor([0])
     conductor.start(here, torch.tensor([performance["first"]]), torch.tensor([performance["phase"]]))
     commands = {command["step"]: command for command in performance["commands"]}
     worst = 0.0
     for step, row in enumerate(performance["rows"]):
         if step:
-            conductor.advance(torch.tensor([row["qpos"][:2]]))
+            conductor.advance(torch.tensor([row["qpos"][:3]]), torch.tensor([row["qpos"][3:7]]))
         _give(conductor, here, commands.get(step, {}), len(clips))
         now = conductor.poses(torch.tensor([0.0]))
         found = torch.cat([now.row[0, 0], now.heading[0]])
@@ -64,7 +67,7 @@ def _give(conductor: Conductor, here: torch.Tensor, command: Mapping[str, Any], 
     elif "play" in command:
         if command["play"] >= clips:
             raise BundleError(f"performance.json: plays clip {command['play']}, but there are {clips}")
-        conductor.request(here, torch.tensor([command["play"]]))
+        conductor.request(here, torch.tensor([command["play"]]), once=command.get("once", False))
 
 
 def _library(library: Mapping[str, Any], table: torch.Tensor) -> MotionLibrary:
@@ -80,6 +83,7 @@ def _library(library: Mapping[str, Any], table: torch.Tensor) -> MotionLibrary:
         turn=torch.tensor([clip["turn"] for clip in clips]),
         gaits=tuple(library["gaits"]),
         shift=torch.tensor([clip["shift"] for clip in clips]),
+        frame_s=torch.tensor([clip["frame_s"] for clip in clips]),
     )
 
 
@@ -88,6 +92,7 @@ def _entries(clips: list[Mapping[str, Any]], tensors: Mapping[str, torch.Tensor]
         first=torch.tensor([clip["poses"]["first"] for clip in clips]),
         rows=torch.tensor([clip["poses"]["rows"] for clip in clips]),
         wait=tensors["entries.wait"].long(),
+        clip=tensors["entries.clip"].long(),
         phase=tensors["entries.phase"],
-        cost=torch.zeros_like(tensors["entries.phase"]),
+        distance=torch.zeros_like(tensors["entries.phase"]),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from mimic.exporting.tensors import concat_tensors, exact
 from mimic.motion_graph import conductor, entries, segment
 from mimic.motion_graph.conducted_env import ConductedEnv
-from mimic.motion_graph.library import RATE, STAND
+from mimic.motion_graph.library import RATE
 from mimic.tracking.clip_rules import rules_of
 from mimic.tracking.termination import forbidden_bodies
 
@@ -20,14 +20,15 @@ def library_table(env: ConductedEnv) -> tuple[dict[str, Any], bytes]:
         {
             "table": library.table.numpy(),
             "entries.wait": table.wait.numpy(),
+            "entries.clip": table.clip.numpy(),
             "entries.phase": table.phase.numpy(),
         }
     )
     described = {
         "rate": RATE,
         "meaning": "table: rows of all clips, `rate` a second: root position [m], root quaternion wxyz, joint pose as servo "
-        "targets [rad], heading [rad]. entries: rows of all clips, step_s apart, a column for each clip that may follow: "
-        "control steps to wait, and phase at which that clip is entered.",
+        "targets [rad], heading [rad]. entries: rows of all clips, step_s apart, a column for each wanted clip: control steps "
+        "to wait for the next jump on the way to it, the clip that this jump enters, and the phase at which it does.",
         "clips": _clips(env),
         "gaits": list(library.gaits),
         "conductor": {
@@ -40,6 +41,10 @@ def library_table(env: ConductedEnv) -> tuple[dict[str, Any], bytes]:
             "half_life_s": segment.HALF_LIFE_S,
             "difference_s": segment.DIFFERENCE_S,
             "cycles": segment.CYCLES,
+            "leave_s": conductor.LEAVE_S,
+            "settle_steps": conductor.SETTLE_STEPS,
+            "pure": conductor.PURE,
+            "rest": env.conductor.rest,
         },
         "tensors": index,
     }
@@ -52,12 +57,10 @@ def _clips(env: ConductedEnv) -> list[dict[str, Any]]:
     fallen = {
         motion.name: forbidden_bodies(env.character, rules_of((motion,), env.character)) for motion in env.motions
     }
-    feet = env.character.config.allowed_contacts
-    fallen.setdefault(STAND, [body.name for body in env.character.bodies if body.name not in feet])
     return [
         {
             "name": name,
-            "licence": licences.get(name, "Apache-2.0 (mimic)"),
+            "licence": licences[name],
             "seconds": float(library.seconds[k]),
             "loop": bool(library.loops[k]),
             "first": int(library.first[k]),
@@ -65,6 +68,7 @@ def _clips(env: ConductedEnv) -> list[dict[str, Any]]:
             "travel": exact(library.travel[k]),
             "turn": float(library.turn[k]),
             "shift": float(library.shift[k]),
+            "frame_s": float(library.frame_s[k]),
             "poses": {"first": int(table.first[k]), "rows": int(table.rows[k])},
             "fallen_if_below_ground": fallen[name],
         }

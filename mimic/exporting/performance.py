@@ -36,7 +36,7 @@ def performance(env: ConductedEnv, policy: Policy) -> dict[str, Any]:
         obs = env.control_step(action)
     return {
         "tolerance": TOLERANCE,
-        "meaning": "begin the clip `first` at `phase`. At each row give its command, if there is one: the clip to play, or "
+        "meaning": "begin the clip `first` at `phase`. At each row give its command, if there is one: the clip to play (`once`: for one cycle), or "
         "speed [m/s] and yaw rate [rad/s] to steer. From qpos and qvel follow observation, action, servo target and motor "
         "torque; `reference` is position, quaternion, servo targets and heading now. Then advance with the next qpos.",
         "first": int(first),
@@ -49,7 +49,7 @@ def performance(env: ConductedEnv, policy: Policy) -> dict[str, Any]:
 def _commands(env: ConductedEnv) -> dict[int, dict[str, Any]]:
     """Return commands by control step: play the first clip, steer if the library has gaits, and play another clip."""
     clips = len(env.library.names)
-    found: dict[int, dict[str, Any]] = {5: {"play": 0}, 52: {"play": min(1, clips - 1)}}
+    found: dict[int, dict[str, Any]] = {5: {"play": 0}, 52: {"play": min(1, clips - 1), "once": True}}
     if env.library.gaits:
         found |= {22: {"steer": [1.2, 0.6]}, 40: {"steer": [2.4, -0.3]}}
     return dict(sorted(found.items()))
@@ -58,7 +58,7 @@ def _commands(env: ConductedEnv) -> dict[int, dict[str, Any]]:
 def _give(env: ConductedEnv, command: dict[str, Any]) -> None:
     rows = torch.tensor([0])
     if "play" in command:
-        env.conductor.request(rows, torch.tensor([command["play"]]))
+        env.conductor.request(rows, torch.tensor([command["play"]]), once=command.get("once", False))
     else:
         speed, yaw_rate = command["steer"]
         env.conductor.steer(rows, torch.tensor([speed]), torch.tensor([yaw_rate]))

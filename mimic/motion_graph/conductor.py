@@ -21,10 +21,10 @@ FOLLOW_S = 1.0  # time constant with which the reference follows the simulated r
 ACCELERATION = 1.5  # [m/s^2] of the steered speed
 TURNING = 4.0  # [rad/s^2] of the steered yaw rate
 FASTEST = 1.15  # of the fastest gait's own rate
-_STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
-_LEAVE_S = 0.4  # before the end of a clip that plays once, the way to what follows is looked up
-_SETTLE_STEPS = 12  # control steps in a clip on the way before the next jump
-_PURE = 0.02  # share of the other gait, below which a blend is the clip itself
+STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
+LEAVE_S = 0.4  # before the end of a clip that plays once, the way to what follows is looked up
+SETTLE_STEPS = 12  # control steps in a clip on the way before the next jump
+PURE = 0.02  # share of the other gait, below which a blend is the clip itself
 _NEVER = 1 << 20
 
 
@@ -100,12 +100,13 @@ class Conductor:
 
     def poses(self, ahead: Tensor, rows: Tensor | slice = slice(None)) -> Pose:
         """Return the reference (R, Q) of ``rows`` at the times ``ahead`` (R, Q) [s] from now, a coming jump included."""
-        wait = self.wait[rows]
+        some = torch.arange(len(self.wait))[rows]
+        wait = self.wait[some]
         times = ahead.expand(len(wait), -1)
-        pose = evaluate(self.library, self.now[rows], times)
+        pose = evaluate(self.library, self.now[some], times)
         coming = (wait < 60).nonzero().squeeze(1)  # nothing is looked up two seconds ahead
         if len(coming):
-            segment = self.next[rows][coming]
+            segment = self.next[some[coming]]
             switch = wait[coming, None] * STEP_S
             after = evaluate(self.library, segment, (times[coming] - switch).clamp_min(0.0))
             later = times[coming] >= switch
@@ -149,7 +150,7 @@ class Conductor:
 
     def _leave(self) -> None:
         """Ask for the clip ``rest`` where a clip that plays once is nearly over."""
-        over = ((self.left() < _LEAVE_S) & (self.wait == _NEVER)).nonzero().squeeze(1)
+        over = ((self.left() < LEAVE_S) & (self.wait == _NEVER)).nonzero().squeeze(1)
         if len(over):
             self.target[over] = self.rest
             self.once[over] = False
@@ -159,7 +160,7 @@ class Conductor:
         """Plan the next jump of ``rows`` on the way to their targets; a jump already planned is replaced."""
         s = self.now[rows]
         leaving = torch.where(s.weight < 0.5, s.clip, s.other)
-        pure = ((s.weight < _PURE) | (s.weight > 1.0 - _PURE)) & (s.scale == 1.0) & (s.yaw_rate == 0.0)
+        pure = ((s.weight < PURE) | (s.weight > 1.0 - PURE)) & (s.scale == 1.0) & (s.yaw_rate == 0.0)
         there = (leaving == self.target[rows]) & pure
         self.wait[rows[there]] = _NEVER
         rows, s, leaving = rows[~there], s[~there], leaving[~there]
@@ -184,7 +185,7 @@ class Conductor:
         self.wait[rows] = _NEVER
         on_the_way = rows[self.now.clip[rows] != self.target[rows]]
         if len(on_the_way):
-            self._travel(on_the_way, _SETTLE_STEPS)
+            self._travel(on_the_way, SETTLE_STEPS)
 
     def _follow_stick(self) -> None:
         """Move speed and yaw rate towards what is asked, and set the gait that has them."""
@@ -209,7 +210,7 @@ class Conductor:
         gaits = torch.tensor(lib.gaits)
         stride, time = lib.travel[gaits].norm(dim=1), lib.seconds[gaits]
         own = stride / time
-        stepping = torch.maximum(speed, _STEPS_OF_TURNING * yaw_rate.abs())
+        stepping = torch.maximum(speed, STEPS_OF_TURNING * yaw_rate.abs())
         within = stepping.minimum(own[-1])
         i = (torch.searchsorted(own, within) - 1).clamp(0, len(gaits) - 2)
         # (1-w) s + w s' = v ((1-w) T + w T')

@@ -41,12 +41,14 @@ export class Library {
     });
   }
 
-  /** Control steps to wait, and phase of entry, on the way from a moment of a clip to another clip. */
-  entry(clip, phase, target) {
-    const { seconds, poses } = this.clips[clip];
-    const pose = Math.min(roundHalfEven((phase * seconds) / this.numbers.step_s), poses.rows - 1);
+  /** The next jump on the way from a moment of a clip to another: control steps to wait, the clip to enter, and its phase. */
+  jump(clip, phase, target, soonest) {
+    const { seconds, poses, loop } = this.clips[clip];
+    const later = roundHalfEven((phase * seconds) / this.numbers.step_s) + soonest;
+    const pose = loop ? later % poses.rows : Math.min(later, poses.rows - 1);
     const at = (poses.first + pose) * this.clips.length + target;
-    return { wait: this.tensors["entries.wait"].data[at], phase: this.tensors["entries.phase"].data[at] };
+    const [wait, next, entry] = ["wait", "clip", "phase"].map((name) => this.tensors[`entries.${name}`].data[at]);
+    return { wait: wait + soonest, clip: next, phase: entry };
   }
 
   speed(clip) {
@@ -166,18 +168,13 @@ export class Conductor {
   /** Begin a clip at a phase, at a place [x, y in m] and turned by `yaw` [rad]. */
   start(clip, phase, place = [0, 0], yaw = 0) {
     this.now = Object.assign(new Segment(this.library, clip, phase), { place: [...place], yaw });
-    Object.assign(this, { next: null, wait: NEVER, steering: false, speed: 0, yawRate: 0, wanted: [0, 0] });
+    Object.assign(this, { target: clip, once: false, next: null, wait: NEVER, steering: false, speed: 0, yawRate: 0, wanted: [0, 0] });
   }
 
-  /** The clip that was asked for last. */
-  get target() {
-    return this.next ? this.next.clip : this.now.clip;
-  }
-
-  /** Ask for a clip. */
-  play(clip) {
-    this.steering = false;
-    this.#schedule(clip);
+  /** Ask for a clip; `once`: for one cycle of it. */
+  play(clip, once = false) {
+    Object.assign(this, { steering: false, target: clip, once });
+    this.#travel();
   }
 
   /** Ask for a speed [m/s] and a yaw rate [rad/s] of the gaits. */
@@ -186,13 +183,12 @@ export class Conductor {
     if (!this.library.gaits.length) throw new Error("this library has no two gaits, so it cannot be steered");
     this.wanted = [speed, yawRate];
     if (this.steering) return;
-    this.steering = true;
     const [here, later] = [this.now.at(0), this.now.at(0.5)];
     const fastest = this.library.speed(this.library.gaits.at(-1));
-    this.speed = Math.min(2 * Math.hypot(later.pos[0] - here.pos[0], later.pos[1] - here.pos[1]), fastest);
-    this.yawRate = 0;
-    const { lower, upper, weight } = this.#gait();
-    this.#schedule(weight < 0.5 ? lower : upper);
+    const speedNow = Math.min(2 * Math.hypot(later.pos[0] - here.pos[0], later.pos[1] - here.pos[1]), fastest);
+    const { lower, upper, weight } = this.#gait(speedNow, 0);
+    this.play(weight < 0.5 ? lower : upper);
+    Object.assign(this, { steering: true, speed: this.library.speed(this.target), yawRate: 0 });
   }
 
   /** The reference {pos, quat, pose, heading} so many seconds from now, a coming switch included. */
@@ -201,49 +197,78 @@ export class Conductor {
     return ahead + 1e-9 >= switchS ? this.next.at(Math.max(ahead - switchS, 0)) : this.now.at(ahead);
   }
 
-  /** One control step on; the reference follows the simulated root at [x, y] slowly. */
-  advance(root) {
-    const { step_s: dt, follow_s: follow } = this.library.numbers;
-    this.now.advance(dt);
+  /** One control step on; place and heading of the reference follow the simulated root [x, y] and its quaternion slowly. */
+  advance(root, quat) {
+    this.now.advance(this.library.numbers.step_s);
     this.wait -= 1;
     if (this.wait <= 0) this.#enter();
-    const share = 1 - Math.exp(-dt / follow);
-    const shift = [0, 1].map((k) => share * (root[k] - this.now.place[k]));
-    for (const each of [this.now, this.next]) if (each) each.place = each.place.map((x, k) => x + shift[k]);
+    this.#follow(root, quat);
+    if (this.left < this.library.numbers.leave_s && !this.next) {
+      Object.assign(this, { target: this.library.numbers.rest, once: false });
+      this.#travel();
+    }
     if (this.steering && !this.next) this.#followStick();
   }
 
-  #schedule(clip) {
-    const { now, library } = this;
-    const { step_s: dt, difference_s: step } = library.numbers;
+  /** Time [s] until the wanted clip has been played; infinite if it is not left. */
+  get left() {
+    const { now, once, library } = this;
+    const { loop } = library.clips[now.clip];
+    if (now.clip !== this.target || !(once || !loop)) return Infinity;
+    return loop ? now.period - now.age : (1 - now.phase) * now.period;
+  }
+
+  #follow(root, quat) {
+    const { step_s: dt, follow_s: follow } = this.library.numbers;
+    const share = 1 - Math.exp(-dt / follow);
+    const [w, , , z] = mul(quat, conj(this.now.at(0).quat));
+    const angle = 2 * Math.atan2(z, w);
+    const turn = share * Math.atan2(Math.sin(angle), Math.cos(angle));
+    const { now, next } = this;
+    const away = next && turned(next.place.map((x, k) => x - now.place[k]), turn);
+    now.place = now.place.map((x, k) => x + share * (root[k] - x));
+    now.yaw += turn;
+    if (next) Object.assign(next, { place: now.place.map((x, k) => x + away[k]), yaw: next.yaw + turn });
+  }
+
+  /** Plan the next jump on the way to the target; a jump already planned is replaced. */
+  #travel(soonest = 0) {
+    const { now, library, target } = this;
+    const { step_s: dt, difference_s: step, pure } = library.numbers;
     const shift = (k) => library.clips[k].shift;
     const leaving = now.weight < 0.5 ? now.clip : now.other;
+    const unchanged = (now.weight < pure || now.weight > 1 - pure) && now.scale === 1 && now.yawRate === 0;
+    Object.assign(this, { next: null, wait: NEVER });
+    if (leaving === target && unchanged) return;
     const phase = now.weight < 0.5 ? now.phase : wrapped(now.phase + shift(now.other) - shift(now.clip));
-    const entry = library.entry(leaving, phase, clip);
-    this.next = new Segment(library, clip, entry.phase);
-    this.next.join([now.at(entry.wait * dt), now.at(entry.wait * dt + step)]);
-    this.wait = entry.wait;
+    const jump = library.jump(leaving, phase, target, soonest);
+    this.next = new Segment(library, jump.clip, jump.phase);
+    this.next.join([now.at(jump.wait * dt), now.at(jump.wait * dt + step)]);
+    this.wait = jump.wait;
     if (this.wait === 0) this.#enter();
   }
 
+  /** Enter the next segment; if that is only on the way, plan the jump after it. */
   #enter() {
     Object.assign(this, { now: this.next, next: null, wait: NEVER });
+    if (this.now.clip !== this.target) this.#travel(this.library.numbers.settle_steps);
   }
 
   #followStick() {
     const { step_s: dt, acceleration, turning } = this.library.numbers;
     this.speed += clamp(this.wanted[0] - this.speed, -acceleration * dt, acceleration * dt);
     this.yawRate += clamp(this.wanted[1] - this.yawRate, -turning * dt, turning * dt);
-    const { lower, upper, weight, scale, rate } = this.#gait();
+    const { lower, upper, weight, scale, rate } = this.#gait(this.speed, this.yawRate);
     const { now } = this;
     const { clips } = this.library;
     const phase = wrapped(now.phase + clips[lower].shift - clips[now.clip].shift);
+    this.target = lower;
     Object.assign(now, { phase, clip: lower, other: upper, weight, scale, rate, yawRate: this.yawRate });
   }
 
   /** The two gaits to blend, the share of the second, the factor on displacement and that on time. */
-  #gait() {
-    const { library, speed, yawRate } = this;
+  #gait(speed, yawRate) {
+    const { library } = this;
     const { gaits, clips, numbers } = library;
     const own = gaits.map((k) => library.speed(k));
     const stepping = Math.max(speed, numbers.steps_of_turning * Math.abs(yawRate));

@@ -46,7 +46,7 @@ export class LibraryController extends Controller {
   }
 
   advance(clock, qpos) {
-    clock.advance([qpos[0], qpos[1]]);
+    clock.advance([qpos[0], qpos[1]], [qpos[3], qpos[4], qpos[5], qpos[6]]);
     return false;
   }
 
@@ -54,8 +54,8 @@ export class LibraryController extends Controller {
     return this.qposOf(clock.at(ahead));
   }
 
-  /** qvel of the reference, by a difference over `step` [s]. */
-  referenceVelocity(clock, step = 1 / 120) {
+  /** qvel of the reference, by a difference over `step` [s], by default a frame of the recording. */
+  referenceVelocity(clock, step = this.library.clips[clock.now.clip].frame_s) {
     const [a, b] = [clock.at(0), clock.at(step)];
     const qvel = new Float64Array(this.skeleton.nv);
     const rate = (v) => v.map((x) => x / step);
