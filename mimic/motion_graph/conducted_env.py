@@ -13,6 +13,7 @@ from mimic.motion_graph.commands import RandomCommands
 from mimic.motion_graph.conductor import Conductor
 from mimic.motion_graph.entries import STEP_S, build_entries
 from mimic.motion_graph.library import STAND, build_library, stance, state_between
+from mimic.motion_graph.recovery import Recovery
 from mimic.rl.vec_env import Step
 from mimic.sim.engine import Engine
 from mimic.tracking import EnvConfig, TrackingEnv
@@ -20,6 +21,8 @@ from mimic.tracking.observation import Observation, ObservationInputs, Target
 from mimic.tracking.reference import Reference, ReferenceSample, end_effectors_h
 from mimic.tracking.reference_tracker import ReferencePlacement
 from mocap.motion import Motion
+
+DOWN_S = 0.5  # for which a character must lie before it gets up
 
 
 class ConductedTracker:
@@ -134,6 +137,9 @@ class ConductedEnv(TrackingEnv):
         self.tracker: ConductedTracker = ConductedTracker(  # type: ignore[assignment]
             self.conductor, self.tracker.reference, self.kinematics, ahead
         )
+        standing = float(self.library.table[self.library.first[self.library.index(STAND)], 2])
+        self.recovery = Recovery(self.library, self.character, standing)
+        self._down_steps = torch.zeros(self.num_envs, dtype=torch.int64)
         commands = config.commands if training else None
         self._commands = RandomCommands(commands, self.conductor, self.control_dt) if commands else None
 
@@ -147,6 +153,19 @@ class ConductedEnv(TrackingEnv):
         """Continue from the state that ``state_dict`` returned."""
         super().load_state_dict(state)
         self.tracker.look_ahead()
+
+    def fallen(self) -> Tensor:
+        """Return (N,) bool: the characters that lie although their clip does not, for `DOWN_S` or longer."""
+        return self._down_steps >= round(DOWN_S / self.control_dt)
+
+    def get_up(self, rows: Tensor) -> Tensor:
+        """Let the characters ``rows`` (R,) get up, and return the observations (N, D). Raises ValueError
+        if the library has no getup clip."""
+        sim = self.engine.read()[rows]
+        bodies = self.kinematics.forward(sim)
+        self.conductor.interrupt(rows, self.recovery.getting_up(sim, bodies.pos_w))
+        self._down_steps[rows] = 0
+        return self.look()
 
     def begin(self, clip: Tensor, phase: Tensor) -> Tensor:
         """Put every character into its clip (N,) at ``phase`` (N,), and return the observations (N, D)."""
@@ -166,6 +185,9 @@ class ConductedEnv(TrackingEnv):
         self.sim = self.engine.read()
         self.bodies = self.kinematics.forward(self.sim)
         self.tracker.advance(self.control_dt, self.sim)
+        reference = self.tracker.pose.row[:, 0, 2]
+        down = (self.sim.root_pos_w[:, 2] < self.recovery.down_height) & (reference > self.recovery.down_height)
+        self._down_steps = torch.where(down, self._down_steps + 1, 0)
         return self._observe(slice(None), self.sim, self.bodies)
 
     def body_error(self) -> Tensor:

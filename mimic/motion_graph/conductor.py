@@ -35,7 +35,8 @@ class Conductor:
         now, next: the segment that runs, and the one that follows after ``wait`` (N,) control steps.
         target: (N,) int64, the clip that is wanted; where it runs already, nothing else is planned.
         once: (N,) bool, whether the wanted clip is left after one cycle.
-        rest: the clip that follows one that plays once.
+        rest: the clip that follows one that plays once, unless ``then`` says another.
+        then: (N,) int64, the clip that follows the one that plays once.
         steering: (N,) bool, whether the reference (or the one that comes next) is steered.
         speed, yaw_rate: (N,) speed [m/s] and yaw rate [rad/s] of the steered reference.
     """
@@ -49,6 +50,7 @@ class Conductor:
         self.wait = torch.full((num,), _NEVER)
         self.target = torch.zeros(num, dtype=torch.int64)
         self.once = torch.zeros(num, dtype=torch.bool)
+        self.then = torch.full((num,), -1)
         self.rest = library.index(STAND) if STAND in library.names else 0
         self.steering = torch.zeros(num, dtype=torch.bool)
         self.speed, self.yaw_rate = torch.zeros(num), torch.zeros(num)
@@ -56,7 +58,7 @@ class Conductor:
 
     def state(self) -> dict[str, Tensor]:
         """Return the tensors that later steps depend on, by name, not copied."""
-        own = ("wait", "target", "once", "steering", "speed", "yaw_rate", "_wanted")
+        own = ("wait", "target", "once", "then", "steering", "speed", "yaw_rate", "_wanted")
         found = {name.strip("_"): getattr(self, name) for name in own}
         for segment in ("now", "next"):
             found |= {f"{segment}.{one.name}": getattr(getattr(self, segment), one.name) for one in fields(Segment)}
@@ -72,6 +74,7 @@ class Conductor:
         self.now.assign(rows, Segment.at(clip, phase, self._actuated))
         self.target[rows] = clip
         self.once[rows] = False
+        self.then[rows] = -1
         self.wait[rows] = _NEVER
         self.steering[rows] = False
 
@@ -80,7 +83,18 @@ class Conductor:
         self.steering[rows] = False
         self.target[rows] = clip
         self.once[rows] = once
+        self.then[rows] = -1
         self._travel(rows)
+
+    def interrupt(self, rows: Tensor, segment: Segment) -> None:
+        """Let ``rows`` (R,) go on with ``segment`` at once; the clip that was wanted follows when its clip is over."""
+        wanted = self.target[rows]
+        keeps = self.library.loops[wanted] & ~self.once[rows]
+        self.then[rows] = torch.where(keeps, wanted, self.then[rows])
+        self.now.assign(rows, segment)
+        self.target[rows] = segment.clip
+        self.once[rows] = True
+        self.wait[rows] = _NEVER
 
     def steer(self, rows: Tensor, speed: Tensor, yaw_rate: Tensor) -> None:
         """Ask the characters ``rows`` for a speed (R,) [m/s] and a yaw rate (R,) [rad/s]."""
@@ -152,7 +166,8 @@ class Conductor:
         """Ask for the clip ``rest`` where a clip that plays once is nearly over."""
         over = ((self.left() < LEAVE_S) & (self.wait == _NEVER)).nonzero().squeeze(1)
         if len(over):
-            self.target[over] = self.rest
+            self.target[over] = torch.where(self.then[over] < 0, self.rest, self.then[over])
+            self.then[over] = -1
             self.once[over] = False
             self._travel(over)
 
@@ -183,13 +198,15 @@ class Conductor:
             return
         self.now.assign(rows, self.next[rows])
         self.wait[rows] = _NEVER
+        own = self.library.speed[self.now.clip[rows]].float()
+        self.speed[rows] = torch.where(self.steering[rows], own, self.speed[rows])
         on_the_way = rows[self.now.clip[rows] != self.target[rows]]
         if len(on_the_way):
             self._travel(on_the_way, SETTLE_STEPS)
 
     def _follow_stick(self) -> None:
         """Move speed and yaw rate towards what is asked, and set the gait that has them."""
-        rows = (self.steering & (self.wait == _NEVER)).nonzero().squeeze(1)
+        rows = (self.steering & (self.wait == _NEVER) & self._in_gait()).nonzero().squeeze(1)
         if not len(rows):
             return
         wanted = self._wanted[rows]
@@ -203,6 +220,10 @@ class Conductor:
         now.clip[rows], now.other[rows], now.weight[rows] = lower, upper, weight
         now.scale[rows], now.rate[rows], now.yaw_rate[rows] = scale, rate, self.yaw_rate[rows]
         self.target[rows] = lower
+
+    def _in_gait(self) -> Tensor:
+        """Return (N,) bool: the characters whose clip is a gait, which alone can be steered."""
+        return torch.isin(self.now.clip, torch.tensor(self.library.gaits))
 
     def _gait(self, speed: Tensor, yaw_rate: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return the two gaits to blend, the share of the second, the factor on displacement and that on time."""

@@ -166,6 +166,16 @@ def joint_quats(targets: Tensor, character: Character) -> Tensor:
     return quat_from_rotvec(torch.stack(parts, 1))
 
 
+def targets_of(joint_quat: Tensor, character: Character) -> Tensor:
+    """Convert the joints' rotations (N, J, 4) wxyz to servo targets (N, A) [rad]."""
+    rotvec = quat_to_rotvec(joint_quat)
+    columns = []
+    for j, joint in enumerate(character.joints):
+        ball = joint.kind == "ball"
+        columns.append(rotvec[:, j] if ball else (rotvec[:, j] * rotvec.new_tensor(joint.axis)).sum(1, keepdim=True))
+    return torch.cat(columns, 1)
+
+
 def _gaits(names: list[str], character: Character) -> list[int]:
     """Return the clips of ``names`` that are gaits of the character, by growing speed, without the stance."""
     wanted = [name for gait in GAITS.get(character.name, ()) for name in (gait, f"{gait}-authored")]

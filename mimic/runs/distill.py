@@ -30,7 +30,7 @@ from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.dagger_rollout import DaggerRollout
 from mimic.runs.distill_config import DistillConfig, DistillRun
 from mimic.runs.preset import load_preset
-from mimic.runs.teachers import Teachers
+from mimic.runs.teachers import Teachers, grown_from
 from mimic.runs.training import check_folder, locked
 from mimic.runs.warm_start import as_ancestor
 from mimic.tracking import EnvConfig, make_env
@@ -40,6 +40,7 @@ from mocap.licence import licence_of_clips
 Say = Callable[[str], None]
 DEMONSTRATIONS = "demonstrations"  # folder in that of the run
 _ACTION_STD = 0.05  # of the controller, should somebody train it further
+_GROWN_LR = 0.3  # of the step size, for a student that begins as a copy of its library
 _TRIAL_ROUNDS = 6  # after which the number of rounds is chosen
 _REPORT_ROUNDS = 25
 _KEPT_CHECKPOINTS = 2
@@ -114,8 +115,15 @@ class _Distillation:
         self.rollout = DaggerRollout(self.env, Teachers(controllers, self.env), config.seed)
         self._draws = torch.Generator().manual_seed(config.seed + 1)  # of minibatches
         first = torch.Generator().manual_seed(config.seed)
-        self.cloner = Cloner(Policy(self.env.obs_dim, self.env.act_dim, config.policy, first), config.cloning)
-        self._acting = Policy(self.env.obs_dim, self.env.act_dim, config.policy)
+        grown = grown_from(controllers)
+        networks = grown.policy.config if grown else config.policy
+        student = Policy(self.env.obs_dim, self.env.act_dim, networks, first)
+        if grown:
+            student.load_state_dict(grown.policy.state_dict())
+        self._grows = grown is not None
+        cloning = replace(config.cloning, lr=_GROWN_LR * config.cloning.lr) if grown else config.cloning
+        self.cloner = Cloner(student, cloning)
+        self._acting = Policy(self.env.obs_dim, self.env.act_dim, networks)
         self._keep_none()
         self.rounds, self.seconds = 0, 0.0  # that are done, and how long they took
         self._saved = 0  # demonstrations that are on disk
@@ -126,7 +134,7 @@ class _Distillation:
     def begin(self, minutes: float, started: float) -> None:
         """Simulate the teachers alone, then choose the number of rounds that fit into ``minutes`` by timing the first."""
         self._write_config(minutes)
-        clips, envs = len(self.controllers), self.config.num_envs
+        clips, envs = len(self.motions), self.config.num_envs
         self.say(f"{clips} clips, {envs} environments; the run is in {self.out}")
         self._show_teachers()
         if minutes:
@@ -169,10 +177,10 @@ class _Distillation:
         return DistillResult(saved, self.data.total, self.seconds / 60.0)
 
     def _show_teachers(self) -> None:
-        """Do round 0, in which the teachers alone act; its observations set the student's normaliser."""
+        """Do round 0, in which the teachers alone act; its observations set the normaliser of a student that is no copy."""
         begin = time.monotonic()
         seen = self.rollout.collect(self.cloner.actor, self.config.first_steps, 1.0)
-        for policy in (self.cloner.student, self.cloner.actor):
+        for policy in (self.cloner.student, self.cloner.actor) if not self._grows else ():
             policy.normalizer.update(seen.obs)
             policy.set_std(_ACTION_STD)
         self.data.add(seen.obs, seen.action, seen.weight)

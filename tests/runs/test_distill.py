@@ -127,6 +127,21 @@ def test_what_cannot_be_resumed_is_said_in_one_line(run, tmp_path, capsys):
     )
 
 
+def test_a_library_grows_by_a_clip_and_begins_as_its_copy(run, tmp_path):
+    """Its teacher of the old clips is the library itself, so before the first update it does what the library does."""
+    library = load_controller(str(run[0]))
+    teachers = load_teachers(f"{run[0]},pace-authored")
+    still = replace(TINY, rounds=1, updates=1, cloning=replace(TINY.cloning, lr=1e-12))
+    distill(teachers, tmp_path / "grown", still, threads=1, say=len)
+    grown = load_controller(str(tmp_path / "grown"))
+    assert grown.clips == (*library.clips, "pace-authored") and grown.has_library
+    obs = torch.randn(50, library.make_env(3).obs_dim, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(grown.policy.mean(obs), library.policy.mean(obs), atol=1e-4)
+    assert torch.equal(grown.policy.normalizer.mean, library.policy.normalizer.mean)
+    with pytest.raises(InputError, match="two teachers have the clip 'trot-authored'"):
+        load_teachers(f"{run[0]},trot-authored")
+
+
 def test_minutes_become_rounds_that_the_configuration_states(tmp_path):
     distill(load_teachers("walk-authored,trot-authored"), tmp_path, TINY, minutes=1e-6, threads=1, say=len)
     found = read_distillation(tmp_path)
@@ -145,7 +160,8 @@ def test_a_folder_that_holds_a_run_is_left_alone(run):
     [
         ("walk-authored,walk-authored", None, "two teachers have the clip 'walk-authored'"),
         ("walk-authored,cartwheel", None, "is for character 'humanoid', not 'dog'"),
-        ("walk-authored,steer", None, "; choose a teacher with one clip"),
+        ("walk-authored,steer", None, "; choose a teacher with one clip, or a library"),
+        ("dog-authored,dog", None, "have several clips each; a student grows from one library"),
         ("walk-autored", None, "no controller 'walk-autored'"),
         ("all", "cow", "no controller that ships is for character 'cow'"),
     ],

@@ -9,7 +9,7 @@ from mimic.runs.preset import _PRESETS, load_preset, preset_names
 
 
 def test_the_presets_that_ship():
-    assert preset_names() == ["fast", "feet", "gpu", "gym", "library", "paper"]
+    assert preset_names() == ["fast", "feet", "gpu", "graph", "gym", "library", "paper"]
     for name in ("fast", "feet", "gpu", "paper"):
         preset = load_preset(name)
         assert set(preset.algorithms) == {"awr", "ppo"}

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         minutes = _minutes(args)
         teachers = load_teachers(_names(args), args.character)
-        config = _config(args, len(teachers))
+        config = _config(args, sum(len(one.clips) for one in teachers))
     result = distill(teachers, args.out, config, minutes, args.threads, args.resume, say)
     say(f"done in {result.minutes:.1f} minutes, {result.samples / 1e6:.2f} M samples; controller {result.controller}")
     say(f"judge it: {program.command(f'evaluate --controller {args.out}')}")

@@ -207,7 +207,7 @@ export class Conductor {
       Object.assign(this, { target: this.library.numbers.rest, once: false });
       this.#travel();
     }
-    if (this.steering && !this.next) this.#followStick();
+    if (this.steering && !this.next && this.library.gaits.includes(this.now.clip)) this.#followStick();
   }
 
   /** Time [s] until the wanted clip has been played; infinite if it is not left. */
@@ -251,6 +251,7 @@ export class Conductor {
   /** Enter the next segment; if that is only on the way, plan the jump after it. */
   #enter() {
     Object.assign(this, { now: this.next, next: null, wait: NEVER });
+    if (this.steering) this.speed = this.library.speed(this.now.clip);
     if (this.now.clip !== this.target) this.#travel(this.library.numbers.settle_steps);
   }
 
