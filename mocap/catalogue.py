@@ -30,6 +30,7 @@ from mocap.formats.deepmimic import read_deepmimic, read_table
 from mocap.gaits import author_gait
 from mocap.motion import Motion, check_length
 from mocap.pybullet_wheel import extract_clips
+from mocap.stance import STAND, author_stance
 
 MAX_CLIPS = 500  # of one task
 MAX_TOTAL_SECONDS = 1000.0  # of its clips: a second is 1.4 MB of the reference
@@ -189,7 +190,7 @@ def load_clip(name: str, opener: Opener = open_https) -> Motion:
         return replace(motion, source=name, license=motion.license or "not stated")
     entry = resolve(name)
     if entry.gait:
-        return replace(author_gait(entry.gait, entry.speed, entry.yaw_rate), license=entry.licence, name=name)
+        return replace(_author(entry), license=entry.licence, name=name)
     found = _find(entry)
     if not found and entry.fallback:
         _say_fallback(name, entry.fallback)
@@ -293,13 +294,19 @@ def _info(entry: ClipEntry) -> ClipInfo:
         )
 
     if entry.gait:
-        motion = author_gait(entry.gait, entry.speed, entry.yaw_rate)
+        motion = _author(entry)
         return info("authored", True, motion.num_frames, motion.duration, motion.loop)
     found = _find(entry)
     if not found:
         return info(entry.url, False, None, entry.seconds, None)
     table = read_table(found.data, entry.name)
     return info(str(found.path), True, len(table.rows), table.duration, table.loop)
+
+
+def _author(entry: ClipEntry) -> Motion:
+    if entry.gait == STAND:
+        return author_stance(load_character(entry.character))
+    return author_gait(str(entry.gait), entry.speed, entry.yaw_rate)
 
 
 def _find(entry: ClipEntry) -> _Found | None:

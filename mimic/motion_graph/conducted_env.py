@@ -12,7 +12,7 @@ from mimic.core.rotations import Yaw
 from mimic.motion_graph.commands import RandomCommands
 from mimic.motion_graph.conductor import Conductor
 from mimic.motion_graph.entries import STEP_S, build_entries
-from mimic.motion_graph.library import STAND, build_library, stance, state_between
+from mimic.motion_graph.library import build_library, state_between
 from mimic.motion_graph.recovery import Recovery
 from mimic.rl.vec_env import Step
 from mimic.sim.engine import Engine
@@ -21,6 +21,7 @@ from mimic.tracking.observation import Observation, ObservationInputs, Target
 from mimic.tracking.reference import Reference, ReferenceSample, end_effectors_h
 from mimic.tracking.reference_tracker import ReferencePlacement
 from mocap.motion import Motion
+from mocap.stance import STAND, author_stance
 
 DOWN_S = 0.5  # for which a character must lie before it gets up
 
@@ -127,7 +128,7 @@ class ConductedEnv(TrackingEnv):
                 "use a controller of a library, such as `humanoid` or `dog`"
             )
         if STAND not in [motion.name for motion in motions]:
-            motions = (*motions, stance(engine.character))
+            motions = (*motions, author_stance(engine.character))
             weights = (*weights, 1.0) if weights else ()
         config = replace(config, change_clips=False)
         super().__init__(motions, engine, config, None, training, seed, first_env, weights)

@@ -1,7 +1,7 @@
 """The motion graph at work, for N characters: requests and steering become a continuous reference.
 
-A request is answered by the cheapest way through the graph (`entries`): wait for a good moment, enter the next clip at
-the nearest pose, and go on from there until the wanted clip is reached. A coming jump is part of what lies ahead. The
+A request is answered by the cheapest way through the graph (`entries`). The reference waits for a good moment, and enters
+the next clip at the nearest pose, until the wanted clip is reached. A coming jump is part of what lies ahead. The
 reference follows the simulated root slowly, so that drift does not grow.
 """
 
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from mimic.core.rotations import quat_conj, quat_mul
 from mimic.motion_graph.entries import STEP_S, Entries
-from mimic.motion_graph.library import STAND, MotionLibrary
+from mimic.motion_graph.library import MotionLibrary
 from mimic.motion_graph.segment import Pose, Segment, advance, evaluate, join, period, switch_times
+from mocap.stance import STAND
 
 FOLLOW_S = 1.0  # time constant with which the reference follows the simulated root
 ACCELERATION = 1.5  # [m/s^2] of the steered speed

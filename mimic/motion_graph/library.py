@@ -24,14 +24,13 @@ from mimic.core.rotations import (
 )
 from mimic.tracking.reference import Reference
 from mocap.motion import Motion
+from mocap.stance import STAND
 
 RATE = 120.0
-STAND = "stand"
 GAITS = {
     "humanoid": (STAND, "walk", "jog", "run"),
     "dog": (STAND, "walk", "pace", "trot", "canter"),
 }
-_CROUCH = {"humanoid": {"hip": -0.08, "knee": -0.16, "ankle": -0.08}}  # [rad], of the authored stance
 _ROOT = 7  # columns of the root's pose
 _LONGEST_FRAME_S = 1 / 24
 
@@ -204,33 +203,6 @@ def _along_x(table: Tensor) -> Tensor:
     turned[:, 3:7] = quat_mul(quat_from_yaw(yaw.expand(len(table))), table[:, 3:7])
     turned[:, -1] += yaw
     return turned
-
-
-def stance(character: Character) -> Motion:
-    """Author a stance of 1 s: the zero pose with slightly bent legs, its feet on the ground."""
-    targets = torch.zeros(1, character.num_actuated)
-    for joint in character.joints:
-        for part, angle in _CROUCH.get(character.name, {}).items():
-            if joint.name.endswith(part):
-                axis = torch.tensor([0.0, 1.0, 0.0]) if joint.kind == "ball" else torch.ones(1)
-                targets[0, joint.dof] = angle * axis
-    root = torch.tensor([[0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]])
-    state = state_between(torch.cat([root, targets], 1), torch.cat([root, targets], 1), 1.0, character)
-    kinematics = Kinematics(character)
-    root[:, 2] -= kinematics.lowest_points(kinematics.forward(state)).amin()
-    joints = quat_normalize(state.joint_quat.double())
-    return Motion(
-        name=STAND,
-        character=character.name,
-        joint_names=tuple(joint.name for joint in character.joints),
-        times=torch.tensor([0.0, 1.0], dtype=torch.float64),
-        root_pos_w=root[:, :3].double().repeat(2, 1),
-        root_quat_w=root[:, 3:].double().repeat(2, 1),
-        joint_quat=joints.repeat(2, 1, 1),
-        loop=True,
-        source="authored by mimic",
-        license="Apache-2.0",
-    )
 
 
 def _left_ahead(table: Tensor, character: Character) -> Tensor:

@@ -128,9 +128,8 @@ class PushConfig:
 class CommandConfig:
     """Random commands in training, which the motion graph turns into a reference (mimic/motion_graph).
 
-    A character gets a command once in ``every_s`` [s] on average: to steer in a share ``steer`` of the cases, at a random
-    speed and a yaw rate up to ``turning`` [rad/s], else to play a random clip. A share ``once`` of these clips is played
-    once.
+    A character gets a command once in ``every_s`` [s] on average. A share ``steer`` of the commands steers, at a random
+    speed and a yaw rate up to ``turning`` [rad/s]. The others play a random clip, a share ``once`` of them for one cycle.
     """
 
     every_s: float = 2.5

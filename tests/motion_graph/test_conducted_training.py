@@ -8,7 +8,6 @@ import torch
 from characters import load_character
 from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.motion_graph.entries import STEP_S
-from mimic.motion_graph.library import STAND
 from mimic.play.switching import conducted_env
 from mimic.runs.controller import load_controller
 from mimic.runs.preset import load_preset
@@ -17,6 +16,7 @@ from mimic.runs.task import Place
 from mimic.sim import make_engine
 from mimic.tracking.config import CommandConfig
 from mocap.catalogue import load_clips
+from mocap.stance import STAND
 
 CLIPS = ("walk-authored", "trot-authored")
 NUM = 8

@@ -7,10 +7,11 @@ from characters import load_character
 from mimic.core.errors import InputError
 from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.motion_graph.entries import STEP_S
-from mimic.motion_graph.library import STAND, states_of
+from mimic.motion_graph.library import states_of
 from mimic.motion_graph.segment import evaluate, switch_times
 from mimic.play.switching import bench_switch, conducted_env
 from mimic.runs.controller import load_controller
+from mocap.stance import STAND
 
 CLIPS = ("walk-authored", "trot-authored")
 NUM = 6
