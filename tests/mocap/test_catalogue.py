@@ -38,7 +38,7 @@ HUMANOID = (
 DOG = "canter trot pace dog_spin turn"
 AUTHORED = (
     "canter-authored trot-authored trot-slow-authored trot-left-authored trot-right-authored pace-authored "
-    "turn-authored walk-authored"
+    "turn-authored walk-authored stand"
 )
 RECORDED = (HUMANOID + " " + DOG).split()
 
