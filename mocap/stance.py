@@ -3,7 +3,7 @@
 import torch
 
 from characters import Character, CharacterState, Kinematics
-from mimic.core.rotations import quat_from_rotvec
+from mimic.core.rotations import quat_from_rotvec, quat_normalize
 from mocap.motion import Motion
 
 STAND = "stand"
@@ -30,7 +30,7 @@ def author_stance(character: Character) -> Motion:
         times=torch.tensor([0.0, 1.0], dtype=torch.float64),
         root_pos_w=torch.tensor([[0.0, 0.0, 1.0]], dtype=torch.float64).mul(height).repeat(2, 1),
         root_quat_w=upright.double().repeat(2, 1),
-        joint_quat=joints.double().repeat(2, 1, 1),
+        joint_quat=quat_normalize(joints.double()).repeat(2, 1, 1),
         loop=True,
         source="authored by mimic",
         license="Apache-2.0 as this program; authored, not captured",
