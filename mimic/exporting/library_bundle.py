@@ -11,7 +11,7 @@ from mimic.exporting.urdf import character_urdf
 from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.runs.controller import Controller
 
-PLAYERS = ("mimic.mjs", "conductor.mjs", "library.mjs", "check_library.mjs")
+PLAYERS = ("mimic.mjs", "conductor.mjs", "recovery.mjs", "library.mjs", "check_library.mjs")
 
 _TEXT = """# {name}, a mimic controller for the {character}
 

@@ -18,6 +18,7 @@ from mimic.sim.engines.mujoco import MujocoEngine
 STEPS = 75
 TOLERANCE = 1e-3
 _PHASE = 0.2
+_GET_UP = 66  # step of the last command: as if it were down, it enters the nearest lying pose
 
 
 @torch.no_grad()
@@ -36,9 +37,10 @@ def performance(env: ConductedEnv, policy: Policy) -> dict[str, Any]:
         obs = env.control_step(action)
     return {
         "tolerance": TOLERANCE,
-        "meaning": "begin the clip `first` at `phase`. At each row give its command, if there is one: the clip to play (`once`: for one cycle), or "
-        "speed [m/s] and yaw rate [rad/s] to steer. From qpos and qvel follow observation, action, servo target and motor "
-        "torque; `reference` is position, quaternion, servo targets and heading now. Then advance with the next qpos.",
+        "meaning": "begin the clip `first` at `phase`. At each row give its command, if there is one: the clip to play "
+        "(`once`: for one cycle); or speed [m/s] and yaw rate [rad/s] to steer; or to get up from where it is. From qpos "
+        "and qvel follow observation, action, servo target and motor torque; `reference` is position, quaternion, "
+        "servo targets and heading now. Then advance with the next qpos.",
         "first": int(first),
         "phase": _PHASE,
         "commands": [{"step": step, **command} for step, command in commands.items()],
@@ -52,12 +54,16 @@ def _commands(env: ConductedEnv) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {5: {"play": 0}, 52: {"play": min(1, clips - 1), "once": True}}
     if env.library.gaits:
         found |= {22: {"steer": [1.2, 0.6]}, 40: {"steer": [2.4, -0.3]}}
+    if env.recovery.getups:
+        found[_GET_UP] = {"get_up": True}
     return dict(sorted(found.items()))
 
 
 def _give(env: ConductedEnv, command: dict[str, Any]) -> None:
     rows = torch.tensor([0])
-    if "play" in command:
+    if "get_up" in command:
+        env.get_up(rows)
+    elif "play" in command:
         env.conductor.request(rows, torch.tensor([command["play"]]), once=command.get("once", False))
     else:
         speed, yaw_rate = command["steer"]

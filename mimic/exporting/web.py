@@ -42,7 +42,10 @@ _DRIVE = {
     "input.js": "page/input.js",
     "library.js": "players/library.mjs",
     "conductor.js": "players/conductor.mjs",
+    "recovery.js": "players/recovery.mjs",
 }
+
+_MODULES = ("library.js", "conductor.js", "recovery.js")
 
 
 def export_web(controllers: Sequence[Controller], out: Path) -> int:
@@ -81,10 +84,10 @@ def _drive_files(controllers: Sequence[Controller]) -> dict[str, bytes]:
     parts = {**_PARTS, **_DRIVE}
     del parts["live.js"]
     files = {name: (_ROOM / part).read_bytes() for name, part in parts.items()}
-    for name in ("library.js", "conductor.js"):
-        files[name] = (
-            files[name].replace(b"./mimic.mjs", b"./evaluator.js").replace(b"./conductor.mjs", b"./conductor.js")
-        )
+    for name in _MODULES:
+        for theirs in ("evaluator.js", *_MODULES):
+            module = Path(parts[theirs]).name
+            files[name] = files[name].replace(f'"./{module}"'.encode(), f'"./{theirs}"'.encode())
     names = distinct([in_address(controller.path.name) for controller in controllers])
     entries = []
     for name, controller in zip(names, controllers, strict=True):

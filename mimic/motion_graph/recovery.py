@@ -14,17 +14,17 @@ from mimic.motion_graph.segment import Segment
 
 GETUPS = {"humanoid": ("getup_faceup", "getup_facedown")}
 DOWN_SHARE = 0.55  # of the standing root height, below which a character is down
-_LYING_M = 0.25  # root height of a lying pose
-_EVERY_S = 1 / 30
-_SETTLE_S = 0.5  # for which the clip stands still in its lying pose
-_HALF_LIFE_S = 0.2
+LYING_M = 0.25  # root height of a lying pose
+EVERY_S = 1 / 30
+SETTLE_S = 0.5  # for which the clip stands still in its lying pose
+HALF_LIFE_S = 0.2
 
 
 class Recovery:
     """Finds the way up for lying characters of one library.
 
     Attributes:
-        available: whether the library has a getup clip of its character.
+        getups: the getup clips of its character that the library has.
         standing_height: root height [m] of the stance.
         down_height: root height [m] below which a character is down.
     """
@@ -33,15 +33,14 @@ class Recovery:
         self._library, self._character = library, character
         self.standing_height, self.down_height = standing_height, DOWN_SHARE * standing_height
         names = [name for name in GETUPS.get(character.name, ()) if name in library.names]
-        self.available = bool(names)
-        if not self.available:
+        self.getups = [library.index(name) for name in names]
+        if not self.getups:
             return
         row, clip, phase = [], [], []
-        for name in names:
-            k = library.index(name)
+        for k in self.getups:
             first, rows = int(library.first[k]), int(library.rows[k])
-            apart = max(1, round(_EVERY_S / float(library.seconds[k]) * (rows - 1)))
-            lying = library.table[first : first + rows : apart, 2] < _LYING_M
+            apart = max(1, round(EVERY_S / float(library.seconds[k]) * (rows - 1)))
+            lying = library.table[first : first + rows : apart, 2] < LYING_M
             at = lying.nonzero().squeeze(1) * apart
             row.append(first + at)
             clip.append(torch.full_like(at, k))
@@ -55,7 +54,7 @@ class Recovery:
 
         Raises ValueError if the library has no getup clip.
         """
-        if not self.available:
+        if not self.getups:
             raise ValueError(f"the library has no getup clip of the {self._character.name}")
         found = _about_root(body_pos_w, sim.root_pos_w)
         theirs = self._bodies[None]
@@ -74,8 +73,8 @@ class Recovery:
         turned = quat_to_rotvec(quat_mul(own, quat_conj(row[:, 3:7])))
         pose = targets_of(sim.joint_quat, self._character)
         segment.offset = torch.cat([sim.root_pos_w[:, 2:] - row[:, 2:3], turned, pose - row[:, 7:-1]], 1)
-        segment.half_life = torch.full_like(yaw, _HALF_LIFE_S)
-        segment.hold = torch.full_like(yaw, _SETTLE_S)
+        segment.half_life = torch.full_like(yaw, HALF_LIFE_S)
+        segment.hold = torch.full_like(yaw, SETTLE_S)
         return segment
 
 

@@ -94,8 +94,13 @@ export class Performer extends Skill {
     if (left < LEAVE_S && (!loop || this.stick.some((x) => x !== 0))) this.stop();
   }
 
+  /** Get up by a getup clip; a character that has none is put back on its feet. */
   #getUp() {
     const { qpos } = this.data;
+    if (this.controller.getUp(this.clock, qpos)) {
+      Object.assign(this, { fallen: null, asked: null, clip: this.clock.now.clip, before: this.clock.now.clip, since: this.time });
+      return;
+    }
     this.restart([qpos[0], qpos[1]], heading(quatAt(qpos, 3)));
     this.helpedAt = this.time;
   }

@@ -24,6 +24,7 @@ rows.forEach((row, step) => {
   if (step) controller.advance(clock, row.qpos);
   const command = commands.find((each) => each.step === step);
   if (command?.steer) clock.steer(...command.steer);
+  else if (command?.get_up) controller.getUp(clock, row.qpos);
   else if (command) clock.play(command.play, command.once);
   const { pos, quat, pose, heading } = clock.at(0);
   const sign = [0, 1, 2, 3].reduce((sum, k) => sum + quat[k] * row.reference[3 + k], 0) < 0 ? -1 : 1; // q and -q are one rotation

@@ -18,7 +18,7 @@ const turned = ([x, y], angle) => {
 /** The clips of a library, ready for look-ups. */
 export class Library {
   constructor(described, tensors) {
-    Object.assign(this, { clips: described.clips, gaits: described.gaits, numbers: described.conductor, tensors });
+    Object.assign(this, { clips: described.clips, gaits: described.gaits, numbers: described.conductor, recovery: described.recovery, tensors });
     [, this.width] = tensors.table.shape;
   }
 
@@ -41,6 +41,11 @@ export class Library {
     });
   }
 
+  /** A row of the table. */
+  row(index) {
+    return Array.from(this.tensors.table.data.slice(index * this.width, (index + 1) * this.width));
+  }
+
   /** The next jump on the way from a moment of a clip to another: control steps to wait, the clip to enter, and its phase. */
   jump(clip, phase, target, soonest) {
     const { seconds, poses, loop } = this.clips[clip];
@@ -58,11 +63,11 @@ export class Library {
 }
 
 /** One clip, or two gaits blended in phase, led along a bent path; an offset at its start decays (mimic/motion_graph/segment.py). */
-class Segment {
+export class Segment {
   constructor(library, clip, phase) {
     const still = new Array(library.width - 4).fill(0); // height, root rotation vector, servo targets
     Object.assign(this, {
-      library, clip, other: clip, weight: 0, phase, scale: 1, rate: 1, place: [0, 0], yaw: 0, yawRate: 0, age: 0,
+      library, clip, other: clip, weight: 0, phase, scale: 1, rate: 1, place: [0, 0], yaw: 0, yawRate: 0, hold: 0, age: 0,
       offset: still, offsetRate: still, slip: [0, 0], halfLife: library.numbers.half_life_s,
     });
   }
@@ -76,7 +81,7 @@ class Segment {
   /** The reference {pos, quat, pose, heading} so many seconds from now. */
   at(ahead) {
     const { library, clip } = this;
-    const total = this.phase + ahead / this.period;
+    const total = this.phase + Math.max(ahead - this.hold, 0) / this.period;
     const { loop, turn } = library.clips[clip];
     const cycles = loop ? Math.min(Math.floor(total), library.numbers.cycles) : 0;
     const phase = loop ? wrapped(total) : Math.min(total, 1);
@@ -130,7 +135,8 @@ class Segment {
 
   advance(dt) {
     const later = this.at(dt);
-    const total = this.phase + dt / this.period;
+    const total = this.phase + Math.max(dt - this.hold, 0) / this.period;
+    this.hold = Math.max(this.hold - dt, 0);
     const { loop, turn } = this.library.clips[this.clip];
     const cycles = loop ? Math.floor(total) : 0;
     this.place = later.pos.slice(0, 2);
@@ -168,13 +174,19 @@ export class Conductor {
   /** Begin a clip at a phase, at a place [x, y in m] and turned by `yaw` [rad]. */
   start(clip, phase, place = [0, 0], yaw = 0) {
     this.now = Object.assign(new Segment(this.library, clip, phase), { place: [...place], yaw });
-    Object.assign(this, { target: clip, once: false, next: null, wait: NEVER, steering: false, speed: 0, yawRate: 0, wanted: [0, 0] });
+    Object.assign(this, { target: clip, once: false, then: null, next: null, wait: NEVER, steering: false, speed: 0, yawRate: 0, wanted: [0, 0] });
   }
 
   /** Ask for a clip; `once`: for one cycle of it. */
   play(clip, once = false) {
-    Object.assign(this, { steering: false, target: clip, once });
+    Object.assign(this, { steering: false, target: clip, once, then: null });
     this.#travel();
+  }
+
+  /** Go on with `segment` at once; the clip that was wanted follows when its clip is over. */
+  interrupt(segment) {
+    if (this.library.clips[this.target].loop && !this.once) this.then = this.target;
+    Object.assign(this, { now: segment, next: null, wait: NEVER, target: segment.clip, once: true });
   }
 
   /** Ask for a speed [m/s] and a yaw rate [rad/s] of the gaits. */
@@ -204,7 +216,7 @@ export class Conductor {
     if (this.wait <= 0) this.#enter();
     this.#follow(root, quat);
     if (this.left < this.library.numbers.leave_s && !this.next) {
-      Object.assign(this, { target: this.library.numbers.rest, once: false });
+      Object.assign(this, { target: this.then ?? this.library.numbers.rest, once: false, then: null });
       this.#travel();
     }
     if (this.steering && !this.next && this.library.gaits.includes(this.now.clip)) this.#followStick();

@@ -14,6 +14,7 @@
  * The clock is a `Conductor` here. Everything else is as mimic.mjs says.
  */
 import { Conductor, Library } from "./conductor.mjs";
+import { Recovery } from "./recovery.mjs";
 import { Controller, fromRotvec, mul, conj, readParts, toRotvec, rotateBack } from "./mimic.mjs";
 
 export const LIBRARY_VERSION = 2;
@@ -27,6 +28,14 @@ export class LibraryController extends Controller {
   constructor(parts, weights, library) {
     super(parts, weights, null);
     this.library = library;
+    this.recovery = library.recovery.getups.length ? new Recovery(this) : null;
+  }
+
+  /** Let a character that is down get up, from `qpos`; false if the library has no getup clip. */
+  getUp(clock, qpos) {
+    if (!this.recovery) return false;
+    clock.interrupt(this.recovery.gettingUp(qpos));
+    return true;
   }
 
   /** State and clock at a phase of a clip, at a place [x, y in m] and turned by `yaw` [rad]. */
