@@ -30,8 +30,12 @@ def rows() -> list[tuple[str, ...]]:
 def library_rows(controller: Controller) -> list[tuple[str, ...]]:
     """One row per clip of a library, and one of all of them; the clip that is furthest below its own controller first."""
     found = dict((controller.spec.evaluation or {})["clips"])
-    clips = sorted((one["normalized_return"] / one["expert_return"], name) for name, one in found.items())
-    mean = [sum(one[key] for one in found.values()) / len(found) for key in ("normalized_return", "expert_return")]
+    clips = sorted(
+        (one["normalized_return"] / (one["expert_return"] or one["normalized_return"]), name)
+        for name, one in found.items()
+    )
+    known = [one for one in found.values() if one["expert_return"]]
+    mean = [sum(one[key] for one in known) / len(known) for key in ("normalized_return", "expert_return")]
     survival, error = (sum(one[key] for one in found.values()) / len(found) for key in ("survival", "mpjpe_m"))
     last = ("**all**", *_library_cells(mean[0], mean[1], survival, error))
     return [(f"`{name}`", *_library_cells(**found[name])) for _, name in clips] + [last]
@@ -56,9 +60,14 @@ def _shipped() -> list[tuple[str, Controller]]:
     return [(name, load_controller(name)) for name in shipped_controllers()]
 
 
-def _library_cells(normalized_return: float, expert_return: float, survival: float, mpjpe_m: float) -> tuple[str, ...]:
-    share, survived = f"{100 * normalized_return / expert_return:.1f} %", f"{100 * survival:.1f} %"
-    return f"{normalized_return:.3f}", f"{expert_return:.3f}", share, survived, f"{100 * mpjpe_m:.1f} cm"
+def _library_cells(
+    normalized_return: float, expert_return: float | None, survival: float, mpjpe_m: float
+) -> tuple[str, ...]:
+    """Return the cells of a clip; without a controller of its own, it has no return of it and no share."""
+    own = ("–", "–")
+    if expert_return:
+        own = (f"{expert_return:.3f}", f"{100 * normalized_return / expert_return:.1f} %")
+    return f"{normalized_return:.3f}", *own, f"{100 * survival:.1f} %", f"{100 * mpjpe_m:.1f} cm"
 
 
 def _markdown(header: tuple[str, ...], body: list[tuple[str, ...]]) -> str:

@@ -43,6 +43,13 @@ def add(commands: Commands) -> None:
     switch.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
     add_threads(switch)
 
+    recover = family.add("recover", "measure how often a controller gets up from lying poses and after pushes")
+    recover.add_argument("--controller", default="humanoid", metavar="PATH|NAME", help="default humanoid")
+    recover.add_argument("--poses", type=whole, default=200, help="lying poses (default 200)")
+    recover.add_argument("--seed", type=seed, default=0, help="seed of poses and pushes (default 0)")
+    recover.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
+    add_threads(recover)
+
     doctor = commands.add("doctor", "check what this machine has and what it lacks")
     doctor.add_argument("--json", action="store_true")
 

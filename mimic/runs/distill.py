@@ -264,8 +264,14 @@ class _Distillation:
             algorithm="dagger",
             seed=self.config.seed,
             clip_license=licence,
-            teachers=tuple(as_ancestor(one.path.name, one) for one in self.controllers),
+            teachers=tuple(as_ancestor(_name(one), one) for one in self.controllers),
         )
+
+
+def _name(controller: Controller) -> str:
+    """Return the name of a controller's folder; of a checkpoint, that of its run."""
+    path = controller.path
+    return path.parent.parent.name if path.parent.name == CHECKPOINTS else path.name
 
 
 def student_task(teachers: EnvConfig) -> EnvConfig:
