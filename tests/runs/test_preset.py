@@ -96,12 +96,12 @@ def test_settings_change_one_value_each():
         (
             "fats",
             (),
-            r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, gym, library, paper",
+            r"no preset 'fats'; did you mean 'fast' or 'feet'\? valid: fast, feet, gpu, graph, gym, library, paper",
         ),
         (
             "mine.yaml",
             (),
-            "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, gym, library, paper",
+            "there is no file 'mine.yaml'; presets that ship: fast, feet, gpu, graph, gym, library, paper",
         ),
         ("fast", ("env.pushes.speed=",), "write key=value"),
         ("fast", ("env.pushes.speed=11",), "from 0 .no pushes. to 10 m/s"),
