@@ -29,9 +29,11 @@ DOWN_S = 0.5  # for which a character must lie before it gets up
 class ConductedTracker:
     """The reference of a conductor, with the methods of :class:`ReferenceTracker` that the environment calls.
 
+    Args:
+        ahead_s: 1 + Q times [s] at which the environment looks ahead; the first is now.
+
     Attributes:
-        ahead_s: (1 + Q,) times [s] at which the environment looks ahead; the first is now.
-        pose: the reference (N, 2 + Q) now, one frame later, and at the times ahead.
+        pose: the reference (N, 2 + Q) now, one frame later, and at the Q times ahead.
     """
 
     def __init__(self, conductor: Conductor, reference: Reference, kinematics: Kinematics, ahead_s: Sequence[float]):
@@ -160,8 +162,10 @@ class ConductedEnv(TrackingEnv):
         return self._down_steps >= round(DOWN_S / self.control_dt)
 
     def get_up(self, rows: Tensor) -> Tensor:
-        """Let the characters ``rows`` (R,) get up, and return the observations (N, D). Raises ValueError
-        if the library has no getup clip."""
+        """Let the characters ``rows`` (R,) get up, and return the observations (N, D).
+
+        Raises ValueError if the library has no getup clip.
+        """
         sim = self.engine.read()[rows]
         bodies = self.kinematics.forward(sim)
         self.conductor.interrupt(rows, self.recovery.getting_up(sim, bodies.pos_w))

@@ -6,7 +6,6 @@ reference follows the simulated root slowly, so that drift does not grow.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import fields
 
 import torch
@@ -37,7 +36,7 @@ class Conductor:
         target: (N,) int64, the clip that is wanted; where it runs already, nothing else is planned.
         once: (N,) bool, whether the wanted clip is left after one cycle.
         rest: the clip that follows one that plays once, unless ``then`` says another.
-        then: (N,) int64, the clip that follows the one that plays once.
+        then: (N,) int64, the clip that follows the one that plays once; -1: ``rest``.
         steering: (N,) bool, whether the reference (or the one that comes next) is steered.
         speed, yaw_rate: (N,) speed [m/s] and yaw rate [rad/s] of the steered reference.
     """
@@ -64,11 +63,6 @@ class Conductor:
         for segment in ("now", "next"):
             found |= {f"{segment}.{one.name}": getattr(getattr(self, segment), one.name) for one in fields(Segment)}
         return found
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from the tensors of `state`."""
-        for name, value in self.state().items():
-            value.copy_(state[name])
 
     def start(self, rows: Tensor, clip: Tensor, phase: Tensor) -> None:
         """Begin the clips ``clip`` (R,) at ``phase`` (R,), at the world's origin, without an offset."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from characters import load_character
+from mimic.core.errors import InputError
 from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.motion_graph.entries import STEP_S
 from mimic.play.switching import conducted_env
@@ -86,25 +87,24 @@ def test_a_clip_that_is_asked_for_once_returns_to_the_stance() -> None:
     assert bool((played.sum(0) * STEP_S < 2.5 * cycle).all())
 
 
-def test_the_way_through_a_gait_is_never_dearer_than_the_direct_jump() -> None:
-    """The table keeps the law of Bellman: from each pose, the next jump is no longer than the best direct one."""
+def test_every_way_through_the_table_ends_in_the_wanted_clip() -> None:
     env = conducted_env(load_controller("dog-authored"), ("walk-authored", "canter-authored"), 1, threads=1)
-    entries = env.conductor.entries
-    target = env.library.index("canter-authored")
-    rows = torch.arange(int(entries.rows[0]))  # of the walk
-    direct = entries.clip[rows, target] == target
-    assert bool((entries.wait[rows, target] >= 0).all())
-    assert bool((entries.distance[rows, target] < 1.0).all())
-    assert set(entries.clip[rows, target].tolist()) <= {0, 1, 2} and bool(
-        (direct | (entries.clip[rows, target] != 0)).all()
-    )
+    entries, library = env.conductor.entries, env.library
+    for target in range(len(library.names)):
+        clip = torch.arange(len(library.names)).repeat_interleave(entries.rows)
+        seconds = torch.cat([torch.arange(int(n)) * STEP_S for n in entries.rows])
+        for _ in range(4):
+            wait, entered, phase = entries.look_up(clip, seconds, torch.full_like(clip, target), library.loops)
+            assert bool((wait >= 0).all()) and bool(((phase >= 0) & (phase < 1)).all())
+            moved = clip != target
+            clip = torch.where(moved, entered, clip)
+            seconds = torch.where(moved, phase * library.seconds[entered], seconds)
+        assert bool((clip == target).all()), library.names[target]
 
 
 def test_the_preset_graph_trains_on_commands_and_refuses_a_gpu() -> None:
     preset = load_preset("graph", ("num_envs=4",))
     task = tracking_run("walk-authored", preset, "awr").task
     assert isinstance(task.make_env(Place(4, 0, 1, "mujoco", "cpu", 0)), ConductedEnv)
-    from mimic.core.errors import InputError
-
     with pytest.raises(InputError, match="the motion graph runs on the CPU alone"):
         task.make_env(Place(4, 0, 1, "warp", "cuda", 0))

@@ -164,7 +164,7 @@ class Page {
     const { skill } = this;
     $("status").textContent = skill.fallen ? "" : skill.doing;
     const helped = skill.helpedAt !== undefined && skill.time - skill.helpedAt < SAID_S;
-    $("note").textContent = skill.fallen ? skill.doing : helped ? "put back on its feet: it has not learnt to get up" : "";
+    $("note").textContent = skill.fallen ? skill.doing : helped ? "put back on its feet: it has no getup clip" : "";
     $("helped").value = skill.help;
     $("rate").textContent = `${this.rate.toFixed(0)} pictures/s`;
     $("play").dataset.state = this.playing ? "playing" : "paused";

@@ -3,7 +3,7 @@ import { conj, heading, mul, quatAt, rotate, toRotvec } from "evaluator";
 import { loadLibrary } from "library";
 import { Skill, bytesOf } from "skill";
 
-const LIE_S = 2; // a fallen character lies so long before it is put back on its feet
+const LIE_S = 2; // a fallen character lies so long before it gets up, or is put back on its feet
 const LEAVE_S = 0.5; // so long before the end of a clip that plays once the gait is asked for: before the conductor does (leave_s)
 const SETTLED_S = 1.2; // after a switch, bodies that the clip before allowed may still touch the ground
 const SUPPORT = { force: 1, torque: 0.2 }; // of the helping hand at most, in weights and weights times a metre
