@@ -1,9 +1,9 @@
 """The named clips: their files, their licences, and how they are downloaded.
 
 A clip is looked for in ``$MIMIC_MOCAP`` (or its subfolder ``deepmimic``), inside an installed pybullet_data, and in the
-cache (``$MIMIC_CACHE``, else ``~/.cache/mimic``). A clip that is in none of them is replaced by its fallback, an
-authored gait, with a note on stderr. A clip without a fallback is downloaded into the cache: from DeepMimic's repository,
-or else out of pybullet's wheel. Only :func:`fetch_clips` downloads clips under the non-commercial licence, once the user
+cache (`mimic.core.cache_folder`). A clip that is in none of them is replaced by its fallback, an authored gait, with a
+note on stderr. A clip without a fallback is downloaded into the cache: from DeepMimic's repository, or else out of
+pybullet's wheel. Only :func:`fetch_clips` downloads clips under the non-commercial licence, once the user
 accepts it. A file counts as the named clip only if it has the catalogue's sha256. Any other file is named by its path.
 """
 
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from characters.character import load_character
 from mimic.core import program
+from mimic.core.cache_folder import cache_folder
 from mimic.core.errors import ClipError, InputError, nearest
 from mimic.core.printing import show
 from mimic.core.strict_config import build, read_yaml
@@ -371,8 +372,7 @@ def _package_folders() -> tuple[Path, ...]:
 
 
 def _cache_folder() -> Path:
-    # os.path's expanduser, unlike pathlib's, does not raise where there is no home
-    return Path(os.path.expanduser(os.environ.get("MIMIC_CACHE") or "~/.cache/mimic")) / "deepmimic"
+    return cache_folder() / "deepmimic"
 
 
 @cache

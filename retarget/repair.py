@@ -8,7 +8,6 @@ result is retargeted to itself again, and then more smoothly.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from hashlib import sha256
 
 from characters.character import Character
 from mocap.editing import close_loop
@@ -16,13 +15,12 @@ from mocap.motion import Motion, check_character
 from retarget.ground import lift_penetration
 from retarget.pipeline import Options, resolve_closed_loop, retarget
 from retarget.quality_report import QualityReport, make_quality_report
+from retarget.repair_cache import cached, fingerprint
 from retarget.retarget_rig import has_needed_roles
 from retarget.solver import SolverConfig
 
 _SMOOTHER = (0.05, 0.15, 0.6)  # smooth_turn [m/rad]
 _PASSES = 3
-_KEPT = 8
-_repaired: dict[str, Motion] = {}  # training, evaluation and film of one process ask for the same clip
 
 
 def repair(motion: Motion, character: Character) -> Motion:
@@ -31,12 +29,8 @@ def repair(motion: Motion, character: Character) -> Motion:
     Every frame keeps its time; only poses change. Raises ClipError if the motion belongs to another character.
     """
     check_character(motion, character)
-    key = _fingerprint(motion)
-    if key not in _repaired:
-        while len(_repaired) >= _KEPT:
-            _repaired.pop(next(iter(_repaired)))
-        _repaired[key] = _best(motion, character)
-    return _repaired[key]
+    best = cached(fingerprint(motion, character), lambda: _best(motion, character))
+    return replace(best, name=motion.name, source=motion.source, license=motion.license)
 
 
 def fault_counts(card: QualityReport) -> tuple[int, int]:
@@ -59,7 +53,7 @@ def _best(motion: Motion, character: Character) -> Motion:
                 best, card = candidate, other
         if card.verdict != "fail":
             break
-    return replace(best, name=motion.name, source=motion.source, license=motion.license)
+    return best
 
 
 def _candidates(motion: Motion, character: Character) -> Iterator[Motion]:
@@ -89,10 +83,3 @@ def _solved(motion: Motion, character: Character, settings: SolverConfig) -> Mot
 
 def _failing(card: QualityReport) -> set[str]:
     return {check.name for check in card.checks if check.verdict == "fail"}
-
-
-def _fingerprint(motion: Motion) -> str:
-    content = sha256(f"{motion.name} {motion.character} {motion.loop}".encode())
-    for values in (motion.times, motion.root_pos_w, motion.root_quat_w, motion.joint_quat):
-        content.update(values.contiguous().numpy().tobytes())
-    return content.hexdigest()

@@ -107,7 +107,7 @@ def extract_cycle(motion: Motion, like: Motion, cycles: int) -> Motion:
     becomes its first frame, one such step ahead.
     """
     turn, along = step = _step_between_cycles(like, turns=True)
-    pos, quat, joints = motion.root_pos_w, motion.root_quat_w, motion.joint_quat.clone()
+    pos, quat, joints = motion.root_pos_w.clone(), motion.root_quat_w.clone(), motion.joint_quat.clone()
     back = quat_conj(turn), -quat_rotate_inverse(turn, along)
     for _ in range(cycles):
         pos, quat = _moved(back, pos, quat)

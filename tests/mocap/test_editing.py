@@ -9,7 +9,19 @@ import torch
 from characters import load_character
 from mimic.core.errors import InputError
 from mimic.core.rotations import heading_angle, quat_angle, quat_from_rotvec, quat_mul
-from mocap.editing import best_cycle, blend_end, from_origin, in_place, repeat_cycles, resample, seam_of
+from mocap.editing import (
+    best_cycle,
+    blend_end,
+    close_loop,
+    cut,
+    extract_cycle,
+    from_origin,
+    in_place,
+    mirror,
+    repeat_cycles,
+    resample,
+    seam_of,
+)
 from tests.kinematic_engine import gentle_motion
 from tests.motion_samples import random_motion
 
@@ -132,3 +144,25 @@ def test_turning_the_world_turns_the_closed_cycle():
     turned = replace(motion, root_quat_w=quat_mul(turn.expand_as(motion.root_quat_w), motion.root_quat_w).contiguous())
     a, b = blend_end(motion), blend_end(turned)
     assert quat_angle(quat_mul(turn.expand_as(a.root_quat_w), a.root_quat_w), b.root_quat_w).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda clip: cut(clip, 3, 12),
+        lambda clip: resample(clip, load_character("humanoid"), 25.0),
+        close_loop,
+        lambda clip: extract_cycle(clip, clip, 0),
+        blend_end,
+        lambda clip: repeat_cycles(close_loop(clip), 2),
+        from_origin,
+        in_place,
+        lambda clip: mirror(clip, load_character("humanoid")),
+    ],
+)
+def test_no_edit_changes_the_motion_that_it_is_given(edit):
+    clip = random_motion("humanoid", frames=20)
+    tensors = {name: value.clone() for name, value in vars(clip).items() if isinstance(value, torch.Tensor)}
+    edit(clip)
+    for name, value in tensors.items():
+        assert torch.equal(getattr(clip, name), value), name
