@@ -52,9 +52,15 @@ def retarget_file(
         InputError: the file, the map or the character cannot be used, or ``out`` is no .npz file or the input.
     """
     _check_out(file, out)
-    names = read_map(map_file) if map_file else None
     clip = load_motion(file, reading)
-    clip = replace(clip, name=name) if name else clip
+    return retarget_clip(replace(clip, name=name) if name else clip, character, out, options, map_file)
+
+
+def retarget_clip(
+    clip: Clip, character: str, out: Path, options: Options, map_file: Path | None = None
+) -> RetargetResult:
+    """Retarget a clip that was read already; arguments and errors as of `retarget_file`."""
+    names = read_map(map_file) if map_file else None
     figure, notes = _character(character, out)
     result = retarget(clip, figure, options, names)
     report = make_quality_report(result.motion, figure, result.targets, (*notes, *result.notes))

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from mimic.cli.arguments import Commands, add_reading_options, positive
+from mimic.cli.arguments import Commands, add_reading_options
+from mimic.cli.retarget_options import add_retarget_options
 from mimic.core import program
-
-ROOT_MOTIONS = ("auto", "keep", "from-feet", "none")
 
 
 def add(commands: Commands) -> None:
@@ -46,8 +45,6 @@ def _add_retarget(commands: Commands) -> None:
     fit.add_argument(
         "file", type=Path, metavar="FILE", help=f"any motion file, or a name from `{program.command('clips')}`"
     )
-    fit.add_argument("--character", required=True, metavar="NAME|MJCF", help="humanoid, dog, or your own MJCF or YAML")
-    fit.add_argument("--map", type=Path, metavar="YAML", help="lines `role: joint` that override the mapping")
     fit.add_argument(
         "--out",
         type=Path,
@@ -58,28 +55,4 @@ def _add_retarget(commands: Commands) -> None:
     fit.add_argument("--json", type=Path, metavar="OUT", help="the quality report for scripts")
     fit.add_argument("--html", type=Path, metavar="OUT", help="the quality report as a page")
     fit.add_argument("--video", type=Path, metavar="OUT.mp4")
-    fit.add_argument("--start", type=float, metavar="S", help="start of the part to use")
-    fit.add_argument("--end", type=float, metavar="S", help="end of the part to use")
-    fit.add_argument(
-        "--loop",
-        action="store_true",
-        help="close the motion into a cycle: --start to --end, or else the best cycle found",
-    )
-    fit.add_argument(
-        "--root-motion",
-        choices=ROOT_MOTIONS,
-        default="auto",
-        help="travel: auto recovers it from the feet of a motion made in place, keep takes the file's (default auto)",
-    )
-    fit.add_argument("--mirror", action="store_true", help="swap left and right")
-    fit.add_argument("--repair", action="store_true", help="repair a clip that is already on this character's skeleton")
-    fit.add_argument(
-        "--speed",
-        type=positive,
-        help="play it this many times as fast (default: 1; a hand-keyed motion as fast as the body has the force for)",
-    )
-    fit.add_argument("--fps", type=positive, help="frame rate of the result (default: the file's)")
-    fit.add_argument(
-        "--licence", help="licence of the recording, as in CC0; controllers trained on it carry it into exports"
-    )
-    add_reading_options(fit)
+    add_retarget_options(fit, character_required=True)

@@ -10,7 +10,7 @@ from typing import Any
 from mimic.core.errors import InputError
 from mimic.core.files import write_json
 from mimic.core.printing import show
-from mimic.runs.controller import Controller
+from mimic.runs.motion_file import is_file
 from mimic.runs.preset import Preset, check_settings, load_preset
 from mimic.runs.run_config import RunConfig, library_run, run_of, tracking_run
 from mimic.runs.tasks.gymnasium import GymnasiumTask
@@ -18,8 +18,7 @@ from mimic.runs.training import check_data, check_installed
 from mimic.runs.warm_start import initial_controller
 from mimic.sim import ENGINES, DeviceName, check_engine, simulation_device
 from mocap.catalogue import available_name
-from mocap.clip_library import LibraryClip, is_library, read_library
-from mocap.conventions import ReadOptions
+from mocap.clip_library import LibraryClip, is_library
 
 
 def say(line: str) -> None:
@@ -60,23 +59,13 @@ def resolve_available_clip(args: argparse.Namespace) -> None:
 
     Output files are then named after the clip that is really used.
     """
-    if not args.clip or is_library(args.clip):
+    if not args.clip or is_library(args.clip) or is_file(args.clip):
         return
     asked, args.clip = args.clip, available_name(args.clip)
     if args.clip != asked:
         say(
             f"the recording '{asked}' is not installed (fetch {asked} downloads it); using '{args.clip}', which is synthetic"
         )
-
-
-def select_clips(controller: Controller, text: str) -> Controller:
-    """Return the controller for the clips of ``--clip``; says on which it was not trained. Raises InputError."""
-    names = [one.name for one in read_library(text)]
-    for name in names:
-        chosen = controller.of_clip(name)
-        if name not in controller.clips:
-            say(f"{chosen.path}: was not trained on '{name}'")
-    return controller.of_clips(names)
 
 
 def new_run(args: argparse.Namespace, initial: str | None = None, clips: Sequence[LibraryClip] = ()) -> RunConfig:
@@ -135,9 +124,3 @@ def overridden_options(args: argparse.Namespace, run: RunConfig | None = None) -
         usual |= {"algorithm": run.algorithm.name, "preset": None, "set": []}
     asked = {name: getattr(args, name) for name in usual}
     return [f"--{n.replace('_', '-')}" for n, said in asked.items() if said is not None and said != usual[n]]
-
-
-def reading_options(args: argparse.Namespace) -> ReadOptions:
-    """Return the user's options for reading a motion file. Raises InputError for an unknown unit or axis."""
-    keys = ("unit", "up", "forward", "root", "take", "skeleton")
-    return ReadOptions(fps=args.source_fps, **{key: getattr(args, key) for key in keys})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mimic.cli.arguments import Commands, positive
+from mimic.cli.retarget_options import add_take
 from mimic.core import program
 
 
@@ -19,6 +20,7 @@ def add(commands: Commands) -> None:
         help="a controller; --animation and --web take several: A,B",
     )
     what.add_argument("--clip", help=f"a name from `{program.command('clips')}`, or a clip file")
+    add_take(export)
     export.add_argument("--out", type=Path, metavar="DIR", help="folder for the bundle or the animation files")
     export.add_argument(
         "--zip", action="store_true", help="write a zip file instead of a folder (controller bundle only)"

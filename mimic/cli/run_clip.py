@@ -88,7 +88,8 @@ def _controller(run: RunConfig, out: Path, minutes: float, threads: int, say: Sa
         return found
     folder = out / f"{short_name(run.task.title)}-{run.algorithm.name}"
     check_folder(folder)
-    why = f"'{run.task.title}' with your options" if train_anew else f"no controller for '{run.task.title}' yet"
+    name = short_name(run.task.title)
+    why = f"'{name}' with your options" if train_anew else f"no controller for '{name}' yet"
     say(f"{why}: training one for {minutes:g} minutes, in {folder}.")
     say("Ten minutes on two cores are enough for most clips; flips and spins take half an hour.")
     say("Ctrl-C stops early and keeps the best controller so far.")

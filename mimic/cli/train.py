@@ -16,6 +16,7 @@ from mimic.cli.arguments import (
     whole,
     words,
 )
+from mimic.cli.retarget_options import add_retarget_options, add_take
 from mimic.paper import NAMES
 
 
@@ -35,6 +36,7 @@ def add(commands: Commands) -> None:
 def _add_run(commands: Commands) -> None:
     job = commands.add("run", "controller, evaluation and video of one clip (the default command)")
     add_run_options(job)
+    add_retarget_options(job)
     job.add_argument(
         "--minutes", type=positive, default=10.0, help="training time, if there is no controller yet (default 10)"
     )
@@ -45,6 +47,7 @@ def _add_run(commands: Commands) -> None:
 def _add_train(commands: Commands) -> None:
     train = commands.add("train", "train a controller, or continue its training")
     add_run_options(train, tasks=True)
+    add_retarget_options(train)
     train.add_argument(
         "--minutes",
         type=positive,
@@ -99,6 +102,7 @@ def _add_distill(commands: Commands) -> None:
 def _add_collect(commands: Commands) -> None:
     collect = commands.add("collect", "record a controller's episodes in a file, for train --data")
     add_task_or_clip(collect, "the clip of the controller")
+    add_take(collect)
     collect.add_argument("--controller", required=True, metavar="PATH|NAME")
     collect.add_argument("--transitions", type=whole, default=100_000, help="at least so many (default 100000)")
     collect.add_argument("--std", type=number, help="of exploration, 0 for none (default: as it was trained)")

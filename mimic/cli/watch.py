@@ -14,6 +14,7 @@ from mimic.cli.arguments import (
     seed,
     whole,
 )
+from mimic.cli.retarget_options import add_retarget_options, add_take
 from mimic.core import program
 from mimic.play import PATHS
 
@@ -38,6 +39,7 @@ def _add_evaluate(commands: Commands) -> None:
     evaluate.add_argument(
         "--clip", help="one or several clips, as of `train`, if the controller has a library (default: each of its own)"
     )
+    add_take(evaluate)
     evaluate.add_argument(
         "--episodes", type=whole, default=32, help="number of episodes, each with a random start (default 32)"
     )
@@ -64,6 +66,7 @@ def _add_render(commands: Commands) -> None:
         "--clip",
         help="one or several clips, as of `train`, if the controller has a library (default: its own, one after another)",
     )
+    add_take(render)
     render.add_argument("--seconds", type=positive, default=10.0, help="length of the film (default 10)")
     render.add_argument("--view", choices=("side", "ghost"), default="side")
     add_film_options(render)
@@ -101,5 +104,6 @@ def _add_play_clip(commands: Commands) -> None:
         type=positive,
         help="length of the film (default: whole cycles of at least 4 s; a clip that plays once, and a second more)",
     )
+    add_retarget_options(play)
     play.add_argument("--raw", action="store_true", help="do not lift frames out of the ground")
     add_film_options(play)

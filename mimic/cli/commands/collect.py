@@ -3,6 +3,7 @@
 import argparse
 
 from mimic.cli.common import say
+from mimic.cli.motion_files import known_clip
 from mimic.core.errors import InputError
 from mimic.rl.collect_episodes import collect_episodes
 from mimic.rl.episode_file import write_episodes
@@ -46,6 +47,6 @@ def _of_clip(args: argparse.Namespace, num_envs: int) -> tuple[Policy, VecEnv, s
     from mimic.runs.controller import load_controller
 
     controller = load_controller(args.controller)
-    if controller.clip != args.clip:
+    if controller.clip != known_clip(controller, args.clip, args.take):
         raise InputError(f"{controller.path}: this controller is of '{controller.clip}', not of '{args.clip}'")
     return controller.policy, controller.make_env(num_envs, args.seed or 0, args.threads), args.clip

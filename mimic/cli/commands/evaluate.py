@@ -3,7 +3,8 @@
 import argparse
 from dataclasses import replace
 
-from mimic.cli.common import say, select_clips, simulator
+from mimic.cli.common import say, simulator
+from mimic.cli.motion_files import select_clips
 from mimic.cli.run_clip import draw_evaluation
 from mimic.cli.tables import print_evaluation, print_library
 from mimic.core.errors import InputError
@@ -20,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
         return _evaluate_task(args)
     controller = load_controller(args.controller)
     if args.clip:
-        controller = select_clips(controller, args.clip)
+        controller = select_clips(controller, args.clip, args.take)
     engine, device = simulator(args)
     seed = EVALUATION_SEED if args.seed is None else args.seed
     setup = EvaluationSetup(args.episodes, args.seconds, args.threads, engine, device, seed)

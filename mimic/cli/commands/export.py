@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from mimic.cli.common import say
+from mimic.cli.motion_files import scratch_clip
 from mimic.core import program
 from mimic.core.errors import InputError
 from mimic.core.files import make_folder, write_bytes
@@ -23,6 +24,7 @@ from mimic.exporting.onto import onto
 from mimic.exporting.requirements import require_one_clip
 from mimic.exporting.web import export_web
 from mimic.runs.controller import Controller, load_controller
+from mimic.runs.motion_file import Retargeting
 from retarget.mapping import read_map
 
 
@@ -36,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--in-place is for --animation glb,bvh,usd")
     if (args.onto or args.map) and not (args.animation and args.onto):
         raise InputError("--onto is for --animation glb, and --map is for --onto")
+    if args.clip:
+        args.clip = scratch_clip(args.clip, Retargeting.of_take(args.take))
     for make in chosen or [_export_bundle]:
         make(args)
     return 0

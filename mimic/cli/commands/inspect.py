@@ -2,7 +2,8 @@
 
 import argparse
 
-from mimic.cli.common import reading_options, say
+from mimic.cli.common import say
+from mimic.cli.motion_files import reading_options
 from mimic.cli.tables import print_card, print_description
 from mimic.core.files import write_bytes, write_json
 from mocap.describe import describe, retarget_command, stick_figure

@@ -4,6 +4,7 @@ import argparse
 
 from characters import Character, load_character
 from mimic.cli.common import say
+from mimic.cli.motion_files import one_take, retargeting, scratch_clip
 from mimic.rendering import draw, motion_frames
 from mimic.rendering.scene import Frame
 from mimic.tracking import rules_of
@@ -15,7 +16,9 @@ from retarget.ground import lift_penetration
 
 def run(args: argparse.Namespace) -> int:
     """Film a clip as it is, without physics, or several clips one after another."""
-    motions = load_clips("+".join(one.name for one in read_library(args.clip)))
+    one_take(args)
+    clip = scratch_clip(args.clip, retargeting(args))
+    motions = load_clips("+".join(one.name for one in read_library(clip)))
     character = load_character(motions[0].character)
     frames = [frame for motion in motions for frame in _frames(motion, character, args)]
     film = draw(frames, character, args.out, size=args.size, renderer=args.renderer, quality=args.quality)

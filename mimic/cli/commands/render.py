@@ -2,7 +2,8 @@
 
 import argparse
 
-from mimic.cli.common import say, select_clips
+from mimic.cli.common import say
+from mimic.cli.motion_files import select_clips
 from mimic.rendering.controller_film import render_controller
 from mimic.runs.controller import load_controller
 
@@ -11,7 +12,7 @@ def run(args: argparse.Namespace) -> int:
     """Film a controller beside its clip."""
     controller = load_controller(args.controller)
     if args.clip:
-        controller = select_clips(controller, args.clip)
+        controller = select_clips(controller, args.clip, args.take)
     film = render_controller(
         controller, args.out, args.seconds, view=args.view, size=args.size, renderer=args.renderer, quality=args.quality
     )

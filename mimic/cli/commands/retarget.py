@@ -3,7 +3,8 @@
 import argparse
 from dataclasses import replace
 
-from mimic.cli.common import reading_options, say
+from mimic.cli.common import say
+from mimic.cli.motion_files import edits, reading_options
 from mimic.cli.tables import print_card
 from mimic.core import program
 from mimic.core.errors import InputError
@@ -19,7 +20,7 @@ from retarget.takes_page import takes_page
 
 def run(args: argparse.Namespace) -> int:
     """Fit a motion file onto a character."""
-    options = Options(args.start, args.end, args.loop, args.mirror, args.speed, args.repair, args.fps, args.root_motion)
+    options = edits(args)
     if is_pattern(args.take):
         return _all_takes(args, options)
     result = retarget_file(args.file, args.character, args.out, options, reading_options(args), args.map)

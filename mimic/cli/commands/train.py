@@ -1,15 +1,18 @@
 """Train a new run, or resume one."""
 
 import argparse
+import os
 from pathlib import Path
 
 from mimic.cli.commands.train_each import train_each
 from mimic.cli.common import new_run, overridden_options, resolve_available_clip, say
+from mimic.cli.motion_files import clip_of_run, one_take, retargeting
 from mimic.core import program
 from mimic.core.errors import InputError
 from mimic.runs.actors import ActorPlan
 from mimic.runs.controller import RUNS_FOLDER, latest_run_of_clip, short_name
 from mimic.runs.library_clips import prepare_clips
+from mimic.runs.motion_file import Retargeting, clip_title, must_be_retargeted
 from mimic.runs.run_config import RunConfig, read_run
 from mimic.runs.training import StopCriteria, check_folder, train
 from mimic.sim import check_engine
@@ -26,18 +29,20 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs is not None or args.job is not None:
         raise InputError("--jobs and --job belong to --each, which trains a controller for each clip of a list")
     resolve_available_clip(args)
-    asked = args.task or args.clip
+    how = _retargeting(args)
+    asked = args.task or (args.clip if how is None else clip_title(args.clip, how))
     default = RUNS_FOLDER / f"{short_name(asked)}-{args.algorithm or 'awr'}"
     if args.task and args.initial:
         raise InputError("--from starts from the controller of a clip; leave it out with --task")
     if args.resume:
         latest = None if args.algorithm or args.task else latest_run_of_clip(asked)
         out = args.out or latest or default
-        config = _resumed(args, out)
     else:
         out = args.out or default
         check_folder(out)
-        config = new_run(args, args.initial, _library(args, out))
+    if how is not None:
+        args.clip = clip_of_run(args.clip, how, out, in_use=args.resume)
+    config = _resumed(args, out) if args.resume else new_run(args, args.initial, _library(args, out))
     title, option = _title(config, args), "task" if args.task else "clip"
     say(f"training '{title}' with {config.algorithm.name}, {config.num_envs} environments, in {out}")
     if not (args.samples or args.minutes):
@@ -48,6 +53,20 @@ def run(args: argparse.Namespace) -> int:
     longer = f" --minutes {args.minutes:g}" if args.minutes else ""
     say(f"continue: {program.command(f'train --{option} {title} --resume --out {out}{longer}')}")
     return _EXIT_CODES.get(result.stopped_by, 0)
+
+
+def _retargeting(args: argparse.Namespace) -> Retargeting | None:
+    """Return how the motion file of ``--clip`` is retargeted; None if the clip needs no retargeting.
+
+    Raises InputError for options of a motion file if there is none.
+    """
+    one_take(args)
+    how = retargeting(args)
+    if args.task or is_library(args.clip):
+        if how.is_stated:
+            raise InputError("options of a motion file, such as --take, are for one clip; retarget each file first")
+        return None
+    return how if must_be_retargeted(args.clip, how) else None
 
 
 def _library(args: argparse.Namespace, out: Path) -> tuple[LibraryClip, ...]:
@@ -65,9 +84,13 @@ def _title(config: RunConfig, args: argparse.Namespace) -> str:
 def _is_of(config: RunConfig, args: argparse.Namespace) -> bool:
     """Whether the run is of the task or the clips that the arguments name."""
     if args.task or not is_library(args.clip):
-        return config.task.title == (args.task or args.clip)
+        return config.task.title == (args.task or args.clip) or _same_file(config.task.title, args.clip)
     asked = [short_name(one.name) for one in read_library(args.clip)]
     return asked == [short_name(name) for name in names_in(config.task.title)]
+
+
+def _same_file(one: str, other: str | None) -> bool:
+    return other is not None and os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
 
 
 def _actors(args: argparse.Namespace) -> ActorPlan | None:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mimic.cli.common import new_run, say
+from mimic.cli.motion_files import clip_of_run, retargeting
 from mimic.cli.tables import print_table
 from mimic.core import checkpoint, program
 from mimic.core.errors import InputError
 from mimic.rl.threads import usable_cores
 from mimic.rl.trainer import CHECKPOINTS
 from mimic.runs.controller import CONFIG_FILE, RUNS_FOLDER, short_name
+from mimic.runs.motion_file import is_file
 from mimic.runs.side_by_side import LOG_FILE, Outcome, Training, train_side_by_side
 from mimic.runs.training import check_folder
 from mocap.catalogue import available_name
@@ -20,7 +22,9 @@ _SETTINGS = ("preset", "algorithm", "num_envs", "engine", "device", "seed")  # a
 
 def train_each(args: argparse.Namespace, train: Callable[[argparse.Namespace], int]) -> int:
     """Train every clip of the list, ``--jobs`` at a time, and print a table; with ``--job`` only that one, here, by ``train``."""
-    clips = _clips(args)
+    clips, how = _clips(args), retargeting(args)
+    if how.is_stated:
+        raise InputError("--each takes no options of motion files; retarget each file with its own")
     folder: Path = args.out or RUNS_FOLDER
     outs = {clip: folder / f"{short_name(clip)}-{args.algorithm or 'awr'}" for clip in clips}
     if args.job is not None:
@@ -28,8 +32,9 @@ def train_each(args: argparse.Namespace, train: Callable[[argparse.Namespace], i
     begun = {clip for clip in clips if args.resume and (outs[clip] / CONFIG_FILE).exists()}
     for clip in (clip for clip in clips if clip not in begun):
         check_folder(outs[clip])
+        ready = clip_of_run(clip, how, outs[clip])
         new_run(
-            argparse.Namespace(**{**vars(args), "clip": clip}), args.initial
+            argparse.Namespace(**{**vars(args), "clip": ready}), args.initial
         )  # bad input is reported before any training
     at_once = min(args.jobs or 1, len(clips))
     threads = args.threads or max(1, usable_cores() // at_once)
@@ -52,7 +57,7 @@ def train_each(args: argparse.Namespace, train: Callable[[argparse.Namespace], i
 def _clips(args: argparse.Namespace) -> list[str]:
     if args.task or not args.clip:
         raise InputError("--each trains clips: --clip a,b,c")
-    clips = [available_name(name) for name in args.clip.split(",") if name]
+    clips = [name if is_file(name) else available_name(name) for name in args.clip.split(",") if name]
     names = [short_name(clip) for clip in clips]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"--clip: {', '.join(twice)} is named twice, and each needs a run folder of its own")
