@@ -8,7 +8,8 @@ from mimic.tracking.config import CommandConfig
 from mimic.tracking.counter_random import counter_uniform
 from mimic.tracking.episodes import Episodes
 
-_WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN = range(10, 16)  # streams of random numbers
+_WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN, _RELEASED = range(10, 17)  # streams of random numbers
+_RELEASE = 0.25  # share of the steering commands that ask for a stop
 
 
 class RandomCommands:
@@ -36,6 +37,7 @@ class RandomCommands:
         other = ((uniform(_WHAT) * (len(self._clips) - 1)).long() + 1 + at) % len(self._clips)
         once = uniform(_ONCE) < self._config.once
         self._conductor.request(rows[~steered], other[~steered], once[~steered])
-        speed = (uniform(_SPEED) * self._fastest).float()
-        turn = ((2.0 * uniform(_TURN) - 1.0) * self._config.turning).float()
+        moves = (uniform(_RELEASED) >= _RELEASE).float()
+        speed = (uniform(_SPEED) * self._fastest).float() * moves
+        turn = ((2.0 * uniform(_TURN) - 1.0) * self._config.turning).float() * moves
         self._conductor.steer(rows[steered], speed[steered], turn[steered])

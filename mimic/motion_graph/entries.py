@@ -86,7 +86,7 @@ def build_entries(library: MotionLibrary, character: Character) -> Entries:
     hop = torch.where(away, price[:, to_gait] + _DWELL_S, torch.inf)  # (R, poses of gaits)
     cost, entered = direct.clone(), pose.clone()
     waited, wait = _with_waiting(cost, first, rows, library.loops)
-    for _ in range(_JUMPS - 1):
+    for _ in range(_JUMPS - 1 if len(to_gait) else 0):
         via, index = _min_plus(hop, waited[after_dwell])
         better = via < direct
         cost, entered = torch.where(better, via, direct), torch.where(better, to_gait[index], pose)
