@@ -163,7 +163,7 @@ def add_controller(parser: Parser) -> None:
     which.add_argument("--controller", metavar="PATH|NAME", help="the same, as an option")
 
 
-def add_reading_options(parser: Parser, *fps: str) -> None:
+def add_reading_options(parser: argparse._ActionsContainer, *fps: str) -> None:
     """Add the options that declare a motion file's conventions: the fields of ``mocap.conventions.ReadOptions``."""
     parser.add_argument("--unit", help="unit of length in the file: m, cm, mm, inch, cmu, or metres a unit")
     parser.add_argument("--up", metavar="AXIS", help="axis of the file that points up: y, z, -y ...")

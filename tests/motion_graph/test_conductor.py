@@ -120,3 +120,15 @@ def test_the_stance_stands_on_the_ground() -> None:
     last = states_of(env.library, load_character("dog"))[-1:]
     lowest = env.kinematics.lowest_points(env.kinematics.forward(last)).amin()
     assert env.library.names[-1] == STAND and abs(float(lowest)) < 1e-5
+
+
+def test_a_clip_without_gaits_is_left_for_the_stance_and_entered_from_it() -> None:
+    alone = conducted_env(load_controller("dog-authored"), ("turn-authored",), 1, threads=1)
+    assert alone.library.gaits == ()
+    turn, stance = (alone.library.index(name) for name in ("turn-authored", STAND))
+    alone.begin(torch.tensor([turn]), torch.tensor([0.2]))
+    for wanted in (stance, turn):
+        alone.conductor.request(torch.tensor([0]), torch.tensor([wanted]))
+        for _ in range(150):
+            alone.conductor.advance()
+        assert int(alone.conductor.now.clip[0]) == wanted
