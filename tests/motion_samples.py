@@ -1,14 +1,17 @@
 """Motions for tests: random ones, which need no file, and real clips, skipped with a reason where they are absent."""
 
+import math
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
 
 from characters import Character, load_character
-from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul
+from mimic.core.rotations import quat_from_axis_angle, quat_from_rotvec, quat_mul, quat_slerp
 from mocap.catalogue import clip_names, list_clips, load_clip
 from mocap.motion import Motion
+from mocap.stance import author_stance
 
 CLIPS = clip_names()
 
@@ -57,3 +60,21 @@ def clip_or_skip(name: str) -> tuple[Motion, Character]:
         pytest.skip(f"clip '{name}' is not on this machine: set MIMIC_MOCAP, or: run_mimic.py fetch {name}")
     motion = load_clip(name)
     return motion, load_character(motion.character)
+
+
+def getup() -> Motion:
+    """The humanoid from lying on the back to the stance, in two seconds."""
+    frames = 61
+    stance = author_stance(load_character("humanoid"))
+    share = torch.linspace(0.0, 1.0, frames, dtype=torch.float64)
+    lying = quat_from_rotvec(torch.tensor([[0.0, -math.pi / 2, 0.0]], dtype=torch.float64)).expand(frames, 4)
+    height = 0.15 + share * (stance.root_pos_w[0, 2] - 0.15)
+    return replace(
+        stance,
+        name="getup_faceup",
+        times=2.0 * share,
+        root_pos_w=torch.stack((torch.zeros_like(share), torch.zeros_like(share), height), 1),
+        root_quat_w=quat_slerp(lying, stance.root_quat_w[:1].expand(frames, 4), share),
+        joint_quat=stance.joint_quat[:1].repeat(frames, 1, 1),
+        loop=False,
+    )

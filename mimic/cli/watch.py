@@ -20,10 +20,11 @@ from mimic.play import PATHS
 
 
 def add(commands: Commands) -> None:
-    """Add ``evaluate``, ``render``, ``steer``, ``play`` and ``play-clip``."""
+    """Add ``evaluate``, ``render``, ``steer``, ``perform``, ``play`` and ``play-clip``."""
     _add_evaluate(commands)
     _add_render(commands)
     _add_steer(commands)
+    _add_perform(commands)
     _add_play(commands)
     _add_play_clip(commands)
 
@@ -82,6 +83,16 @@ def _add_steer(commands: Commands) -> None:
     lead.add_argument("--seconds", type=positive, default=25.0, help="length of the film (default 25)")
     lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="draw path and track from above")
     add_film_options(lead)
+
+
+def _add_perform(commands: Commands) -> None:
+    perform = commands.add("perform", "let a character perform a script of commands with times, and film it")
+    perform.add_argument("script", type=Path, metavar="SCRIPT.yaml", help="the commands (docs/driving.md)")
+    perform.add_argument(
+        "--controller", metavar="PATH|NAME", default="humanoid", help="a controller of a library (default humanoid)"
+    )
+    perform.add_argument("--json", type=Path, metavar="OUT", help="write what happened, and when")
+    add_film_options(perform)
 
 
 def _add_play(commands: Commands) -> None:

@@ -27,7 +27,7 @@ TWELVE = (
     "backflip", "sideflip",
 )  # fmt: skip
 _BATCH = 704  # characters that are simulated together
-_CONTACT_M = 0.001
+CONTACT_M = 0.001
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _chosen(controller: Controller, clips: Sequence[str]) -> tuple[str, ...]:
 @torch.no_grad()
 def _switch(env: ConductedEnv, controller: Controller, pairs: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
     """Return which runs (N,) stay up, and which are on the new clip after 1 s, for ``pairs`` (N, 2) and ``phase`` (N,)."""
-    forbidden = _forbidden(env)
+    forbidden = forbidden_contacts(env)
     forbidden = forbidden[pairs[:, 0]] & forbidden[pairs[:, 1]]
     obs = env.begin(pairs[:, 0], phase)
     up = torch.ones(len(pairs), dtype=torch.bool)
@@ -138,14 +138,14 @@ def _switch(env: ConductedEnv, controller: Controller, pairs: Tensor, phase: Ten
             env.conductor.request(torch.arange(len(pairs)), pairs[:, 1])
             obs = env.look()
         obs = env.control_step(controller.policy.mean(obs))
-        touching = env.kinematics.lowest_points(env.bodies) < _CONTACT_M
+        touching = env.kinematics.lowest_points(env.bodies) < CONTACT_M
         up &= ~(touching & forbidden).any(1) & env.sim.finite()
         if step == before + judged - 1:
             near = env.body_error() < ON_CLIP_M
     return up, near & up
 
 
-def _forbidden(env: ConductedEnv) -> Tensor:
+def forbidden_contacts(env: ConductedEnv) -> Tensor:
     """Return the bodies (K, B) bool that must not touch the ground in each clip of the library."""
     bodies = [body.name for body in env.character.bodies]
     rules = [forbidden_bodies(env.character, rules_of((motion,), env.character)) for motion in env.motions]

@@ -1,40 +1,20 @@
 """Getting up: the reference begins in the lying pose, and settles before it rises. Who has no getup clip is told so."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
 from characters import CharacterState, Kinematics, load_character
 from mimic.core.errors import InputError
-from mimic.core.rotations import quat_from_rotvec, quat_from_yaw, quat_mul, quat_slerp
+from mimic.core.rotations import quat_from_rotvec, quat_from_yaw, quat_mul
 from mimic.motion_graph.library import build_library, targets_of
 from mimic.motion_graph.recovery import Recovery
 from mimic.motion_graph.segment import evaluate
 from mimic.play.recovering import bench_recover
 from mimic.runs.controller import load_controller
-from mocap.motion import Motion
 from mocap.stance import author_stance
-
-FRAMES = 61
-
-
-def getup() -> Motion:
-    """From lying on the back to the stance, in two seconds."""
-    stance = author_stance(load_character("humanoid"))
-    share = torch.linspace(0.0, 1.0, FRAMES, dtype=torch.float64)
-    lying = quat_from_rotvec(torch.tensor([[0.0, -math.pi / 2, 0.0]], dtype=torch.float64)).expand(FRAMES, 4)
-    height = 0.15 + share * (stance.root_pos_w[0, 2] - 0.15)
-    return replace(
-        stance,
-        name="getup_faceup",
-        times=2.0 * share,
-        root_pos_w=torch.stack((torch.zeros_like(share), torch.zeros_like(share), height), 1),
-        root_quat_w=quat_slerp(lying, stance.root_quat_w[:1].expand(FRAMES, 4), share),
-        joint_quat=stance.joint_quat[:1].repeat(FRAMES, 1, 1),
-        loop=False,
-    )
+from tests.motion_samples import getup
 
 
 def test_the_reference_begins_in_the_lying_pose_and_rises_from_there() -> None:
