@@ -13,7 +13,7 @@ from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.motion_graph.entries import STEP_S
 from mimic.play.helping_hand import HandEngine
 from mimic.play.script import Command, Push
-from mimic.play.switching import CONTACT_M, forbidden_contacts
+from mimic.play.switching import forbidden_contacts
 from mimic.rl.policy import Policy
 from mimic.runs.controller import Controller
 from mocap.catalogue import load_clips
@@ -153,7 +153,7 @@ class Performer:
         height = float(env.sim.root_pos_w[0, 2])
         if bool(env.fallen()[0]):
             if not self._lies:
-                self._note("fall", body=self._touching())
+                self._note("fall", body=self._lowest())
             if not self.down:
                 self._down_at = self.time
             self._lies = True
@@ -186,12 +186,11 @@ class Performer:
             self._lead()
         self._obs = env.look()
 
-    def _touching(self) -> str | None:
-        """Return the lowest of the bodies that touch the ground and must not in this clip."""
-        env = self.env
-        height = env.kinematics.lowest_points(env.bodies)[0]
-        height = torch.where(self._forbidden[self._clip], height, math.inf)
-        return env.character.bodies[int(height.argmin())].name if float(height.amin()) < CONTACT_M else None
+    def _lowest(self) -> str:
+        """Return the lowest of the bodies that do not touch the ground in the stance."""
+        height = self.env.kinematics.lowest_points(self.env.bodies)[0]
+        stance = self._forbidden[self.env.conductor.rest]
+        return self.env.character.bodies[int(torch.where(stance, height, math.inf).argmin())].name
 
     def _guide(self, substeps: int) -> torch.Tensor:
         now = torch.arange(substeps) * (STEP_S / substeps)

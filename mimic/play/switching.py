@@ -27,7 +27,7 @@ TWELVE = (
     "backflip", "sideflip",
 )  # fmt: skip
 _BATCH = 704  # characters that are simulated together
-CONTACT_M = 0.001
+_CONTACT_M = 0.001
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _switch(env: ConductedEnv, controller: Controller, pairs: Tensor, phase: Ten
             env.conductor.request(torch.arange(len(pairs)), pairs[:, 1])
             obs = env.look()
         obs = env.control_step(controller.policy.mean(obs))
-        touching = env.kinematics.lowest_points(env.bodies) < CONTACT_M
+        touching = env.kinematics.lowest_points(env.bodies) < _CONTACT_M
         up &= ~(touching & forbidden).any(1) & env.sim.finite()
         if step == before + judged - 1:
             near = env.body_error() < ON_CLIP_M
