@@ -28,8 +28,14 @@ _ONE = torch.tensor([0])
 class Event:
     """Something that happened at ``time`` [s].
 
-    ``kind`` is command (it was obeyed), clip (the reference enters it), fall, get_up (by a clip), stood, or put_back (on
-    its feet, for lack of a getup clip or after the simulation failed). ``what`` says which.
+    ``kind`` is one of these, and ``what`` says which:
+
+        command: was obeyed
+        clip: the reference entered it
+        fall: with the lowest of the bodies that should not touch the ground
+        get_up: by a clip
+        stood: after a fall
+        put_back: on its feet, for lack of a getup clip or after the simulation failed
     """
 
     time: float
@@ -88,13 +94,14 @@ class Performer:
     def doing(self) -> str:
         """What it is doing, in words."""
         conductor, names = self.env.conductor, self.env.library.names
-        name = names[self._clip_now()].replace("-authored", "").replace("_", " ")
+        name = _words(names[self._clip_now()])
         if self._lies:
             return "fell"
         if int(conductor.wait[0]) < 60:
-            return f"{name} → {names[int(conductor.next.clip[0])].replace('_', ' ')}"
+            return f"{name}, then {_words(names[int(conductor.next.clip[0])])}"
         speed = float(conductor.speed[0])
-        return f"{name} {speed:.1f} m/s" if bool(conductor.steering[0]) and speed > 0.05 else name
+        steered = bool(conductor.steering[0]) and self._clip_now() in self.env.library.gaits and speed > 0.05
+        return f"{name} {speed:.1f} m/s" if steered else name
 
     def command(self, command: Command) -> None:
         """Obey a command."""
@@ -203,3 +210,7 @@ class Performer:
 
     def _note(self, kind: str, **what: Any) -> None:
         self.events.append(Event(self.time, kind, what))
+
+
+def _words(clip: str) -> str:
+    return clip.replace("-authored", "").replace("_", " ")
