@@ -166,7 +166,7 @@ def test_options_that_differ_from_the_defaults_are_found(words, otherwise):
 def test_help_names_every_command(capsys):
     code, out, _ = call(capsys)
     verbs = all_commands().names
-    assert code == 0 and len(verbs) == len(set(verbs)) == 23
+    assert code == 0 and len(verbs) == len(set(verbs)) == 24
     assert all(re.search(f"^    {verb}\\s", out, re.M) for verb in verbs)
     for verb in verbs:
         with pytest.raises(SystemExit) as ended:
