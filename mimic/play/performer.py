@@ -72,7 +72,9 @@ class Performer:
     """
 
     def __init__(self, env: ConductedEnv, policy: Policy, clip: str):
-        self.env, self._policy = env, policy
+        if not isinstance(env.engine, HandEngine):
+            raise TypeError("the environment has no helping hand; make it by performing_env()")
+        self.env, self._policy, self._engine = env, policy, env.engine
         self.events: list[Event] = []
         self.stick = (0.0, 0.0)
         self.time = 0.0
@@ -123,8 +125,7 @@ class Performer:
     @torch.no_grad()
     def step(self) -> None:
         """Do one control step."""
-        env, engine = self.env, self.env.engine
-        assert isinstance(engine, HandEngine)
+        env, engine = self.env, self._engine
         engine.guide = self._guide(engine.substeps) if self._hand and not self.down else None
         self._obs = env.control_step(self._policy.mean(self._obs))
         self.time += STEP_S

