@@ -15,7 +15,6 @@ from mimic.core.rotations import quat_conj, quat_mul
 from mimic.motion_graph.entries import STEP_S, Entries
 from mimic.motion_graph.library import MotionLibrary
 from mimic.motion_graph.segment import Pose, Segment, advance, evaluate, join, period, switch_times
-from mocap.stance import STAND
 
 FOLLOW_S = 1.0  # time constant with which the reference follows the simulated root
 ACCELERATION = 1.5  # [m/s^2] of the steered speed
@@ -51,7 +50,7 @@ class Conductor:
         self.target = torch.zeros(num, dtype=torch.int64)
         self.once = torch.zeros(num, dtype=torch.bool)
         self.then = torch.full((num,), -1)
-        self.rest = library.index(STAND) if STAND in library.names else 0
+        self.rest = library.rest
         self.steering = torch.zeros(num, dtype=torch.bool)
         self.speed, self.yaw_rate = torch.zeros(num), torch.zeros(num)
         self._wanted = torch.zeros(num, 2)

@@ -2,7 +2,10 @@
 
 The graph's nodes are the poses of all clips, ``STEP_S`` apart. From a pose, time passes to the next one, or the motion
 jumps to a pose of another clip. A jump costs more the further the two poses are apart, so the cheapest way may wait for a
-better moment, or pass through a gait. The table holds the first jump of the cheapest way (Bellman's equation).
+better moment. The table holds the first jump of the cheapest way (Bellman's equation).
+
+A jump leads between gaits, to the stance, from the stance, or between two poses that are nearly equal. Any other way passes
+through the stance. So a controller has to learn two switches for each of its K clips, not K - 1.
 
 The distance of two poses compares bodies and their velocities in the heading frame, and contacts.
 """
@@ -18,12 +21,13 @@ from mimic.motion_graph.library import MotionLibrary, states_of
 
 STEP_S = 1 / 30  # between two poses that are compared, which is a control step
 _EASY_M = 0.15  # a jump over this distance costs as much as waiting for a second; the cost grows with its square
-_DWELL_S = 0.4  # in a gait on the way, so that one offset has decayed before the next jump
-_JUMPS = 3  # at most, from any clip to any other
+_DWELL_S = 0.4  # in a gait or the stance on the way, so that one offset has decayed before the next jump
+_JUMPS = 4  # at most, from any clip to any other
 _VELOCITY_S = 0.12  # a difference of velocity counts as the distance that it covers in this time
 _CONTACT_M = 0.15  # a foot that stands in one pose and not in the other counts as this distance
 _FLIGHT_M = 0.1  # cost of a pose in the air on either side of the switch
 _TOUCH_M = 0.03
+_NEAR_M = 0.08  # two poses this near are nearly equal
 _LAST_ENTRY = 0.35  # of a clip that plays once
 
 
@@ -35,7 +39,7 @@ class Entries:
         first: (K,) int64, first row of each clip.
         rows: (K,) int64, number of its poses, ``STEP_S`` apart.
         wait: (R, K) int64, control steps until the next jump on the way to each clip.
-        clip: (R, K) int64, the clip that this jump enters: the wanted one, or a gait on the way.
+        clip: (R, K) int64, the clip that this jump enters: the wanted one, or one on the way.
         phase: (R, K), phase at which that clip is entered.
         distance: (R, K) [m], distance of the two poses at the jump.
     """
@@ -77,19 +81,22 @@ def build_entries(library: MotionLibrary, character: Character) -> Entries:
     distance = torch.cdist(features, features)
     distance += _FLIGHT_M * (flying[:, None] | flying[None, :])
     owner = torch.arange(len(rows)).repeat_interleave(rows)
-    price = (distance / _EASY_M).square()
+    gait = torch.isin(owner, torch.tensor(library.gaits, dtype=torch.int64))
+    rests = owner == library.rest
+    allowed = (gait[:, None] & gait[None, :]) | rests[:, None] | rests[None, :] | (distance < _NEAR_M)
+    price = torch.where(allowed, (distance / _EASY_M).square(), torch.inf)
 
     direct, pose = _direct(library, first, rows, price)
-    to_gait = torch.isin(owner, torch.tensor(library.gaits, dtype=torch.int64)).nonzero().squeeze(1)
-    after_dwell = _later(first, rows, library.loops, to_gait, owner, round(_DWELL_S / STEP_S))
-    away = owner[:, None] != owner[to_gait][None, :]
-    hop = torch.where(away, price[:, to_gait] + _DWELL_S, torch.inf)  # (R, poses of gaits)
+    hub = (gait | rests).nonzero().squeeze(1)
+    after_dwell = _later(first, rows, library.loops, hub, owner, round(_DWELL_S / STEP_S))
+    away = owner[:, None] != owner[hub][None, :]
+    hop = torch.where(away, price[:, hub] + _DWELL_S, torch.inf)  # (R, poses of hubs)
     cost, entered = direct.clone(), pose.clone()
     waited, wait = _with_waiting(cost, first, rows, library.loops)
-    for _ in range(_JUMPS - 1 if len(to_gait) else 0):
+    for _ in range(_JUMPS - 1):
         via, index = _min_plus(hop, waited[after_dwell])
         better = via < direct
-        cost, entered = torch.where(better, via, direct), torch.where(better, to_gait[index], pose)
+        cost, entered = torch.where(better, via, direct), torch.where(better, hub[index], pose)
         waited, wait = _with_waiting(cost, first, rows, library.loops)
     at = torch.stack(
         [_later(first, rows, library.loops, torch.arange(len(owner)), owner, wait[:, k]) for k in range(len(rows))], 1

@@ -66,6 +66,11 @@ class MotionLibrary:
     frame_s: Tensor
 
     @property
+    def rest(self) -> int:
+        """Number of the clip to which a clip that plays once returns: the stance, or the first where there is none."""
+        return self.index(STAND) if STAND in self.names else 0
+
+    @property
     def speed(self) -> Tensor:
         """Mean speed (K,) [m/s] of each clip."""
         return self.travel.norm(dim=1) / self.seconds
