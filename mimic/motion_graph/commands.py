@@ -1,14 +1,18 @@
 """Random commands in training: clips to play, speeds to walk at. Each is a hash of (seed, environment, moment)."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+from mimic.core.errors import InputError, nearest
 from mimic.motion_graph.conductor import Conductor
 from mimic.tracking.config import CommandConfig
 from mimic.tracking.counter_random import counter_uniform
 from mimic.tracking.episodes import Episodes
 
-_WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN, _RELEASED = range(10, 17)  # streams of random numbers
+_WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN, _RELEASED, _JUMPS, _WHERE = range(10, 19)  # streams of random numbers
+_AHEAD_STEPS = 15  # before a jump, at which an episode may begin
 _RELEASE = 0.25  # share of the steering commands that ask for a stop
 
 
@@ -18,7 +22,12 @@ class RandomCommands:
     def __init__(self, config: CommandConfig, conductor: Conductor, control_dt: float):
         self._config, self._conductor, self._dt = config, conductor, control_dt
         library = conductor.library
-        self._clips = torch.arange(len(library.names))
+        for name in config.clips:
+            if name not in library.names:
+                raise InputError(
+                    f"env.commands.clips: no clip '{name}' in this library; {nearest(name, library.names)}"
+                )
+        self._clips = torch.tensor([library.index(name) for name in config.clips or library.names])
         self._fastest = float(library.speed[library.gaits[-1]]) if library.gaits else 0.0
 
     def give(self, episodes: Episodes) -> None:
@@ -33,11 +42,30 @@ class RandomCommands:
             return counter_uniform(episodes.seed, env, moment, stream)
 
         steered = (uniform(_KIND) < self._config.steer) & bool(self._fastest)
-        at = self._conductor.now.clip[rows]
-        other = ((uniform(_WHAT) * (len(self._clips) - 1)).long() + 1 + at) % len(self._clips)
+        other = self._other(self._conductor.now.clip[rows], uniform(_WHAT))
         once = uniform(_ONCE) < self._config.once
         self._conductor.request(rows[~steered], other[~steered], once[~steered])
         moves = (uniform(_RELEASED) >= _RELEASE).float()
         speed = (uniform(_SPEED) * self._fastest).float() * moves
         turn = ((2.0 * uniform(_TURN) - 1.0) * self._config.turning).float() * moves
         self._conductor.steer(rows[steered], speed[steered], turn[steered])
+
+    def start(self, episodes: Episodes, rows: Tensor, clip: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw which episodes of ``rows`` (R,), with the clips ``clip`` (R,), begin shortly before a jump.
+
+        Returns:
+            The clips (R,) that are asked for (the same one, where none is), whether for one cycle (R,) bool, and the time
+            (R,) [s] in ``clip`` at which such an episode begins.
+        """
+        uniform = partial(episodes.uniform_of_episode, rows)
+        other = self._other(clip, uniform(_WHAT))
+        wanted = torch.where(uniform(_JUMPS) < self._config.jumps, other, clip)
+        once = uniform(_ONCE) < self._config.once
+        return wanted, once, self._conductor.entries.before_jump(clip, wanted, _AHEAD_STEPS, uniform(_WHERE))
+
+    def _other(self, clip: Tensor, uniform: Tensor) -> Tensor:
+        """Return one of the clips that are asked for, another than ``clip`` (R,) unless there is none, by ``uniform`` (R,)."""
+        own = (self._clips[None, :] == clip[:, None]).long()
+        place = torch.where(own.any(1), own.argmax(1), len(self._clips) - 1)
+        choices = (len(self._clips) - own.sum(1)).clamp_min(1)
+        return self._clips[((uniform * choices).long() + 1 + place) % len(self._clips)]

@@ -175,7 +175,7 @@ class ConductedEnv(TrackingEnv):
     def begin(self, clip: Tensor, phase: Tensor) -> Tensor:
         """Put every character into its clip (N,) at ``phase`` (N,), and return the observations (N, D)."""
         rows = torch.arange(self.num_envs)
-        self._place(rows, clip, phase)
+        self._place(rows, clip, phase, clip, torch.zeros_like(clip, dtype=torch.bool))
         return self.look()
 
     def look(self) -> Tensor:
@@ -213,13 +213,19 @@ class ConductedEnv(TrackingEnv):
             phase = self.sampling.phases(self.episodes.uniform_of_episode(rows, 0), clip)
         else:
             phase = start_times / self.tracker.reference.durations[clip]
+        wanted, once = clip, torch.zeros_like(clip, dtype=torch.bool)
+        if self._commands and start_times is None:
+            wanted, once, seconds = self._commands.start(self.episodes, rows, clip)
+            phase = torch.where(wanted == clip, phase, seconds / self.tracker.reference.durations[clip])
         limit = self.time_limit.steps
         self.episodes.begin(rows, phase, limit[clip] if len(limit) > 1 else limit[0])
-        return self._place(rows, clip, phase)
+        return self._place(rows, clip, phase, wanted, once)
 
-    def _place(self, rows: Tensor, clip: Tensor, phase: Tensor) -> CharacterState:
-        """Put the characters ``rows`` into their clips, and return their states."""
+    def _place(self, rows: Tensor, clip: Tensor, phase: Tensor, wanted: Tensor, once: Tensor) -> CharacterState:
+        """Put the characters ``rows`` into their clips, ask for the clips ``wanted``, and return their states."""
         self.conductor.start(rows, clip, phase)
+        other = wanted != clip
+        self.conductor.request(rows[other], wanted[other], once[other])
         self.tracker.look_ahead(rows)
         state = self.tracker.state_now(rows)
         self.engine.reset(rows, state)

@@ -71,6 +71,22 @@ class Entries:
         row = pose + self.first[clip]
         return self.wait[row, target] + soonest, self.clip[row, target], self.phase[row, target]
 
+    def before_jump(self, clip: Tensor, target: Tensor, within: int, uniform: Tensor) -> Tensor:
+        """Return a time [s] in each of N clips, at most ``within`` control steps before a jump.
+
+        Args:
+            clip: (N,) int64.
+            target: (N,) int64, other clips; the jump is the first on the way to them.
+            within: control steps.
+            uniform: (N,) random numbers in [0, 1), which choose among the times.
+        """
+        soon = (self.wait <= within).long().cumsum(0).T.contiguous()  # (K, R): so many up to this row
+        end = self.first[clip] + self.rows[clip]
+        before = torch.where(self.first[clip] > 0, soon[target, self.first[clip] - 1], 0)
+        count = before + 1 + (uniform * (soon[target, end - 1] - before)).long()
+        row = torch.searchsorted(soon[target], count[:, None]).squeeze(1)
+        return (row - self.first[clip]) * STEP_S
+
 
 def build_entries(library: MotionLibrary, character: Character) -> Entries:
     """Compare all poses of all clips, and find the cheapest way from each to every clip."""

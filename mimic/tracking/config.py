@@ -129,21 +129,26 @@ class CommandConfig:
     """Random commands in training, which the motion graph turns into a reference (mimic/motion_graph).
 
     A character gets a command once in ``every_s`` [s] on average. A share ``steer`` of the commands steers, at a random
-    speed and a yaw rate up to ``turning`` [rad/s]. The others play a random clip, a share ``once`` of them for one cycle.
+    speed and a yaw rate up to ``turning`` [rad/s]. The others play a random one of ``clips`` (none named: of all), a share
+    ``once`` of them for one cycle. A share ``jumps`` of the episodes begins with such a command, at most half a second
+    before the reference leaves its clip.
     """
 
     every_s: float = 2.5
     steer: float = 0.25
     once: float = 0.5
     turning: float = 1.5
+    clips: tuple[str, ...] = ()
+    jumps: float = 0.0
 
     def __post_init__(self) -> None:
         if self.every_s <= 0.0 or self.turning < 0.0:
             raise ValueError(
                 f"every_s must be above 0, turning 0 or above; found {self.every_s:g} and {self.turning:g}"
             )
-        if not (0.0 <= self.steer <= 1.0 and 0.0 <= self.once <= 1.0):
-            raise ValueError(f"steer and once must be shares from 0 to 1, found {self.steer:g} and {self.once:g}")
+        for name in ("steer", "once", "jumps"):
+            if not 0.0 <= (share := getattr(self, name)) <= 1.0:
+                raise ValueError(f"{name} must be a share from 0 to 1, found {share:g}")
 
 
 @dataclass(frozen=True)

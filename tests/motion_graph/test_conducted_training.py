@@ -1,6 +1,7 @@
 """Training on the motion graph: random commands, clips that play once, the cheapest way, and a resume to the bit."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -23,9 +24,9 @@ CLIPS = ("walk-authored", "trot-authored")
 NUM = 8
 
 
-def training_env(every_s: float = 0.3, steer: float = 0.3) -> ConductedEnv:
+def training_env(every_s: float = 0.3, steer: float = 0.3, **commands: Any) -> ConductedEnv:
     controller = load_controller("dog-authored")
-    config = replace(controller.env_config, commands=CommandConfig(every_s=every_s, steer=steer))
+    config = replace(controller.env_config, commands=CommandConfig(every_s=every_s, steer=steer, **commands))
     engine = make_engine(load_character("dog"), NUM, threads=1)
     return ConductedEnv(load_clips("+".join(CLIPS)), engine, config, training=True, seed=3)
 
@@ -47,6 +48,23 @@ def test_random_commands_reach_every_clip_and_steer() -> None:
         wanted |= set(env.conductor.target.tolist())
         steered += int(env.conductor.steering.sum())
     assert wanted == set(range(len(CLIPS) + 1)) and 0 < steered < 60 * NUM
+
+
+def test_episodes_begin_shortly_before_a_jump_to_the_clips_that_are_asked_for() -> None:
+    env = training_env(every_s=1e9, clips=(STAND,), jumps=1.0)
+    env.reset()
+    stand, began = env.library.index(STAND), env.conductor.now.clip.clone()
+    assert bool((began != stand).any()) and env.conductor.target.tolist() == [stand] * NUM
+    entered = began == stand
+    for _ in range(16):
+        env.step(torch.zeros(NUM, env.act_dim))
+        entered |= (env.conductor.now.clip == stand) | (env.episodes.steps == 0)
+    assert bool(entered.all())
+
+
+def test_a_clip_that_is_asked_for_and_not_there_is_named() -> None:
+    with pytest.raises(InputError, match="no clip 'trott-authored' in this library; did you mean 'trot-authored'"):
+        training_env(clips=("trott-authored",))
 
 
 def test_a_training_resumes_to_the_bit() -> None:
