@@ -22,6 +22,7 @@ TURNING = 4.0  # [rad/s^2] of the steered yaw rate
 FASTEST = 1.15  # of the fastest gait's own rate
 STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
 LEAVE_S = 0.4  # before the end of a clip that plays once, the way to what follows is looked up
+AHEAD_S = 0.5  # before a jump, from which on the reference is heading for the next clip
 SETTLE_STEPS = 12  # control steps in a clip on the way before the next jump
 PURE = 0.02  # share of the other gait, below which a blend is the clip itself
 _NEVER = 1 << 20
@@ -131,6 +132,11 @@ class Conductor:
             self._follow(root_pos[:, :2], root_quat)
         self._leave()
         self._follow_stick()
+
+    def heading_for(self) -> Tensor:
+        """Return the clip (N,) that the reference runs or enters within `AHEAD_S`; of two blended gaits, the faster one."""
+        gait = torch.where(self.steering & self._in_gait(), self.now.other, self.now.clip)
+        return torch.where(self.wait * STEP_S <= AHEAD_S, self.next.clip, gait)
 
     def left(self) -> Tensor:
         """Return the time (N,) [s] until the wanted clip has been played; infinite where it is not left."""

@@ -2,7 +2,7 @@
 
 The student acts in a growing share of the environments. The teachers label every state with their actions, and the student
 learns these actions by regression. The student does not observe the clip's number, only the reference's next poses in the
-reference's heading frame.
+reference's heading frame. If a teacher was trained on a motion graph's random commands, the student learns on one too.
 
 While one round is simulated, a thread learns from the earlier rounds. Both wait for each other once a round, so the
 result does not depend on timing, and a run that was stopped continues to the bit.
@@ -18,7 +18,7 @@ import torch
 
 from mimic.core import checkpoint
 from mimic.core.checkpoint import Checkpoint
-from mimic.core.errors import CheckpointError
+from mimic.core.errors import CheckpointError, InputError
 from mimic.core.files import make_folder
 from mimic.rl.cloning import Cloner
 from mimic.rl.demonstration_buffer import Demonstrations
@@ -30,12 +30,16 @@ from mimic.runs.controller_spec import ControllerSpec
 from mimic.runs.dagger_rollout import DaggerRollout
 from mimic.runs.distill_config import DistillConfig, DistillRun
 from mimic.runs.preset import load_preset
-from mimic.runs.teachers import Teachers, grown_from
+from mimic.runs.task import Place
+from mimic.runs.tasks.tracking import training_env
+from mimic.runs.teachers import Teacher, Teachers, clips_of, grown_from
 from mimic.runs.training import check_folder, locked
 from mimic.runs.warm_start import as_ancestor
-from mimic.tracking import EnvConfig, make_env
+from mimic.tracking import EnvConfig
+from mimic.tracking.config import PushConfig
 from mocap.catalogue import load_clips
 from mocap.licence import licence_of_clips
+from mocap.stance import STAND
 
 Say = Callable[[str], None]
 DEMONSTRATIONS = "demonstrations"  # folder in that of the run
@@ -56,7 +60,7 @@ class DistillResult:
 
 
 def distill(
-    controllers: Sequence[Controller],
+    teachers: Sequence[Teacher],
     out: Path,
     config: DistillConfig,
     minutes: float = 0.0,
@@ -64,10 +68,10 @@ def distill(
     resume: bool = False,
     say: Say = print,
 ) -> DistillResult:
-    """Train one student to imitate ``controllers``, and save it as a controller in the folder ``out``.
+    """Train one student to imitate ``teachers``, and save it as a controller in the folder ``out``.
 
     Args:
-        controllers: the teachers, as ``load_teachers`` gives them.
+        teachers: as ``load_teachers`` gives them.
         out: the run's folder.
         config: the work to do; of a run that is resumed, as ``read_distillation`` gives it.
         minutes: how long it may take, which then decides the number of rounds; 0 leaves it to ``config``.
@@ -87,7 +91,7 @@ def distill(
     if not config.learn_threads:
         config = replace(config, learn_threads=learner_threads(torch.device("cpu"), overlap=True))
     with locked(out), ThreadPoolExecutor(1, "learn") as pool:
-        job = _Distillation(controllers, config, out, threads, pool, say)
+        job = _Distillation(teachers, config, out, threads, pool, say)
         if not (resume and job.resume()):
             job.begin(minutes, started)
         return job.run()
@@ -98,24 +102,24 @@ class _Distillation:
 
     def __init__(
         self,
-        controllers: Sequence[Controller],
+        teachers: Sequence[Teacher],
         config: DistillConfig,
         out: Path,
         threads: int,
         pool: ThreadPoolExecutor,
         say: Say,
     ):
-        self.controllers, self.config, self.out, self.say, self._pool = controllers, config, out, say, pool
+        self.teachers, self.config, self.out, self.say, self._pool = teachers, config, out, say, pool
         torch.get_num_threads()  # this thread's number stays as it is
         pool.submit(set_torch_threads, config.learn_threads).result()
-        self.task = student_task(controllers[0].env_config)
-        self.clips = "+".join(one.clip for one in controllers)
+        self.task = student_task(teachers)
+        self.clips = "+".join(clips_of(teachers))
         self.motions = load_clips(self.clips)
-        self.env = make_env(self.motions, self.task, config.num_envs, True, config.seed, threads)
-        self.rollout = DaggerRollout(self.env, Teachers(controllers, self.env), config.seed)
+        self.env = training_env(self.motions, self.task, Place(config.num_envs, config.seed, threads))
+        self.rollout = DaggerRollout(self.env, Teachers(teachers, self.env), config.seed)
         self._draws = torch.Generator().manual_seed(config.seed + 1)  # of minibatches
         first = torch.Generator().manual_seed(config.seed)
-        grown = grown_from(controllers)
+        grown = grown_from(teachers)
         networks = grown.policy.config if grown else config.policy
         student = Policy(self.env.obs_dim, self.env.act_dim, networks, first)
         if grown:
@@ -222,8 +226,8 @@ class _Distillation:
 
     def _write_config(self, minutes: float) -> None:
         """Write teachers and settings; ``minutes`` if they decide the number of rounds, which is still unknown."""
-        teachers = tuple(str(one.path) for one in self.controllers)
-        DistillRun(self.clips, teachers, self.config, minutes).write(self.out)
+        names = tuple(one.name for one in self.teachers)
+        DistillRun(self.clips, names, self.config, minutes).write(self.out)
 
     def _save(self) -> Path:
         """Save the demonstrations, then the student as a checkpoint that is also a controller; return its folder."""
@@ -255,7 +259,7 @@ class _Distillation:
         self._saved = found.step
 
     def _spec(self) -> ControllerSpec:
-        licence = licence_of_clips(one.spec.clip_license or "" for one in self.controllers)
+        licence = licence_of_clips(one.controller.spec.clip_license or "" for one in self.teachers)
         return ControllerSpec(
             self.clips,
             self.env.character.name,
@@ -264,7 +268,7 @@ class _Distillation:
             algorithm="dagger",
             seed=self.config.seed,
             clip_license=licence,
-            teachers=tuple(as_ancestor(_name(one), one) for one in self.controllers),
+            teachers=tuple(as_ancestor(_name(one.controller), one.controller) for one in self.teachers),
         )
 
 
@@ -274,22 +278,37 @@ def _name(controller: Controller) -> str:
     return path.parent.parent.name if path.parent.name == CHECKPOINTS else path.name
 
 
-def student_task(teachers: EnvConfig) -> EnvConfig:
+def student_task(teachers: Sequence[Teacher]) -> EnvConfig:
     """Return the task of a student: its teachers' clips as a library, whose clip number the student does not observe.
 
     Three settings differ from the teachers'. Episodes are short, so that more of them begin in the middle of a jump, which is
     the hardest state. Start times at which episodes fail are drawn more often. An episode ends at a larger distance from the
     reference, because after a start in mid-air even a teacher lands a metre off before it returns. The values are those of the
     preset ``library``.
+
+    If a teacher was trained on random commands, the student gets those of the preset ``graph``, and is pushed as hard as the
+    teachers were.
+
+    Raises InputError if there are commands, and nobody teaches the stance, or a teacher observes the phase of its clip.
     """
-    library = load_preset("library").env
+    library, graph = load_preset("library").env, load_preset("graph").env
+    of_teachers = [one.controller.env_config for one in teachers]
+    commanded = [one for one in of_teachers if one.commands]
+    if commanded and STAND not in clips_of(teachers):
+        raise InputError(f"--from: on a motion graph every way leads through the stance; name a teacher of '{STAND}'")
+    for one in teachers if commanded else ():
+        if not one.controller.has_library:
+            raise InputError(
+                f"{one.controller.path}: observes the phase of its clip, so it cannot teach on a motion graph"
+            )
     return replace(
-        teachers,
+        of_teachers[0],
         observation=library.observation,
         termination=library.termination,
         change_clips=False,
         training_reward=None,
         time_limit=library.time_limit,
         adaptive_starts=library.adaptive_starts,
-        pushes=type(teachers.pushes)(),
+        commands=graph.commands if commanded else None,
+        pushes=max((one.pushes for one in commanded), key=lambda pushes: pushes.speed, default=PushConfig()),
     )

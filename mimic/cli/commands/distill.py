@@ -1,15 +1,13 @@
 """Distil several controllers into one."""
 
 import argparse
-from pathlib import Path
 
 from mimic.cli.common import say
 from mimic.core import program
 from mimic.core.errors import InputError
-from mimic.runs.controller import load_controller
 from mimic.runs.distill import distill
 from mimic.runs.distill_config import DistillConfig, DistillRun, read_distillation
-from mimic.runs.teachers import load_teachers
+from mimic.runs.teachers import clips_of, load_teacher, load_teachers
 
 _MINUTES = 20.0
 
@@ -18,12 +16,12 @@ def run(args: argparse.Namespace) -> int:
     """Distil several controllers into one, or continue doing so."""
     if args.resume:
         found = _resumed(args)
-        teachers = [load_controller(Path(path)) for path in found.teachers]
+        teachers = [load_teacher(name) for name in found.teachers]
         config, minutes = found.distill, found.minutes
     else:
         minutes = _minutes(args)
         teachers = load_teachers(_names(args), args.character)
-        config = _config(args, sum(len(one.clips) for one in teachers))
+        config = _config(args, len(clips_of(teachers)))
     result = distill(teachers, args.out, config, minutes, args.threads, args.resume, say)
     say(f"done in {result.minutes:.1f} minutes, {result.samples / 1e6:.2f} M samples; controller {result.controller}")
     say(f"judge it: {program.command(f'evaluate --controller {args.out}')}")

@@ -1,6 +1,6 @@
 """The tracking task: a simulated character imitates one or several motion clips."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -69,27 +69,7 @@ class TrackingTask:
 
         Raises InputError if random commands are asked for on a GPU, where no motion graph runs.
         """
-        if self.env.commands:
-            return self._conducted_env(place)
-        return make_env(
-            self.motions,
-            self.env,
-            place.num_envs,
-            seed=place.seed,
-            threads=place.threads,
-            first_env=place.first_env,
-            engine=place.engine,
-            device=place.device,
-            weights=self.weights,
-        )
-
-    def _conducted_env(self, place: Place) -> ConductedEnv:
-        if place.device != "cpu":
-            raise InputError(
-                "env.commands: the motion graph runs on the CPU alone; set env.commands=null, or --engine mujoco"
-            )
-        engine = make_engine(load_character(self.character), place.num_envs, place.threads, place.engine)
-        return ConductedEnv(self.motions, engine, self.env, True, place.seed, place.first_env, self.weights)
+        return training_env(self.motions, self.env, place, self.weights)
 
     def make_evaluation(self, seed: int, threads: int) -> Evaluate:
         """Return a function that evaluates a policy in 32 episodes without training aids, on the CPU engine."""
@@ -132,3 +112,30 @@ def summary(report: EvaluationReport) -> dict[str, float]:
     """Return the numbers of an evaluation that a row of the log holds."""
     found = report.to_json()
     return {"normalized_return": report.normalized_return.mean} | {name: found[name] for name in _LOGGED}
+
+
+def training_env(
+    motions: Sequence[Motion], config: EnvConfig, place: Place, weights: Sequence[float] = ()
+) -> TrackingEnv:
+    """Make the environment for training, with training aids; its reference is a motion graph's if there are commands.
+
+    Raises InputError if random commands are asked for on a GPU, where no motion graph runs.
+    """
+    if not config.commands:
+        return make_env(
+            motions,
+            config,
+            place.num_envs,
+            seed=place.seed,
+            threads=place.threads,
+            first_env=place.first_env,
+            engine=place.engine,
+            device=place.device,
+            weights=weights,
+        )
+    if place.device != "cpu":
+        raise InputError(
+            "env.commands: the motion graph runs on the CPU alone; set env.commands=null, or --engine mujoco"
+        )
+    engine = make_engine(load_character(motions[0].character), place.num_envs, place.threads, place.engine)
+    return ConductedEnv(motions, engine, config, True, place.seed, place.first_env, weights)
