@@ -186,6 +186,7 @@ class Conductor:
         )
         seconds = phase * self.library.seconds[leaving]
         wait, clip, entry = self.entries.look_up(leaving, seconds, self.target[rows], self.library.loops, soonest)
+        wait = wait + torch.ceil(s.hold / STEP_S - 1e-3).long()  # while a clip is held, its phase stays
         after = Segment.at(clip, entry, self._actuated)
         join(self.library, evaluate(self.library, s, switch_times(wait * STEP_S)), after)
         self.next.assign(rows, after)

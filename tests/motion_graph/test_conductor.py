@@ -68,6 +68,21 @@ def test_a_switch_continues_pose_and_velocity_and_then_reaches_the_clip(env: Con
     assert torch.allclose(now(env)[:, 7:], env.library.look_up(clip, phase)[:, 7:-1], atol=2e-3)
 
 
+def test_a_clip_that_is_still_held_is_left_at_the_same_pose_but_later(env: ConductedEnv) -> None:
+    begin(env)
+    conductor, everyone = env.conductor, torch.arange(NUM)
+    other = torch.ones(NUM, dtype=torch.int64)
+    conductor.request(everyone, other)
+    waiting = conductor.now.clip == 0  # the others jumped at once
+    wait, entry = conductor.wait.clone(), conductor.next.phase.clone()
+    assert bool(waiting.any())
+    begin(env)
+    conductor.now.hold[:] = 0.25  # 7.5 control steps
+    conductor.request(everyone, other)
+    assert conductor.wait[waiting].tolist() == (wait[waiting] + 8).tolist()
+    assert torch.equal(conductor.next.phase[waiting], entry[waiting])
+
+
 def test_steering_reaches_speed_and_yaw_rate(env: ConductedEnv) -> None:
     begin(env)
     everyone = torch.arange(NUM)

@@ -254,6 +254,7 @@ export class Conductor {
     if (leaving === target && unchanged) return;
     const phase = now.weight < 0.5 ? now.phase : wrapped(now.phase + shift(now.other) - shift(now.clip));
     const jump = library.jump(leaving, phase, target, soonest);
+    jump.wait += Math.ceil(now.hold / dt - 1e-3); // while a clip is held, its phase stays
     this.next = new Segment(library, jump.clip, jump.phase);
     this.next.join([now.at(jump.wait * dt), now.at(jump.wait * dt + step)]);
     this.wait = jump.wait;
