@@ -39,6 +39,7 @@ def library_table(env: ConductedEnv) -> tuple[dict[str, Any], bytes]:
             "fastest": conductor.FASTEST,
             "steps_of_turning": conductor.STEPS_OF_TURNING,
             "half_life_s": segment.HALF_LIFE_S,
+            "slip_half_lives": segment.SLIP_HALF_LIVES,
             "difference_s": segment.DIFFERENCE_S,
             "cycles": segment.CYCLES,
             "leave_s": conductor.LEAVE_S,

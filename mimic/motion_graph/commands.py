@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 
 from mimic.core.errors import InputError, nearest
-from mimic.motion_graph.conductor import Conductor
+from mimic.motion_graph.conductor import AHEAD_S, Conductor
 from mimic.tracking.config import CommandConfig
 from mimic.tracking.counter_random import counter_uniform
 from mimic.tracking.episodes import Episodes
 
 _WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN, _RELEASED, _JUMPS, _WHERE = range(10, 19)  # streams of random numbers
-_AHEAD_STEPS = 15  # before a jump, at which an episode may begin
 _RELEASE = 0.25  # share of the steering commands that ask for a stop
 
 
@@ -61,7 +60,11 @@ class RandomCommands:
         other = self._other(clip, uniform(_WHAT))
         wanted = torch.where(uniform(_JUMPS) < self._config.jumps, other, clip)
         once = uniform(_ONCE) < self._config.once
-        return wanted, once, self._conductor.entries.before_jump(clip, wanted, _AHEAD_STEPS, uniform(_WHERE))
+        return (
+            wanted,
+            once,
+            self._conductor.entries.before_jump(clip, wanted, round(AHEAD_S / self._dt), uniform(_WHERE)),
+        )
 
     def _other(self, clip: Tensor, uniform: Tensor) -> Tensor:
         """Return one of the clips that are asked for, another than ``clip`` (R,) unless there is none, by ``uniform`` (R,)."""

@@ -22,6 +22,7 @@ from mimic.core.rotations import (
 from mimic.motion_graph.library import MotionLibrary
 
 HALF_LIFE_S = 0.12
+SLIP_HALF_LIVES = 2.0  # the difference of velocity decays more slowly, for a body that moves needs a step to stop
 CYCLES = 3  # that a look ahead may close
 DIFFERENCE_S = 1 / 120  # of the finite differences at a switch
 
@@ -123,7 +124,7 @@ def evaluate(library: MotionLibrary, s: Segment, ahead: Tensor) -> Pose:
     if bool((s.weight > 0).any()):
         here, way = _blended(library, s, total, here, way, weight)
     bend = s.yaw_rate[:, None] * ahead
-    fade = math.log(2.0) / s.half_life[:, None]
+    fade = math.log(2.0) / (SLIP_HALF_LIVES * s.half_life[:, None])
     slid = (torch.exp(-fade * s.age[:, None]) - torch.exp(-fade * (s.age[:, None] + ahead))) / fade
     chord = _turned(way * s.scale[:, None, None], s.yaw[:, None] + 0.5 * bend)
     place = s.place[:, None] + chord + s.slip[:, None] * slid[..., None]

@@ -130,8 +130,8 @@ class CommandConfig:
 
     A character gets a command once in ``every_s`` [s] on average. A share ``steer`` of the commands steers, at a random
     speed and a yaw rate up to ``turning`` [rad/s]. The others play a random one of ``clips`` (none named: of all), a share
-    ``once`` of them for one cycle. A share ``jumps`` of the episodes begins with such a command, at most half a second
-    before the reference leaves its clip.
+    ``once`` of them for one cycle. A share ``jumps`` of the episodes begins with such a command, shortly before the
+    reference leaves its clip.
     """
 
     every_s: float = 2.5

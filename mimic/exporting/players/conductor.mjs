@@ -90,7 +90,7 @@ export class Segment {
     let way = this.#path(clip, row, cycles).map((x, k) => x - start[k]);
     if (this.weight > 0) [row, way] = this.#blended(total, row, way);
     const bend = this.yawRate * ahead;
-    const fade = Math.log(2) / this.halfLife;
+    const fade = Math.log(2) / (library.numbers.slip_half_lives * this.halfLife);
     const slid = (Math.exp(-fade * this.age) - Math.exp(-fade * (this.age + ahead))) / fade;
     const chord = turned(way.map((x) => x * this.scale), this.yaw + 0.5 * bend);
     const yaw = this.yaw + bend + cycles * turn;
