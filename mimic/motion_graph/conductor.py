@@ -135,8 +135,8 @@ class Conductor:
 
     def heading_for(self) -> Tensor:
         """Return the clip (N,) that the reference runs or enters within `AHEAD_S`; of two blended gaits, the faster one."""
-        gait = torch.where(self.steering & self._in_gait(), self.now.other, self.now.clip)
-        return torch.where(self.wait * STEP_S <= AHEAD_S, self.next.clip, gait)
+        here = torch.where(self.now.weight > PURE, self.now.other, self.now.clip)
+        return torch.where(self.wait * STEP_S <= AHEAD_S, self.next.clip, here)
 
     def left(self) -> Tensor:
         """Return the time (N,) [s] until the wanted clip has been played; infinite where it is not left."""
