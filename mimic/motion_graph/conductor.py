@@ -23,7 +23,7 @@ FASTEST = 1.15  # of the fastest gait's own rate
 STEPS_OF_TURNING = 0.4  # [m]: turning at 1 rad/s makes the feet step as at .4 m/s
 LEAVE_S = 0.4  # before the end of a clip that plays once, the way to what follows is looked up
 AHEAD_S = 0.15  # before a jump, from which on the reference is heading for the next clip
-SETTLE_STEPS = 12  # control steps in a clip on the way before the next jump
+SETTLE_STEPS = 18  # control steps in a clip on the way before the next jump
 PURE = 0.02  # share of the other gait, below which a blend is the clip itself
 _NEVER = 1 << 20
 

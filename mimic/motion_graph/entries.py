@@ -4,8 +4,9 @@ The graph's nodes are the poses of all clips, ``STEP_S`` apart. From a pose, tim
 jumps to a pose of another clip. A jump costs more the further the two poses are apart, so the cheapest way may wait for a
 better moment. The table holds the first jump of the cheapest way (Bellman's equation).
 
-A jump leads between gaits, to the stance, from the stance, or between two poses that are nearly equal. Any other way passes
-through the stance. So a controller has to learn two switches for each of its K clips, not K - 1.
+A jump leads to a gait, to the stance, from the stance, or between two poses that are nearly equal. Any other way passes
+through these. So a controller has to learn few switches for each of its K clips, not K - 1. A jump to a walk from afar is
+easier than one to the stance, because a walking body can put its feet where it needs them.
 
 The distance of two poses compares bodies and their velocities in the heading frame, and contacts.
 """
@@ -20,8 +21,8 @@ from mimic.core.rotations import Yaw
 from mimic.motion_graph.library import MotionLibrary, states_of
 
 STEP_S = 1 / 30  # between two poses that are compared, which is a control step
-_EASY_M = 0.15  # a jump over this distance costs as much as waiting for a second; the cost grows with its square
-_DWELL_S = 0.4  # in a gait or the stance on the way, so that one offset has decayed before the next jump
+_EASY_M = 0.15  # a jump over this distance costs as much as waiting for a second; the cost grows with its cube
+_DWELL_S = 0.6  # in a gait or the stance on the way, so that one offset has decayed before the next jump
 _JUMPS = 4  # at most, from any clip to any other
 _VELOCITY_S = 0.12  # a difference of velocity counts as the distance that it covers in this time
 _CONTACT_M = 0.15  # a foot that stands in one pose and not in the other counts as this distance
@@ -99,8 +100,8 @@ def build_entries(library: MotionLibrary, character: Character) -> Entries:
     owner = torch.arange(len(rows)).repeat_interleave(rows)
     gait = torch.isin(owner, torch.tensor(library.gaits, dtype=torch.int64))
     rests = owner == library.rest
-    allowed = (gait[:, None] & gait[None, :]) | rests[:, None] | rests[None, :] | (distance < _NEAR_M)
-    price = torch.where(allowed, (distance / _EASY_M).square(), torch.inf)
+    allowed = gait[None, :] | rests[:, None] | rests[None, :] | (distance < _NEAR_M)
+    price = torch.where(allowed, (distance / _EASY_M).pow(3), torch.inf)
 
     direct, pose = _direct(library, first, rows, price)
     hub = (gait | rests).nonzero().squeeze(1)
