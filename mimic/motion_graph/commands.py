@@ -5,13 +5,17 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from characters import CharacterState
 from mimic.core.errors import InputError, nearest
 from mimic.motion_graph.conductor import AHEAD_S, Conductor
+from mimic.motion_graph.played_starts import PlayedStarts
 from mimic.tracking.config import CommandConfig
 from mimic.tracking.counter_random import counter_uniform
 from mimic.tracking.episodes import Episodes
 
-_WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN, _RELEASED, _JUMPS, _WHERE = range(10, 19)  # streams of random numbers
+_WHEN, _WHAT, _ONCE, _KIND, _SPEED, _TURN, _RELEASED, _JUMPS, _WHERE, _PLAYED = range(
+    10, 20
+)  # streams of random numbers
 _RELEASE = 0.25  # share of the steering commands that ask for a stop
 
 
@@ -65,6 +69,10 @@ class RandomCommands:
             once,
             self._conductor.entries.before_jump(clip, wanted, round(AHEAD_S / self._dt), uniform(_WHERE)),
         )
+
+    def begin_played(self, starts: PlayedStarts, episodes: Episodes, rows: Tensor, clip: Tensor) -> CharacterState:
+        """Let the episodes of ``rows`` (R,), in the clips ``clip`` (R,), begin where a controller got to; return the states."""
+        return starts.begin(self._conductor, rows, clip, episodes.uniform_of_episode(rows, _PLAYED))
 
     def _other(self, clip: Tensor, uniform: Tensor) -> Tensor:
         """Return one of the clips that are asked for, another than ``clip`` (R,) unless there is none, by ``uniform`` (R,)."""

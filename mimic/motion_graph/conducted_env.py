@@ -13,6 +13,7 @@ from mimic.motion_graph.commands import RandomCommands
 from mimic.motion_graph.conductor import Conductor
 from mimic.motion_graph.entries import STEP_S, build_entries
 from mimic.motion_graph.library import build_library, state_between
+from mimic.motion_graph.played_starts import PlayedStarts
 from mimic.motion_graph.recovery import Recovery
 from mimic.rl.vec_env import Step
 from mimic.sim.engine import Engine
@@ -105,6 +106,9 @@ class ConductedEnv(TrackingEnv):
     ``step`` trains: with ``config.commands``, commands are random, and episodes start in a random clip. ``control_step``
     plays: it gives no reward and never resets.
 
+    Attributes:
+        starts: states in which training episodes that are to begin before a jump do so, if not in the clip's own pose.
+
     Args:
         motions, engine, config, training, seed, first_env, weights: as of :class:`TrackingEnv`; the observation must have
             no phase and no clip number.
@@ -144,6 +148,7 @@ class ConductedEnv(TrackingEnv):
         self.recovery = Recovery(self.library, self.character, standing)
         self._down_steps = torch.zeros(self.num_envs, dtype=torch.int64)
         commands = config.commands if training else None
+        self.starts: PlayedStarts | None = None
         self._commands = RandomCommands(commands, self.conductor, self.control_dt) if commands else None
 
     def finish_step(self) -> Step:
@@ -217,9 +222,16 @@ class ConductedEnv(TrackingEnv):
         if self._commands and start_times is None:
             wanted, once, seconds = self._commands.start(self.episodes, rows, clip)
             phase = torch.where(wanted == clip, phase, seconds / self.tracker.reference.durations[clip])
+        state = self._place(rows, clip, phase, wanted, once)
+        if self._commands and self.starts:
+            played = (wanted != clip) & (self.starts.count[clip] > 0)
+            reached = self._commands.begin_played(self.starts, self.episodes, rows[played], clip[played])
+            self.tracker.look_ahead(rows[played])
+            self.engine.reset(rows[played], reached)
+            state.assign(played, reached)
         limit = self.time_limit.steps
         self.episodes.begin(rows, phase, limit[clip] if len(limit) > 1 else limit[0])
-        return self._place(rows, clip, phase, wanted, once)
+        return state
 
     def _place(self, rows: Tensor, clip: Tensor, phase: Tensor, wanted: Tensor, once: Tensor) -> CharacterState:
         """Put the characters ``rows`` into their clips, ask for the clips ``wanted``, and return their states."""

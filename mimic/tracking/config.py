@@ -131,7 +131,7 @@ class CommandConfig:
     A character gets a command once in ``every_s`` [s] on average. A share ``steer`` of the commands steers, at a random
     speed and a yaw rate up to ``turning`` [rad/s]. The others play a random one of ``clips`` (none named: of all), a share
     ``once`` of them for one cycle. A share ``jumps`` of the episodes begins with such a command, shortly before the
-    reference leaves its clip.
+    reference leaves its clip; with ``played_by``, in a state that this controller reached there.
     """
 
     every_s: float = 2.5
@@ -140,6 +140,7 @@ class CommandConfig:
     turning: float = 1.5
     clips: tuple[str, ...] = ()
     jumps: float = 0.0
+    played_by: str = ""
 
     def __post_init__(self) -> None:
         if self.every_s <= 0.0 or self.turning < 0.0:

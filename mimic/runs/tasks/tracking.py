@@ -13,6 +13,7 @@ from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.rl.policy import Policy, on_device
 from mimic.runs.controller import Controller
 from mimic.runs.controller_spec import ControllerSpec
+from mimic.runs.played_starts import played_starts
 from mimic.runs.task import Evaluate, Place
 from mimic.runs.tasks import TASKS
 from mimic.runs.warm_start import InitialController, combined_licence
@@ -138,4 +139,7 @@ def training_env(
             "env.commands: the motion graph runs on the CPU alone; set env.commands=null, or --engine mujoco"
         )
     engine = make_engine(load_character(motions[0].character), place.num_envs, place.threads, place.engine)
-    return ConductedEnv(motions, engine, config, True, place.seed, place.first_env, weights)
+    env = ConductedEnv(motions, engine, config, True, place.seed, place.first_env, weights)
+    if config.commands.played_by:
+        env.starts = played_starts(env.motions, config, place.seed, place.threads)
+    return env
