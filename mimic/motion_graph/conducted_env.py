@@ -225,10 +225,11 @@ class ConductedEnv(TrackingEnv):
         state = self._place(rows, clip, phase, wanted, once)
         if self._commands and self.starts:
             played = (wanted != clip) & (self.starts.count[clip] > 0)
-            reached = self._commands.begin_played(self.starts, self.episodes, rows[played], clip[played])
-            self.tracker.look_ahead(rows[played])
-            self.engine.reset(rows[played], reached)
-            state.assign(played, reached)
+            if bool(played.any()):
+                reached = self._commands.begin_played(self.starts, self.episodes, rows[played], clip[played])
+                self.tracker.look_ahead(rows[played])
+                self.engine.reset(rows[played], reached)
+                state.assign(played, reached)
         limit = self.time_limit.steps
         self.episodes.begin(rows, phase, limit[clip] if len(limit) > 1 else limit[0])
         return state
