@@ -178,8 +178,8 @@ def add_reading_options(parser: argparse._ActionsContainer, *fps: str) -> None:
     parser.add_argument("--skeleton", metavar="FILE", help="the file with the bones: an ASF, a SMPL body model (.npz)")
 
 
-def add_film_options(parser: Parser) -> None:
-    """Add the options of a film: file, size and renderer."""
+def add_film_options(parser: Parser, required: bool = True) -> None:
+    """Add the options of a film: file, size and renderer; ``required``: whether a film must be asked for."""
     parser.add_argument(
         "--size",
         type=picture_size,
@@ -191,7 +191,7 @@ def add_film_options(parser: Parser) -> None:
     parser.add_argument(
         "--quality", choices=("draft", "good", "best"), default="draft", help="of --renderer ray (default draft)"
     )
-    parser.add_argument("--out", type=film_file, required=True, metavar="OUT.mp4")
+    parser.add_argument("--out", type=film_file, required=required, metavar="OUT.mp4")
 
 
 def add_engine(parser: Parser) -> None:

@@ -1,5 +1,6 @@
 """Commands that evaluate a controller and film controllers and clips."""
 
+import argparse
 from pathlib import Path
 
 from mimic.cli.arguments import (
@@ -74,15 +75,20 @@ def _add_render(commands: Commands) -> None:
 
 
 def _add_steer(commands: Commands) -> None:
-    lead = commands.add("steer", "lead a controller of several clips (train --clip A+B+C) along a path, and film it")
-    add_controller(lead)
+    lead = commands.add("steer", "lead a controller of several clips along a path, and film it")
+    which = lead.add_mutually_exclusive_group(required=True)
+    which.add_argument("controller", nargs="?", default=argparse.SUPPRESS, metavar="PATH|NAME", help="the controller")
+    which.add_argument("--controller", metavar="PATH|NAME", help="the same, as an option")
+    which.add_argument("--character", choices=("humanoid", "dog"), help="the controller of this character that ships")
     lead.add_argument("--path", choices=PATHS, default="eight")
     lead.add_argument(
         "--radius", type=positive, default=3.0, metavar="M", help="radius of the path's circles (default 3)"
     )
-    lead.add_argument("--seconds", type=positive, default=25.0, help="length of the film (default 25)")
+    lead.add_argument("--seconds", type=positive, default=25.0, help="for which it is led (default 25)")
+    lead.add_argument("--speed", type=positive, metavar="M/S", help="of a library (default: that of its slowest gait)")
     lead.add_argument("--picture", type=diagram, metavar="OUT.png", help="draw path and track from above")
-    add_film_options(lead)
+    lead.add_argument("--json", type=Path, metavar="OUT", help="write laps, falls and the distance from the path")
+    add_film_options(lead, required=False)
 
 
 def _add_perform(commands: Commands) -> None:

@@ -93,6 +93,11 @@ class Performer:
         return self._down_at < math.inf
 
     @property
+    def clip(self) -> str:
+        """The clip of the reference; of two blended gaits, the one with the larger share."""
+        return self.env.library.names[self._clip_now()]
+
+    @property
     def doing(self) -> str:
         """What it is doing, in words."""
         conductor, names = self.env.conductor, self.env.library.names
@@ -116,11 +121,18 @@ class Performer:
             self._push(command.push)
         elif command.hand is not None:
             self._hand = command.hand
+        elif command.steer is not None:
+            self.steer(command.steer.speed, command.steer.turn)
         else:
-            self.stick = (0.0, 0.0) if command.steer is None else (command.steer.speed, command.steer.turn)
-            if command.stop or not (self._asked and self._once):  # a clip that is done once is done first
-                self._lead()
+            self.stick = (0.0, 0.0)
+            self._lead()
         self._obs = self.env.look()
+
+    def steer(self, speed: float, turn: float) -> None:
+        """Lead it at ``speed`` [m/s] and a yaw rate ``turn`` [rad/s], from the next step on; a clip done once is done first."""
+        self.stick = (speed, turn)
+        if not (self._asked and self._once):
+            self._lead()
 
     @torch.no_grad()
     def step(self) -> None:
