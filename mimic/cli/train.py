@@ -88,7 +88,8 @@ def _add_distill(commands: Commands) -> None:
         "--from",
         dest="teachers",
         metavar="A,B,...|all",
-        help="the teachers: controllers of one clip each; with a library, such as humanoid, it learns their clips besides its own; C=a+b teaches these clips only, instead of the teachers before it",
+        help="the teachers: controllers of one clip each. With a library, such as humanoid, it learns their clips besides "
+        "its own. C=a+b teaches these clips only, instead of the teachers before it",
     )
     distill.add_argument("--character", help="character whose controllers `all` means (default humanoid)")
     distill.add_argument("--minutes", type=positive, help="training time, by which the work is chosen (default 20)")
