@@ -6,7 +6,7 @@ A player reads them and does what ``mimic/motion_graph`` does: it makes a refere
 from typing import Any
 
 from mimic.exporting.tensors import concat_tensors, exact
-from mimic.motion_graph import conductor, entries, recovery, segment
+from mimic.motion_graph import conducted_env, conductor, entries, recovery, segment
 from mimic.motion_graph.conducted_env import ConductedEnv
 from mimic.motion_graph.library import RATE
 from mimic.tracking.clip_rules import rules_of
@@ -50,6 +50,7 @@ def library_table(env: ConductedEnv) -> tuple[dict[str, Any], bytes]:
         "recovery": {
             "getups": env.recovery.getups,
             "down_m": env.recovery.down_height,
+            "down_s": conducted_env.DOWN_S,
             "lying_m": recovery.LYING_M,
             "every_s": recovery.EVERY_S,
             "settle_s": recovery.SETTLE_S,

@@ -15,10 +15,11 @@ from mimic.motion_graph.entries import STEP_S
 from mimic.rl.policy import Policy
 from mimic.sim.engines.mujoco import MujocoEngine
 
-STEPS = 75
+STEPS = 112
 TOLERANCE = 1e-3
 _PHASE = 0.2
-_GET_UP = 66  # step of the last command: as if it were down, it enters the nearest lying pose
+_PUSH, _GET_UP = 60, 105  # steps of the last commands: it is thrown down, lies, and gets up if it has a getup clip
+_THROWN = [0.0, 6.0, 0.0]  # change of velocity by the push [m/s]
 
 
 @torch.no_grad()
@@ -38,7 +39,8 @@ def performance(env: ConductedEnv, policy: Policy) -> dict[str, Any]:
     return {
         "tolerance": TOLERANCE,
         "meaning": "begin the clip `first` at `phase`. At each row give its command, if there is one: the clip to play "
-        "(`once`: for one cycle); or speed [m/s] and yaw rate [rad/s] to steer; or to get up from where it is. From qpos "
+        "(`once`: for one cycle); or speed [m/s] and yaw rate [rad/s] to steer; or to get up from where it is; a "
+        "push [m/s] is in qvel already. `fallen`: it has been down for recovery.down_s although its clip is not. From qpos "
         "and qvel follow observation, action, servo target and motor torque; `reference` is position, quaternion, "
         "servo targets and heading now. Then advance with the next qpos.",
         "first": int(first),
@@ -49,9 +51,10 @@ def performance(env: ConductedEnv, policy: Policy) -> dict[str, Any]:
 
 
 def _commands(env: ConductedEnv) -> dict[int, dict[str, Any]]:
-    """Return commands by control step: play the first clip, steer if the library has gaits, and play another clip."""
+    """Return commands by control step: play the first clip, steer if there are gaits, play another clip, be thrown down, get up."""
     clips = len(env.library.names)
     found: dict[int, dict[str, Any]] = {5: {"play": 0}, 52: {"play": min(1, clips - 1), "once": True}}
+    found[_PUSH] = {"push": _THROWN}
     if env.library.gaits:
         found |= {22: {"steer": [1.2, 0.6]}, 40: {"steer": [2.4, -0.3]}}
     if env.recovery.getups:
@@ -63,6 +66,8 @@ def _give(env: ConductedEnv, command: dict[str, Any]) -> None:
     rows = torch.tensor([0])
     if "get_up" in command:
         env.get_up(rows)
+    elif "push" in command:
+        env.push(rows, torch.tensor([command["push"]]))
     elif "play" in command:
         env.conductor.request(rows, torch.tensor([command["play"]]), once=command.get("once", False))
     else:
@@ -84,4 +89,5 @@ def _row(env: ConductedEnv, obs: torch.Tensor, action: torch.Tensor) -> dict[str
         "action": short(action[0]),
         "pd_target": short(target[0]),
         "motor": short(motor_torques(env, target)[0]),
+        "fallen": bool(env.fallen()[0]),
     }

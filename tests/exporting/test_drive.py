@@ -92,10 +92,18 @@ def test_a_skill_button_plays_the_clip_and_again_ends_it(page):
 def test_after_a_fall_it_says_why_and_is_put_back_on_its_feet(page):
     page.run("mimic.page.skill.helping = false; mimic.page.skill.data.qvel.set([3, 3, 0, 6, 6, 0])")
     page.wait_for("mimic.page.skill.fallen", seconds=120)
-    page.wait_for("document.getElementById('note').textContent.startsWith('fell: its ')")
+    page.wait_for("document.getElementById('note').textContent.startsWith('fell on its ')")
     page.wait_for("mimic.page.skill.fallen === null", seconds=120)
     assert page.run("mimic.page.skill.clock.now.clip === mimic.page.skill.controller.library.index('stand')")
     page.wait_for("document.getElementById('note').textContent.startsWith('put back on its feet')")
+
+
+def test_a_simulation_that_fails_goes_on_where_it_was(page):
+    page.run("(s => { s.restart([7, 0], 0); s.step(); s.data.qvel.fill(1e12); })(mimic.page.skill)")
+    page.wait_for("document.getElementById('note').textContent.startsWith('put back on its feet')")
+    later(page, 0.3)
+    x, height = page.run("[mimic.page.skill.data.qpos[0], mimic.page.skill.data.qpos[2]]")
+    assert x == pytest.approx(7.0, abs=0.5) and height > 0.3
 
 
 def test_the_helping_hand_keeps_within_its_limits(page):

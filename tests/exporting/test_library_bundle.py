@@ -54,9 +54,10 @@ def test_it_is_small_names_every_clip_and_its_licence_and_passes_verify(files, b
 def test_reference_and_observation_in_javascript_are_pythons(bundle):
     said = run_player("check_library.mjs", bundle).stdout
     errors = dict(re.findall(r"^(\w+) +(\S+)$", said, re.M))
-    assert set(errors) == {"reference", "observation", "action", "target", "motor"}
+    assert set(errors) == {"reference", "observation", "action", "target", "motor", "fallen"}
     assert all(float(error) < 1e-3 for error in errors.values()), said
     rows = bundles.part({"p": (bundle / "performance.json").read_bytes()}, "p")["rows"]
+    assert {row["fallen"] for row in rows} == {False, True}, "it stands, and it lies"
     reference = np.array([row["reference"] for row in rows])
     assert rows[-1]["time"] > 2.0 and np.ptp(reference[:, :2], axis=0).max() > 1.0, "it goes somewhere"
 

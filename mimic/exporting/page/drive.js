@@ -162,9 +162,9 @@ class Page {
 
   #tell() {
     const { skill } = this;
-    $("status").textContent = skill.fallen ? "" : skill.doing;
+    $("status").textContent = skill.doing;
     const helped = skill.helpedAt !== undefined && skill.time - skill.helpedAt < SAID_S;
-    $("note").textContent = skill.fallen ? skill.doing : helped ? "put back on its feet: it has no getup clip" : "";
+    $("note").textContent = skill.down ? `fell on its ${words(skill.down)}` : helped ? "put back on its feet" : "";
     $("helped").value = skill.help;
     $("rate").textContent = `${this.rate.toFixed(0)} pictures/s`;
     $("play").dataset.state = this.playing ? "playing" : "paused";

@@ -3,9 +3,10 @@ import { conj, heading, mul, quatAt, rotate, toRotvec } from "evaluator";
 import { loadLibrary } from "library";
 import { Skill, bytesOf } from "skill";
 
-const LIE_S = 2; // a fallen character lies so long before it gets up, or is put back on its feet
+const LIE_S = 2; // a fallen character that has no getup clip lies so long before it is put back on its feet
+const UP_SHARE = 0.85; // of the standing root height, above which a character that was down has stood up (play/performer.py)
+const FASTEST = 1000; // [m/s, rad/s]: a simulation that is faster has failed
 const LEAVE_S = 0.5; // so long before the end of a clip that plays once the gait is asked for: before the conductor does (leave_s)
-const SETTLED_S = 1.2; // after a switch, bodies that the clip before allowed may still touch the ground
 const SUPPORT = { force: 1, torque: 0.2 }; // of the helping hand at most, in weights and weights times a metre
 const STIFF = { pull: 120, damp: 20, turn: 30, dampTurn: 3 }; // for every kg
 
@@ -23,9 +24,10 @@ export class Performer extends Skill {
     data.qpos.set(qpos);
     data.qvel.set(qvel);
     mujoco.mj_forward(model, data);
-    Object.assign(this, { clock, substep: 0, fallen: null, fallenAt: 0, force: null, asked: null, help: 0 });
+    Object.assign(this, { clock, substep: 0, fallen: null, fallenAt: 0, down: null, force: null, asked: null, help: 0 });
+    this.place = [place, yaw];
     this.time ??= 0;
-    Object.assign(this, { clip: clock.now.clip, before: clock.now.clip, since: this.time });
+    Object.assign(this, { clip: clock.now.clip, since: this.time });
     this.stick ??= [0, 0];
     this.helping ??= true;
     if (this.canSteer) clock.steer(...this.stick);
@@ -55,37 +57,69 @@ export class Performer extends Skill {
     return [own[Math.min(1, own.length - 1)] * 1.15, own.at(-1)];
   }
 
+  /** Ask for a clip by name; a character that is down does it once it stands. */
   play(name) {
-    if (this.fallen) return;
-    this.clock.play(this.controller.library.index(name));
-    Object.assign(this, { asked: name, askedAt: this.time });
+    const clip = this.controller.library.index(name);
+    if (!this.down) this.clock.play(clip);
+    this.asked = name;
   }
 
   /** Lead it: speed [m/s] and yaw rate [rad/s]; a clip that was asked for is done once before. */
   steer(speed, yawRate) {
     if (!Number.isFinite(speed) || !Number.isFinite(yawRate)) [speed, yawRate] = [0, 0];
     this.stick = [speed, yawRate];
-    if (!this.asked && !this.fallen && this.canSteer) this.clock.steer(speed, yawRate);
+    if (!this.asked && !this.down && this.canSteer) this.clock.steer(speed, yawRate);
   }
 
   /** Leave the clip that was asked for. */
   stop() {
     this.asked = null;
-    if (!this.fallen) this.canSteer ? this.clock.steer(...this.stick) : this.clock.play(this.controller.library.index(this.rest));
+    if (!this.down) this.canSteer ? this.clock.steer(...this.stick) : this.clock.play(this.controller.library.index(this.rest));
   }
 
   step() {
     super.step();
+    const { data } = this;
+    if (!sound(data)) return this.#putBack();
     if (this.substep) return;
+    this.place = [[data.qpos[0], data.qpos[1]], heading(quatAt(data.qpos, 3))];
     const { clip } = this.clock.now;
-    if (clip !== this.clip) Object.assign(this, { before: this.clip, clip, since: this.time });
-    if (this.fallen) return void (this.time - this.fallenAt > LIE_S && this.#getUp());
+    if (clip !== this.clip) Object.assign(this, { clip, since: this.time });
+    if (this.fallen) return this.#fall();
+    const rising = this.controller.library.recovery.getups.includes(clip);
+    if (this.down && (!rising || data.qpos[2] > UP_SHARE * this.controller.standingHeight)) this.#stand();
     this.#leave();
+  }
+
+  /** It lies: it gets up by a getup clip, or is put back on its feet. */
+  #fall() {
+    const { clock, controller, data: { qpos } } = this;
+    if (!this.down && this.asked && !controller.library.clips[controller.library.index(this.asked)].loop) this.asked = null;
+    this.down = this.fallen; // what it fell on, until it stands
+    if (controller.getUp(clock, qpos)) {
+      Object.assign(this, { fallen: null, clip: clock.now.clip, since: this.time });
+    } else if (this.time - this.fallenAt >= LIE_S) {
+      this.#putBack();
+    }
+  }
+
+  /** Put it on its feet where it was last, and return to what was asked of it. */
+  #putBack() {
+    const { asked } = this;
+    this.restart(...this.place);
+    this.helpedAt = this.time;
+    if (asked) this.play(asked);
+  }
+
+  /** It has stood up, or its getup clip is over: it returns to what was asked of it. */
+  #stand() {
+    this.down = null;
+    if (this.asked) this.play(this.asked);
   }
 
   /** Back to the stick where a clip that plays once is nearly over, or one that loops was done once and the stick is held. */
   #leave() {
-    if (!this.asked) return;
+    if (!this.asked || this.down) return;
     const { clips } = this.controller.library;
     const { now, next } = this.clock;
     if (next || clips[now.clip].name !== this.asked) return;
@@ -94,26 +128,15 @@ export class Performer extends Skill {
     if (left < LEAVE_S && (!loop || this.stick.some((x) => x !== 0))) this.stop();
   }
 
-  /** Get up by a getup clip; a character that has none is put back on its feet. */
-  #getUp() {
-    const { qpos } = this.data;
-    if (this.controller.getUp(this.clock, qpos)) {
-      Object.assign(this, { fallen: null, asked: null, clip: this.clock.now.clip, before: this.clock.now.clip, since: this.time });
-      return;
-    }
-    this.restart([qpos[0], qpos[1]], heading(quatAt(qpos, 3)));
-    this.helpedAt = this.time;
-  }
-
+  /** What it fell on, if it lies by Python's rule; or null. */
   touching() {
-    const clips = this.time - this.since < SETTLED_S ? [this.clip, this.before] : [this.clip];
-    return this.controller.fallen(this.data.qpos, [...clips, this.clock.now.clip]);
+    return this.controller.lies(this.clock) ? this.controller.fellOn(this.data.qpos) : null;
   }
 
   /** The helping hand: a limited force and torque at the root, towards the reference. */
   support() {
     this.help = 0;
-    if (!this.helping || this.fallen) return;
+    if (!this.helping || this.down) return;
     const { data, controller, clock, mass } = this;
     const { qpos, qvel } = data;
     const now = this.substep * controller.simDt;
@@ -133,7 +156,7 @@ export class Performer extends Skill {
   /** What it is doing, in words. */
   get doing() {
     const words = (name) => name.replace("-authored", "").replaceAll("_", " ");
-    if (this.fallen) return `fell: its ${words(this.fallen)} touched the ground`;
+    if (this.fallen) return "down";
     const { library } = this.controller;
     const { now, next, speed, yawRate, steering } = this.clock;
     const name = words(library.clips[now.weight > 0.5 ? now.other : now.clip].name);
@@ -142,6 +165,11 @@ export class Performer extends Skill {
     if (speed < 0.05 && Math.abs(yawRate) > 0.2) return "turn";
     return `${name}${speed > 0.05 ? ` ${speed.toFixed(1)} m/s` : ""}`;
   }
+}
+
+/** Whether the simulation has not failed: finite, and nowhere faster than FASTEST. */
+function sound({ qpos, qvel }) {
+  return qpos.every(Number.isFinite) && qvel.every((v) => Math.abs(v) < FASTEST);
 }
 
 function limited(v, most) {

@@ -25,7 +25,8 @@ rows.forEach((row, step) => {
   const command = commands.find((each) => each.step === step);
   if (command?.steer) clock.steer(...command.steer);
   else if (command?.get_up) controller.getUp(clock, row.qpos);
-  else if (command) clock.play(command.play, command.once);
+  else if (command && !command.push) clock.play(command.play, command.once); // qvel holds a push already
+  compare("fallen", [Number(controller.lies(clock))], [Number(row.fallen)]);
   const { pos, quat, pose, heading } = clock.at(0);
   const sign = [0, 1, 2, 3].reduce((sum, k) => sum + quat[k] * row.reference[3 + k], 0) < 0 ? -1 : 1; // q and -q are one rotation
   compare("reference", [...pos, ...quat.map((x) => sign * x), ...pose, heading], row.reference);

@@ -35,12 +35,13 @@ export class LibraryController extends Controller {
   getUp(clock, qpos) {
     if (!this.recovery) return false;
     clock.interrupt(this.recovery.gettingUp(qpos));
+    clock.downSteps = 0;
     return true;
   }
 
   /** State and clock at a phase of a clip, at a place [x, y in m] and turned by `yaw` [rad]. */
   startState(name, phase = 0, place = [0, 0], yaw = 0) {
-    const clock = new Conductor(this.library);
+    const clock = Object.assign(new Conductor(this.library), { downSteps: 0 });
     clock.start(this.library.index(name), phase, place, yaw);
     return { qpos: this.referencePose(clock), qvel: this.referenceVelocity(clock), clock };
   }
@@ -56,7 +57,26 @@ export class LibraryController extends Controller {
 
   advance(clock, qpos) {
     clock.advance([qpos[0], qpos[1]], [qpos[3], qpos[4], qpos[5], qpos[6]]);
+    const { down_m: low } = this.library.recovery;
+    clock.downSteps = qpos[2] < low && clock.at(0).pos[2] > low ? clock.downSteps + 1 : 0;
     return false;
+  }
+
+  /** Whether the character has been down for `down_s` although its clip is not (ConductedEnv.fallen). */
+  lies(clock) {
+    return clock.downSteps >= Math.round(this.library.recovery.down_s / this.controlDt);
+  }
+
+  /** Root height [m] of the pose to which the character returns. */
+  get standingHeight() {
+    return this.library.row(this.library.clips[this.library.numbers.rest].first)[2];
+  }
+
+  /** Name of the lowest of the bodies that do not touch the ground at rest: what it fell on. */
+  fellOn(qpos) {
+    const names = this.library.clips[this.library.numbers.rest].fallen_if_below_ground;
+    const heights = this.heights(qpos);
+    return names.reduce((low, name) => (heights[name] < heights[low] ? name : low));
   }
 
   referencePose(clock, ahead = 0) {
@@ -76,11 +96,5 @@ export class LibraryController extends Controller {
       else qvel[at] = (to[0] - from[0]) / step;
     }
     return qvel;
-  }
-
-  /** Name of a body that touches the ground and must not, in the clip that runs and in the one before; or null. */
-  fallen(qpos, clips) {
-    const [first, ...others] = clips.map((k) => this.library.clips[k].fallen_if_below_ground);
-    return this.touching(qpos, first.filter((name) => others.every((names) => names.includes(name))));
   }
 }

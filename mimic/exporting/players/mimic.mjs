@@ -207,12 +207,15 @@ export class Controller {
   touching(qpos, names) {
     const { contact_height: height } = this.controlConfig.task;
     if (!names.length) return null;
+    const heights = this.heights(qpos);
+    return this.skeleton.bodies.map(({ name }) => name).find((name) => names.includes(name) && heights[name] < height) ?? null;
+  }
+
+  /** Height [m] of the lowest point of each body, by name. */
+  heights(qpos) {
     const { pos, quat } = this.kinematics(qpos);
-    for (let b = 0; b < this.skeleton.bodies.length; b++) {
-      const { name, geom } = this.skeleton.bodies[b];
-      if (names.includes(name) && lowest(geom, add(pos[b], qpos.slice(0, 3)), quat[b]) < height) return name;
-    }
-    return null;
+    const root = qpos.slice(0, 3);
+    return Object.fromEntries(this.skeleton.bodies.map(({ name, geom }, b) => [name, lowest(geom, add(pos[b], root), quat[b])]));
   }
 
   /** The clock so many seconds from now, as far as can be foreseen. */
