@@ -195,7 +195,11 @@ class Character:
         return _index(name, [joint.name for joint in self.joints], f"{self.name} has no moving joint")
 
     def mj_model(self, visual: bool = True) -> mujoco.MjModel:
-        """Compile a new MuJoCo model with a torque motor on every actuated axis.
+        """Compile the specification `mj_spec`."""
+        return self.mj_spec(visual).compile()
+
+    def mj_spec(self, visual: bool = True) -> mujoco.MjSpec:
+        """Return a new MuJoCo specification with a torque motor on every actuated axis.
 
         Every joint has the damping ``kd`` and the armature kd * ``armature_s``.
         ``visual=False`` leaves out geoms that never collide, which would cost a tenth of the simulation's time.
@@ -219,7 +223,7 @@ class Character:
                 actuator.trntype = mujoco.mjtTrn.mjTRN_JOINT
                 actuator.gear = [float(i == axis) for i in range(6)]
                 actuator.set_to_motor()
-        return spec.compile()
+        return spec
 
 
 @cache

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from characters import character_names
-from mimic.cli.arguments import CommandGroup, Commands, Parser, add_engine, add_threads, diagram, seed, whole
+from mimic.cli.arguments import CommandGroup, Commands, Parser, add_engine, add_threads, diagram, positive, seed, whole
 from mimic.rl.algorithms import ALGORITHMS
 
 
@@ -49,6 +49,17 @@ def add(commands: Commands) -> None:
     recover.add_argument("--seed", type=seed, default=0, help="seed of poses and pushes (default 0)")
     recover.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
     add_threads(recover)
+
+    ground = family.add("ground", "measure how often a controller walks on bumps and slopes without a fall")
+    ground.add_argument("--controller", default="humanoid", metavar="PATH|NAME", help="default humanoid")
+    ground.add_argument("--clips", nargs="+", default=[], metavar="CLIP", help="default: its walk and its trot")
+    ground.add_argument("--runs", type=whole, default=16, help="runs of each ground and clip (default 16)")
+    ground.add_argument("--seconds", type=positive, default=60.0, help="length of a run (default 60)")
+    ground.add_argument("--friction", type=positive, default=1.0, help="factor on all friction (default 1)")
+    ground.add_argument("--mass", type=positive, default=1.0, help="factor on all masses (default 1)")
+    ground.add_argument("--seed", type=seed, default=0, help="seed of phases and bumps (default 0)")
+    ground.add_argument("--json", type=Path, metavar="OUT", help="also write the result to a file")
+    add_threads(ground)
 
     doctor = commands.add("doctor", "check what this machine has and what it lacks")
     doctor.add_argument("--json", action="store_true")

@@ -29,7 +29,7 @@ class MujocoEngine(Engine):
         self.num_envs = num_envs
         self.device = torch.device("cpu")
         self.substeps = character.simulation.substeps
-        model = character.mj_model(visual=False)
+        model = self._model()
         model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_ISLAND)  # one character is one island
         self.batch = Batch(model, num_envs, threads)
         self._state = torch.from_numpy(self.batch.state)
@@ -46,6 +46,10 @@ class MujocoEngine(Engine):
     def create(cls, character: Character, num_envs: int, threads: int, device: str) -> Self:
         """Make an engine of ``num_envs`` copies on the CPU, the only ``device``; ``threads`` 0 means all cores."""
         return cls(character, num_envs, threads)
+
+    def _model(self) -> mujoco.MjModel:
+        """Compile the model of the character and its ground; variants of either override this method."""
+        return self.character.mj_model(visual=False)
 
     def reset(self, ids: Tensor, state: CharacterState) -> None:
         """Set the copies ``ids`` to ``state``, with the solver's warm start, controls and clock at zero."""
