@@ -105,8 +105,8 @@ def _add_play(commands: Commands) -> None:
     play = commands.add("play", "drive a character in a web page, by keys, gamepad or touch")
     play.add_argument(
         "--controller",
+        action="append",
         metavar="PATH|NAME",
-        default="humanoid",
         help="a controller of a library, or several: A,B (default humanoid); one of a single clip plays that clip",
     )
     play.add_argument("--port", type=whole, help="port on 127.0.0.1 (default: the first free one from 8000 on)")

@@ -121,6 +121,21 @@ def test_nan_on_the_stick_stands_still(page):
     assert page.run("mimic.page.skill.clock.wanted") == [0, 0]
 
 
+def test_a_gamepad_with_nan_on_its_stick_and_an_unknown_clip_do_no_harm(page):
+    page.run(
+        "(real => { navigator.getGamepads = () => [{connected: true, axes: [NaN, -1], buttons: []}];"
+        " window.unplug = () => { navigator.getGamepads = real; }; })(navigator.getGamepads)"
+    )
+    later(page, 0.3)
+    asked = page.run(
+        "(s => { try { s.play('cartwhel'); } catch (error) { return [error.message, s.asked]; } })(mimic.page.skill)"
+    )
+    stick = page.run("mimic.page.skill.stick")
+    page.run("window.unplug()")
+    assert stick == [0, 0] and asked[1] is None
+    assert asked[0].startswith("no clip 'cartwhel'; there are ") and "trot-authored" in asked[0]
+
+
 def test_the_controls_fit_a_phone(page):
     page.resize(375, 700)
     page.run("new Promise(requestAnimationFrame)")
@@ -164,6 +179,10 @@ def test_play_refuses_what_it_cannot_do_in_one_line(capsys):
     assert run_mimic.main(["play", "--controller", f"{DOG},walk-authored", "--no-open"]) == 2
     said = capsys.readouterr().err
     assert "'walk-authored' is of one clip, 'dog-authored' of a library" in said and said.count("\n") == 1
+    assert run_mimic.main(["play", "--controller", DOG, "--controller", "walk-authored", "--no-open"]) == 2
+    assert "'walk-authored' is of one clip" in capsys.readouterr().err, "none of several --controller is lost"
+    assert run_mimic.main(["play", "--controller", ",", "--no-open"]) == 2
+    assert "--controller names no controller" in capsys.readouterr().err
     with page_server({}) as server:
         port = str(server.server_address[1])
         assert run_mimic.main(["play", "--controller", DOG, "--port", port, "--no-open"]) == 2
