@@ -159,6 +159,7 @@ export class Performer extends Skill {
     if (this.fallen) return "down";
     const { library } = this.controller;
     const { now, next, speed, yawRate, steering } = this.clock;
+    if (library.recovery.getups.includes(now.clip)) return "getting up";
     const name = words(library.clips[now.weight > 0.5 ? now.other : now.clip].name);
     if (next) return `${name} → ${words(library.clips[next.clip].name)}`;
     if (!steering) return name;
