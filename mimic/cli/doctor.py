@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mimic.core.cache_folder import cache_folder
 from mimic.core.printing import printable
 
 State = Literal["ok", "note", "missing"]
@@ -47,6 +49,7 @@ def doctor() -> dict[str, Any]:
         ("renderer", _renderer),
         ("video", _video),
         ("clips", _clips),
+        ("cache", _cache),
         ("disk", _disk),
     )
     findings = [_checked(topic, check) for topic, check in topics]
@@ -189,6 +192,18 @@ def _clips() -> Check:
         do = f"{', '.join(absent)}: downloaded when asked for; offline, set MIMIC_MOCAP to a folder that has them"
         return _check("clips", "note", found, do)
     return _check("clips", "ok", found)
+
+
+def _cache() -> Check:
+    folder = cache_folder()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    megabytes = sum(path.stat().st_size for path in files) / 1e6
+    found = f"{len(files)} downloaded or repaired clips, {megabytes:.1f} MB, in {folder}"
+    closest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not (closest.is_dir() and os.access(closest, os.W_OK)):
+        do = "every command repairs its clips again: set MIMIC_CACHE to a folder that can be written to"
+        return _check("cache", "note", f"{folder} cannot be written to", do)
+    return _check("cache", "ok", found)
 
 
 def _disk() -> Check:

@@ -11,7 +11,7 @@ from mimic.cli.doctor import doctor, print_report
 from mimic.rendering import backend as choice
 from mimic.rendering.backend import APT_LINE, Probe
 
-TOPICS = {"python", "packages", "threads", "gpu", "simulation", "renderer", "video", "clips", "disk"}
+TOPICS = {"python", "packages", "threads", "gpu", "simulation", "renderer", "video", "clips", "cache", "disk"}
 
 
 def _printed(report: dict) -> str:
@@ -71,3 +71,15 @@ def test_the_doctor_says_how_to_use_a_gpu(monkeypatch, installed, state, word):
     )  # tests/gpu/test_first_gpu.py has the rest
     finding = room._gpu()
     assert finding["state"] == state and word in finding["found"] + finding["do"]
+
+
+def test_the_doctor_measures_the_cache_and_says_if_it_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "repaired").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "repaired" / name).write_bytes(bytes(600_000))
+    monkeypatch.setenv("MIMIC_CACHE", str(tmp_path))
+    assert room._cache() == room._check("cache", "ok", f"2 downloaded or repaired clips, 1.2 MB, in {tmp_path}")
+    inside_a_file = tmp_path / "repaired" / "one" / "cache"
+    monkeypatch.setenv("MIMIC_CACHE", str(inside_a_file))
+    finding = room._cache()
+    assert finding["state"] == "note" and str(inside_a_file) in finding["found"] and "MIMIC_CACHE" in finding["do"]
