@@ -2,7 +2,7 @@
 #   make demo   the whole job for one clip: train, evaluate, film     (CLIP=cartwheel MINUTES=10 SEED=0)
 #   make test   the tests; MIMIC_MOCAP=DIR names a folder of real clips, without it some are skipped
 #   make check  lint, format and types          make bench  speed of the simulation
-#   make fuzz   a hundred thousand garbled files for each reader     (FORMATS="bvh glb" COUNT=100000; about 2 minutes each)
+#   make fuzz   a hundred thousand garbled files for each reader     (FORMATS="bvh preset" COUNT=100000; about 2 minutes each)
 #   make kill   a thousand kills of processes that save, pack and export     (COUNT=250 of each of four; about 4 minutes)
 #   make vendor  rebuild what the exported pages are made of from npm (node and a network)
 #   make clean  remove .venv and caches, keep what has been trained
@@ -38,7 +38,7 @@ check: setup
 	$(BIN)/mypy
 
 fuzz: setup
-	$(BIN)/python -m tests.mocap.fuzz $(FORMATS) $(COUNT:%=--count %)
+	$(BIN)/python -m tests.fuzz $(FORMATS) $(COUNT:%=--count %)
 
 kill: setup
 	$(BIN)/python -m tests.reliability.kill_writes $(COUNT:%=--count %)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 _FLOAT = re.compile(r"^[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN)$")
 _MAX_BYTES = 1_000_000
 _MAX_DEPTH = 32
+_MAX_KEY = 200  # characters
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,6 +45,10 @@ class _Loader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise ConfigError(f"line {key_node.start_mark.line + 1}: key {key!r} is not text; put it in quotes")
+            if len(key) > _MAX_KEY:
+                raise ConfigError(
+                    f"line {key_node.start_mark.line + 1}: a key has {len(key)} characters, at most {_MAX_KEY}"
+                )
             if key in seen:
                 raise ConfigError(f"line {key_node.start_mark.line + 1}: key '{key}' appears twice")
             seen.add(key)
